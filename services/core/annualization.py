@@ -1,0 +1,73 @@
+"""Bars, calendars and annualisation, always explicit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from services.core.errors import InvalidInput
+
+SECONDS_PER_DAY = 86_400
+SECONDS_PER_YEAR = 31_536_000
+"""ACT/365: the year of every rate, theta and 24/7 annualisation here."""
+
+_DURATION = re.compile(r"P(?:(\d{1,3})([WD])|T(?:(\d{1,4})([HMS])))\Z", re.ASCII)
+_UNIT_SECONDS = {"W": 604_800, "D": 86_400, "H": 3_600, "M": 60, "S": 1}
+
+
+def parse_interval(text: str) -> int:
+    """Seconds of an ISO 8601 bar interval of one component, such as ``P1D``, ``PT1H`` or ``PT5M``.
+
+    Raises
+    ------
+    InvalidInput
+        If the text has another form or is zero.
+
+    Examples
+    --------
+    >>> parse_interval("PT1H"), parse_interval("P1D")
+    (3600, 86400)
+    """
+    match = _DURATION.match(text)
+    count, unit = (match[1] or match[3], match[2] or match[4]) if match else ("0", "S")
+    seconds = int(count) * _UNIT_SECONDS[unit]
+    if seconds <= 0:
+        raise InvalidInput("interval", "must be an ISO 8601 duration of one component", text, "write P1D, PT1H or PT5M")
+    return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Trading calendar, as far as annualisation needs it.
+
+    ``24/7`` : year of 31,536,000 s. ``session`` (``XNYS`` and the like): 252 days; an intraday bar counts
+    ``session_seconds / bar_seconds`` per day (the overnight return is part of the first bar).
+    ``periods_per_year`` given: taken as it is.
+
+    References
+    ----------
+    365 against 252 days differ by 20.4 % in volatility: quantstats #40, vectorbt #294, skfolio #11 show the mistake.
+    """
+
+    name: str = "24/7"
+    periods_per_year: float | None = None
+    session_seconds: int = 23_400
+
+    @property
+    def continuous(self) -> bool:
+        """Whether the market never closes."""
+        return self.name == "24/7"
+
+    def periods(self, bar_seconds: int) -> float:
+        """Bars a year for bars of this length.
+
+        Examples
+        --------
+        >>> Calendar().periods(3600), Calendar("XNYS").periods(86_400)
+        (8760.0, 252.0)
+        """
+        if self.periods_per_year is not None:
+            return self.periods_per_year
+        if self.continuous:
+            return SECONDS_PER_YEAR / bar_seconds
+        return 252.0 * max(1.0, self.session_seconds / bar_seconds) if bar_seconds < SECONDS_PER_DAY else 252.0 * SECONDS_PER_DAY / bar_seconds

@@ -1,0 +1,87 @@
+"""Outcome of one instrument: status, action, permission and the stable reason codes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """What became of an instrument's target."""
+
+    OK = "ok"
+    LIMITED = "limited"
+    HELD = "held"
+    REFUSED = "refused"
+
+
+class Action(StrEnum):
+    """What the order does to the position."""
+
+    INCREASE = "increase"
+    DECREASE = "decrease"
+    REVERSE = "reverse"
+    CLOSE = "close"
+    NONE = "none"
+
+
+class Permission(StrEnum):
+    """What a client may do with this instrument while the answer is valid."""
+
+    ANY = "any"
+    REDUCE_ONLY = "reduce_only"
+    NONE = "none"
+
+
+class Reason(StrEnum):
+    """Stable reason codes of per-instrument outcomes; `REASON_TEXT` explains each one."""
+
+    NONE = "none"
+    NO_DIRECTION = "no_direction"
+    NO_SIGNAL = "no_signal"
+    SIGNAL_EXPIRED = "signal_expired"
+    WITHIN_BUFFER = "within_buffer"
+    BELOW_MINIMUM = "below_minimum"
+    BELOW_LOT = "below_lot"
+    OPTION_NOT_RESIZED = "option_not_resized"
+    HEDGE_INSTRUMENT = "hedge_instrument"
+    EQUITY_NOT_POSITIVE = "equity_not_positive"
+    INSTRUMENT_REQUIRED = "instrument_required"
+    PRICE_REQUIRED = "price_required"
+    FX_REQUIRED = "fx_required"
+    VOLATILITY_UNAVAILABLE = "volatility_unavailable"
+    INSUFFICIENT_HISTORY = "insufficient_history"
+    INVALID_PRICE = "invalid_price"
+    STALE_PRICE = "stale_price"
+    ZERO_VOLATILITY = "zero_volatility"
+    MARGIN_UNMODELLED = "margin_unmodelled"
+    GREEKS_UNAVAILABLE = "greeks_unavailable"
+    EXPIRED = "expired"
+    PORTFOLIO_RISK_INCOMPLETE = "portfolio_risk_incomplete"
+    LIMIT = "limit"
+
+
+REASON_TEXT: dict[Reason, str] = {
+    Reason.NONE: "The target is what the sizing method asks for.",
+    Reason.NO_DIRECTION: "Flat and no signal was sent: nobody is told to go long by silence. Send signals[].direction.",
+    Reason.NO_SIGNAL: "Signals were sent, but none for this symbol: the position is never increased; limits still act.",
+    Reason.SIGNAL_EXPIRED: "The signal is older than its half-life allows: never increased; limits still act.",
+    Reason.WITHIN_BUFFER: "The position lies within the no-trade buffer around the optimal size.",
+    Reason.BELOW_MINIMUM: "The order that would increase the position is below the venue's minimum quantity or notional.",
+    Reason.BELOW_LOT: "The change is smaller than one lot.",
+    Reason.OPTION_NOT_RESIZED: "Linear sizing methods never resize option positions.",
+    Reason.HEDGE_INSTRUMENT: "This instrument is reserved for hedges; its orders are in hedges[].",
+    Reason.EQUITY_NOT_POSITIVE: "Equity is zero or negative: positions are held and may only be reduced.",
+    Reason.INSTRUMENT_REQUIRED: "The symbol reads as inverse, contract-sized or an option: describe it in instruments[].",
+    Reason.PRICE_REQUIRED: "No mark price, no entry in marks[] and no series to take a close from.",
+    Reason.FX_REQUIRED: "The quote currency differs from the account currency and fx[] has no rate for it.",
+    Reason.VOLATILITY_UNAVAILABLE: "No series was sent and no volatility state is cached for this symbol and bar.",
+    Reason.INSUFFICIENT_HISTORY: "Too few bars for a volatility forecast.",
+    Reason.INVALID_PRICE: "The series contains a price that is not finite or not positive.",
+    Reason.STALE_PRICE: "The price is flat or older than the policy allows: held, and only reductions are allowed.",
+    Reason.ZERO_VOLATILITY: "The forecast volatility is zero: a size cannot be computed from it.",
+    Reason.MARGIN_UNMODELLED: "The account holds positions whose margin is not modelled here and was not sent: increases are blocked.",
+    Reason.GREEKS_UNAVAILABLE: "The option lacks an implied volatility and forward, and brings no Greeks of its own.",
+    Reason.EXPIRED: "The option has expired.",
+    Reason.PORTFOLIO_RISK_INCOMPLETE: "The book holds a position of unknown risk: nothing is increased until it is known.",
+    Reason.LIMIT: "A limit of the policy, the account or the instrument cut the size; binding[] names it.",
+}
