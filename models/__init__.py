@@ -1,0 +1,1 @@
+"""The wire contract (`models.api`) and the tables (`models.db`)."""
