@@ -1,0 +1,98 @@
+"""What an evaluation is about: the account, its rows, the signals on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from services.core.instrument import Instrument, QuantityUnit
+from services.core.outcome import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Collateral:
+    """Balance of one asset: `amount` units, `price` in the account currency."""
+
+    asset: str
+    amount: float
+    price: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Equity [account currency] and the collateral that backs it."""
+
+    equity: float
+    currency: str
+    collateral: tuple[Collateral, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PriceUsed:
+    """Mark price of a row [quote currency], where it came from and how old it is."""
+
+    value: float
+    source: str
+    age_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """View on a row: `direction` in [-1, 1], or up to ±2 from a forecast.
+
+    The effective direction is ``direction × confidence × 2^(−age / half_life)``.
+    """
+
+    direction: float
+    confidence: float = 1.0
+    as_of: datetime | None = None
+    half_life_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnGreeks:
+    """Greeks that a client brings for a position we do not model, for the whole position [base units of the underlying]."""
+
+    delta: float
+    gamma: float = 0.0
+    vega: float = 0.0
+    theta: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One (symbol, venue, account, position side): an instrument, what is held of it and what is known about it.
+
+    Parameters
+    ----------
+    quantity, open_buys, open_sells : Decimal
+        In `unit`; `quantity` is signed, open orders are sizes.
+    fx : float, optional
+        Account currency per unit of quote currency.
+    market_key : str
+        Name of the series or state that carries the volatility of this row.
+    problem : Reason, optional
+        Why this row cannot be described at all; `detail` says it in words.
+    """
+
+    symbol: str
+    market_key: str
+    instrument: Instrument
+    unit: QuantityUnit
+    quantity: Decimal = Decimal(0)
+    venue: str | None = None
+    account_id: str | None = None
+    position_side: str | None = None
+    open_buys: Decimal = Decimal(0)
+    open_sells: Decimal = Decimal(0)
+    price: PriceUsed | None = None
+    fx: float | None = None
+    signal: Signal | None = None
+    own_greeks: OwnGreeks | None = None
+    implied_volatility: float | None = None
+    forward: float | None = None
+    initial_margin: float | None = None
+    maintenance_margin: float | None = None
+    problem: Reason | None = None
+    detail: str = ""

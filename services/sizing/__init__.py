@@ -1,0 +1,1 @@
+"""From volatility to target quantities: methods, limits, buffer, rounding."""

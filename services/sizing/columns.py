@@ -1,0 +1,102 @@
+"""The book as columns: what every sizing method reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.core.explain import Bools, Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizingColumns:
+    """Columns over the rows of a book, in row order.
+
+    Parameters
+    ----------
+    equity : float
+        [account currency], > 0.
+    current : (n,) array
+        Held quantity [signed contracts].
+    unit_value : (n,) array
+        Notional of one contract [account currency], > 0.
+    direction : (n,) array
+        Effective direction; 0 where there is no live signal.
+    live : (n,) bool array
+        Rows with a live signal.
+    sizable : (n,) bool array
+        Rows that a linear method may resize: described, priced, with a volatility, not an option, not reserved for hedges.
+    volatility, forecast, calibration : (n,) arrays
+        Annual volatility used, raw forecast and calibration factor; 1 where unknown (never sizable).
+    known_risk : (n,) bool array
+        Rows whose volatility is known, sizable or not.
+    correlation : (n, n) array, optional
+        Between rows; None: volatilities add up (no diversification is assumed).
+    collateral : (n,) array
+        Coin collateral as contracts of the row that carries it; counted once per underlying.
+    delta_weight : (n,) array
+        Delta exposure / equity of rows that are not resized although they carry risk (options).
+    risk_complete : bool
+        False when a held position has no known risk: then nothing is scaled up.
+    """
+
+    equity: float
+    current: Floats
+    unit_value: Floats
+    direction: Floats
+    live: Bools
+    sizable: Bools
+    volatility: Floats
+    forecast: Floats
+    calibration: Floats
+    known_risk: Bools
+    correlation: Floats | None
+    collateral: Floats
+    delta_weight: Floats
+    risk_complete: bool = True
+
+    def weights(self, contracts: Floats) -> Floats:
+        """Signed notional over equity, 0 where the risk is unknown."""
+        return np.where(self.known_risk, contracts * self.unit_value / self.equity, 0.0)
+
+    def portfolio_volatility(self, weights: Floats) -> float:
+        """Annual volatility of a set of weights: sqrt(w'Σw), or Σ|w|σ without a correlation matrix."""
+        risk = weights * self.volatility
+        if self.correlation is None:
+            return float(np.abs(risk).sum())
+        return float(np.sqrt(max(risk @ self.correlation @ risk, 0.0)))
+
+
+def volatility_multiplier(columns: SizingColumns, weights: Floats, fixed: Floats, target: float) -> float:
+    r"""Multiplier m >= 0 of `weights` that brings the book to the target, given what cannot be resized.
+
+    Solves ``vol(m·w + f) = target``: with a = w'Σw, b = w'Σf, c = f'Σf − target²,
+    ``m = (−b + sqrt(b² − a·c)) / a``. Without fixed exposure this is target / vol(w).
+
+    Parameters
+    ----------
+    weights, fixed : (n,) arrays
+        Resizable and fixed exposure over equity.
+    target : float
+        [annual volatility]
+
+    Returns
+    -------
+    float
+        0 when `weights` carry no risk; when the fixed part alone exceeds the target, the m >= 0 of least total
+        variance. Without a correlation matrix: (target − Σ|f|σ) / Σ|w|σ, at least 0.
+    """
+    risk, still = weights * columns.volatility, fixed * columns.volatility
+    if columns.correlation is None:
+        total = float(np.abs(risk).sum())
+        return max(target - float(np.abs(still).sum()), 0.0) / total if total > 0 else 0.0
+    correlated = columns.correlation @ risk
+    a, b = float(risk @ correlated), float(still @ correlated)
+    if a <= 0:
+        return 0.0
+    c = float(still @ columns.correlation @ still) - target**2
+    discriminant = b * b - a * c
+    if discriminant < 0:
+        return max(-b / a, 0.0)
+    return max((-b + float(np.sqrt(discriminant))) / a, 0.0)

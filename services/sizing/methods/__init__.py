@@ -1,0 +1,1 @@
+"""Sizing methods: one frozen dataclass each, its fields are its parameters."""

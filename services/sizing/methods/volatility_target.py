@@ -1,0 +1,136 @@
+"""Volatility targeting, for one instrument or for a whole book."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from annotated_types import Gt, Le
+
+from services.core.explain import Bools, Floats, Trail
+from services.sizing.columns import SizingColumns, volatility_multiplier
+
+MAX_DIVERSIFICATION = 2.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolatilityTarget:
+    r"""Hold the risk constant: size inversely to forecast volatility.
+
+    Scope `instrument` (default with signals): ``w_i = τ · d_i / (n σ_i) · IDM``, n = instruments with a live signal, then one
+    scale to τ by the covariance. The scale is that of the same book at full directions (|d| = 1), so that a half
+    direction stays a half position; it is lowered where the book as directed would exceed ``τ · max(1, max|d|)``.
+
+    Scope `book` (default without signals): one multiplier on the whole book, ``m = τ / σ_book``.
+
+    Parameters
+    ----------
+    target_volatility : float
+        τ [annual, fraction: 0.20 is 20 %].
+    scope : {"book", "instrument"}, optional
+        By default, by the presence of signals.
+    derisk_only : bool
+        Never hold more than 1× equity gross, and never scale a book up.
+
+    Notes
+    -----
+    Zero volatility and missing history never reach this method: such rows are refused before it runs.
+    Where the book holds a position of unknown risk, nothing is scaled up.
+
+    References
+    ----------
+    Harvey et al. (2018), The Impact of Volatility Targeting, JPM 45(1). Carver, pysystemtrade: instrument
+    diversification multiplier min(2.5, 1/sqrt(w'Hw)) with H floored at 0.
+    """
+
+    method: Literal["volatility_target"] = "volatility_target"
+    target_volatility: Annotated[float, Gt(0), Le(3)]
+    scope: Literal["book", "instrument"] | None = None
+    derisk_only: bool = False
+
+    requires: ClassVar[frozenset[str]] = frozenset({"volatility", "price"})
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
+
+    def full_weight(self, columns: SizingColumns, count: int) -> Floats:
+        """Weight of each row at direction 1, before portfolio scaling."""
+        return self.target_volatility / (count * columns.volatility)
+
+    def size_instruments(self, columns: SizingColumns, resized: Bools) -> Trail:
+        """Trail of rows sized one by one; rows outside `resized` keep their position."""
+        count = max(int(np.count_nonzero(columns.live)), 1)
+        trail = Trail(np.where(resized, 0.0, columns.current))
+        sign = np.sign(columns.direction)
+        trail.apply("equity", np.where(resized, sign * columns.equity / columns.unit_value, trail.value), "account.equity")
+
+        def factor(values: Floats | float) -> Floats:
+            return np.where(resized, values, 1.0)
+
+        trail.multiply("direction", factor(np.abs(columns.direction)), "signals.direction")
+        trail.multiply("share", factor(1.0 / count), "signals")
+        trail.multiply("volatility_target", factor(self.target_volatility / columns.forecast), "sizing.target_volatility")
+        trail.multiply("calibration", factor(1.0 / columns.calibration), "estimator.calibrate")
+        floor = columns.calibration * columns.forecast / columns.volatility
+        trail.multiply("volatility_floor", factor(floor), "estimator.volatility_floor")
+        trail.multiply("diversification", factor(diversification_multiplier(columns, resized)), "sizing.scope")
+        trail.multiply("portfolio_volatility", factor(self._portfolio_scale(columns, resized, trail.value)), "sizing.target_volatility")
+        return trail
+
+    def _portfolio_scale(self, columns: SizingColumns, resized: Bools, contracts: Floats) -> float:
+        weights = columns.weights(np.where(resized, contracts, 0.0))
+        if not weights.any():
+            return 1.0
+        fixed = columns.weights(np.where(resized, 0.0, columns.current)) + columns.delta_weight
+        direction = np.where(resized, columns.direction, 0.0)
+        full = np.where(direction != 0.0, weights / np.where(direction != 0.0, np.abs(direction), 1.0), 0.0)
+        flat = resized & (direction == 0.0)
+        if flat.any():
+            count = max(int(np.count_nonzero(columns.live)), 1)
+            share = self.full_weight(columns, count) * diversification_multiplier(columns, resized)
+            full = np.where(flat, share, full)
+        reference = columns.portfolio_volatility(full)
+        scale = self.target_volatility / reference if reference > 0 else 1.0
+        ceiling = self.target_volatility * max(1.0, float(np.abs(direction).max()))
+        scale = min(scale, volatility_multiplier(columns, weights, fixed, ceiling))
+        return scale if columns.risk_complete else min(scale, 1.0)
+
+    def size_book(self, columns: SizingColumns, resized: Bools) -> Trail:
+        """Trail of a book under one multiplier; coin collateral is part of the book."""
+        trail = Trail(columns.current)
+        trail.apply("collateral", np.where(resized, columns.current + columns.collateral, columns.current), "account.collateral")
+        weights = columns.weights(np.where(resized, trail.value, 0.0))
+        fixed = columns.weights(np.where(resized, 0.0, columns.current)) + columns.delta_weight
+        multiplier = volatility_multiplier(columns, weights, fixed, self.target_volatility) if weights.any() else 1.0
+        if self.derisk_only or not columns.risk_complete:
+            multiplier = min(multiplier, 1.0)
+        trail.multiply("portfolio_volatility", np.where(resized, multiplier, 1.0), "sizing.target_volatility")
+        return trail
+
+    def max_gross(self) -> float | None:
+        """Gross leverage that the method itself allows."""
+        return 1.0 if self.derisk_only else None
+
+
+def diversification_multiplier(columns: SizingColumns, resized: Bools) -> float:
+    r"""IDM = min(2.5, 1/sqrt(w'Hw)) for equal weights over the live rows, correlations floored at 0.
+
+    1 without a correlation matrix: no diversification is assumed where none was measured.
+    """
+    if columns.correlation is None or not resized.any():
+        return 1.0
+    members = np.flatnonzero(resized & columns.live)
+    if members.size < 2:
+        return 1.0
+    return instrument_diversification(np.full(members.size, 1.0 / members.size), columns.correlation[np.ix_(members, members)])
+
+
+def instrument_diversification(weights: Floats, correlation: Floats, cap: float = MAX_DIVERSIFICATION) -> float:
+    """IDM of given weights: ``min(cap, 1 / sqrt(w' max(H, 0) w))`` (pysystemtrade).
+
+    Examples
+    --------
+    >>> instrument_diversification(np.full(4, 0.25), np.eye(4))
+    2.0
+    """
+    variance = float(weights @ np.maximum(correlation, 0.0) @ weights)
+    return min(cap, 1.0 / float(np.sqrt(variance)))
