@@ -36,13 +36,18 @@ def parse_interval(text: str) -> int:
     return seconds
 
 
+_DAYS_PER_YEAR = {"24/7": 365.0, "FX": 260.0}
+_SESSION_SECONDS = {"24/7": 86_400, "FX": 86_400, "XLON": 30_600}
+_EXCHANGE_DAYS, _EXCHANGE_SECONDS = 252.0, 23_400
+
+
 @dataclass(frozen=True, slots=True)
 class Calendar:
     """Trading calendar, as far as annualisation needs it.
 
-    ``24/7`` : year of 31,536,000 s. ``session`` (``XNYS`` and the like): 252 days; an intraday bar counts
-    ``session_seconds / bar_seconds`` per day (the overnight return is part of the first bar).
-    ``periods_per_year`` given: taken as it is.
+    ``24/7``: 365 days of 24 hours. ``FX``: 260 days of 24 hours. Exchange sessions (``XNYS``, ``XNAS``: 6.5 hours; ``XLON``: 8.5):
+    252 days; an intraday bar counts session / bar per day, the overnight return being part of the first bar.
+    `periods_per_year` given: taken as it is.
 
     References
     ----------
@@ -51,7 +56,6 @@ class Calendar:
 
     name: str = "24/7"
     periods_per_year: float | None = None
-    session_seconds: int = 23_400
 
     @property
     def continuous(self) -> bool:
@@ -63,11 +67,11 @@ class Calendar:
 
         Examples
         --------
-        >>> Calendar().periods(3600), Calendar("XNYS").periods(86_400)
-        (8760.0, 252.0)
+        >>> Calendar().periods(3600), Calendar("XNYS").periods(86_400), Calendar("FX").periods(86_400)
+        (8760.0, 252.0, 260.0)
         """
         if self.periods_per_year is not None:
             return self.periods_per_year
-        if self.continuous:
-            return SECONDS_PER_YEAR / bar_seconds
-        return 252.0 * max(1.0, self.session_seconds / bar_seconds) if bar_seconds < SECONDS_PER_DAY else 252.0 * SECONDS_PER_DAY / bar_seconds
+        days = _DAYS_PER_YEAR.get(self.name, _EXCHANGE_DAYS)
+        session = _SESSION_SECONDS.get(self.name, _EXCHANGE_SECONDS)
+        return days * session / bar_seconds if bar_seconds < SECONDS_PER_DAY else days * SECONDS_PER_DAY / bar_seconds
