@@ -92,6 +92,7 @@ class Row:
     own_greeks: OwnGreeks | None = None
     implied_volatility: float | None = None
     forward: float | None = None
+    isolated_margin: float | None = None
     initial_margin: float | None = None
     maintenance_margin: float | None = None
     problem: Reason | None = None

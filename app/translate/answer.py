@@ -1,0 +1,271 @@
+"""An evaluation as an answer of the wire: numbers become strings here, and nowhere else.
+
+Answers are built as plain dictionaries and written by orjson: validating 40 kB of our own output on every request would cost
+more than computing it. The contract tests validate every kind of answer against its response model instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from services.core.book import Row
+from services.core.decimals import decimal_text, plain
+from services.core.explain import Step, Trail
+from services.core.instrument import Kind, QuantityUnit
+from services.core.outcome import Status
+from services.engine.inputs import EvaluationInputs
+from services.engine.outputs import Evaluation, Hedge, MarginFigures, Order, Target
+from services.volatility.readout import VolatilityReadout
+
+
+def stat(value: float | None) -> float | None:
+    """Statistic with nine significant digits; None for what is unknown."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.9g}")
+
+
+def money(value: float | None) -> str | None:
+    """Amount as a decimal string; None for what is unknown."""
+    return None if value is None or not math.isfinite(value) else decimal_text(value)
+
+
+def time_text(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def in_unit(row: Row, contracts: Decimal) -> Decimal:
+    """Contracts in the unit in which the client counts."""
+    if row.unit is QuantityUnit.CONTRACTS or row.price is None or not contracts:
+        return contracts
+    instrument, multiplier = row.instrument, Decimal(repr(row.instrument.contract_multiplier))
+    price, inverse = Decimal(repr(row.price.value)), instrument.kind is Kind.INVERSE
+    if row.unit is QuantityUnit.BASE:
+        return _significant(contracts * multiplier / price) if inverse else contracts * multiplier
+    return contracts * multiplier if inverse else _significant(contracts * multiplier * price)
+
+
+def _significant(value: Decimal) -> Decimal:
+    return Decimal(f"{value:.12g}")
+
+
+def quantity(row: Row, contracts: Decimal, held: Decimal) -> str:
+    """Quantity text; a row that does not move gives back the client's own digits."""
+    return plain(row.quantity) if contracts == held and not row.open_buys and not row.open_sells else plain(in_unit(row, contracts))
+
+
+def identity(row: Row) -> dict[str, Any]:
+    """Symbol, and venue, account and side where given."""
+    named = {"symbol": row.symbol}
+    if row.venue:
+        named["venue"] = row.venue
+    if row.account_id:
+        named["account_id"] = row.account_id
+    if row.position_side:
+        named["position_side"] = row.position_side
+    return named
+
+
+def target_rows(inputs: EvaluationInputs, result: Evaluation, *, full: bool, explain: bool) -> list[dict[str, Any]]:
+    """targets[] of an answer."""
+    rows = []
+    contributions = result.portfolio.risk_contributions
+    weights = _weights(inputs, result)
+    for index, (row, target) in enumerate(zip(inputs.rows, result.targets, strict=True)):
+        out = _target_head(row, target)
+        if target.target is not None:
+            out["weight"] = stat(weights[index])
+            if result.capacity is not None:
+                out["scalar"] = stat(result.capacity.scalar[index])
+        if full:
+            _target_detail(out, inputs, result, index)
+            if contributions is not None:
+                out["risk_contribution"] = stat(contributions[index])
+            if explain and result.trail is not None and target.status is not Status.REFUSED:
+                out["binding"] = _binding(result.trail, index, target)
+                out["steps"] = [_step(step) for step in result.trail.steps(index)]
+        rows.append(out)
+    return rows
+
+
+def _target_head(row: Row, target: Target) -> dict[str, Any]:
+    out = identity(row)
+    out["status"], out["action"], out["permission"], out["reason"] = target.status, target.action, target.permission, target.reason
+    if target.detail:
+        out["detail"] = target.detail
+    out["quantity_unit"] = row.unit
+    out["current_quantity"] = plain(row.quantity)
+    if target.target is None or target.order is None:
+        out["target_quantity"] = out["order_quantity"] = None
+    else:
+        out["target_quantity"] = quantity(row, target.target, target.current)
+        out["order_quantity"] = plain(in_unit(row, target.order))
+        if target.dust:
+            out["dust"] = True
+    return out
+
+
+def _target_detail(out: dict[str, Any], inputs: EvaluationInputs, result: Evaluation, index: int) -> None:
+    row, target = inputs.rows[index], result.targets[index]
+    if row.price is not None:
+        out["price_used"] = {"value": decimal_text(row.price.value), "source": row.price.source, "age_seconds": stat(row.price.age_seconds)}
+        if target.target is not None:
+            contracts = float(target.target)
+            out["target_contracts"] = plain(target.target)
+            out["target_base"] = decimal_text(contracts * row.instrument.base_per_contract(row.price.value))
+            out["target_notional"] = money(contracts * float(result.columns.unit_value[index]))
+    capacity = result.capacity
+    if capacity is not None and capacity.long[index] is not None and capacity.short[index] is not None:
+        out["capacity"] = {"long": plain(in_unit(row, capacity.long[index])), "short": plain(in_unit(row, capacity.short[index]))}
+    readout = result.columns.states[index].readout
+    if readout is not None:
+        out["volatility"] = volatility_block(readout)
+
+
+def volatility_block(readout: VolatilityReadout) -> dict[str, Any]:
+    """Readout of a market."""
+    return {
+        "annual": stat(readout.volatility),
+        "forecast": stat(readout.forecast),
+        "calibration": stat(readout.calibration),
+        "long_run": stat(readout.long_run),
+        "floor": stat(readout.floor),
+        "method": readout.method,
+        "effective_half_life": readout.effective_half_life,
+        "confidence": stat(readout.confidence),
+        "maturity": readout.maturity,
+        "observations": readout.observations,
+        "periods_per_year": readout.periods_per_year,
+        "source": readout.source,
+        "data_as_of": time_text(readout.last_close_at),
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    out: dict[str, Any] = {"stage": step.stage, "in": decimal_text(step.before), "out": decimal_text(step.after), "parameter": step.parameter}
+    if step.bound:
+        out["bound_by"] = step.parameter
+    elif step.factor is not None and step.stage not in ("buffer", "rounding", "collateral"):
+        out["factor"] = stat(step.factor)
+    return out
+
+
+def _binding(trail: Trail, index: int, target: Target) -> list[dict[str, Any]]:
+    size = abs(float(target.target)) if target.target is not None else 0.0
+    limits = trail.row_limits(index)
+    if not limits:
+        return []
+    bound = {step.stage for step in trail.steps(index) if step.bound}
+    tightest = next((limit for limit in limits if limit.stage in bound), limits[0])
+    following = next((limit for limit in limits if limit.allowed >= tightest.allowed and limit is not tightest), None)
+    out: dict[str, Any] = {"stage": tightest.stage, "parameter": tightest.parameter, "slack": decimal_text(max(tightest.allowed - size, 0.0))}
+    if following is not None:
+        out["next"] = {"stage": following.stage, "parameter": following.parameter, "allowed": decimal_text(following.allowed)}
+    return [out]
+
+
+def _weights(inputs: EvaluationInputs, result: Evaluation) -> list[float | None]:
+    equity = inputs.account.equity
+    if equity <= 0:
+        return [None] * len(result.targets)
+    final = [float(target.target) if target.target is not None else math.nan for target in result.targets]
+    return [value if math.isfinite(value) else None for value in (np.array(final) * result.columns.unit_value / equity).tolist()]
+
+
+def order_rows(inputs: EvaluationInputs, orders: Sequence[Order]) -> list[dict[str, Any]]:
+    """orders[] of an answer."""
+    rows = []
+    for order in orders:
+        row, size = inputs.rows[order.row], abs(order.contracts)
+        out: dict[str, Any] = {"client_order_id": order.client_order_id, "sequence": order.sequence, "bundle_id": order.bundle_id, "symbol": row.symbol}
+        if row.venue:
+            out["venue"] = row.venue
+        if row.account_id:
+            out["account_id"] = row.account_id
+        out["side"] = "buy" if order.contracts > 0 else "sell"
+        out["quantity"], out["quantity_unit"], out["contracts"] = plain(in_unit(row, size)), row.unit, plain(size)
+        out["reduce_only"], out["limit_price"] = order.reduce_only, plain(order.limit_price)
+        out["time_in_force"], out["valid_until"] = inputs.policy.orders.time_in_force, time_text(order.valid_until)
+        rows.append(out)
+    return rows
+
+
+def margin_block(inputs: EvaluationInputs, figures: MarginFigures) -> dict[str, Any]:
+    """Margin of one book."""
+    equity = inputs.account.equity
+    initial, maintenance = float(np.nansum(figures.initial)), float(np.nansum(figures.maintenance))
+    return {
+        "currency": inputs.account.currency,
+        "initial": money(initial),
+        "maintenance": money(maintenance),
+        "initial_to_equity": stat(initial / equity) if equity > 0 else None,
+        "maintenance_to_equity": stat(maintenance / equity) if equity > 0 else None,
+        "complete": figures.complete,
+        "method_used": sorted(set(figures.method_used)),
+        "per_position": [_position_margin(row, figures, index) for index, row in enumerate(inputs.rows)],
+    }
+
+
+def _position_margin(row: Row, figures: MarginFigures, index: int) -> dict[str, Any]:
+    out = {key: value for key, value in identity(row).items() if key != "position_side"}
+    out["initial"], out["maintenance"] = money(float(figures.initial[index])), money(float(figures.maintenance[index]))
+    out["rate_initial"], out["method_used"] = stat(float(figures.rate_initial[index])), figures.method_used[index]
+    venue = figures.venue_maintenance[index]
+    if venue is not None:
+        out["venue_figures"] = {"initial": money(figures.venue_initial[index]), "maintenance": money(venue)}
+    if figures.liquidation_price[index] is not None or figures.distance_sigma[index] is not None:
+        price = figures.liquidation_price[index]
+        out["liquidation"] = {
+            "price": decimal_text(price) if price is not None else None,
+            "distance_sigma": stat(figures.distance_sigma[index]),
+            "touch_probability": stat(figures.touch_probability[index]),
+            "basis": "venue" if row.instrument.margin_tiers else "model",
+        }
+    return out
+
+
+def hedge_rows(inputs: EvaluationInputs, hedges: Sequence[Hedge]) -> list[dict[str, Any]]:
+    """hedges[] of an answer."""
+    return [
+        {
+            "underlying": hedge.underlying,
+            "symbol": inputs.rows[hedge.row].symbol,
+            "status": hedge.status,
+            "reason": hedge.reason,
+            **({"detail": hedge.detail} if hedge.detail else {}),
+            "trigger": hedge.trigger,
+            "delta_before": stat(hedge.delta_before),
+            "delta_after": stat(hedge.delta_after),
+            "max_delta": hedge.max_delta,
+            "quantity": plain(hedge.contracts) if hedge.contracts is not None else None,
+            "gamma_1pct": stat(hedge.gamma_1pct),
+            "vega_per_point": stat(hedge.vega_per_point),
+            "theta_per_day": stat(hedge.theta_per_day),
+        }
+        for hedge in hedges
+    ]
+
+
+def portfolio_block(result: Evaluation) -> dict[str, Any]:
+    """Figures of the whole book."""
+    figures = result.portfolio
+    return {
+        "forecast_volatility": stat(figures.forecast_volatility),
+        "current_volatility": stat(figures.current_volatility),
+        "target_volatility": figures.target_volatility,
+        "exposure_multiplier": stat(figures.exposure_multiplier),
+        "gross_leverage": stat(figures.gross_leverage),
+        "net_leverage": stat(figures.net_leverage),
+        "value_at_risk": money(figures.value_at_risk),
+        "expected_shortfall": money(figures.expected_shortfall),
+        "diversification": stat(figures.diversification),
+        "correlation": result.market.source,
+        "baseline_gross_leverage": figures.baseline_gross_leverage,
+    }

@@ -1,0 +1,28 @@
+"""Fingerprint and wire form of a resolved policy."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from services.engine.policy import DEFAULTS_VERSION, Policy
+
+
+def policy_fields(policy: Policy) -> dict[str, Any]:
+    """Every block with every field, defaults written out."""
+    return {field.name: _block(getattr(policy, field.name)) for field in dataclasses.fields(policy)}
+
+
+def _block(value: Any) -> Any:
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+
+
+@lru_cache(maxsize=1024)
+def policy_sha256(policy: Policy) -> str:
+    """SHA-256 of the resolved policy and the version of the defaults, over sorted keys."""
+    content = {"defaults_version": DEFAULTS_VERSION, "policy": policy_fields(policy)}
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -1,0 +1,360 @@
+"""A request and what was gathered for it, as inputs of the engine: every assumption is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+
+from app.translate.instruments import InstrumentKey, assumed_instrument, by_key, find
+from models.api.evaluation import SnapshotIn
+from models.api.market import MarkIn, PositionIn, SeriesIn, SignalIn
+from services.core.annualization import Calendar, parse_interval
+from services.core.book import Account, Collateral, OwnGreeks, PriceUsed, Row, Signal
+from services.core.errors import InvalidInput
+from services.core.instrument import Instrument, Kind, QuantityUnit, must_be_described
+from services.core.outcome import Reason
+from services.engine.inputs import SeriesInput, StateInput
+from services.volatility.readout import VolatilityReadout
+
+CLOCK_SKEW = timedelta(seconds=5)
+DEFAULT_INTERVAL = "P1D"
+FAR_FROM_CLOSE = 0.25
+ZERO = Decimal(0)
+
+
+@dataclass(slots=True)
+class Notes:
+    """Assumptions and warnings, collected while translating."""
+
+    assumptions: list[dict[str, str]] = field(default_factory=list)
+    warnings: list[dict[str, str | None]] = field(default_factory=list)
+
+    def assume(self, pointer: str, value: str, effect: str) -> None:
+        """Something was left open and decided."""
+        self.assumptions.append({"pointer": pointer, "value": value, "effect": effect})
+
+    def warn(self, code: str, detail: str, symbol: str | None = None) -> None:
+        """Something is worth a look."""
+        self.warnings.append({"code": code, "detail": detail, "symbol": symbol} if symbol else {"code": code, "detail": detail})
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Translated request: account, rows and series, with the notes."""
+
+    as_of: datetime
+    account: Account
+    rows: tuple[Row, ...]
+    series: dict[str, SeriesInput]
+    notes: Notes
+
+
+@dataclass(frozen=True, slots=True)
+class RowKey:
+    """Identity of a row."""
+
+    symbol: str
+    venue: str | None = None
+    account_id: str | None = None
+    position_side: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateNeed:
+    """Market key whose cached state is needed, with the venue under which to look first."""
+
+    market_key: str
+    venue: str | None
+
+
+def row_keys(request: SnapshotIn, described: Mapping[InstrumentKey, Instrument]) -> list[RowKey]:
+    """Rows of a request: its positions, then signals without a position, else series that are no underlying of a row."""
+    keys = {RowKey(row.symbol, row.venue, row.account_id, row.position_side): None for row in request.positions}
+    held = {key.symbol for key in keys}
+    for signal in request.signals or ():
+        if signal.symbol not in held:
+            keys.setdefault(RowKey(signal.symbol, signal.venue, signal.account_id))
+    taken = {key.symbol for key in keys}
+    taken |= {instrument.underlying for key in keys if (instrument := find(described, key.venue, key.symbol)) and instrument.underlying}
+    if not request.signals:
+        for item in request.series:
+            if item.symbol not in taken:
+                keys.setdefault(RowKey(item.symbol))
+    return list(keys)
+
+
+def describe_instruments(request: SnapshotIn, registered: Mapping[InstrumentKey, Instrument]) -> dict[InstrumentKey, Instrument]:
+    """Registered instruments, overridden by those of the request."""
+    return {**registered, **by_key(request.instruments)} if registered else by_key(request.instruments)
+
+
+def market_key(symbol: str, instrument: Instrument | None, series: Mapping[str, object]) -> str:
+    """Series that carries a row's volatility: its own where there is one, else its underlying's."""
+    if symbol in series or instrument is None or instrument.underlying is None:
+        return symbol
+    return instrument.underlying
+
+
+def states_needed(request: SnapshotIn, registered: Mapping[InstrumentKey, Instrument]) -> list[StateNeed]:
+    """Market keys without a series in the request."""
+    described = describe_instruments(request, registered)
+    series = {item.symbol for item in request.series}
+    needs: dict[str, StateNeed] = {}
+    for key in row_keys(request, described):
+        name = market_key(key.symbol, find(described, key.venue, key.symbol), dict.fromkeys(series))
+        if name not in series:
+            needs.setdefault(name, StateNeed(name, key.venue))
+    return list(needs.values())
+
+
+def translate(
+    request: SnapshotIn,
+    *,
+    registered: Mapping[InstrumentKey, Instrument],
+    states: Mapping[str, StateInput],
+    received_at: datetime,
+    hedge_symbol: str | None = None,
+) -> Snapshot:
+    """Domain view of a request.
+
+    Raises
+    ------
+    InvalidInput
+        For what no default can mend: times in the future, bars out of order.
+    """
+    notes = Notes()
+    as_of = event_time(request, received_at, notes)
+    described = describe_instruments(request, registered)
+    series = {item.symbol: series_input(item, index, as_of, notes) for index, item in enumerate(request.series)}
+    keys = row_keys(request, described)
+    if hedge_symbol is not None and all(key.symbol != hedge_symbol for key in keys):
+        keys.append(RowKey(hedge_symbol))
+    builder = _RowBuilder(request, described, series, states, as_of, notes)
+    rows = tuple(builder.row(key) for key in keys)
+    builder.summarise()
+    if states and request.interval is None:
+        notes.assume("/interval", DEFAULT_INTERVAL, "cached volatility states of daily bars are used where no series is sent")
+    return Snapshot(as_of, account(request), rows, series, notes)
+
+
+def event_time(request: SnapshotIn, received_at: datetime, notes: Notes) -> datetime:
+    """`as_of` of the request; the time of receipt by default."""
+    if request.as_of is None:
+        notes.assume("/as_of", received_at.isoformat(), "the time of receipt is taken as the event time")
+        return received_at
+    if request.as_of > received_at + CLOCK_SKEW:
+        raise InvalidInput("as_of", f"must not lie in the future (server time {received_at.isoformat()})", request.as_of.isoformat(), "check your clock against GET /v1/time")
+    return request.as_of
+
+
+def account(request: SnapshotIn) -> Account:
+    """Account of the core."""
+    collateral = tuple(Collateral(item.asset, float(item.amount), float(item.price) if item.price else None) for item in request.account.collateral)
+    return Account(float(request.account.equity), request.account.currency, collateral)
+
+
+def calendar_of(item: SeriesIn) -> Calendar:
+    """Calendar of a series; 24/7 by default."""
+    if item.calendar is None or isinstance(item.calendar, str):
+        return Calendar(item.calendar or "24/7")
+    return Calendar("custom", item.calendar.periods_per_year)
+
+
+def series_input(item: SeriesIn, index: int, as_of: datetime, notes: Notes) -> SeriesInput:
+    """Closes with the close time of the last complete bar."""
+    seconds = parse_interval(item.interval)
+    if item.close is not None:
+        assert item.end is not None
+        if item.end > as_of:
+            raise InvalidInput(
+                f"series.{index}.end",
+                f"is the close time of the last complete bar and must not lie after as_of ({as_of.isoformat()})",
+                item.end.isoformat(),
+                "if the last bar is still open, leave it out",
+            )
+        if item.end + timedelta(seconds=seconds) <= as_of:
+            notes.warn("bar_missing", f"a whole {item.interval} bar fits between end and as_of: if your times label the open of a bar, end is the open plus one interval", item.symbol)
+        return SeriesInput(np.array(item.close, dtype=float), item.end, seconds, calendar_of(item))
+    return _ohlcv(item, index, seconds, as_of, notes)
+
+
+def _ohlcv(item: SeriesIn, index: int, seconds: int, as_of: datetime, notes: Notes) -> SeriesInput:
+    assert item.ohlcv is not None
+    opens = np.array([row[0] for row in item.ohlcv], dtype=float) / 1000.0
+    closes = np.array([row[4] for row in item.ohlcv], dtype=float)
+    if not (0.0 <= opens[0] and opens[-1] < 7.26e9):
+        raise InvalidInput(f"series.{index}.ohlcv", "needs timestamps in milliseconds, as ccxt returns them", item.ohlcv[0][0], "multiply seconds by 1000")
+    steps = np.diff(opens)
+    if steps.size and steps.min() <= 0:
+        place = int(np.argmin(steps)) + 1
+        raise InvalidInput(f"series.{index}.ohlcv.{place}", "must be later than the row before it", item.ohlcv[place][0], "sort the bars, oldest first, without repeats")
+    if steps.size and steps.min() < seconds - 1e-3:
+        raise InvalidInput(f"series.{index}.interval", f"must match the bars, which are {steps.min():.0f} s apart", item.interval)
+    times = opens + seconds
+    complete = times <= as_of.timestamp()
+    if not complete.all():
+        dropped = int(complete.size - np.count_nonzero(complete))
+        if dropped > 1:
+            raise InvalidInput(f"series.{index}.ohlcv", f"holds {dropped} bars that end after as_of ({as_of.isoformat()})", item.ohlcv[-1][0], "rows are labelled by the open of the bar; send bars up to as_of")
+        notes.warn("unfinished_bar_dropped", "the last bar was still open at as_of and was left out", item.symbol)
+        times, closes = times[complete], closes[complete]
+    if not times.size:
+        raise InvalidInput(f"series.{index}.ohlcv", "holds no complete bar at as_of", len(item.ohlcv))
+    end = datetime.fromtimestamp(float(times[-1]), UTC)
+    regular = bool(np.all(np.abs(np.diff(times) - seconds) < 1e-3))
+    return SeriesInput(closes, end, seconds, calendar_of(item), None if regular else times)
+
+
+class _RowBuilder:
+    """Builds rows and remembers which assumptions it had to make, so that they can be listed once for all symbols."""
+
+    def __init__(self, request: SnapshotIn, described: Mapping[InstrumentKey, Instrument], series: Mapping[str, SeriesInput], states: Mapping[str, StateInput], as_of: datetime, notes: Notes) -> None:
+        self.request, self.described, self.series, self.states = request, described, series, states
+        self.as_of, self.notes = as_of, notes
+        self.positions = {RowKey(row.symbol, row.venue, row.account_id, row.position_side): row for row in request.positions}
+        self.marks: dict[str, MarkIn] = {mark.symbol: mark for mark in request.marks}
+        self.fx = {item.currency: float(item.rate) for item in request.fx}
+        self.assumed: list[str] = []
+        self.from_close: list[str] = []
+        self.quote_assumed: list[str] = []
+        self.calendar_assumed = [item.symbol for item in request.series if item.calendar is None]
+
+    def row(self, key: RowKey) -> Row:
+        """Row of one key, with the reason why it cannot be described, if so."""
+        position = self.positions.get(key)
+        found = find(self.described, key.venue, key.symbol)
+        instrument = found or assumed_instrument(key.symbol)
+        name = market_key(key.symbol, found, self.series)
+        price = self.price(key, position, name)
+        problem, detail = self.problem(key, found, instrument, price)
+        fx = self.rate(instrument)
+        if problem is None and fx is None:
+            problem, detail = Reason.FX_REQUIRED, f"send fx: [{{currency: {instrument.quote_currency}, rate: ...}}]"
+        if found is None and problem is not Reason.INSTRUMENT_REQUIRED:
+            self.assumed.append(key.symbol)
+        unit = QuantityUnit(position.quantity_unit) if position and position.quantity_unit else instrument.quantity_unit
+        return Row(
+            symbol=key.symbol,
+            market_key=name,
+            instrument=instrument,
+            unit=unit,
+            quantity=position.quantity if position else ZERO,
+            venue=key.venue,
+            account_id=key.account_id,
+            position_side=key.position_side,
+            open_buys=position.open_buys if position else ZERO,
+            open_sells=position.open_sells if position else ZERO,
+            price=price,
+            fx=fx,
+            signal=self.signal(key),
+            problem=problem,
+            detail=detail,
+            **_extras(position, self.forward(position, instrument)),
+        )
+
+    def price(self, key: RowKey, position: PositionIn | None, name: str) -> PriceUsed | None:
+        """Mark of the position, else of marks[], else the last close of the row's own market."""
+        if position is not None and position.mark_price is not None:
+            value = float(position.mark_price)
+            self._compare_with_close(key, name, value)
+            return PriceUsed(value, "position", None)
+        mark = self.marks.get(key.symbol)
+        if mark is not None:
+            age = (self.as_of - mark.as_of).total_seconds() if mark.as_of else None
+            return PriceUsed(float(mark.price), "marks", age)
+        close = self._close(name) if name == key.symbol else None
+        if close is None or not close[0] > 0:
+            return None
+        self.from_close.append(key.symbol)
+        return PriceUsed(close[0], "close", (self.as_of - close[1]).total_seconds())
+
+    def _close(self, name: str) -> tuple[float, datetime] | None:
+        item = self.series.get(name)
+        if item is not None:
+            return float(item.closes[-1]), item.end
+        state = self.states.get(name)
+        if state is not None and isinstance(state.readout, VolatilityReadout):
+            return state.readout.last_close, state.readout.last_close_at
+        return None
+
+    def _compare_with_close(self, key: RowKey, name: str, value: float) -> None:
+        close = self._close(name) if name == key.symbol else None
+        if close is not None and close[0] > 0 and abs(value / close[0] - 1.0) > FAR_FROM_CLOSE:
+            self.notes.warn("mark_far_from_close", f"mark_price {value:g} is more than 25 % away from the last close {close[0]:g}: check symbol and units", key.symbol)
+
+    def problem(self, key: RowKey, found: Instrument | None, instrument: Instrument, price: PriceUsed | None) -> tuple[Reason | None, str]:
+        """Why a row cannot be described."""
+        if found is None and must_be_described(key.symbol):
+            return Reason.INSTRUMENT_REQUIRED, f"describe {key.symbol} in instruments[] (kind, contract_multiplier, lot) or register it with PUT /v1/instruments"
+        if instrument.kind is Kind.OPTION and instrument.expiry is not None and instrument.expiry <= self.as_of:
+            return Reason.EXPIRED, f"expired at {instrument.expiry.isoformat()}"
+        if price is None and instrument.kind is not Kind.OPTION:
+            return Reason.PRICE_REQUIRED, "send positions[].mark_price, marks[] or a series"
+        return None, ""
+
+    def rate(self, instrument: Instrument) -> float | None:
+        """Account currency per unit of quote currency; the quote is taken for the account currency where nothing says otherwise."""
+        quote = instrument.quote_currency
+        if quote is None:
+            self.quote_assumed.append(instrument.symbol)
+            return 1.0
+        return 1.0 if quote == self.request.account.currency else self.fx.get(quote)
+
+    def signal(self, key: RowKey) -> Signal | None:
+        """Signal for a row: one for its venue and account, else one for the symbol anywhere."""
+        matching = [item for item in self.request.signals or () if item.symbol == key.symbol and item.venue in (None, key.venue) and item.account_id in (None, key.account_id)]
+        if not matching:
+            return None
+        return _signal(max(matching, key=lambda item: (item.venue is not None) + (item.account_id is not None)))
+
+    def forward(self, position: PositionIn | None, instrument: Instrument) -> float | None:
+        """Forward of an option: the client's, else the mark or close of its underlying."""
+        if position is not None and position.forward_price is not None:
+            return float(position.forward_price)
+        if instrument.kind is not Kind.OPTION or instrument.underlying is None:
+            return None
+        mark = self.marks.get(instrument.underlying)
+        close = self._close(instrument.underlying)
+        return float(mark.price) if mark else close[0] if close else None
+
+    def summarise(self) -> None:
+        """One assumption for all symbols that share it."""
+        if self.assumed:
+            self.notes.assume("/instruments", "linear, multiplier 1, lot 0.00000001", f"for {names(self.assumed)}: no tick, minimum order or venue tiers are respected")
+        if self.quote_assumed:
+            self.notes.assume("/instruments", f"quote currency {self.request.account.currency}", f"for {names(self.quote_assumed)}: prices are read in the account currency")
+        if self.from_close:
+            self.notes.assume("/marks", "last close", f"for {names(self.from_close)}: no mark price was sent")
+        if self.calendar_assumed:
+            self.notes.assume("/series", "calendar 24/7", f"for {names(self.calendar_assumed)}: volatility is annualised with 365 days")
+        if self.request.account.collateral and all(key[1] is None for key in self.described):
+            self.notes.assume("/account/collateral", "base_currency", "collateral delta counts only where an instrument names its base_currency")
+
+
+def names(symbols: list[str]) -> str:
+    """First symbols of a list, and how many more."""
+    unique = list(dict.fromkeys(symbols))
+    return ", ".join(unique[:3]) + (f" and {len(unique) - 3} more" if len(unique) > 3 else "")
+
+
+def _signal(item: SignalIn) -> Signal:
+    direction = item.direction if item.direction is not None else (item.forecast or 0.0) / 10.0
+    return Signal(direction, item.confidence, item.as_of, float(parse_interval(item.half_life)) if item.half_life else None)
+
+
+def _extras(position: PositionIn | None, forward: float | None) -> dict[str, object]:
+    if position is None:
+        return {}
+    greeks = position.greeks
+    return {
+        "own_greeks": OwnGreeks(greeks.delta, greeks.gamma, greeks.vega, greeks.theta) if greeks else None,
+        "implied_volatility": position.implied_volatility,
+        "forward": forward,
+        "isolated_margin": float(position.isolated_margin) if position.isolated_margin else None,
+        "initial_margin": float(position.initial_margin) if position.initial_margin is not None else None,
+        "maintenance_margin": float(position.maintenance_margin) if position.maintenance_margin is not None else None,
+    }

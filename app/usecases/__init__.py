@@ -1,0 +1,1 @@
+"""Use cases: gather, decide, act. One file each; no HTTP, no SQL."""

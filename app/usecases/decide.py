@@ -1,0 +1,173 @@
+"""The decision between gathering and writing: request and what was gathered in, answer bytes out.
+
+REST, the command line and replay all go through `decide` and `render`; equal inputs give equal bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from app.translate.answer import hedge_rows, margin_block, order_rows, portfolio_block, target_rows, time_text
+from app.translate.instruments import InstrumentKey
+from app.translate.policy import policy_fields, policy_sha256
+from app.translate.snapshot import Snapshot, translate
+from app.translate.state_record import encode_state
+from app.usecases.call import Door
+from app.version import ENGINE_VERSION
+from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginRequest
+from services.core.errors import InvalidInput
+from services.core.instrument import Instrument
+from services.engine import Evaluation, EvaluationInputs, StateInput, evaluate
+from services.engine.columns import MIN_AGE_SECONDS
+from services.engine.inputs import RecordedCorrelation
+from services.engine.policy import DEFAULTS_VERSION, Policy
+from services.volatility.readout import VolatilityReadout
+
+AnyRequest = EvaluationRequest | MarginRequest | HedgesRequest
+DAY_SECONDS = 86_400
+
+
+class AssumptionsRefused(Exception):
+    """`options.strict` was set and the request leaves something open."""
+
+    def __init__(self, assumptions: list[dict[str, str]]) -> None:
+        self.assumptions = assumptions
+        super().__init__(f"{len(assumptions)} assumptions would be needed")
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What was read for one request."""
+
+    registered: dict[InstrumentKey, Instrument] = field(default_factory=dict)
+    states: dict[str, StateInput] = field(default_factory=dict)
+    correlation: RecordedCorrelation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision, not yet written."""
+
+    door: Door
+    request: AnyRequest
+    snapshot: Snapshot
+    inputs: EvaluationInputs
+    result: Evaluation
+    received_at: datetime
+    request_sha256: str
+
+
+def decide(door: Door, request: AnyRequest, raw: bytes, gathered: Gathered, *, evaluation_id: str, received_at: datetime) -> Decision:
+    """Translate and evaluate.
+
+    Raises
+    ------
+    InvalidInput
+        What no default can mend.
+    AssumptionsRefused
+        Under `options.strict`.
+    """
+    policy: Policy = request.policy.resolved()
+    hedge_symbol = policy.hedging.instrument if policy.hedging else None
+    snapshot = translate(request, registered=gathered.registered, states=gathered.states, received_at=received_at, hedge_symbol=hedge_symbol)
+    if request.options.strict and snapshot.notes.assumptions:
+        raise AssumptionsRefused(snapshot.notes.assumptions)
+    inputs = EvaluationInputs(
+        evaluation_id=evaluation_id,
+        as_of=snapshot.as_of,
+        account=snapshot.account,
+        rows=snapshot.rows,
+        policy=policy,
+        signals_present=request.signals is not None,
+        series=snapshot.series,
+        states=gathered.states,
+        correlation=gathered.correlation,
+        historical=(received_at - snapshot.as_of).total_seconds() > max_request_age(snapshot, gathered, policy),
+    )
+    return Decision(door, request, snapshot, inputs, evaluate(inputs), received_at, hashlib.sha256(raw).hexdigest())
+
+
+def max_request_age(snapshot: Snapshot, gathered: Gathered, policy: Policy) -> float:
+    """Age of `as_of` from which a request is historical [s]: that of the shortest bar in use."""
+    bars = [item.bar_seconds for item in snapshot.series.values()]
+    bars += [state.readout.bar_seconds for state in gathered.states.values() if isinstance(state.readout, VolatilityReadout)]
+    return max(policy.limits.max_data_age_bars * min(bars, default=DAY_SECONDS), MIN_AGE_SECONDS)
+
+
+def render(decision: Decision, computed_at: datetime) -> bytes:
+    """Answer bytes without the audit block."""
+    return orjson.dumps(answer(decision, computed_at))
+
+
+def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
+    """Answer as a dictionary, without the audit block."""
+    request, result, inputs = decision.request, decision.result, decision.inputs
+    full = request.options.view == "full"
+    body = _head(decision, computed_at)
+    if decision.door in (Door.EVALUATIONS, Door.TARGETS):
+        body["targets"] = target_rows(inputs, result, full=full, explain=request.options.explain)
+    if decision.door is not Door.MARGIN:
+        body["orders"] = order_rows(inputs, result.orders)
+    if decision.door in (Door.EVALUATIONS, Door.MARGIN) and full and result.margin_current is not None:
+        margin = {"current": margin_block(inputs, result.margin_current)}
+        if result.margin_target is not None:
+            margin["target"] = margin_block(inputs, result.margin_target)
+        body["margin"] = margin
+    if decision.door is Door.HEDGES or (decision.door is Door.EVALUATIONS and inputs.policy.hedging is not None):
+        body["hedges"] = hedge_rows(inputs, result.hedges)
+    if decision.door in (Door.EVALUATIONS, Door.TARGETS):
+        body["portfolio"] = portfolio_block(result)
+    if full and decision.door is Door.EVALUATIONS:
+        body["policy_resolved"] = policy_fields(inputs.policy)
+    return body
+
+
+def _head(decision: Decision, computed_at: datetime) -> dict[str, Any]:
+    request, result, inputs = decision.request, decision.result, decision.inputs
+    head: dict[str, Any] = {"evaluation_id": inputs.evaluation_id}
+    if request.portfolio_id is not None:
+        head["portfolio_id"] = request.portfolio_id
+    if request.client_reference is not None:
+        head["client_reference"] = request.client_reference
+    head["mode"] = "historical" if inputs.historical else "live"
+    if result.scope is not None:
+        head["scope"] = result.scope
+    head["as_of"] = time_text(inputs.as_of)
+    head["data_as_of"] = time_text(result.data_as_of) if result.data_as_of else None
+    head["received_at"], head["computed_at"] = time_text(decision.received_at), time_text(computed_at)
+    head["valid_until"], head["valid_until_reason"] = time_text(result.valid_until), result.valid_until_reason
+    head["on_expiry"], head["degraded"] = "reduce_only", []
+    head["assumptions"], head["warnings"] = decision.snapshot.notes.assumptions, _warnings(decision)
+    head["inputs"] = {
+        "request_sha256": decision.request_sha256,
+        "policy_resolved_sha256": policy_sha256(inputs.policy),
+        "defaults_version": DEFAULTS_VERSION,
+        "engine": ENGINE_VERSION,
+    }
+    return head
+
+
+def _warnings(decision: Decision) -> list[dict[str, Any]]:
+    warnings: list[dict[str, Any]] = list(decision.snapshot.notes.warnings)
+    columns = decision.result.columns
+    if columns.sizing is not None and not columns.sizing.risk_complete:
+        warnings.append({"code": "portfolio_risk_incomplete", "detail": "a held position has no known volatility: nothing is scaled up, and portfolio volatility is unknown"})
+    if columns.collateral_uncounted:
+        warnings.append({"code": "collateral_uncounted", "detail": f"no instrument with this base_currency: {', '.join(columns.collateral_uncounted)}"})
+    margin = decision.result.margin_current
+    if margin is not None and not margin.complete:
+        warnings.append({"code": "margin_unmodelled", "detail": "some positions' margin is neither modelled here nor given: increases are blocked; send initial_margin and maintenance_margin"})
+    return warnings
+
+
+def state_record(decision: Decision, gathered: Gathered) -> bytes:
+    """What was read besides the request, so that the answer can be recomputed: readouts and correlation, registered instruments."""
+    return encode_state(gathered.states, gathered.registered, decision.result.market)
+
+
+__all__ = ["AssumptionsRefused", "Decision", "Gathered", "InvalidInput", "answer", "decide", "render", "state_record"]

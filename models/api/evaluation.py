@@ -1,0 +1,380 @@
+"""Wire models of POST /v1/evaluations and its narrow doors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from models.api.base import Currency, DecimalText, Interval, Model, Name, Time
+from models.api.market import MAX_SYMBOLS, AccountIn, FxIn, InstrumentIn, MarkIn, PositionIn, SeriesIn, SignalIn
+from models.api.policy import HedgesPolicyIn, MarginPolicyIn, PolicyIn
+
+MAX_REQUEST_POINTS = 400_000
+
+
+class OptionsIn(Model):
+    """How the answer is given, and how silence is read."""
+
+    explain: bool = Field(default=True, description="Include steps and binding of each target.")
+    strict: bool = Field(default=False, description="Refuse the request where an assumption would be needed.")
+    view: Literal["full", "compact"] = Field(default="full", description="compact: targets (without steps), orders, portfolio volatility.")
+
+
+class SnapshotIn(Model):
+    """What every door of the engine takes."""
+
+    portfolio_id: Name | None = None
+    client_reference: Name | None = Field(None, description="Echoed, and searchable in the audit history.")
+    as_of: Time | None = Field(None, description="Event time; default: the time of receipt, listed as an assumption.")
+    options: OptionsIn = OptionsIn()
+    interval: Interval | None = Field(None, description="Bar of the cached volatility state, where no series is sent; default P1D, listed as an assumption.")
+    account: AccountIn
+    instruments: Annotated[list[InstrumentIn], Field(max_length=MAX_SYMBOLS)] = []
+    positions: Annotated[list[PositionIn], Field(max_length=MAX_SYMBOLS)] = []
+    series: Annotated[list[SeriesIn], Field(max_length=MAX_SYMBOLS)] = []
+    marks: Annotated[list[MarkIn], Field(max_length=MAX_SYMBOLS)] = []
+    fx: Annotated[list[FxIn], Field(max_length=50)] = []
+    signals: Annotated[list[SignalIn], Field(max_length=MAX_SYMBOLS)] | None = Field(None, description="None: sign and composition come from the positions.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SnapshotIn:
+        points = sum(len(item.close or item.ohlcv or ()) for item in self.series)
+        if points > MAX_REQUEST_POINTS:
+            raise PydanticCustomError("too_many_points", "a request may hold 400000 points, this one holds {points}", {"points": points})
+        for field, keys in self._keys().items():
+            if len(keys) != len(set(keys)):
+                twice = next(key for index, key in enumerate(keys) if key in keys[:index])
+                raise PydanticCustomError("duplicate_row", "{field} holds {key} more than once", {"field": field, "key": str(twice)})
+        if not (self.positions or self.signals or self.series):
+            raise PydanticCustomError("nothing_to_do", "send at least one of positions, signals or series")
+        return self
+
+    def _keys(self) -> dict[str, list[Any]]:
+        return {
+            "positions": [(row.symbol, row.venue, row.account_id, row.position_side) for row in self.positions],
+            "instruments": [(row.symbol, row.venue) for row in self.instruments],
+            "series": [row.symbol for row in self.series],
+            "marks": [row.symbol for row in self.marks],
+            "fx": [row.currency for row in self.fx],
+            "signals": [(row.symbol, row.venue, row.account_id) for row in self.signals or ()],
+        }
+
+
+class EvaluationRequest(SnapshotIn):
+    """Snapshot and policy: everything that one decision needs."""
+
+    policy: PolicyIn
+
+
+class MarginRequest(SnapshotIn):
+    """Snapshot for `POST /v1/margin`: margin of the positions as they are."""
+
+    policy: MarginPolicyIn = MarginPolicyIn()
+
+
+class HedgesRequest(SnapshotIn):
+    """Snapshot for `POST /v1/hedges`: orders that bring the delta of an underlying within bounds."""
+
+    policy: HedgesPolicyIn
+
+
+class Assumption(Model):
+    """Something that the request left open and that was decided for it."""
+
+    pointer: str
+    value: str
+    effect: str
+
+
+class WarningOut(Model):
+    """Something worth knowing that did not change the outcome."""
+
+    code: str
+    detail: str
+    symbol: str | None = None
+
+
+class VolatilityOut(Model):
+    """The volatility behind a size."""
+
+    annual: float = Field(description="Used for sizing: max(calibration × forecast, floor).")
+    forecast: float
+    calibration: float
+    long_run: float
+    floor: float
+    method: str
+    effective_half_life: float = Field(description="Bars.")
+    confidence: float
+    maturity: str
+    observations: int
+    periods_per_year: float
+    source: str
+    data_as_of: Time
+
+
+class PriceOut(Model):
+    """The price behind a size."""
+
+    value: DecimalText
+    source: str
+    age_seconds: float | None
+
+
+class CapacityOut(Model):
+    """Size at direction +1 and -1, in the unit of `target_quantity`."""
+
+    long: DecimalText
+    short: DecimalText
+
+
+class StepOut(Model):
+    """One stage of the explanation; `in` and `out` are signed contracts."""
+
+    stage: str
+    in_: DecimalText = Field(alias="in")
+    out: DecimalText
+    parameter: str
+    factor: float | None = None
+    bound_by: str | None = None
+
+
+class NextLimitOut(Model):
+    """The limit that would bind next."""
+
+    stage: str
+    parameter: str
+    allowed: DecimalText
+
+
+class BindingOut(Model):
+    """What bound a target."""
+
+    stage: str
+    parameter: str
+    slack: DecimalText = Field(description="Contracts left before this limit.")
+    next: NextLimitOut | None = None
+
+
+class TargetOut(Model):
+    """Target of one row."""
+
+    symbol: str
+    venue: str | None = None
+    account_id: str | None = None
+    position_side: str | None = None
+    status: Literal["ok", "limited", "held", "refused"]
+    action: Literal["increase", "decrease", "reverse", "close", "none"]
+    permission: Literal["any", "reduce_only", "none"]
+    reason: str
+    detail: str | None = None
+    quantity_unit: str | None = None
+    current_quantity: DecimalText
+    target_quantity: DecimalText | None = Field(description="null on refused: do nothing; never read it as zero.")
+    order_quantity: DecimalText | None
+    target_base: DecimalText | None = None
+    target_contracts: DecimalText | None = None
+    target_notional: DecimalText | None = Field(None, description="In the account currency.")
+    weight: float | None = None
+    scalar: float | None = Field(None, description="Full-risk size over equity: what a bot multiplies its own stake by.")
+    capacity: CapacityOut | None = None
+    volatility: VolatilityOut | None = None
+    price_used: PriceOut | None = None
+    risk_contribution: float | None = None
+    dust: bool | None = None
+    binding: list[BindingOut] | None = None
+    steps: list[StepOut] | None = None
+
+
+class OrderOut(Model):
+    """One order leg."""
+
+    client_order_id: str
+    sequence: int
+    bundle_id: str
+    symbol: str
+    venue: str | None = None
+    account_id: str | None = None
+    side: Literal["buy", "sell"]
+    quantity: DecimalText
+    quantity_unit: str
+    contracts: DecimalText
+    reduce_only: bool
+    limit_price: DecimalText
+    time_in_force: str
+    valid_until: Time
+
+
+class LiquidationOut(Model):
+    """Liquidation of one row, the other rows standing still."""
+
+    price: DecimalText | None
+    distance_sigma: float | None
+    touch_probability: float | None = Field(description="Within one day.")
+    basis: Literal["model", "venue"]
+
+
+class VenueMarginOut(Model):
+    """The venue's own figures, from its margin tiers."""
+
+    initial: DecimalText | None
+    maintenance: DecimalText
+
+
+class PositionMarginOut(Model):
+    """Margin of one row, in the account currency."""
+
+    symbol: str
+    venue: str | None = None
+    account_id: str | None = None
+    initial: DecimalText | None
+    maintenance: DecimalText | None
+    rate_initial: float | None
+    method_used: str
+    venue_figures: VenueMarginOut | None = None
+    liquidation: LiquidationOut | None = None
+
+
+class MarginOut(Model):
+    """Margin of a book, in `currency`."""
+
+    currency: str
+    initial: DecimalText
+    maintenance: DecimalText
+    initial_to_equity: float | None
+    maintenance_to_equity: float | None
+    complete: bool = Field(description="False: some positions' margin is neither modelled here nor given.")
+    method_used: list[str]
+    per_position: list[PositionMarginOut]
+
+
+class BothMarginsOut(Model):
+    """Margin now and at target."""
+
+    current: MarginOut
+    target: MarginOut | None = None
+
+
+class HedgeOut(Model):
+    """Hedge of one underlying."""
+
+    underlying: str
+    symbol: str
+    status: Literal["ok", "held", "refused"]
+    reason: str
+    detail: str | None = None
+    trigger: str
+    delta_before: float | None = Field(description="Base units.")
+    delta_after: float | None
+    max_delta: float
+    quantity: DecimalText | None = Field(description="Signed order in contracts.")
+    gamma_1pct: float | None = None
+    vega_per_point: float | None = None
+    theta_per_day: float | None = None
+
+
+class PortfolioOut(Model):
+    """The book as a whole, at target (and now)."""
+
+    forecast_volatility: float | None
+    current_volatility: float | None
+    target_volatility: float | None
+    exposure_multiplier: float | None
+    gross_leverage: float | None
+    net_leverage: float | None
+    value_at_risk: DecimalText | None = Field(None, description="One day, 99 %, Student t with 4 degrees of freedom.")
+    expected_shortfall: DecimalText | None = Field(None, description="One day, 97.5 %, Student t with 4 degrees of freedom.")
+    diversification: float | None = None
+    correlation: str
+    baseline_gross_leverage: float | None = None
+
+
+class InputsOut(Model):
+    """Fingerprints of what the answer depends on."""
+
+    request_sha256: str
+    policy_resolved_sha256: str
+    defaults_version: int
+    engine: str
+
+
+class AuditOut(Model):
+    """Where the answer lies in the audit log."""
+
+    index: int
+    durable: bool
+
+
+class EnvelopeOut(Model):
+    """Head and tail of every answer."""
+
+    evaluation_id: str
+    portfolio_id: str | None = None
+    client_reference: str | None = None
+    mode: Literal["live", "historical"]
+    scope: Literal["book", "instrument"] | None = None
+    as_of: Time
+    data_as_of: Time | None
+    received_at: Time
+    computed_at: Time
+    valid_until: Time
+    valid_until_reason: str
+    on_expiry: Literal["reduce_only"]
+    degraded: list[str]
+    assumptions: list[Assumption]
+    warnings: list[WarningOut]
+    inputs: InputsOut
+    audit: AuditOut
+
+
+class EvaluationResponse(EnvelopeOut):
+    """Full answer."""
+
+    targets: list[TargetOut]
+    orders: list[OrderOut]
+    margin: BothMarginsOut | None = None
+    hedges: list[HedgeOut] | None = None
+    portfolio: PortfolioOut
+    policy_resolved: dict[str, Any] | None = None
+
+
+class TargetsResponse(EnvelopeOut):
+    """Answer of `POST /v1/targets`."""
+
+    targets: list[TargetOut]
+    orders: list[OrderOut]
+    portfolio: PortfolioOut
+
+
+class MarginResponse(EnvelopeOut):
+    """Answer of `POST /v1/margin`."""
+
+    margin: BothMarginsOut
+
+
+class HedgesResponse(EnvelopeOut):
+    """Answer of `POST /v1/hedges`."""
+
+    hedges: list[HedgeOut]
+    orders: list[OrderOut]
+
+
+class ScalarResponse(Model):
+    """Answer of `GET /v1/scalar`."""
+
+    symbol: str
+    venue: str | None = None
+    interval: Interval
+    status: Literal["ok", "limited", "refused"]
+    reason: str
+    detail: str | None = None
+    scalar: DecimalText | None
+    volatility: float | None
+    target_volatility: float
+    max_leverage: float
+    currency: Currency | None = None
+    as_of: Time
+    valid_until: Time | None
+    evaluation_id: str
+    audit: AuditOut

@@ -1,0 +1,110 @@
+"""Wire models of a policy: tagged objects with safe defaults, or a preset overridden field by field."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from models.api.base import Model, Name
+from services.engine.policy import DEFAULTS_VERSION, Policy
+from services.hedging.registry import HedgeTrigger
+from services.margin.registry import MarginPolicy
+from services.risk.registry import CorrelationMethod, DynamicConditional
+from services.sizing.limits import Buffer, Limits, OrderRules, PositionBuffer
+from services.sizing.registry import SizingMethod
+from services.volatility.estimators.ewma import Ewma
+from services.volatility.registry import Estimator
+
+PRESETS: dict[tuple[str, int], dict[str, Any]] = {
+    ("default", 1): {},
+    ("crypto_perp_conservative", 1): {
+        "sizing": {"method": "volatility_target", "target_volatility": 0.15},
+        "limits": {"max_leverage": 1.5, "max_weight": 0.75, "max_margin_use": 0.5, "min_liquidation_distance": 8.0},
+        "margin": {"floor": 0.05},
+    },
+}
+"""Named starting points; a field that is sent wins over the preset's."""
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` on top of `base`, block by block; a block that names another method replaces the whole block."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        same = isinstance(below, dict) and isinstance(value, dict) and value.get("method", below.get("method")) == below.get("method")
+        merged[key] = {**below, **value} if same and isinstance(below, dict) else value
+    return merged
+
+
+class _Preset(Model):
+    preset: Name | None = Field(None, description="`default` or `crypto_perp_conservative`; fields that are sent win.")
+    version: Annotated[int, Field(ge=1, strict=True)] | None = Field(None, description="Version of the preset; default 1.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apply_preset(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not isinstance(value.get("preset"), str):
+            return value
+        version = value.get("version") or 1
+        name = (value["preset"], version if isinstance(version, int) else 1)
+        if name not in PRESETS:
+            known = ", ".join(f"{preset}@{number}" for preset, number in PRESETS)
+            raise PydanticCustomError("unknown_preset", "there is no preset {name}; known: {known}", {"name": f"{name[0]}@{name[1]}", "known": known})
+        known_blocks = {key: block for key, block in PRESETS[name].items() if key in cls.model_fields}
+        return merge(known_blocks, value)
+
+
+class PolicyIn(_Preset):
+    """How to size, within which limits. `sizing` is required: there is no default method and no default target."""
+
+    sizing: Annotated[SizingMethod, Field(discriminator="method")]
+    estimator: Estimator = Ewma()
+    correlation: Annotated[CorrelationMethod, Field(discriminator="method")] = DynamicConditional()
+    limits: Limits = Limits()
+    buffer: Annotated[Buffer, Field(discriminator="method")] = PositionBuffer()
+    orders: OrderRules = OrderRules()
+    margin: MarginPolicy = MarginPolicy()
+    hedging: HedgeTrigger | None = None
+
+    def resolved(self) -> Policy:
+        """Policy of the core."""
+        return Policy(
+            sizing=self.sizing,
+            estimator=self.estimator,
+            correlation=self.correlation,
+            limits=self.limits,
+            buffer=self.buffer,
+            orders=self.orders,
+            margin=self.margin,
+            hedging=self.hedging,
+        )
+
+
+class MarginPolicyIn(_Preset):
+    """Policy of `POST /v1/margin`: no sizing."""
+
+    estimator: Estimator = Ewma()
+    limits: Limits = Limits()
+    margin: MarginPolicy = MarginPolicy()
+
+    def resolved(self) -> Policy:
+        """Policy of the core."""
+        return Policy(estimator=self.estimator, limits=self.limits, margin=self.margin)
+
+
+class HedgesPolicyIn(_Preset):
+    """Policy of `POST /v1/hedges`: the trigger and its instrument."""
+
+    hedging: HedgeTrigger
+    estimator: Estimator = Ewma()
+    limits: Limits = Limits()
+    orders: OrderRules = OrderRules()
+
+    def resolved(self) -> Policy:
+        """Policy of the core."""
+        return Policy(hedging=self.hedging, estimator=self.estimator, limits=self.limits, orders=self.orders)
+
+
+__all__ = ["DEFAULTS_VERSION", "PRESETS", "HedgesPolicyIn", "MarginPolicyIn", "PolicyIn", "merge"]

@@ -1,0 +1,203 @@
+"""Rows to columns: units, prices, direction, and whether a row can be sized."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+
+from services.core.annualization import SECONDS_PER_YEAR
+from services.core.book import Account, Row, Signal
+from services.core.explain import Bools, Floats
+from services.core.instrument import Kind, QuantityUnit
+from services.core.outcome import Reason
+from services.engine.inputs import EvaluationInputs
+from services.engine.market import Market
+from services.engine.option_legs import premium_adjusted_delta
+from services.sizing.columns import SizingColumns
+from services.volatility.readout import VolatilityReadout
+
+MIN_AGE_SECONDS = 5.0
+CLOSED_DAYS = 3
+"""A weekend and a holiday: how much longer the last bar of a session market may stand."""
+LIVE_HALF_LIVES = 3.0
+"""After three half-lives 1/8 of a signal is left: it has expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowState:
+    """What is known of one row before sizing."""
+
+    contracts: Decimal
+    expected: Decimal
+    direction: float
+    live: bool
+    problem: Reason | None
+    detail: str
+    readout: VolatilityReadout | None
+    option_delta: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BookColumns:
+    """Sizing columns with the per-row states that they were made of."""
+
+    sizing: SizingColumns | None
+    states: tuple[RowState, ...]
+    unit_value: Floats
+    contracts: Floats
+    expected: Floats
+    collateral_uncounted: tuple[str, ...]
+
+
+def exact_contracts(row: Row, quantity: Decimal) -> Decimal:
+    """Contracts of a quantity in the row's unit, in exact decimals."""
+    if row.unit is QuantityUnit.CONTRACTS or row.price is None:
+        return quantity
+    multiplier, price = Decimal(repr(row.instrument.contract_multiplier)), Decimal(repr(row.price.value))
+    inverse = row.instrument.kind is Kind.INVERSE
+    if row.unit is QuantityUnit.BASE:
+        return quantity * price / multiplier if inverse else quantity / multiplier
+    return quantity / multiplier if inverse else quantity / (multiplier * price)
+
+
+def max_age_seconds(readout: VolatilityReadout, bars: float) -> float:
+    """Age at which a last bar is stale: `bars` × bar, at least 5 s, and three days more where the market closes."""
+    age = max(bars * readout.bar_seconds, MIN_AGE_SECONDS)
+    closes = readout.periods_per_year * readout.bar_seconds < 0.95 * SECONDS_PER_YEAR
+    return age + CLOSED_DAYS * 86_400 if closes else age
+
+
+def effective_direction(signal: Signal, as_of: datetime, max_age: float) -> tuple[float, bool]:
+    """Direction × confidence × 2^(−age / half-life), and whether the signal is still live.
+
+    With a half-life a signal lives for three of them; without one, as long as a price may stand.
+    """
+    direction = signal.direction * signal.confidence
+    if signal.as_of is None:
+        return direction, True
+    age = max((as_of - signal.as_of).total_seconds(), 0.0)
+    if signal.half_life_seconds is None:
+        return direction, age <= max_age
+    return direction * 2.0 ** (-age / signal.half_life_seconds), age <= LIVE_HALF_LIVES * signal.half_life_seconds
+
+
+def row_problem(row: Row, readout: VolatilityReadout | None, market: Market, inputs: EvaluationInputs) -> tuple[Reason | None, str]:
+    """Why a linear method cannot size this row, in the order in which a client would mend it."""
+    policy = inputs.policy
+    if row.problem is not None:
+        return row.problem, row.detail
+    if row.instrument.kind is Kind.OPTION:
+        return Reason.OPTION_NOT_RESIZED, ""
+    if policy.hedging is not None and policy.hedging.instrument == row.symbol:
+        return Reason.HEDGE_INSTRUMENT, ""
+    if readout is None:
+        if policy.sizing is not None and "volatility" not in policy.sizing.requires:
+            return None, ""
+        refusal = market.refusals.get(row.market_key)
+        return (refusal.reason, refusal.detail) if refusal else (Reason.VOLATILITY_UNAVAILABLE, "")
+    limit = max_age_seconds(readout, policy.limits.max_data_age_bars)
+    age = (inputs.as_of - readout.last_close_at).total_seconds()
+    if age > limit:
+        return Reason.STALE_PRICE, f"the last bar closed {age:.0f} s before as_of; the policy allows {limit:.0f} s"
+    if row.price is not None and row.price.age_seconds is not None and row.price.age_seconds > limit:
+        return Reason.STALE_PRICE, f"the mark is {row.price.age_seconds:.0f} s old; the policy allows {limit:.0f} s"
+    return None, ""
+
+
+def row_state(row: Row, market: Market, inputs: EvaluationInputs) -> RowState:
+    """Everything about one row that does not depend on the others."""
+    readout = market.readouts.get(row.market_key)
+    problem, detail = row_problem(row, readout, market, inputs)
+    contracts = exact_contracts(row, row.quantity)
+    expected = contracts + exact_contracts(row, row.open_buys) - exact_contracts(row, row.open_sells)
+    direction, live = 0.0, False
+    if row.signal is not None:
+        limit = max_age_seconds(readout, inputs.policy.limits.max_data_age_bars) if readout else float("inf")
+        direction, live = effective_direction(row.signal, inputs.as_of, limit)
+    delta = premium_adjusted_delta(row, inputs.as_of) if row.instrument.kind is Kind.OPTION or row.own_greeks else None
+    return RowState(contracts, expected, direction if live else 0.0, live, problem, detail, readout, delta)
+
+
+def book_columns(inputs: EvaluationInputs, market: Market) -> BookColumns:
+    """Columns over all rows of the request."""
+    rows, account = inputs.rows, inputs.account
+    states = tuple(row_state(row, market, inputs) for row in rows)
+    unit_value = np.array([unit_value_of(row) for row in rows], dtype=float)
+    contracts = np.array([float(state.contracts) for state in states], dtype=float)
+    expected = np.array([float(state.expected) for state in states], dtype=float)
+    if account.equity <= 0.0:
+        return BookColumns(None, states, unit_value, contracts, expected, ())
+    readouts = [state.readout for state in states]
+    has = np.array([readout is not None for readout in readouts], dtype=bool)
+    priced = np.isfinite(unit_value)
+    option = np.array([row.instrument.kind is Kind.OPTION for row in rows], dtype=bool)
+    problem = np.array([state.problem is not None for state in states], dtype=bool)
+    known = has & priced & ~option
+    delta_weight = option_weights(inputs, states)
+    held = contracts != 0.0
+    unknown_option = option & held & np.array([state.option_delta is None or readout is None for state, readout in zip(states, readouts, strict=True)])
+    collateral, uncounted = collateral_contracts(account, rows, unit_value, priced & ~problem)
+    sizing = SizingColumns(
+        equity=account.equity,
+        current=expected,
+        unit_value=np.where(priced, unit_value, 1.0),
+        direction=np.array([state.direction for state in states]),
+        live=np.array([state.live for state in states], dtype=bool),
+        sizable=~problem & priced,
+        volatility=np.array([readout.volatility if readout else 1.0 for readout in readouts]),
+        forecast=np.array([readout.forecast if readout else 1.0 for readout in readouts]),
+        calibration=np.array([readout.calibration if readout else 1.0 for readout in readouts]),
+        known_risk=known,
+        correlation=market.row_correlation([row.market_key for row in rows]),
+        collateral=collateral,
+        delta_weight=delta_weight,
+        risk_complete=not bool((held & ~known & ~option).any() or unknown_option.any()),
+    )
+    return BookColumns(sizing, states, unit_value, contracts, expected, uncounted)
+
+
+def unit_value_of(row: Row) -> float:
+    """Notional of one contract in the account currency; NaN where price or conversion is missing."""
+    if row.price is None or row.fx is None:
+        return float("nan")
+    return row.instrument.notional_per_contract(row.price.value) * row.fx
+
+
+def option_weights(inputs: EvaluationInputs, states: tuple[RowState, ...]) -> Floats:
+    """Delta exposure over equity of option rows, at the price of their underlying."""
+    weights = np.zeros(len(states))
+    for index, (row, state) in enumerate(zip(inputs.rows, states, strict=True)):
+        spot = row.forward or (state.readout.last_close if state.readout else None)
+        if row.instrument.kind is Kind.OPTION and state.option_delta is not None and spot and row.fx:
+            weights[index] = state.option_delta * spot * row.fx / inputs.account.equity
+    return weights
+
+
+def collateral_contracts(account: Account, rows: tuple[Row, ...], unit_value: Floats, usable: Bools) -> tuple[Floats, tuple[str, ...]]:
+    """Coin collateral as contracts of the first usable row of that coin, once per underlying; and the coins without such a row."""
+    contracts, uncounted = np.zeros(len(rows)), []
+    for balance in account.collateral:
+        if balance.asset == account.currency or balance.amount == 0.0:
+            continue
+        place = next((i for i, row in enumerate(rows) if usable[i] and row.instrument.base_currency == balance.asset and row.instrument.kind is not Kind.OPTION), None)
+        if place is None:
+            uncounted.append(balance.asset)
+            continue
+        row = rows[place]
+        assert row.price is not None and row.fx is not None
+        price = balance.price if balance.price is not None else row.price.value * row.fx
+        contracts[place] += balance.amount * price / unit_value[place]
+    return contracts, tuple(uncounted)
+
+
+def expiry_of(inputs: EvaluationInputs, market: Market) -> tuple[datetime, str]:
+    """Moment from which the answer must not be used, and why: the first input to become stale."""
+    limits = [(readout.last_close_at + timedelta(seconds=max_age_seconds(readout, inputs.policy.limits.max_data_age_bars)), key) for key, readout in market.readouts.items()]
+    alive = [limit for limit in limits if limit[0] > inputs.as_of]
+    if not alive:
+        return inputs.as_of + timedelta(seconds=inputs.policy.orders.valid_for_seconds), "orders.valid_for_seconds after as_of"
+    moment, key = min(alive)
+    return moment, f"the last bar of {key} becomes older than limits.max_data_age_bars allows"

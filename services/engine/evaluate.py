@@ -1,0 +1,79 @@
+"""`evaluate`: the only composition of the core."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.core.explain import Trail
+from services.core.outcome import Reason
+from services.engine.columns import BookColumns, book_columns, expiry_of
+from services.engine.figures import capacity_of, portfolio_figures
+from services.engine.hedges import hedge_book
+from services.engine.inputs import EvaluationInputs
+from services.engine.margins import margin_figures, row_limits
+from services.engine.market import Market, resolve_market
+from services.engine.orders import make_orders
+from services.engine.outputs import Evaluation, Target
+from services.engine.targets import decide_targets, hold_all
+from services.sizing.pipeline import RowLimits, apply_buffer, size_rows
+
+
+def evaluate(inputs: EvaluationInputs) -> Evaluation:
+    """Targets, orders, margin and hedges of one snapshot, with the trail of every number.
+
+    Parameters
+    ----------
+    inputs : EvaluationInputs
+        Everything that the decision depends on; nothing else is read.
+
+    Returns
+    -------
+    Evaluation
+        One outcome per row. A row that cannot be sized is refused or held with a reason; it never fails the book.
+
+    Notes
+    -----
+    Without `policy.sizing` (the doors for margin and hedges) every row is held as it is. With equity <= 0 every row is
+    held and may only be reduced. Cost: O(rows² + bars × rows).
+    """
+    market = resolve_market(inputs)
+    columns = book_columns(inputs, market)
+    limits = row_limits(inputs, columns) if columns.sizing is not None else None
+    scope, trail, targets = _targets(inputs, columns, limits)
+    margin_current = margin_figures(inputs, columns, columns.contracts, open_orders=True)
+    final = np.array([float(target.target if target.target is not None else target.current) for target in targets], dtype=float)
+    sized = inputs.policy.sizing is not None and columns.sizing is not None
+    margin_target = margin_figures(inputs, columns, final, open_orders=False) if sized else None
+    hedges = hedge_book(inputs, columns, final)
+    valid_until, why = expiry_of(inputs, market)
+    return Evaluation(
+        scope=scope,
+        columns=columns,
+        market=market,
+        targets=targets,
+        trail=trail,
+        capacity=capacity_of(inputs, columns, limits) if sized and limits is not None else None,
+        orders=() if inputs.historical else make_orders(inputs, columns, targets, hedges, valid_until),
+        margin_current=margin_current,
+        margin_target=margin_target,
+        hedges=hedges,
+        portfolio=portfolio_figures(inputs, columns, final, trail),
+        valid_until=valid_until,
+        valid_until_reason=why,
+        data_as_of=min((readout.last_close_at for readout in market.readouts.values()), default=None),
+    )
+
+
+def _targets(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits | None) -> tuple[str | None, Trail | None, tuple[Target, ...]]:
+    method = inputs.policy.sizing
+    if columns.sizing is None:
+        return None, None, hold_all(columns, Reason.EQUITY_NOT_POSITIVE)
+    if method is None or limits is None:
+        return None, None, hold_all(columns, Reason.NONE)
+    scope = method.scope or ("instrument" if inputs.signals_present else "book")
+    trail = size_rows(columns.sizing, method, inputs.policy.limits, limits, scope=scope)
+    inside = apply_buffer(trail, columns.expected, inputs.policy.buffer)
+    return scope, trail, decide_targets(inputs, columns, trail, inside, scope, limits.margin_complete)
+
+
+__all__ = ["Market", "evaluate"]

@@ -1,0 +1,93 @@
+"""Delta hedges of one underlying: what the book is exposed to, and the order that brings it within bounds."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from services.core.book import Row
+from services.core.explain import Floats
+from services.core.instrument import Kind
+from services.core.outcome import Reason, Status
+from services.engine.columns import BookColumns
+from services.engine.inputs import EvaluationInputs
+from services.engine.option_legs import option_leg
+from services.engine.outputs import Hedge
+from services.hedging.delta_neutral import hedge_contracts
+from services.options.portfolio_greeks import LegGreeks, leg_greeks
+from services.sizing.rounding import LotChange, change_in_lots
+
+
+def hedge_book(inputs: EvaluationInputs, columns: BookColumns, final: Floats) -> tuple[Hedge, ...]:
+    """Hedge of the underlying of `policy.hedging.instrument`, on the book as it will be after the targets.
+
+    Coin collateral counts once. An option without Greeks makes the exposure unknown: the hedge is refused, never guessed.
+    """
+    trigger = inputs.policy.hedging
+    if trigger is None:
+        return ()
+    place = next((i for i, row in enumerate(inputs.rows) if row.symbol == trigger.instrument), None)
+    if place is None:
+        return ()
+    row, state = inputs.rows[place], columns.states[place]
+    underlying = row.market_key
+
+    def outcome(status: Status, reason: Reason, detail: str = "", before: float | None = None, after: float | None = None, contracts: Decimal | None = None) -> Hedge:
+        return Hedge(place, underlying, status, reason, detail, trigger.method, trigger.max_delta, before, after, contracts, *greeks)
+
+    greeks: tuple[float | None, float | None, float | None] = (None, None, None)
+    if row.problem is not None or row.price is None:
+        return (outcome(Status.REFUSED, row.problem or Reason.PRICE_REQUIRED, row.detail),)
+    members = [i for i, other in enumerate(inputs.rows) if other.market_key == underlying]
+    unknown = [inputs.rows[i] for i in members if columns.states[i].contracts and _delta_unknown(inputs.rows[i], columns, i)]
+    if unknown:
+        reason = unknown[0].problem or Reason.GREEKS_UNAVAILABLE
+        return (outcome(Status.REFUSED, reason, f"the delta of {unknown[0].symbol} is unknown"),)
+    legs = [greek for i in members if (greek := _option_greeks(inputs, i, final)) is not None]
+    if legs:
+        greeks = (sum(leg.gamma_1pct for leg in legs), sum(leg.vega_per_point for leg in legs), sum(leg.theta_per_day for leg in legs))
+    before = sum(_delta(inputs, columns, i, final) for i in members) + _collateral_delta(inputs, row)
+    wanted = trigger.decide(before)
+    if wanted is None:
+        return (outcome(Status.HELD, Reason.WITHIN_BUFFER, "", before, before, Decimal(0)),)
+    contracts = hedge_contracts(wanted, row.instrument, row.price.value)
+    change = change_in_lots(state.expected, float(state.expected + contracts), lot=row.instrument.lot, minimum=row.instrument.min_quantity)
+    after = before + float(change.order) * row.instrument.base_per_contract(row.price.value)
+    if not change.legs:
+        return (outcome(Status.HELD, change.reason or Reason.BELOW_LOT, "", before, before, Decimal(0)),)
+    return (outcome(Status.OK, Reason.NONE, "", before, after, change.order),)
+
+
+def hedge_change(inputs: EvaluationInputs, columns: BookColumns, hedge: Hedge) -> LotChange:
+    """Legs of a hedge."""
+    row, state = inputs.rows[hedge.row], columns.states[hedge.row]
+    assert hedge.contracts is not None
+    return change_in_lots(state.expected, float(state.expected + hedge.contracts), lot=row.instrument.lot, minimum=row.instrument.min_quantity)
+
+
+def _delta_unknown(row: Row, columns: BookColumns, index: int) -> bool:
+    if row.own_greeks is not None:
+        return False
+    if row.instrument.kind is Kind.OPTION:
+        return columns.states[index].option_delta is None
+    return row.problem is not None or row.price is None
+
+
+def _delta(inputs: EvaluationInputs, columns: BookColumns, index: int, final: Floats) -> float:
+    row, state = inputs.rows[index], columns.states[index]
+    if state.option_delta is not None:
+        return state.option_delta
+    if row.price is None:
+        return 0.0
+    contracts = float(state.expected) if inputs.policy.hedging and row.symbol == inputs.policy.hedging.instrument else float(final[index])
+    return contracts * row.instrument.base_per_contract(row.price.value)
+
+
+def _option_greeks(inputs: EvaluationInputs, index: int, final: Floats) -> LegGreeks | None:
+    row = inputs.rows[index]
+    leg = option_leg(row, float(final[index]), inputs.as_of) if row.instrument.kind is Kind.OPTION else None
+    return None if leg is None else leg_greeks(leg)
+
+
+def _collateral_delta(inputs: EvaluationInputs, row: Row) -> float:
+    base = row.instrument.base_currency
+    return sum(balance.amount for balance in inputs.account.collateral if balance.asset == base and base != inputs.account.currency)

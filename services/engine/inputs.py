@@ -1,0 +1,81 @@
+"""What one evaluation depends on, complete: equal inputs give equal answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from services.core.annualization import Calendar
+from services.core.book import Account, Row
+from services.core.errors import Refusal
+from services.core.explain import Floats
+from services.engine.policy import Policy
+from services.risk.correlation import Ring
+from services.volatility.readout import VolatilityReadout
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesInput:
+    """Closes of one market.
+
+    Parameters
+    ----------
+    closes : (n,) array
+        Oldest first.
+    end : datetime
+        Close time of the last bar.
+    close_times : (n,) array, optional
+        Close time of each bar [s since 1970], when bars are missing in between.
+    """
+
+    closes: Floats
+    end: datetime
+    bar_seconds: int
+    calendar: Calendar
+    close_times: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateInput:
+    """Cached state of one market as it was read: its readout, or why there is none, and its standardised returns."""
+
+    readout: VolatilityReadout | Refusal
+    ring: Ring | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCorrelation:
+    """Correlation matrix over `keys` as it was when the answer was recorded; replay uses it instead of the rings."""
+
+    keys: tuple[str, ...]
+    matrix: Floats | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationInputs:
+    """Inputs of `evaluate`.
+
+    Parameters
+    ----------
+    evaluation_id : str
+        Seeds the client order ids, so that a retry cannot trade twice.
+    as_of : datetime
+        The only clock of the decision.
+    signals_present : bool
+        Whether the request had a `signals` block at all: absence and silence mean different things.
+    correlation : RecordedCorrelation, optional
+        Set by replay only.
+    """
+
+    evaluation_id: str
+    as_of: datetime
+    account: Account
+    rows: tuple[Row, ...]
+    policy: Policy
+    signals_present: bool = False
+    series: Mapping[str, SeriesInput] = field(default_factory=dict)
+    states: Mapping[str, StateInput] = field(default_factory=dict)
+    correlation: RecordedCorrelation | None = None
+    historical: bool = False

@@ -1,0 +1,63 @@
+"""Orders: bundles of legs with ids that a retry cannot double, a worst price and an expiry."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+
+from services.core.annualization import SECONDS_PER_YEAR
+from services.core.decimals import to_tick
+from services.engine.columns import BookColumns
+from services.engine.hedges import hedge_change
+from services.engine.inputs import EvaluationInputs
+from services.engine.outputs import Hedge, Order, Target
+from services.sizing.rounding import Leg
+
+DEFAULT_VOLATILITY = 1.0
+"""Annual volatility behind the price collar of a row without a forecast: a wide one, for hedges on unforecast markets."""
+
+
+def client_order_id(evaluation_id: str, row: int, leg: int) -> str:
+    """32 hexadecimal digits, a function of evaluation, row and leg only.
+
+    Examples
+    --------
+    >>> client_order_id("ev_1", 0, 0) == client_order_id("ev_1", 0, 0) != client_order_id("ev_1", 0, 1)
+    True
+    """
+    return hashlib.sha256(f"{evaluation_id}/{row}/{leg}".encode()).hexdigest()[:32]
+
+
+def collar_price(mark: float, volatility: float, sigmas: float, seconds: float, *, buy: bool) -> float:
+    """Worst acceptable price: ``mark · exp(± sigmas · σ · sqrt(t))`` over the life of the order."""
+    move = sigmas * volatility * (seconds / SECONDS_PER_YEAR) ** 0.5
+    return float(mark * np.exp(move if buy else -move))
+
+
+def make_orders(inputs: EvaluationInputs, columns: BookColumns, targets: tuple[Target, ...], hedges: tuple[Hedge, ...], valid_until: datetime) -> tuple[Order, ...]:
+    """Orders of all rows that change, reductions first, then hedges."""
+    wanted: list[tuple[int, tuple[Leg, ...]]] = []
+    for index, target in enumerate(targets):
+        if target.legs:
+            wanted.append((index, target.legs))
+    wanted.sort(key=lambda item: not item[1][0].reduce_only)
+    wanted += [(hedge.row, hedge_change(inputs, columns, hedge).legs) for hedge in hedges if hedge.contracts]
+    orders: list[Order] = []
+    for index, legs in wanted:
+        bundle = client_order_id(inputs.evaluation_id, index, -1)
+        for number, leg in enumerate(legs):
+            orders.append(_order(inputs, columns, index, number, leg, bundle, len(orders), valid_until))
+    return tuple(orders)
+
+
+def _order(inputs: EvaluationInputs, columns: BookColumns, index: int, number: int, leg: Leg, bundle: str, sequence: int, valid_until: datetime) -> Order:
+    row, rules, readout = inputs.rows[index], inputs.policy.orders, columns.states[index].readout
+    assert row.price is not None
+    buy = leg.quantity > 0
+    price = collar_price(row.price.value, readout.volatility if readout else DEFAULT_VOLATILITY, rules.collar_sigmas, rules.valid_for_seconds, buy=buy)
+    limit: Decimal = to_tick(price, row.instrument.tick, up=not buy)
+    expiry = min(valid_until, inputs.as_of + timedelta(seconds=rules.valid_for_seconds))
+    return Order(index, sequence, client_order_id(inputs.evaluation_id, index, number), bundle, leg.quantity, leg.reduce_only, limit, expiry)

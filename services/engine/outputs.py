@@ -1,0 +1,124 @@
+"""What one evaluation decides, with the trail of every number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from services.core.explain import Floats, Trail
+from services.core.outcome import Action, Permission, Reason, Status
+from services.engine.columns import BookColumns
+from services.engine.market import Market
+from services.sizing.rounding import Leg
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Decision on one row [contracts]; `target` and `order` are None where it is refused."""
+
+    status: Status
+    action: Action
+    permission: Permission
+    reason: Reason
+    detail: str
+    current: Decimal
+    target: Decimal | None
+    order: Decimal | None
+    dust: bool = False
+    legs: tuple[Leg, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One leg of an order bundle [signed contracts], with its worst acceptable price [quote]."""
+
+    row: int
+    sequence: int
+    client_order_id: str
+    bundle_id: str
+    contracts: Decimal
+    reduce_only: bool
+    limit_price: Decimal
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MarginFigures:
+    """Margin of a book, per row [account currency]; NaN where it is neither modelled nor given."""
+
+    initial: Floats
+    maintenance: Floats
+    rate_initial: Floats
+    method_used: tuple[str, ...]
+    venue_initial: tuple[float | None, ...]
+    venue_maintenance: tuple[float | None, ...]
+    liquidation_price: tuple[float | None, ...]
+    distance_sigma: tuple[float | None, ...]
+    touch_probability: tuple[float | None, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hedge:
+    """Hedge of one underlying: net delta before and after [base units], the order [signed contracts]."""
+
+    row: int
+    underlying: str
+    status: Status
+    reason: Reason
+    detail: str
+    trigger: str
+    max_delta: float
+    delta_before: float | None
+    delta_after: float | None
+    contracts: Decimal | None
+    gamma_1pct: float | None = None
+    vega_per_point: float | None = None
+    theta_per_day: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioFigures:
+    """The book at target: volatility, leverage, tail; `current_volatility` is that of the book as it is."""
+
+    forecast_volatility: float | None
+    current_volatility: float | None
+    target_volatility: float | None
+    exposure_multiplier: float | None
+    gross_leverage: float | None
+    net_leverage: float | None
+    value_at_risk: float | None
+    expected_shortfall: float | None
+    diversification: float | None
+    risk_contributions: Floats | None
+    baseline_gross_leverage: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Full-risk size of each row at direction +1 and −1 [contracts], and its weight over equity before limits."""
+
+    long: tuple[Decimal | None, ...]
+    short: tuple[Decimal | None, ...]
+    scalar: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Everything that one call of `evaluate` decided."""
+
+    scope: str | None
+    columns: BookColumns
+    market: Market
+    targets: tuple[Target, ...]
+    trail: Trail | None
+    capacity: Capacity | None
+    orders: tuple[Order, ...]
+    margin_current: MarginFigures | None
+    margin_target: MarginFigures | None
+    hedges: tuple[Hedge, ...]
+    portfolio: PortfolioFigures
+    valid_until: datetime
+    valid_until_reason: str
+    data_as_of: datetime | None

@@ -1,0 +1,149 @@
+"""The pipeline from method to lots, over columns: one stage per line of the policy, in the canonical order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.core.explain import Bools, Floats, Trail
+from services.sizing.columns import SizingColumns
+from services.sizing.limits import Buffer, Limits, NoBuffer
+from services.sizing.registry import SizingMethod
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowLimits:
+    """What the margin model, the venue and the instrument allow, per row.
+
+    Parameters
+    ----------
+    initial_long, initial_short : (n,) arrays
+        Initial margin rate of a long and of a short [fraction of notional].
+    distance_long, distance_short : (n,) arrays
+        Notional over free equity that keeps the liquidation price at the required distance (inf: no limit).
+    maintenance_long, maintenance_short : (n,) arrays
+        Maintenance margin rates [fraction of notional].
+    max_contracts : (n,) array
+        Venue limits on size and leverage [contracts], inf where none.
+    fixed_initial, fixed_maintenance : float
+        Margin of what is not resized [account currency].
+    margin_complete : bool
+        False when a position's margin is neither modelled nor given: nothing is increased.
+    """
+
+    initial_long: Floats
+    initial_short: Floats
+    maintenance_long: Floats
+    maintenance_short: Floats
+    distance_long: Floats
+    distance_short: Floats
+    max_contracts: Floats
+    fixed_initial: float = 0.0
+    fixed_maintenance: float = 0.0
+    margin_complete: bool = True
+
+    def initial(self, contracts: Floats) -> Floats:
+        """Initial margin rate by the side of each row."""
+        return np.where(contracts >= 0, self.initial_long, self.initial_short)
+
+    def maintenance(self, contracts: Floats) -> Floats:
+        """Maintenance margin rate by the side of each row."""
+        return np.where(contracts >= 0, self.maintenance_long, self.maintenance_short)
+
+
+def resized_rows(columns: SizingColumns, scope: str) -> Bools:
+    """Rows that the method sizes: with a live signal in scope `instrument`, with a position or collateral in scope `book`."""
+    if scope == "instrument":
+        return columns.sizable & columns.live
+    return columns.sizable & (columns.current != 0.0)
+
+
+def size_rows(columns: SizingColumns, method: SizingMethod, limits: Limits, rows: RowLimits, *, scope: str) -> Trail:
+    """Method, collateral, limits and permission: the optimal size of every row [signed contracts], unrounded."""
+    resized = resized_rows(columns, scope)
+    trail = method.size_book(columns, resized) if scope == "book" else method.size_instruments(columns, resized)
+    if columns.collateral.any():
+        trail.apply("collateral", np.where(resized, trail.value - columns.collateral, trail.value), "account.collateral")
+    cap_margin_use(trail, columns, limits, rows)
+    cap_liquidation_distance(trail, columns, rows)
+    cap_exposure(trail, columns, method, limits, rows)
+    hold_unpermitted(trail, columns, resized, rows)
+    return trail
+
+
+def cap_margin_use(trail: Trail, columns: SizingColumns, limits: Limits, rows: RowLimits) -> None:
+    """Initial margin of the whole book <= max_margin_use × equity, by one ratio on the rows that can be resized."""
+    use = np.abs(trail.value) * columns.unit_value * rows.initial(trail.value)
+    free = limits.max_margin_use * columns.equity - rows.fixed_initial
+    cap_by_ratio(trail, "margin_use", use, free, columns.sizable, "limits.max_margin_use")
+
+
+def cap_liquidation_distance(trail: Trail, columns: SizingColumns, rows: RowLimits) -> None:
+    """Each row's liquidation price stays at the required distance, the maintenance of the others paid from equity."""
+    maintenance = np.abs(trail.value) * columns.unit_value * rows.maintenance(trail.value)
+    free = np.maximum(columns.equity - rows.fixed_maintenance - (maintenance.sum() - maintenance), 0.0)
+    per_equity = np.where(trail.value >= 0, rows.distance_long, rows.distance_short)
+    allowed = np.full(free.shape, np.inf)
+    bounded = columns.sizable & np.isfinite(per_equity)
+    allowed[bounded] = free[bounded] * per_equity[bounded] / columns.unit_value[bounded]
+    trail.cap("liquidation_distance", allowed, "limits.min_liquidation_distance")
+
+
+def cap_exposure(trail: Trail, columns: SizingColumns, method: SizingMethod, limits: Limits, rows: RowLimits) -> None:
+    """Caps per name and venue first, then gross leverage of the whole book."""
+    trail.cap("instrument", np.where(columns.sizable, rows.max_contracts, np.inf), "instruments.max_quantity")
+    if limits.max_weight is not None:
+        allowed = limits.max_weight * columns.equity / columns.unit_value
+        trail.cap("max_weight", np.where(columns.sizable, allowed, np.inf), "limits.max_weight")
+    notional = np.abs(trail.value) * columns.unit_value
+    fixed = float(notional[~columns.sizable].sum())
+    cap_by_ratio(trail, "gross_leverage", notional, limits.max_leverage * columns.equity - fixed, columns.sizable, "limits.max_leverage")
+    own = method.max_gross()
+    if own is not None:
+        notional = np.abs(trail.value) * columns.unit_value
+        cap_by_ratio(trail, "derisk_only", notional, own * columns.equity - fixed, columns.sizable, "sizing.derisk_only")
+
+
+def cap_by_ratio(trail: Trail, stage: str, use: Floats, free: float, rows: Bools, parameter: str) -> None:
+    """Scale `rows` by one ratio so that Σ use of them is at most `free`."""
+    total = float(use[rows].sum())
+    if total <= 0.0:
+        return
+    ratio = max(free, 0.0) / total
+    trail.cap(stage, np.where(rows, np.abs(trail.value) * ratio, np.inf), parameter)
+
+
+def hold_unpermitted(trail: Trail, columns: SizingColumns, resized: Bools, rows: RowLimits) -> None:
+    """Rows that may only be reduced stay between flat and the current position."""
+    locked = columns.sizable & ~resized if rows.margin_complete else columns.sizable
+    same_side = np.sign(trail.value) == np.sign(columns.current)
+    inside = np.where(same_side, np.minimum(np.abs(trail.value), np.abs(columns.current)), 0.0)
+    permitted = np.where(locked, np.copysign(inside, columns.current), trail.value)
+    if not np.array_equal(permitted, trail.value):
+        trail.apply("permission", permitted, "reduce_only", bound=permitted != trail.value)
+
+
+def apply_buffer(trail: Trail, expected: Floats, buffer: Buffer) -> Bools:
+    """Hold rows inside the no-trade band, trade the others to its edge; returns the rows that are held.
+
+    Parameters
+    ----------
+    expected : (n,) array
+        Position including open orders [contracts].
+
+    Notes
+    -----
+    The band is ± fraction × |optimal|, so shorts have one too (pysystemtrade #217). A reduction that a limit demands
+    bypasses it.
+    """
+    optimal = trail.value
+    if isinstance(buffer, NoBuffer):
+        return np.zeros(optimal.shape, dtype=bool)
+    half = buffer.fraction * np.abs(optimal)
+    demanded = trail.bound_mask() & (np.abs(optimal) < np.abs(expected))
+    inside = (np.abs(expected - optimal) <= half) & ~demanded
+    edge = np.clip(expected, optimal - half, optimal + half) if buffer.trade_to == "edge" else optimal
+    buffered = np.where(inside, expected, np.where(demanded, optimal, edge))
+    trail.apply("buffer", buffered, "buffer.fraction")
+    return inside
