@@ -1,0 +1,1 @@
+"""Imperative shell: HTTP, adapters, use cases."""

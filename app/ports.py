@@ -1,0 +1,242 @@
+"""Doors of the use cases to the outside: protocols, and the records and errors that pass through them.
+
+Use cases know only these names; `app.adapters` implements them and `app.lifespan` joins the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+IDEMPOTENCY_RETENTION = timedelta(hours=48)
+"""How long a key surely answers with its stored bytes (published at ``GET /v1/limits``)."""
+
+
+class Clock(Protocol):
+    """The one source of the current time."""
+
+    def now(self) -> datetime:
+        """Current time, aware, UTC."""
+        ...
+
+
+class EventKind(StrEnum):
+    """What an audit entry records."""
+
+    EVALUATION = "evaluation"
+    TARGETS = "targets"
+    MARGIN = "margin"
+    HEDGES = "hedges"
+    SCALAR = "scalar"
+    OBSERVATION = "observation"
+    INSTRUMENTS = "instruments"
+
+
+class Outcome(StrEnum):
+    """What became of a record whose append failed."""
+
+    REJECTED = "rejected"
+    """Nothing was written, and nothing will be."""
+    UNKNOWN = "unknown"
+    """It may be written, now or later: find out by event id or by repeating the call with its Idempotency-Key."""
+
+
+class AuditUnavailable(Exception):
+    """The audit store is down, full or late.
+
+    Parameters
+    ----------
+    detail : str
+        What happened; holds no credentials.
+    outcome : Outcome
+        Whether the record is surely absent or in doubt.
+    """
+
+    def __init__(self, detail: str, outcome: Outcome = Outcome.REJECTED) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.outcome = outcome
+
+
+class IdempotencyMismatch(Exception):
+    """The Idempotency-Key was used before with another body."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"Idempotency-Key {key!r} was used before with another request body")
+        self.key = key
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """One use of an Idempotency-Key: `fingerprint` is SHA-256 of the request (32 bytes)."""
+
+    route: str
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """What a use case wants to make durable before it answers.
+
+    Parameters
+    ----------
+    event_id : str
+        ``ev_`` and the 32 hexadecimal digits of a UUID, unique.
+    recorded_at : datetime
+        Aware, UTC.
+    status : int
+        HTTP status of the answer.
+    request : bytes
+        Exact body of the request; for a GET its canonical query string.
+    response : bytes
+        Answer without the ``audit`` member, which the use case splices in once the index is known.
+    state, versions : bytes
+        Canonical bytes of the state read (may be empty) and of the versions that the numbers depend on.
+    idempotency : IdempotencyKey, optional
+        Made durable in the same transaction.
+    """
+
+    event_id: str
+    kind: EventKind
+    recorded_at: datetime
+    tenant_id: str
+    portfolio_id: str | None
+    client_reference: str | None
+    status: int
+    request: bytes
+    response: bytes
+    state: bytes
+    versions: bytes
+    idempotency: IdempotencyKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntrySummary:
+    """An audit entry without its body.
+
+    `body_sha256` is the digest [hex] of the uncompressed body, `body_length` its length and `stored_bytes` its length as stored.
+    """
+
+    index: int
+    event_id: str
+    kind: EventKind
+    recorded_at: datetime
+    portfolio_id: str | None
+    client_reference: str | None
+    status: int
+    body_sha256: str
+    body_length: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEntry(EntrySummary):
+    """An audit entry with the exact bytes that were recorded."""
+
+    request: bytes
+    response: bytes
+    state: bytes
+    versions: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where a record lies in the log.
+
+    `replayed`: its idempotency key had been stored before with the same fingerprint; nothing was written, `entry` is the stored one
+    and `index` its index.
+    """
+
+    index: int
+    replayed: bool = False
+    entry: StoredEntry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotentEntry:
+    """What is stored under an idempotency key."""
+
+    fingerprint: bytes
+    entry: StoredEntry
+
+
+class AuditLog(Protocol):
+    """Append-only log: indices start at 0, are contiguous and never reused.
+
+    Every method raises `AuditUnavailable` if the store cannot answer.
+    """
+
+    async def append(self, record: AuditRecord, *, timeout: float) -> Appended:
+        """Make the record durable, then return its index.
+
+        Raises
+        ------
+        AuditUnavailable
+            After `timeout` [s] at the latest; its `outcome` says what is known.
+        IdempotencyMismatch
+            If the key is stored with another fingerprint.
+        """
+        ...
+
+    async def find_idempotent(self, tenant_id: str, route: str, key: str) -> IdempotentEntry | None:
+        """Entry stored under the key."""
+        ...
+
+    async def get(self, tenant_id: str, event_id: str) -> StoredEntry | None:
+        """Entry with this event id; None also for another tenant's."""
+        ...
+
+    async def entries(
+        self,
+        tenant_id: str,
+        *,
+        after: int | None,
+        limit: int,
+        kind: EventKind | None = None,
+        portfolio_id: str | None = None,
+        client_reference: str | None = None,
+    ) -> list[EntrySummary]:
+        """At most `limit` entries with index above `after`, ascending, that match every filter given."""
+        ...
+
+    async def size(self) -> int:
+        """Number of entries of the whole log."""
+        ...
+
+    async def ping(self) -> None:
+        """Return if the store answers."""
+        ...
+
+    def server_version(self) -> str:
+        """Kind and version of the store, such as ``PostgreSQL 18.6``."""
+        ...
+
+
+InstrumentKey = tuple[str, str]
+"""Venue (empty if none) and symbol."""
+
+
+class InstrumentStore(Protocol):
+    """Registered instruments, as the canonical JSON bytes of their specification.
+
+    Reads come from a copy in the process: a change made through this store is seen at once, one made by another process after at
+    most `staleness_seconds`.
+    """
+
+    staleness_seconds: float
+
+    async def put_many(self, tenant_id: str, rows: Sequence[tuple[str, str, bytes]]) -> None:
+        """Create or replace rows of (venue, symbol, specification), all or none."""
+        ...
+
+    async def get_many(self, tenant_id: str, keys: Sequence[InstrumentKey]) -> Mapping[InstrumentKey, bytes]:
+        """Specifications of the keys that are registered."""
+        ...
+
+    async def list(self, tenant_id: str, *, after: InstrumentKey | None, limit: int) -> list[tuple[str, str, bytes]]:
+        """At most `limit` rows above `after`, ordered by (venue, symbol)."""
+        ...
