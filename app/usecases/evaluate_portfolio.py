@@ -1,0 +1,116 @@
+"""The core call and its narrow doors: gather, decide, write to the audit log, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+
+from app.container import Container
+from app.ids import new_id
+from app.ports import Appended, AuditRecord, EventKind, IdempotencyKey, IdempotencyMismatch, StoredEntry
+from app.usecases.call import Answer, Call, Door
+from app.usecases.decide import AnyRequest, Decision, Gathered, decide, render, state_record
+from app.usecases.gather import TENANT, gather
+from app.version import versions_record
+from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginRequest
+
+REQUEST_MODELS: dict[Door, type[EvaluationRequest] | type[MarginRequest] | type[HedgesRequest]] = {
+    Door.EVALUATIONS: EvaluationRequest,
+    Door.TARGETS: EvaluationRequest,
+    Door.MARGIN: MarginRequest,
+    Door.HEDGES: HedgesRequest,
+}
+INLINE_POINTS = 40_000
+"""Points up to which a decision runs on the event loop (about 5 ms); beyond, in a worker thread."""
+
+
+async def evaluate_portfolio(container: Container, call: Call, door: Door) -> Answer:
+    """One answered and audited decision.
+
+    The answer is durable in the audit log before it is returned. With an idempotency key that was seen before, the
+    stored answer is returned, byte for byte.
+    """
+    request = REQUEST_MODELS[door].model_validate(call.parsed)
+    key = idempotency_key(call, door.value)
+    if (known := await known_answer(container, key)) is not None:
+        return known
+    evaluation_id = new_id("ev", call.received_at)
+    gathered = await gather(container, request)
+    started = time.perf_counter()
+    arguments = {"evaluation_id": evaluation_id, "received_at": call.received_at}
+    if points(request) > INLINE_POINTS:
+        decision = await asyncio.to_thread(decide, door, request, call.body, gathered, **arguments)
+    else:
+        decision = decide(door, request, call.body, gathered, **arguments)
+    body = render(decision, container.clock.now())
+    computed = time.perf_counter()
+    record = audit_record(decision, gathered, call, body, key)
+    appended = await container.audit.append(record, timeout=call.timeout_seconds)
+    timings = {"compute": computed - started, "audit": time.perf_counter() - computed}
+    return stored_answer(appended, body, timings)
+
+
+def points(request: AnyRequest) -> int:
+    """Points of all series."""
+    return sum(len(item.close or item.ohlcv or ()) for item in request.series)
+
+
+def idempotency_key(call: Call, route: str) -> IdempotencyKey | None:
+    """Key of a call: scope (tenant, route), fingerprint of the exact body."""
+    if call.idempotency_key is None:
+        return None
+    return IdempotencyKey(route=route, key=call.idempotency_key, fingerprint=hashlib.sha256(call.body + b"\0application/json").digest())
+
+
+def audit_record(decision: Decision, gathered: Gathered, call: Call, body: bytes, key: IdempotencyKey | None) -> AuditRecord:
+    """Everything that is needed to recompute the answer."""
+    return AuditRecord(
+        event_id=decision.inputs.evaluation_id,
+        kind=EventKind(decision.door.kind),
+        recorded_at=call.received_at,
+        tenant_id=TENANT,
+        portfolio_id=decision.request.portfolio_id,
+        client_reference=decision.request.client_reference,
+        status=200,
+        request=call.body,
+        response=body,
+        state=state_record(decision, gathered),
+        versions=versions_record(),
+        idempotency=key,
+    )
+
+
+def splice(body: bytes, index: int) -> bytes:
+    """Answer with its audit block: the index is known only after the write, so it is appended, not stored twice."""
+    return b'%b,"audit":{"index":%d,"durable":true}}' % (body[:-1], index)
+
+
+def stored_answer(appended: Appended, body: bytes, timings: dict[str, float]) -> Answer:
+    """Answer after the write; where another writer stored the same key first, that writer's answer."""
+    if appended.replayed and appended.entry is not None:
+        return replayed(appended.entry)
+    return Answer(200, splice(body, appended.index), (), timings)
+
+
+def replayed(entry: StoredEntry) -> Answer:
+    """Stored answer of a known key, byte for byte."""
+    return Answer(entry.status, splice(entry.response, entry.index), (("Idempotency-Replayed", "true"),), {})
+
+
+async def known_answer(container: Container, key: IdempotencyKey | None) -> Answer | None:
+    """Stored answer under this key, if any.
+
+    Raises
+    ------
+    IdempotencyMismatch
+        If the key was used with another body.
+    """
+    if key is None:
+        return None
+    stored = await container.audit.find_idempotent(TENANT, key.route, key.key)
+    if stored is None:
+        return None
+    if stored.fingerprint != key.fingerprint:
+        raise IdempotencyMismatch(key.key)
+    return replayed(stored.entry)

@@ -1,0 +1,77 @@
+"""Registering instruments once, so that requests need not describe them."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated
+
+import orjson
+from pydantic import Field
+
+from app.container import Container
+from app.ids import new_id
+from app.ports import AuditRecord, EventKind
+from app.usecases.call import Answer, Call
+from app.usecases.evaluate_portfolio import idempotency_key, known_answer, stored_answer
+from app.usecases.gather import TENANT
+from app.version import versions_record
+from models.api.base import Model
+from models.api.market import InstrumentIn
+
+
+class InstrumentsRequest(Model):
+    """Instruments to register; one of the same venue and symbol replaces the former."""
+
+    instruments: Annotated[list[InstrumentIn], Field(min_length=1, max_length=2000)]
+
+
+async def put_instruments(container: Container, call: Call) -> Answer:
+    """Store specifications by (venue, symbol); the change is in the audit log before the answer."""
+    request = InstrumentsRequest.model_validate(call.parsed)
+    key = idempotency_key(call, "instruments")
+    if (known := await known_answer(container, key)) is not None:
+        return known
+    rows = [(item.venue or "", item.symbol, item.model_dump_json(exclude_none=True).encode()) for item in request.instruments]
+    await container.instruments.put_many(TENANT, rows)
+    event_id = new_id("ev", call.received_at)
+    body = orjson.dumps({"event_id": event_id, "registered": len(rows)})
+    record = AuditRecord(
+        event_id=event_id,
+        kind=EventKind.INSTRUMENTS,
+        recorded_at=call.received_at,
+        tenant_id=TENANT,
+        portfolio_id=None,
+        client_reference=None,
+        status=200,
+        request=call.body,
+        response=body,
+        state=b"",
+        versions=versions_record(),
+        idempotency=key,
+    )
+    return stored_answer(await container.audit.append(record, timeout=call.timeout_seconds), body, {})
+
+
+async def list_instruments(container: Container, after: str | None, limit: int) -> Answer:
+    """Page of registered instruments by (venue, symbol).
+
+    Raises
+    ------
+    ValueError
+        If `after` is no cursor of ours.
+    """
+    rows = await container.instruments.list(TENANT, after=_decode_cursor(after) if after else None, limit=limit)
+    following = _encode_cursor(rows[-1][0], rows[-1][1]) if len(rows) == limit else None
+    items = b",".join(specification for _, _, specification in rows)
+    return Answer(200, b'{"items":[%b],"next":%b}' % (items, orjson.dumps(following)), (), {})
+
+
+def _encode_cursor(venue: str, symbol: str) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([venue, symbol])).decode()
+
+
+def _decode_cursor(cursor: str) -> tuple[str, str]:
+    venue, symbol = orjson.loads(base64.urlsafe_b64decode(cursor))
+    if not isinstance(venue, str) or not isinstance(symbol, str):
+        raise ValueError("cursor")
+    return venue, symbol

@@ -1,0 +1,147 @@
+"""Reading the history: stored answers, lists, replay, audit entries."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from app.container import Container
+from app.ports import EventKind, StoredEntry
+from app.translate.answer import time_text
+from app.translate.state_record import decode_state
+from app.usecases.call import Answer, Door
+from app.usecases.decide import Gathered, decide, render
+from app.usecases.evaluate_portfolio import REQUEST_MODELS, splice
+from app.usecases.gather import TENANT
+from app.usecases.read_scalar import scalar_response
+from app.version import versions_record
+
+DOORS = {door.kind: door for door in Door}
+REPLAYABLE = frozenset(DOORS) | {EventKind.SCALAR.value}
+MAX_DIFFERENCES = 20
+
+
+class UnknownEntry(Exception):
+    """No such entry for this tenant."""
+
+
+class NotReplayable(Exception):
+    """The entry records a fact, not a decision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryQuery:
+    """Page of the history."""
+
+    after: int | None = None
+    limit: int = 100
+    kind: str | None = None
+    portfolio_id: str | None = None
+    client_reference: str | None = None
+
+
+async def read_evaluation(container: Container, evaluation_id: str) -> Answer:
+    """Stored answer, exact bytes."""
+    entry = await _entry(container, evaluation_id)
+    return Answer(entry.status, splice(entry.response, entry.index), (("ETag", f'"{entry.event_id}"'),), {})
+
+
+async def list_evaluations(container: Container, query: EntryQuery) -> Answer:
+    """Page of evaluations, oldest first; `next` is the cursor of the following page."""
+    return await _page(container, query, kind=EventKind(query.kind) if query.kind else EventKind.EVALUATION)
+
+
+async def list_audit_entries(container: Container, query: EntryQuery) -> Answer:
+    """Page of the audit log, oldest first."""
+    return await _page(container, query, kind=EventKind(query.kind) if query.kind else None)
+
+
+async def _page(container: Container, query: EntryQuery, *, kind: EventKind | None) -> Answer:
+    entries = await container.audit.entries(
+        TENANT,
+        after=query.after,
+        limit=query.limit,
+        kind=kind,
+        portfolio_id=query.portfolio_id,
+        client_reference=query.client_reference,
+    )
+    items = [
+        {
+            "index": entry.index,
+            "evaluation_id" if entry.kind in REPLAYABLE else "event_id": entry.event_id,
+            "kind": entry.kind,
+            "recorded_at": time_text(entry.recorded_at),
+            "portfolio_id": entry.portfolio_id,
+            "client_reference": entry.client_reference,
+            "status": entry.status,
+            "body_sha256": entry.body_sha256,
+            "body_length": entry.body_length,
+            "stored_bytes": entry.stored_bytes,
+        }
+        for entry in entries
+    ]
+    following = str(entries[-1].index) if len(entries) == query.limit else None
+    return Answer(200, orjson.dumps({"items": items, "next": following}), (), {})
+
+
+async def replay_evaluation(container: Container, evaluation_id: str) -> Answer:
+    """Recompute a stored answer from its record and compare, byte for byte.
+
+    Id, clocks and audit position are taken from the record; everything else is computed again.
+    """
+    entry = await _entry(container, evaluation_id)
+    if entry.kind not in REPLAYABLE:
+        raise NotReplayable(entry.kind)
+    recomputed = recompute(entry)
+    body = {
+        "evaluation_id": entry.event_id,
+        "match": recomputed == entry.response,
+        "differences": differences(orjson.loads(entry.response), orjson.loads(recomputed))[:MAX_DIFFERENCES],
+        "versions": {"recorded": orjson.loads(entry.versions), "running": orjson.loads(versions_record())},
+    }
+    return Answer(200, orjson.dumps(body), (), {})
+
+
+def recompute(entry: StoredEntry) -> bytes:
+    """Answer bytes of a recorded request on the recorded state."""
+    states, registered, correlation = decode_state(entry.state)
+    stored = orjson.loads(entry.response)
+    if entry.kind == EventKind.SCALAR:
+        return scalar_response(entry.request.decode(), states, entry.event_id, entry.recorded_at)
+    door = DOORS[entry.kind]
+    request = REQUEST_MODELS[door].model_validate(orjson.loads(entry.request))
+    received_at = datetime.fromisoformat(stored["received_at"])
+    gathered = Gathered(registered, states, correlation)
+    decision = decide(door, request, entry.request, gathered, evaluation_id=entry.event_id, received_at=received_at)
+    return render(decision, datetime.fromisoformat(stored["computed_at"]))
+
+
+def differences(before: Any, after: Any, pointer: str = "") -> list[dict[str, Any]]:
+    """JSON pointers at which two answers differ."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = list(dict.fromkeys([*before, *after]))
+        return [item for key in keys for item in differences(before.get(key), after.get(key), f"{pointer}/{key}")]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return [item for index, pair in enumerate(zip(before, after, strict=True)) for item in differences(*pair, f"{pointer}/{index}")]
+    return [] if before == after else [{"pointer": pointer, "recorded": before, "recomputed": after}]
+
+
+def body_of(entry: StoredEntry) -> dict[str, Any]:
+    """Recorded bytes of an entry, as base64: exact, whatever they hold."""
+    return {name: base64.b64encode(getattr(entry, name)).decode() for name in ("request", "response", "state", "versions")}
+
+
+async def read_audit_body(container: Container, event_id: str) -> Answer:
+    """Exact recorded bytes of one entry."""
+    return Answer(200, orjson.dumps(body_of(await _entry(container, event_id))), (), {})
+
+
+async def _entry(container: Container, event_id: str) -> StoredEntry:
+    entry = await container.audit.get(TENANT, event_id)
+    if entry is None:
+        raise UnknownEntry(event_id)
+    return entry

@@ -1,0 +1,114 @@
+"""`GET /v1/scalar`: the one number that a bot multiplies its own stake by, from cached state."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import parse_qsl, urlencode
+
+import orjson
+
+from app.container import Container
+from app.ids import new_id
+from app.ports import AuditRecord, EventKind
+from app.translate.answer import stat, time_text
+from app.translate.snapshot import StateNeed
+from app.translate.state_record import encode_state
+from app.usecases.call import Answer
+from app.usecases.evaluate_portfolio import splice
+from app.usecases.gather import TENANT, load_states
+from app.version import versions_record
+from services.core.decimals import decimal_text
+from services.core.errors import Refusal
+from services.core.outcome import Reason
+from services.engine.columns import max_age_seconds
+from services.engine.inputs import StateInput
+from services.engine.market import Market
+from services.sizing.limits import Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalarQuery:
+    """Parameters of the scalar; `as_of` defaults to the time of receipt."""
+
+    symbol: str
+    target_volatility: float
+    interval: str = "P1D"
+    venue: str | None = None
+    max_leverage: float = 2.0
+    as_of: datetime | None = None
+
+    def canonical(self, as_of: datetime) -> str:
+        """Query string that the audit log records."""
+        pairs = [
+            ("as_of", as_of.isoformat()),
+            ("interval", self.interval),
+            ("max_leverage", repr(self.max_leverage)),
+            ("symbol", self.symbol),
+            ("target_volatility", repr(self.target_volatility)),
+            ("venue", self.venue or ""),
+        ]
+        return urlencode(pairs)
+
+
+async def read_scalar(container: Container, query: ScalarQuery, received_at: datetime, timeout_seconds: float) -> Answer:
+    """Scalar of a cached state, audited like every other answer."""
+    states = await load_states(container, [StateNeed(query.symbol, query.venue)], query.interval)
+    evaluation_id = new_id("ev", received_at)
+    canonical = query.canonical(query.as_of or received_at)
+    body = scalar_response(canonical, states, evaluation_id, received_at)
+    started = time.perf_counter()
+    record = AuditRecord(
+        event_id=evaluation_id,
+        kind=EventKind.SCALAR,
+        recorded_at=received_at,
+        tenant_id=TENANT,
+        portfolio_id=None,
+        client_reference=None,
+        status=200,
+        request=canonical.encode(),
+        response=body,
+        state=encode_state(states, {}, Market({}, {}, (), None, "single")),
+        versions=versions_record(),
+    )
+    appended = await container.audit.append(record, timeout=timeout_seconds)
+    return Answer(200, splice(body, appended.index), (), {"audit": time.perf_counter() - started})
+
+
+def scalar_response(canonical: str, states: dict[str, StateInput], evaluation_id: str, received_at: datetime) -> bytes:
+    """Answer bytes: min(τ / σ, max_leverage), or a refusal; never a zero in its place."""
+    fields = dict(parse_qsl(canonical, keep_blank_values=True))
+    symbol, as_of = fields["symbol"], datetime.fromisoformat(fields["as_of"])
+    target, cap = float(fields["target_volatility"]), float(fields["max_leverage"])
+    status, reason, detail, scalar = "refused", Reason.VOLATILITY_UNAVAILABLE, "", None
+    volatility, valid_until = None, None
+    state = states.get(symbol)
+    if state is not None and isinstance(state.readout, Refusal):
+        reason, detail = state.readout.reason, state.readout.detail
+    elif state is not None:
+        readout = state.readout
+        limit = readout.last_close_at + timedelta(seconds=max_age_seconds(readout, Limits().max_data_age_bars))
+        if as_of > limit:
+            reason, detail = Reason.STALE_PRICE, f"the last bar closed at {time_text(readout.last_close_at)}"
+        else:
+            volatility, valid_until = readout.volatility, limit
+            full = target / readout.volatility
+            scalar = decimal_text(min(full, cap))
+            status, reason = ("limited", Reason.LIMIT) if full > cap else ("ok", Reason.NONE)
+    body = {
+        "symbol": symbol,
+        **({"venue": fields["venue"]} if fields["venue"] else {}),
+        "interval": fields["interval"],
+        "status": status,
+        "reason": reason,
+        **({"detail": detail} if detail else {}),
+        "scalar": scalar,
+        "volatility": stat(volatility),
+        "target_volatility": target,
+        "max_leverage": cap,
+        "as_of": time_text(as_of),
+        "valid_until": time_text(valid_until) if valid_until else None,
+        "evaluation_id": evaluation_id,
+    }
+    return orjson.dumps(body)
