@@ -1,0 +1,102 @@
+"""Make ``.venv`` ready, from nothing but ``python3`` with ``pip``.
+
+``python3 scripts/bootstrap.py run`` installs what serving needs (runtime and demo);
+``python3 scripts/bootstrap.py dev`` installs everything.  A second call with unchanged
+locks returns at once.  Standard library only: nothing else exists yet when this runs.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+STAMP = VENV / ".bootstrap-stamp"
+BUILD_LOCK = ROOT / "requirements" / "build.txt"  # the installer (uv) and the build backend
+PROFILES = {"run": ROOT / "requirements" / "demo.txt", "dev": ROOT / "requirements" / "dev.txt"}
+MINIMUM = (3, 11)
+
+
+def fingerprint(profile: str) -> str:
+    """Hash of everything that decides what the environment of ``profile`` holds."""
+    digest = hashlib.sha256(f"{profile} {ROOT}\n".encode())
+    for path in (BUILD_LOCK, PROFILES[profile], ROOT / "pyproject.toml"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def is_ready(profile: str) -> bool:
+    """Tell whether the environment holds ``profile`` already; ``dev`` includes ``run``."""
+    if not (PYTHON.exists() and STAMP.exists()):
+        return False
+    return STAMP.read_text().strip() in {fingerprint(profile), fingerprint("dev")}
+
+
+def create_environment() -> None:
+    """Create ``.venv`` without ``ensurepip`` (Debian ships it apart) and put uv into it."""
+    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV)], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(PYTHON)]
+    if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode != 0:
+        subprocess.run([str(PYTHON), "-m", "ensurepip", "--default-pip"], check=True)
+        pip = [str(PYTHON), "-m", "pip"]
+    subprocess.run(
+        [*pip, "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "-r", BUILD_LOCK],
+        check=True,
+    )
+
+
+def installer() -> str:
+    """Path of uv: the environment's own, else one on PATH, else a fresh environment's."""
+    own = VENV / "bin" / "uv"
+    if not (PYTHON.exists() and own.exists()):
+        create_environment()
+    return str(own)
+
+
+def install(profile: str) -> None:
+    """Bring ``.venv`` exactly to the locks of ``profile`` and link this source tree into it."""
+    uv = installer()
+    STAMP.unlink(missing_ok=True)
+    target = ["--quiet", "--python", str(PYTHON)]
+    subprocess.run(
+        [uv, "pip", "sync", *target, "--require-hashes", str(BUILD_LOCK), str(PROFILES[profile])], check=True
+    )
+    subprocess.run(
+        [uv, "pip", "install", *target, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], check=True
+    )
+    STAMP.write_text(fingerprint(profile) + "\n")
+
+
+def main(arguments: list[str]) -> int:
+    profile = arguments[0] if arguments else "dev"
+    if profile not in PROFILES:
+        print(f"bootstrap: profile must be one of {', '.join(PROFILES)}; found {profile!r}", file=sys.stderr)
+        return 2
+    if sys.version_info < MINIMUM:
+        found = ".".join(map(str, sys.version_info[:3]))
+        print(f"bootstrap: Python must be 3.11 or newer; found {found} at {sys.executable}", file=sys.stderr)
+        return 2
+    if is_ready(profile):
+        return 0
+    with open(ROOT / ".bootstrap.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two `make` at once: the second waits and finds it done
+        if not is_ready(profile):
+            print(f"bootstrap: preparing .venv ({profile}) ...", file=sys.stderr, flush=True)
+            try:
+                install(profile)
+            except subprocess.CalledProcessError as error:
+                print(f"bootstrap: this command failed: {' '.join(map(str, error.cmd))}", file=sys.stderr)
+                return 1
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.pop("VIRTUAL_ENV", None)  # an activated foreign environment must not be changed
+    sys.exit(main(sys.argv[1:]))
