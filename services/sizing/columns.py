@@ -9,6 +9,10 @@ import numpy as np
 from services.core.explain import Bools, Floats
 
 
+NO_RISK = 1e-12
+"""Exposure over equity below which a book is dust: scaling it to a target would only magnify rounding."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizingColumns:
     """Columns over the rows of a book, in row order.
@@ -84,17 +88,17 @@ def volatility_multiplier(columns: SizingColumns, weights: Floats, fixed: Floats
     Returns
     -------
     float
-        0 when `weights` carry no risk; when the fixed part alone exceeds the target, the m >= 0 of least total
+        1 when `weights` carry no risk worth scaling (below 1e-12); when the fixed part alone exceeds the target, the m >= 0 of least total
         variance. Without a correlation matrix: (target − Σ|f|σ) / Σ|w|σ, at least 0.
     """
     risk, still = weights * columns.volatility, fixed * columns.volatility
     if columns.correlation is None:
         total = float(np.abs(risk).sum())
-        return max(target - float(np.abs(still).sum()), 0.0) / total if total > 0 else 0.0
+        return max(target - float(np.abs(still).sum()), 0.0) / total if total > NO_RISK else 1.0
     correlated = columns.correlation @ risk
     a, b = float(risk @ correlated), float(still @ correlated)
-    if a <= 0:
-        return 0.0
+    if a <= NO_RISK**2:
+        return 1.0
     c = float(still @ columns.correlation @ still) - target**2
     discriminant = b * b - a * c
     if discriminant < 0:

@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Gt, Le
 
 from services.core.explain import Bools, Floats, Trail
-from services.sizing.columns import SizingColumns
+from services.sizing.columns import NO_RISK, SizingColumns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class ConstantLeverage:
         trail = Trail(columns.current)
         trail.apply("collateral", np.where(resized, columns.current + columns.collateral, columns.current), "account.collateral")
         gross = float(np.abs(np.where(resized, trail.value * columns.unit_value, 0.0)).sum()) / columns.equity
-        multiplier = self.leverage / gross if gross > 0 else 1.0
+        multiplier = self.leverage / gross if gross > NO_RISK else 1.0
         trail.multiply("constant_leverage", np.where(resized, multiplier, 1.0), "sizing.leverage")
         return trail
 
