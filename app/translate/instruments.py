@@ -55,7 +55,7 @@ def currencies_in(symbol: str) -> tuple[str | None, str | None]:
 def assumed_instrument(symbol: str) -> Instrument:
     """Linear, multiplier 1, lot 1e-8: what a plain symbol is taken for."""
     base, quote = currencies_in(symbol)
-    return Instrument(symbol=symbol, base_currency=base, quote_currency=quote)
+    return Instrument(symbol=symbol, base_currency=base, quote_currency=quote, quantity_unit=QuantityUnit.BASE)
 
 
 def by_key(instruments: Iterable[InstrumentIn]) -> dict[InstrumentKey, Instrument]:

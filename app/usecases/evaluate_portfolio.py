@@ -8,7 +8,7 @@ import time
 
 from app.container import Container
 from app.ids import new_id
-from app.ports import Appended, AuditRecord, EventKind, IdempotencyKey, IdempotencyMismatch, StoredEntry
+from app.ports import Appended, AuditRecord, IdempotencyKey, IdempotencyMismatch, StoredEntry
 from app.usecases.call import Answer, Call, Door
 from app.usecases.decide import AnyRequest, Decision, Gathered, decide, render, state_record
 from app.usecases.gather import TENANT, gather
@@ -67,7 +67,7 @@ def audit_record(decision: Decision, gathered: Gathered, call: Call, body: bytes
     """Everything that is needed to recompute the answer."""
     return AuditRecord(
         event_id=decision.inputs.evaluation_id,
-        kind=EventKind(decision.door.kind),
+        kind=decision.door.kind,
         recorded_at=call.received_at,
         tenant_id=TENANT,
         portfolio_id=decision.request.portfolio_id,

@@ -21,7 +21,7 @@ from app.usecases.read_scalar import scalar_response
 from app.version import versions_record
 
 DOORS = {door.kind: door for door in Door}
-REPLAYABLE = frozenset(DOORS) | {EventKind.SCALAR.value}
+REPLAYABLE = frozenset(DOORS) | {EventKind.SCALAR}
 MAX_DIFFERENCES = 20
 
 

@@ -13,7 +13,7 @@ from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Capacity, PortfolioFigures
 from services.margin.registry import expected_shortfall_multiple
-from services.sizing.columns import SizingColumns
+from services.risk.covariance import risk_contributions
 from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.pipeline import RowLimits
 
@@ -48,19 +48,9 @@ def portfolio_figures(inputs: EvaluationInputs, columns: BookColumns, final: Flo
         value_at_risk=day * VALUE_AT_RISK_MULTIPLE if forecast is not None else None,
         expected_shortfall=day * expected_shortfall_multiple("student_t", EXPECTED_SHORTFALL_LEVEL, TAIL_FREEDOM) if forecast is not None else None,
         diversification=undiversified / forecast if forecast else None,
-        risk_contributions=risk_contributions(sizing, weights, forecast),
+        risk_contributions=risk_contributions(weights, sizing.volatility, sizing.correlation) / forecast if forecast else None,
         baseline_gross_leverage=1.0 if trail is not None else None,
     )
-
-
-def risk_contributions(sizing: SizingColumns, weights: Floats, volatility: float | None) -> Floats | None:
-    """Share of each row in the variance of the book, ``w_i (Σw)_i / w'Σw``; they sum to 1."""
-    if not volatility:
-        return None
-    risk = weights * sizing.volatility
-    if sizing.correlation is None:
-        return np.abs(risk) / np.abs(risk).sum()
-    return risk * (sizing.correlation @ risk) / volatility**2
 
 
 def capacity_of(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits) -> Capacity:

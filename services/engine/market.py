@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 
+from services.core.annualization import Calendar
 from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.engine.inputs import EvaluationInputs, SeriesInput
 from services.risk.correlation import Ring, common_clock
 from services.risk.registry import CorrelationMethod
+from services.risk.undiversified import Undiversified
 from services.volatility.forecast import SeriesForecast, forecast_panel
 from services.volatility.readout import VolatilityReadout
 from services.volatility.registry import Estimator
@@ -55,7 +57,7 @@ def resolve_market(inputs: EvaluationInputs) -> Market:
             found[key] = forecast
         else:
             found[key] = forecast.readout
-            rings[key] = Ring(forecast.readout.last_close_at, forecast.readout.bar_seconds, forecast.standardized)
+            rings[key] = Ring(forecast.readout.last_close_at, forecast.readout.bar_seconds, forecast.standardized, forecast.consecutive)
     for key, state in inputs.states.items():
         found[key] = state.readout
         if state.ring is not None:
@@ -74,7 +76,7 @@ def correlate(keys: tuple[str, ...], rings: dict[str, Ring], method: Correlation
     """Correlation of the markets and its source; None where there is no common clock of enough bars."""
     if len(keys) < 2:
         return np.ones((len(keys), len(keys))), "single"
-    if method.method == "none":
+    if isinstance(method, Undiversified):
         return None, "none: volatilities add up, as the policy says"
     if any(key not in rings for key in keys):
         return None, "none: a market has no standardised returns; volatilities add up"
@@ -84,25 +86,18 @@ def correlate(keys: tuple[str, ...], rings: dict[str, Ring], method: Correlation
     return method.matrix(aligned), method.method
 
 
-def forecast_all(series: dict[str, SeriesInput] | object, estimator: Estimator) -> dict[str, SeriesForecast | Refusal]:
+def forecast_all(series: Mapping[str, SeriesInput], estimator: Estimator) -> dict[str, SeriesForecast | Refusal]:
     """Forecast all series; those of one shape and clock as one panel."""
-    assert isinstance(series, dict)
-    panels: dict[tuple[int, int, str, float | None], list[str]] = {}
+    panels: dict[tuple[int, int, Calendar], list[str]] = {}
     results: dict[str, SeriesForecast | Refusal] = {}
     for key, item in series.items():
         if item.close_times is None:
-            shape = (item.closes.size, item.bar_seconds, item.calendar.name, item.calendar.periods_per_year)
+            shape = (item.closes.size, item.bar_seconds, item.calendar)
             panels.setdefault(shape, []).append(key)
         else:
             results[key] = forecast_bars(item.closes, item.close_times, bar_seconds=item.bar_seconds, calendar=item.calendar, estimator=estimator)
-    for (_, bar_seconds, _, _), members in panels.items():
+    for (_, bar_seconds, calendar), members in panels.items():
         closes = np.stack([series[key].closes for key in members])
-        ends = [series[key].end for key in members]
-        panel = forecast_panel(closes, ends=ends, bar_seconds=bar_seconds, calendar=series[members[0]].calendar, estimator=estimator)
+        panel = forecast_panel(closes, ends=[series[key].end for key in members], bar_seconds=bar_seconds, calendar=calendar, estimator=estimator)
         results.update(zip(members, panel, strict=True))
     return {key: results[key] for key in series}
-
-
-def utc(seconds: float) -> datetime:
-    """Aware time of seconds since 1970."""
-    return datetime.fromtimestamp(seconds, UTC)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.core.explain import Bools, Floats
+from services.risk.covariance import portfolio_volatility
 
 
 NO_RISK = 1e-12
@@ -66,10 +67,7 @@ class SizingColumns:
 
     def portfolio_volatility(self, weights: Floats) -> float:
         """Annual volatility of a set of weights: sqrt(w'Σw), or Σ|w|σ without a correlation matrix."""
-        risk = weights * self.volatility
-        if self.correlation is None:
-            return float(np.abs(risk).sum())
-        return float(np.sqrt(max(risk @ self.correlation @ risk, 0.0)))
+        return portfolio_volatility(weights, self.volatility, self.correlation)
 
 
 def volatility_multiplier(columns: SizingColumns, weights: Floats, fixed: Floats, target: float) -> float:
