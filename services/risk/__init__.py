@@ -1,0 +1,1 @@
+"""Risk between markets: correlation and what it makes of a book."""

@@ -1,0 +1,113 @@
+"""What a bar is: a usable price, a place on the clock, and whether the price still moves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.core.annualization import SECONDS_PER_DAY, SECONDS_PER_YEAR, Calendar
+from services.core.explain import Bools, Floats
+
+Integers = NDArray[np.int64]
+
+SMALLEST_PRICE, LARGEST_PRICE = 1e-18, 1e20
+"""Range of a usable price; ratios of such prices can neither overflow nor underflow."""
+MAX_MISSING_BARS = 5
+"""Longest gap that is bridged by decay in time; the return over a longer one is not used."""
+BARS_AFTER_GAP = 20
+"""New bars after such a gap until the forecast is trusted again."""
+CLOCK_TOLERANCE = 0.1
+"""Part of a bar by which a close may be off its clock: exchanges label closes 23:59:59.999 or 00:00:00."""
+REFUSED_AFTER = 5
+"""Multiple of `stale_after` unchanged bars from which a market is refused instead of sized carefully."""
+MIN_PRICE_CHANGES = 10
+"""Changes of price without which a history of 20 bars or more is not a market (pysystemtrade eligibility)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BarClock:
+    """Bars of one market in time.
+
+    Parameters
+    ----------
+    bar_seconds : int
+        Length of a bar.
+    calendar : Calendar
+        Where the market closes, closed hours are not missing bars: consecutive closes are consecutive bars.
+    """
+
+    bar_seconds: int
+    calendar: Calendar
+
+    @property
+    def periods_per_year(self) -> float:
+        """Bars a year."""
+        return self.calendar.periods(self.bar_seconds)
+
+    @property
+    def continuous(self) -> bool:
+        """Whether the bars fill the year, so that an absent one is a missing one."""
+        return self.periods_per_year * self.bar_seconds >= 0.95 * SECONDS_PER_YEAR
+
+    @property
+    def absolute_floor(self) -> float:
+        """Least volatility that is ever sized with [annual]."""
+        return 0.01 if self.continuous else 0.005
+
+    @property
+    def stale_after(self) -> int:
+        """Unchanged closes from which the price counts as stale: daily 3, hourly 6, below an hour 15."""
+        if self.bar_seconds >= SECONDS_PER_DAY:
+            return 3
+        return 6 if self.bar_seconds >= 3_600 else 15
+
+    def slots(self, seconds: float) -> int | None:
+        """Bars of time that `seconds` since the last close span; None when the close is not on the clock.
+
+        On a clock that never closes that is a whole number of bars; elsewhere at least 1: bars of a session need not be
+        equally long.
+        """
+        bars = seconds / self.bar_seconds
+        whole = math.floor(bars + 0.5)
+        if self.continuous:
+            return whole if whole >= 1 and abs(bars - whole) <= CLOCK_TOLERANCE else None
+        return max(whole, 1) if bars > CLOCK_TOLERANCE else None
+
+    def slots_between(self, close_times: Floats) -> tuple[Integers, Bools]:
+        """`slots` between closes in a row [s since 1970], and which closes after the first are on the clock."""
+        bars = np.diff(close_times) / self.bar_seconds
+        whole = np.floor(bars + 0.5)
+        on_clock = (
+            (whole >= 1) & (np.abs(bars - whole) <= CLOCK_TOLERANCE) if self.continuous else bars > CLOCK_TOLERANCE
+        )
+        return np.clip(whole, 1, 2**40).astype(np.int64), on_clock
+
+    def same_bar(self, seconds: float) -> bool:
+        """Whether two closes this far apart are one bar."""
+        return abs(seconds) <= CLOCK_TOLERANCE * self.bar_seconds
+
+
+def usable_price(price: float) -> bool:
+    """Whether a number can be a price: finite and positive, within 1e-18 and 1e20; false for NaN."""
+    return SMALLEST_PRICE <= price < LARGEST_PRICE
+
+
+def usable_prices(prices: Floats) -> Bools:
+    """`usable_price` of each element."""
+    return (prices >= SMALLEST_PRICE) & (prices < LARGEST_PRICE)
+
+
+def flat_runs(log_returns: Floats) -> Integers:
+    """Number of unchanged closes in a row up to each bar.
+
+    Examples
+    --------
+    >>> flat_runs(np.array([[0.1, 0.0, 0.0, -0.1, 0.0]])).tolist()
+    [[0, 1, 2, 0, 1]]
+    """
+    place = np.arange(1, log_returns.shape[-1] + 1)
+    moved = np.maximum.accumulate(np.where(log_returns != 0.0, place, 0), axis=-1)
+    return place - moved

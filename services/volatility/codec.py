@@ -1,0 +1,111 @@
+"""A state as bytes and back, bit for bit: a small head that changes the forecast, and the ring of z's beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+
+import numpy as np
+
+from services.core.annualization import Calendar
+from services.volatility.bars import BarClock
+from services.volatility.forecast import RING_BARS
+from services.volatility.state import VolatilityState
+
+MAGIC = b"TVS1"
+VERSION_BYTES = slice(4, 12)
+"""Where a head holds its version (big-endian): a store compares it without decoding the rest."""
+_HEAD = struct.Struct(">4sQ8s")
+_BODY = struct.Struct("<QdQddQQQQqddd")
+_NO_GAP = -1
+_DIGEST_BYTES = 8
+
+
+def version_bytes(version: int) -> bytes:
+    """Version as it stands in a head."""
+    return version.to_bytes(8, "big")
+
+
+def head_bytes(state: VolatilityState) -> bytes:
+    """Head of a state: everything but the ring, and a digest of the ring; below 2 KB.
+
+    Two equal heads are the same state.
+    """
+    periods = state.clock.calendar.periods_per_year
+    body = _BODY.pack(
+        state.clock.bar_seconds,
+        math.nan if periods is None else periods,
+        state.elapsed,
+        state.long_run,
+        state.calibration_sum,
+        state.calibration_count,
+        state.observations,
+        state.changes,
+        state.flat,
+        _NO_GAP if state.since_gap is None else state.since_gap,
+        state.last_close,
+        state.last_close_at,
+        state.first_close_at,
+    )
+    memory = struct.pack(f"<{len(state.memory)}d", *state.memory)
+    parts = (body, state.model_version.encode(), state.clock.calendar.name.encode(), memory)
+    head = _HEAD.pack(MAGIC, state.version, ring_digest(ring_bytes(state)))
+    return head + b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+
+
+def ring_bytes(state: VolatilityState) -> bytes:
+    """Ring of a state: 512 little-endian doubles."""
+    return state.ring.astype("<f8").tobytes()
+
+
+def ring_digest(ring: bytes) -> bytes:
+    """Digest that ties a ring to its head."""
+    return hashlib.blake2b(ring, digest_size=_DIGEST_BYTES).digest()
+
+
+def state_from_bytes(head: bytes, ring: bytes) -> VolatilityState:
+    """State of a head and its ring.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are not those of a state, or the ring is that of another head.
+    """
+    if len(head) < _HEAD.size or not head.startswith(MAGIC):
+        raise ValueError("not a volatility state of format TVS1")
+    _, version, digest = _HEAD.unpack_from(head)
+    if len(ring) != 8 * RING_BARS or ring_digest(ring) != digest:
+        raise ValueError("the ring does not belong to this head")
+    body, model, calendar, memory = _parts(head)
+    bar_seconds, periods, *middle, since_gap, last_close, last_close_at, first_close_at = _BODY.unpack(body)
+    elapsed, long_run, calibration_sum, calibration_count, observations, changes, flat = middle
+    return VolatilityState(
+        model_version=model.decode(),
+        clock=BarClock(bar_seconds, Calendar(calendar.decode(), None if math.isnan(periods) else periods)),
+        memory=struct.unpack(f"<{len(memory) // 8}d", memory),
+        ring=np.frombuffer(ring, dtype="<f8").astype(float, copy=False),
+        elapsed=elapsed,
+        long_run=long_run,
+        calibration_sum=calibration_sum,
+        calibration_count=calibration_count,
+        observations=observations,
+        changes=changes,
+        flat=flat,
+        since_gap=None if since_gap == _NO_GAP else since_gap,
+        last_close=last_close,
+        last_close_at=last_close_at,
+        first_close_at=first_close_at,
+        version=version,
+    )
+
+
+def _parts(head: bytes) -> list[bytes]:
+    parts, place = [], _HEAD.size
+    while place < len(head):
+        size = int.from_bytes(head[place : place + 2], "big")
+        parts.append(head[place + 2 : place + 2 + size])
+        place += 2 + size
+    if place != len(head) or len(parts) != 4 or len(parts[0]) != _BODY.size or len(parts[3]) % 8:
+        raise ValueError("the head of the state is damaged")
+    return parts

@@ -1,0 +1,224 @@
+"""What a forecast says, and the one place where it is turned into a volatility that may be sized with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from services.core.errors import Refusal
+from services.core.outcome import Reason
+from services.volatility.bars import BARS_AFTER_GAP, MIN_PRICE_CHANGES, REFUSED_AFTER, BarClock
+from services.volatility.estimators.ewma import PRIOR_BARS
+from services.volatility.registry import Estimator
+
+LONG_RUN_FLOOR = 0.3
+"""A quiet feed may not push the volatility below this part of its long-run value."""
+
+
+class Maturity(StrEnum):
+    """How much history stands behind a forecast, in bars (n bars hold n − 1 returns)."""
+
+    COLD = "cold"
+    PROVISIONAL = "provisional"
+    OK = "ok"
+    MATURE = "mature"
+
+
+class Guard(StrEnum):
+    """Why a forecast may not lower the size below the one that the long-run volatility gives."""
+
+    NONE = "none"
+    STALE = "stale"
+    GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolatilityReadout:
+    """Forecast of one market; every volatility is annual and a fraction.
+
+    Parameters
+    ----------
+    volatility : float
+        Used for sizing: ``max(calibration × forecast, floor)``.
+    forecast : float
+        Of the estimator, as it is.
+    calibration : float
+        k of `services.volatility.calibration`.
+    long_run : float
+        See `services.volatility.long_run`.
+    floor : float
+        ``max(0.3 × long_run, 0.01)``, 0.005 instead of 0.01 where the market closes; ``max(long_run, …)`` under a
+        guard.
+    effective_half_life : float
+        [bars]
+    observations : int
+        Returns seen.
+    last_close_at : datetime
+        Close time of the last complete bar.
+    source : str
+        ``series`` or ``state``.
+    confidence : float
+        ``1 / (1 + s)`` with s the relative standard error of the forecast under normal returns: ``s = 1/sqrt(2 n)``, n
+        the Kish size of the weights. (The variance of r² is 2σ⁴, so that of σ̂²/σ² is 2/n, and a volatility errs by
+        half as much.) It says how much data speaks, not how fat its tails are: kurtosis K > 3 widens s by sqrt((K −
+        1)/2).
+    guard : Guard
+        ``stale`` while the price does not move, ``gap`` until 20 bars after a long gap.
+    """
+
+    volatility: float
+    forecast: float
+    calibration: float
+    long_run: float
+    floor: float
+    effective_half_life: float
+    observations: int
+    maturity: Maturity
+    periods_per_year: float
+    bar_seconds: int
+    last_close: float
+    last_close_at: datetime
+    method: str
+    source: str
+    confidence: float
+    guard: Guard = Guard.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a recursion knows after its last bar, whether it ran over a series or was fed bar by bar.
+
+    Parameters
+    ----------
+    variance, long_run : float
+        [variance per bar]; NaN before the first return.
+    calibration : float
+        k, whether it will be applied or not.
+    elapsed : int
+        Bars that the estimates stand for, bridged gaps included.
+    observations, changes : int
+        Returns used, and how many of them were not zero.
+    flat : int
+        Unchanged closes in a row at the end.
+    since_gap : int, optional
+        Returns used since the last gap that was too long to bridge; None without such a gap.
+    """
+
+    variance: float
+    long_run: float
+    calibration: float
+    elapsed: int
+    observations: int
+    changes: int
+    flat: int
+    since_gap: int | None
+    last_close: float
+    last_close_at: float
+
+
+def no_figures(flat: int, last_close: float, last_close_at: float) -> Figures:
+    """Figures of a market without a usable return."""
+    return Figures(
+        variance=math.nan,
+        long_run=math.nan,
+        calibration=1.0,
+        elapsed=0,
+        observations=0,
+        changes=0,
+        flat=flat,
+        since_gap=None,
+        last_close=last_close,
+        last_close_at=last_close_at,
+    )
+
+
+def maturity_of(observations: int) -> Maturity:
+    """Maturity after this many returns.
+
+    Examples
+    --------
+    >>> [maturity_of(bars - 1).value for bars in (19, 20, 60, 250)]
+    ['cold', 'provisional', 'ok', 'mature']
+    """
+    bars = observations + 1
+    if bars < 20:
+        return Maturity.COLD
+    return Maturity.PROVISIONAL if bars < 60 else Maturity.OK if bars < 250 else Maturity.MATURE
+
+
+def guard_of(figures: Figures, clock: BarClock) -> Guard:
+    """Guard that the end of the history calls for."""
+    if figures.flat >= clock.stale_after:
+        return Guard.STALE
+    return Guard.GAP if figures.since_gap is not None and figures.since_gap < BARS_AFTER_GAP else Guard.NONE
+
+
+def refusal_of(figures: Figures, clock: BarClock, estimator: Estimator) -> Refusal | None:
+    """Why this history cannot be answered, or None.
+
+    A flat price is named before a short history, since more of the same would not mend it. The rule of 10 price changes
+    holds from 20 bars on; below, a prior carries the answer.
+    """
+    bars, flat = figures.observations + 1, figures.flat
+    if flat >= clock.stale_after * REFUSED_AFTER or (flat >= clock.stale_after and not figures.changes):
+        limit = clock.stale_after * REFUSED_AFTER - 1 if figures.changes else clock.stale_after - 1
+        return Refusal(Reason.STALE_PRICE, f"the close has not changed for {flat} bars; at most {limit} are sized")
+    if bars < 2 or (bars < 20 and estimator.prior_volatility is None):
+        cold = "" if estimator.prior_volatility is not None else "20 are needed, or "
+        needed = f"{cold}2 with estimator.prior_volatility"
+        return Refusal(Reason.INSUFFICIENT_HISTORY, f"{bars} usable {'bar' if bars == 1 else 'bars'}; {needed}")
+    if bars >= 20 and figures.changes < MIN_PRICE_CHANGES:
+        rule = f"at least {MIN_PRICE_CHANGES} changes are needed"
+        return Refusal(Reason.STALE_PRICE, f"the close changed {figures.changes} times in {bars} bars; {rule}")
+    return None
+
+
+def read_figures(
+    figures: Figures, *, clock: BarClock, estimator: Estimator, source: str
+) -> VolatilityReadout | Refusal:
+    """Readout of a history, or why there is none.
+
+    Notes
+    -----
+    Prior and calibration act here and not in the recursion, so that one cached state serves every policy that shares
+    its half-life. The prior counts as 20 bars: exactly so in the forecast (`Ewma.with_prior`), as ``(20 p + t L)/(20
+    + t)`` in the long-run variance.
+    """
+    refusal = refusal_of(figures, clock, estimator)
+    if refusal is not None:
+        return refusal
+    periods, prior = clock.periods_per_year, estimator.prior_volatility
+    variance, long_run = figures.variance, figures.long_run
+    if prior is not None:
+        imagined = prior * prior / periods
+        variance = float(estimator.with_prior(variance, figures.elapsed, imagined))
+        long_run = (PRIOR_BARS * imagined + figures.elapsed * long_run) / (PRIOR_BARS + figures.elapsed)
+    if not variance > 0.0:
+        return Refusal(
+            Reason.ZERO_VOLATILITY, f"the forecast variance is {variance!r} after {figures.observations} returns"
+        )
+    guard = guard_of(figures, clock)
+    forecast, anchor = math.sqrt(variance * periods), math.sqrt(long_run * periods)
+    factor = figures.calibration if estimator.calibrate else 1.0
+    floor = max(anchor if guard is not Guard.NONE else LONG_RUN_FLOOR * anchor, clock.absolute_floor)
+    maturity = maturity_of(figures.observations)
+    return VolatilityReadout(
+        volatility=max(factor * forecast, floor),
+        forecast=forecast,
+        calibration=factor,
+        long_run=anchor,
+        floor=floor,
+        effective_half_life=estimator.half_life,
+        observations=figures.observations,
+        maturity=Maturity.PROVISIONAL if guard is Guard.GAP and maturity is not Maturity.COLD else maturity,
+        periods_per_year=periods,
+        bar_seconds=clock.bar_seconds,
+        last_close=figures.last_close,
+        last_close_at=datetime.fromtimestamp(figures.last_close_at, UTC),
+        method=estimator.method,
+        source=source,
+        confidence=1.0 / (1.0 + 1.0 / math.sqrt(2.0 * float(estimator.effective_observations(figures.elapsed)))),
+        guard=guard,
+    )
