@@ -69,6 +69,10 @@ class IdempotencyMismatch(Exception):
         self.key = key
 
 
+class AuditDamaged(Exception):
+    """A stored entry does not match its own digest: it was changed outside this program, or the disk lost it."""
+
+
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
     """One use of an Idempotency-Key: `fingerprint` is SHA-256 of the request (32 bytes)."""
@@ -213,6 +217,10 @@ class AuditLog(Protocol):
 
     def server_version(self) -> str:
         """Kind and version of the store, such as ``PostgreSQL 18.6``."""
+        ...
+
+    def warnings(self) -> tuple[str, ...]:
+        """Settings of the store under which an acknowledged entry could be lost in a crash; empty if none."""
         ...
 
 
