@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,7 +52,7 @@ def create_environment() -> None:
 
 
 def installer() -> str:
-    """Path of uv: the environment's own, else one on PATH, else a fresh environment's."""
+    """Path of the environment's uv; the environment is made when it is missing or broken."""
     own = VENV / "bin" / "uv"
     if not (PYTHON.exists() and own.exists()):
         create_environment()

@@ -1,0 +1,67 @@
+"""Fixtures shared by every kind of test: real servers, started on first use."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import servers
+
+_versions = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_versions] = {}
+
+
+def pytest_report_header() -> str:
+    return servers.describe_plan()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    used = config.stash[_versions]
+    text = ", ".join(f"{product} {version}" for product, version in sorted(used.items())) or "none was needed"
+    terminalreporter.write_line(f"real servers used in this run: {text}")
+
+
+@pytest.fixture(scope="session")
+def servers_directory() -> Iterator[Path]:
+    """Directory of the servers' data; others may enter it, because a server may run as another user."""
+    path = Path(tempfile.mkdtemp(prefix="trimtab-test-"))
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(servers_directory: Path, pytestconfig: pytest.Config) -> Iterator[servers.AnyServer]:
+    """PostgreSQL shared by the whole run.  A test that kills its server starts one of its own."""
+    with servers.database_server(servers_directory / "postgres") as server:
+        pytestconfig.stash[_versions]["PostgreSQL"] = server.server_version
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server(servers_directory: Path, pytestconfig: pytest.Config) -> Iterator[servers.AnyServer]:
+    """Redis-compatible server shared by the whole run."""
+    with servers.redis_compatible_server(servers_directory / "valkey") as server:
+        pytestconfig.stash[_versions]["Valkey/Redis"] = server.server_version
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: servers.AnyServer) -> Iterator[str]:
+    """Address (``postgresql+asyncpg://``) of an empty database that only this test uses."""
+    with servers.fresh_database(postgres_server.url) as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(redis_server: servers.AnyServer) -> str:
+    """Address of an empty Redis database."""
+    servers.flush(redis_server.url)
+    return redis_server.url
