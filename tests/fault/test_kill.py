@@ -7,6 +7,8 @@ the audit log is compared with what the clients were told:
 * indices are contiguous from 0: a torn batch leaves no hole;
 * a call without an answer was written once or not at all: repeated with its Idempotency-Key, it gives one answer, and no
   key is ever stored twice.
+
+One round runs in `make test`, five in `make faults`.
 """
 
 from __future__ import annotations
@@ -25,11 +27,7 @@ from tests.support.bodies import smallest
 from tests.support.clients import Crowd, History, audit_entries, post
 from tests.support.service import ServiceProcess
 
-pytestmark = pytest.mark.faults
-
-ROUNDS = 5
 CLIENTS = 50
-READY_SECONDS = 10.0
 SAMPLE = 40
 
 
@@ -91,14 +89,15 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> ServiceProcess:
     return service
 
 
-def test_kill_under_load_loses_no_answer(service: ServiceProcess, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.faults_long)])
+def test_kill_under_load_loses_no_answer(service: ServiceProcess, rounds: int, capsys: pytest.CaptureFixture[str]) -> None:
     seed = random.SystemRandom().randrange(2**32)
     generator = random.Random(seed)
     history = History()
     ready, unknown = [], 0
     try:
         service.start()
-        for generation in range(ROUNDS):
+        for generation in range(rounds):
             crowd = Crowd(service.url, CLIENTS, body_of, history)
             asyncio.run(load_until_killed(service, crowd, generation, generator.uniform(0.5, 1.5)))
             ready.append(restart(service))
@@ -109,8 +108,8 @@ def test_kill_under_load_loses_no_answer(service: ServiceProcess, capsys: pytest
     finally:
         service.kill()
     assert not history.refused, f"seed {seed}: {history.refused[:3]}"
-    assert len(history.acknowledged) >= ROUNDS * CLIENTS, f"seed {seed}: the load was too light to show anything"
+    assert len(history.acknowledged) >= rounds * CLIENTS, f"seed {seed}: the load was too light to show anything"
     assert unknown > 0, f"seed {seed}: no call was in flight at any kill: nothing was shown"
     assert entries == len(history.acknowledged), f"seed {seed}: after repeating every unanswered call, log and answers must agree"
     with capsys.disabled():
-        print(f"\nkill -9: {ROUNDS} rounds, {CLIENTS} clients: {len(history.acknowledged)} answered, {unknown} unanswered, {entries} entries, lost 0, ready again in {max(ready):.2f} s (seed {seed})")
+        print(f"\nkill -9: {rounds} rounds, {CLIENTS} clients: {len(history.acknowledged)} answered, {unknown} unanswered, {entries} entries, lost 0, ready again in {max(ready):.2f} s (seed {seed})")
