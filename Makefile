@@ -1,0 +1,68 @@
+# Every target prepares .venv by itself, from python3 with pip; a second call costs 0.1 s.
+PYTHON ?= python3
+BIN := .venv/bin
+BOOTSTRAP := $(PYTHON) scripts/bootstrap.py
+TESTS ?=
+export OPENBLAS_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run run-services demo test test-browser faults bench check format lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## Serve on http://127.0.0.1:8000 with an embedded database (TRIMTAB_PORT, DATABASE_URL, ... are honoured)
+	@$(BOOTSTRAP) run
+	@$(BIN)/trimtab serve
+
+run-services: ## The same service on a real PostgreSQL and Valkey, started here, data in TRIMTAB_DATA_DIR
+	@$(BOOTSTRAP) dev
+	@$(BIN)/python -m scripts.embedded_servers --data-dir "$${TRIMTAB_DATA_DIR:-.run}" -- \
+		sh -c '$(BIN)/trimtab migrate && exec $(BIN)/trimtab serve'
+
+demo: ## Size a real portfolio, print the reasons, draw a picture (CSV=path for your own prices)
+	@$(BOOTSTRAP) run
+	@$(BIN)/trimtab demo $(if $(CSV),"$(CSV)")
+
+test: ## All tests but browser, faults and benchmarks (TESTS=path for a part)
+	@$(BOOTSTRAP) dev
+	@$(BIN)/python -m pytest $(TESTS)
+
+test-browser: ## The API explorer in headless Chromium
+	@$(BOOTSTRAP) dev
+	@$(BIN)/python -m pytest -m browser $(TESTS)
+
+faults: ## Kill, suspend and restart the service and its stores under load
+	@$(BOOTSTRAP) dev
+	@$(BIN)/python -m pytest -m faults $(TESTS)
+
+bench: ## Measure throughput and latency beside a FastAPI echo (needs a quiet machine)
+	@$(BOOTSTRAP) dev
+	@$(BIN)/python -m pytest -m benchmark -s $(TESTS)
+
+check: ## Static checks: lint, format, types, import contracts
+	@$(BOOTSTRAP) dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: ## Format the code and mend what the linter can mend
+	@$(BOOTSTRAP) dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Dependencies: edit pyproject.toml, then `make lock` (UPGRADE=1 takes the newest versions).
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
+lock: ## Resolve the dependencies anew into requirements/*.txt
+	@$(BOOTSTRAP) dev
+	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra demo -c requirements/dev.txt -o requirements/demo.txt
+	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
+	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+	@$(BOOTSTRAP) dev
+
+clean: ## Remove .venv and caches; never the data in .run
+	rm -rf .venv .bootstrap.lock dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
