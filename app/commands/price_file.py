@@ -1,0 +1,171 @@
+"""Prices from a CSV file as people have them: columns found by name, times in any usual form, oldest first or last."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+TIME_NAMES = ("close_time", "closetime", "timestamp", "ts", "time", "datetime", "date_time", "date", "open_time", "opentime", "unix", "day")
+PRICE_NAMES = ("close", "close_price", "adj close", "adj_close", "price", "last", "value")
+SYMBOL_NAMES = ("symbol", "asset", "ticker", "pair", "coin")
+NO_PRICE = frozenset({"", ".", "-", "na", "n/a", "nan", "null", "none"})
+"""What stands where there was no trade, holidays for one: no bar, and no error."""
+HEADER_LINES = 5
+"""Lines at the top among which the header is looked for: some vendors write their address above it."""
+
+_NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?\Z", re.ASCII)
+_EPOCH = re.compile(r"\d{9,19}(?:\.\d+)?\Z", re.ASCII)
+_EPOCH_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (1e8, 1.0))
+"""(Smallest number, ticks a second): an epoch since 1973 is told by its size."""
+
+
+class PriceFileError(ValueError):
+    """The file cannot be read as prices; the message names the line, what was found and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close of one bar; `close` holds the digits of the file."""
+
+    close_time: datetime
+    close: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFile:
+    """Closes of one market, oldest first, the columns that they were read from, and how many rows had no price."""
+
+    closes: tuple[Close, ...]
+    time_column: str
+    price_column: str
+    without_price: int
+
+
+def read_price_file(
+    path: Path, *, bar_seconds: int, label: str = "open", time_column: str | None = None, price_column: str | None = None
+) -> PriceFile:
+    """Closes of a CSV file, plain or gzipped.
+
+    Parameters
+    ----------
+    bar_seconds : int
+        Length of a bar [s].
+    label : {"open", "close"}
+        What the time column says: when the bar opened (most exchanges) or when it closed.
+    time_column, price_column : str, optional
+        Names in the header; by default the first known one.
+
+    Raises
+    ------
+    PriceFileError
+        If a column is missing or ambiguous, or a row cannot be read.
+    OSError
+        If the file cannot be opened.
+    """
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as stream:
+        return parse_prices(stream, bar_seconds=bar_seconds, label=label, time_column=time_column, price_column=price_column)
+
+
+def parse_prices(
+    lines: Iterable[str], *, bar_seconds: int, label: str = "open", time_column: str | None = None, price_column: str | None = None
+) -> PriceFile:
+    """`read_price_file` of lines.
+
+    Examples
+    --------
+    >>> found = parse_prices(["Date,Open,Close", "2026-01-02,101,102.50", "2026-01-01,99,101"], bar_seconds=86_400)
+    >>> [(item.close_time.isoformat(), item.close) for item in found.closes]
+    [('2026-01-02T00:00:00+00:00', '101'), ('2026-01-03T00:00:00+00:00', '102.50')]
+    """
+    try:
+        rows = [(number, row) for number, row in enumerate(csv.reader(lines), start=1) if any(cell.strip() for cell in row)]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise PriceFileError(f"this is not a CSV file in UTF-8: {error}") from error
+    place, header = _header(rows, time_column, price_column)
+    time_at, price_at = header.index(time_column or _known(header, TIME_NAMES)), header.index(price_column or _known(header, PRICE_NAMES))
+    body = rows[place + 1 :]
+    if not body:
+        raise PriceFileError("the file holds a header and no row")
+    _one_market(header, body)
+    shift = timedelta(seconds=bar_seconds) if label == "open" else timedelta(0)
+    ticks = _ticks(_cell(body[0], time_at))
+    priced = [row for row in body if _cell(row, price_at).lower() not in NO_PRICE]
+    if not priced:
+        raise PriceFileError(f"column {header[price_at]!r} holds no price")
+    closes = sorted((Close(_moment(row, time_at, ticks) + shift, _price(row, price_at)) for row in priced), key=_by_time)
+    return PriceFile(tuple(closes), header[time_at], header[price_at], len(body) - len(priced))
+
+
+_Row = tuple[int, list[str]]
+
+
+def _by_time(item: Close) -> datetime:
+    return item.close_time
+
+
+def _header(rows: Sequence[_Row], time_column: str | None, price_column: str | None) -> tuple[int, list[str]]:
+    for place, (_, row) in enumerate(rows[:HEADER_LINES]):
+        header = [cell.strip() for cell in row]
+        has_time = time_column in header if time_column else _known(header, TIME_NAMES) is not None
+        has_price = price_column in header if price_column else _known(header, PRICE_NAMES) is not None
+        if has_time and has_price:
+            return place, header
+    found = ", ".join(rows[0][1][:12]) if rows else "an empty file"
+    wanted = f"{time_column or 'a time (date, time, timestamp, …)'} and {price_column or 'a price (close, price, …)'}"
+    raise PriceFileError(f"no header with {wanted} in the first {HEADER_LINES} lines, found: {found}; name them with --time-column and --price-column")
+
+
+def _known(header: Sequence[str], names: Sequence[str]) -> str | None:
+    lower = {cell.lower(): cell for cell in reversed(header)}
+    return next((lower[name] for name in names if name in lower), None)
+
+
+def _one_market(header: Sequence[str], body: Sequence[_Row]) -> None:
+    column = _known(header, SYMBOL_NAMES)
+    if column is None:
+        return
+    place = header.index(column)
+    markets = sorted({row[place] for _, row in body if len(row) > place})
+    if len(markets) > 1:
+        named = ", ".join(markets[:4]) + (", …" if len(markets) > 4 else "")
+        raise PriceFileError(f"column {column!r} holds {len(markets)} markets ({named}): give one file per market")
+
+
+def _cell(row: _Row, place: int) -> str:
+    number, cells = row
+    if place >= len(cells):
+        raise PriceFileError(f"line {number} has {len(cells)} columns, fewer than the header")
+    return cells[place].strip()
+
+
+def _ticks(text: str) -> float | None:
+    """Ticks a second of an epoch time, None for a written date."""
+    if not _EPOCH.match(text):
+        return None
+    return next((ticks for smallest, ticks in _EPOCH_UNITS if float(text) >= smallest), None)
+
+
+def _moment(row: _Row, place: int, ticks: float | None) -> datetime:
+    text = _cell(row, place)
+    if _ticks(text) != ticks:
+        raise PriceFileError(f"line {row[0]}: time {text!r} is written in another form than that of the first row")
+    try:
+        if ticks is not None:
+            return datetime.fromtimestamp(float(text) / ticks, UTC)
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        raise PriceFileError(f"line {row[0]}: time {text!r} must be ISO 8601 (2026-01-31 or 2026-01-31T13:00:00Z) or an epoch in s, ms, µs or ns") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _price(row: _Row, place: int) -> str:
+    text = _cell(row, place)
+    if not _NUMBER.match(text):
+        raise PriceFileError(f"line {row[0]}: price {text!r} must be a plain number such as 93120.5")
+    return text
