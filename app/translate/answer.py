@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -38,7 +38,7 @@ def money(value: float | None) -> str | None:
 
 def time_text(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def in_unit(row: Row, contracts: Decimal) -> Decimal:
@@ -182,6 +182,7 @@ def _weights(inputs: EvaluationInputs, result: Evaluation) -> list[float | None]
 def order_rows(inputs: EvaluationInputs, orders: Sequence[Order]) -> list[dict[str, Any]]:
     """orders[] of an answer."""
     rows = []
+    moments = {order.valid_until: time_text(order.valid_until) for order in orders}
     for order in orders:
         row, size = inputs.rows[order.row], abs(order.contracts)
         out: dict[str, Any] = {"client_order_id": order.client_order_id, "sequence": order.sequence, "bundle_id": order.bundle_id, "symbol": row.symbol}
@@ -192,7 +193,7 @@ def order_rows(inputs: EvaluationInputs, orders: Sequence[Order]) -> list[dict[s
         out["side"] = "buy" if order.contracts > 0 else "sell"
         out["quantity"], out["quantity_unit"], out["contracts"] = plain(in_unit(row, size)), row.unit, plain(size)
         out["reduce_only"], out["limit_price"] = order.reduce_only, plain(order.limit_price)
-        out["time_in_force"], out["valid_until"] = inputs.policy.orders.time_in_force, time_text(order.valid_until)
+        out["time_in_force"], out["valid_until"] = inputs.policy.orders.time_in_force, moments[order.valid_until]
         rows.append(out)
     return rows
 
@@ -220,12 +221,12 @@ def _position_margin(row: Row, figures: MarginFigures, index: int) -> dict[str, 
     venue = figures.venue_maintenance[index]
     if venue is not None:
         out["venue_figures"] = {"initial": money(figures.venue_initial[index]), "maintenance": money(venue)}
-    if figures.liquidation_price[index] is not None or figures.distance_sigma[index] is not None:
-        price = figures.liquidation_price[index]
+    price = float(figures.liquidation_price[index])
+    if math.isfinite(price):
         out["liquidation"] = {
-            "price": decimal_text(price) if price is not None else None,
-            "distance_sigma": stat(figures.distance_sigma[index]),
-            "touch_probability": stat(figures.touch_probability[index]),
+            "price": decimal_text(price),
+            "distance_sigma": stat(float(figures.distance_sigma[index])),
+            "touch_probability": stat(float(figures.touch_probability[index])),
             "basis": "venue" if row.instrument.margin_tiers else "model",
         }
     return out

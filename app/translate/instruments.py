@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from models.api.market import InstrumentIn
 from services.core.instrument import DEFAULT_LOT, Instrument, Kind, MarginTier, QuantityUnit, Right
@@ -52,6 +53,7 @@ def currencies_in(symbol: str) -> tuple[str | None, str | None]:
     return (match[1], match[2]) if match else (None, None)
 
 
+@lru_cache(maxsize=4096)
 def assumed_instrument(symbol: str) -> Instrument:
     """Linear, multiplier 1, lot 1e-8: what a plain symbol is taken for."""
     base, quote = currencies_in(symbol)

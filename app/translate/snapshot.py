@@ -217,6 +217,9 @@ class _RowBuilder:
         self.as_of, self.notes = as_of, notes
         self.positions = {RowKey(row.symbol, row.venue, row.account_id, row.position_side): row for row in request.positions}
         self.marks: dict[str, MarkIn] = {mark.symbol: mark for mark in request.marks}
+        self.signals: dict[str, list[SignalIn]] = {}
+        for item in request.signals or ():
+            self.signals.setdefault(item.symbol, []).append(item)
         self.fx = {item.currency: float(item.rate) for item in request.fx}
         self.assumed: list[str] = []
         self.from_close: list[str] = []
@@ -306,7 +309,7 @@ class _RowBuilder:
 
     def signal(self, key: RowKey) -> Signal | None:
         """Signal for a row: one for its venue and account, else one for the symbol anywhere."""
-        matching = [item for item in self.request.signals or () if item.symbol == key.symbol and item.venue in (None, key.venue) and item.account_id in (None, key.account_id)]
+        matching = [item for item in self.signals.get(key.symbol, ()) if item.venue in (None, key.venue) and item.account_id in (None, key.account_id)]
         if not matching:
             return None
         return _signal(max(matching, key=lambda item: (item.venue is not None) + (item.account_id is not None)))

@@ -1,72 +1,91 @@
-"""The state that a decision read, as exact bytes for the audit record, and back for replay."""
+"""The state that a decision read, as exact bytes for the audit record, and back for replay.
+
+Layout: one line of JSON (names, counts, texts), then float64 little-endian: nine figures a readout, then the upper triangle of
+the correlation matrix. Exact by construction, and a third of the size of decimal text.
+"""
 
 from __future__ import annotations
 
-import base64
-import dataclasses
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import orjson
 
+from app.translate.instruments import InstrumentKey
 from services.core.errors import Refusal
 from services.core.instrument import Instrument, Kind, MarginTier, QuantityUnit, Right
 from services.core.outcome import Reason
 from services.engine.inputs import RecordedCorrelation, StateInput
 from services.engine.market import Market
-from services.volatility.readout import Maturity, VolatilityReadout
+from services.volatility.readout import Guard, Maturity, VolatilityReadout
 
-_TIMES = frozenset({"last_close_at", "expiry"})
+FIGURES = ("volatility", "forecast", "calibration", "long_run", "floor", "effective_half_life", "periods_per_year", "last_close", "confidence")
+FLOAT = np.dtype("<f8")
 
 
-def encode_state(states: dict[str, StateInput], registered: dict[tuple[str | None, str], Instrument], market: Market) -> bytes:
-    """Readouts, the correlation they gave, and the registered instruments; empty when nothing but the request was read.
-
-    Floats are written in their shortest form that reads back to the same bits; the matrix as base64 of float64.
-    """
+def encode_state(states: Mapping[str, StateInput], registered: Mapping[InstrumentKey, Instrument], market: Market) -> bytes:
+    """Readouts, the correlation they gave, and the registered instruments; empty when nothing but the request was read."""
     if not states and not registered:
         return b""
-    content: dict[str, Any] = {"states": {key: _state(state) for key, state in states.items()}}
+    figures: list[float] = []
+    head: dict[str, Any] = {"states": [_state(key, state, figures) for key, state in states.items()]}
+    block = np.array(figures, dtype=FLOAT)
     if states:
         matrix = market.correlation
-        packed = base64.b64encode(np.ascontiguousarray(matrix[np.triu_indices(len(market.keys), 1)])).decode() if matrix is not None else None
-        content["correlation"] = {"keys": market.keys, "upper": packed, "source": market.source}
+        head["correlation"] = {"keys": market.keys, "known": matrix is not None, "source": market.source}
+        if matrix is not None:
+            block = np.concatenate([block, matrix[np.triu_indices(len(market.keys), 1)]])
     if registered:
-        content["instruments"] = [_plain(dataclasses.asdict(instrument)) for instrument in registered.values()]
-    return orjson.dumps(content)
+        head["instruments"] = [_instrument_fields(instrument) for instrument in registered.values()]
+    return orjson.dumps(head, default=str) + b"\n" + block.astype(FLOAT).tobytes()
 
 
-def _state(state: StateInput) -> dict[str, Any]:
-    if isinstance(state.readout, Refusal):
-        return {"reason": state.readout.reason, "detail": state.readout.detail}
-    return _plain(dataclasses.asdict(state.readout))
+def _state(key: str, state: StateInput, figures: list[float]) -> list[Any]:
+    readout = state.readout
+    if isinstance(readout, Refusal):
+        return [key, readout.reason, readout.detail]
+    figures += [getattr(readout, name) for name in FIGURES]
+    return [key, readout.observations, readout.maturity, readout.bar_seconds, readout.last_close_at.timestamp(), readout.method, readout.source, readout.guard]
 
 
-def _plain(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: _plain_value(value) for key, value in fields.items()}
-
-
-def _plain_value(value: Any) -> Any:
-    return str(value) if isinstance(value, Decimal) else value.isoformat() if isinstance(value, datetime) else value
-
-
-def decode_state(raw: bytes) -> tuple[dict[str, StateInput], dict[tuple[str | None, str], Instrument], RecordedCorrelation | None]:
+def decode_state(raw: bytes) -> tuple[dict[str, StateInput], dict[InstrumentKey, Instrument], RecordedCorrelation | None]:
     """Inverse of `encode_state`."""
     if not raw:
         return {}, {}, None
-    content = orjson.loads(raw)
-    states = {key: StateInput(_readout(value)) for key, value in content["states"].items()}
-    instruments = [_instrument(fields) for fields in content.get("instruments", ())]
-    return states, {(item.venue, item.symbol): item for item in instruments}, _correlation(content.get("correlation"))
+    line, _, packed = raw.partition(b"\n")
+    head, block = orjson.loads(line), np.frombuffer(packed, dtype=FLOAT)
+    states, place = {}, 0
+    for row in head["states"]:
+        if len(row) == 3:
+            states[row[0]] = StateInput(Refusal(Reason(row[1]), row[2]))
+            continue
+        states[row[0]] = StateInput(_readout(row, block[place : place + len(FIGURES)].tolist()))
+        place += len(FIGURES)
+    instruments = [_instrument(fields) for fields in head.get("instruments", ())]
+    return states, {(item.venue, item.symbol): item for item in instruments}, _correlation(head.get("correlation"), block[place:])
 
 
-def _readout(fields: dict[str, Any]) -> VolatilityReadout | Refusal:
-    if "reason" in fields:
-        return Refusal(Reason(fields["reason"]), fields["detail"])
-    known = {key: datetime.fromisoformat(value) if key in _TIMES else value for key, value in fields.items()}
-    return VolatilityReadout(**{**known, "maturity": Maturity(fields["maturity"])})
+def _readout(row: list[Any], figures: list[float]) -> VolatilityReadout:
+    _, observations, maturity, bar_seconds, closed, method, source, guard = row
+    return VolatilityReadout(
+        **dict(zip(FIGURES, figures, strict=True)),
+        observations=observations,
+        maturity=Maturity(maturity),
+        bar_seconds=bar_seconds,
+        last_close_at=datetime.fromtimestamp(closed, UTC),
+        method=method,
+        source=source,
+        guard=Guard(guard),
+    )
+
+
+def _instrument_fields(instrument: Instrument) -> dict[str, Any]:
+    fields = {name: getattr(instrument, name) for name in Instrument.__dataclass_fields__}
+    fields["margin_tiers"] = [[tier.floor, tier.maintenance_rate, tier.maintenance_amount, tier.initial_rate] for tier in instrument.margin_tiers]
+    return fields
 
 
 def _instrument(fields: dict[str, Any]) -> Instrument:
@@ -76,17 +95,16 @@ def _instrument(fields: dict[str, Any]) -> Instrument:
     known["kind"], known["quantity_unit"] = Kind(known["kind"]), QuantityUnit(known["quantity_unit"])
     known["right"] = Right(known["right"]) if known["right"] else None
     known["expiry"] = datetime.fromisoformat(known["expiry"]) if known["expiry"] else None
-    known["margin_tiers"] = tuple(MarginTier(**tier) for tier in known["margin_tiers"])
+    known["margin_tiers"] = tuple(MarginTier(*tier) for tier in known["margin_tiers"])
     return Instrument(**known)
 
 
-def _correlation(content: dict[str, Any] | None) -> RecordedCorrelation | None:
-    if content is None:
+def _correlation(head: dict[str, Any] | None, upper: np.ndarray) -> RecordedCorrelation | None:
+    if head is None:
         return None
-    keys = tuple(content["keys"])
-    if content["upper"] is None:
-        return RecordedCorrelation(keys, None, content["source"])
+    keys = tuple(head["keys"])
+    if not head["known"]:
+        return RecordedCorrelation(keys, None, head["source"])
     matrix = np.eye(len(keys))
-    upper = np.triu_indices(len(keys), 1)
-    matrix[upper] = np.frombuffer(base64.b64decode(content["upper"]))
-    return RecordedCorrelation(keys, matrix + np.triu(matrix, 1).T, content["source"])
+    matrix[np.triu_indices(len(keys), 1)] = upper
+    return RecordedCorrelation(keys, matrix + np.triu(matrix, 1).T, head["source"])

@@ -209,8 +209,8 @@ class OrderOut(Model):
 class LiquidationOut(Model):
     """Liquidation of one row, the other rows standing still."""
 
-    price: DecimalText | None
-    distance_sigma: float | None
+    price: DecimalText
+    distance_sigma: float | None = Field(description="One-day standard deviations between mark and liquidation.")
     touch_probability: float | None = Field(description="Within one day.")
     basis: Literal["model", "venue"]
 

@@ -112,7 +112,7 @@ def row_state(row: Row, market: Market, inputs: EvaluationInputs) -> RowState:
     readout = market.readouts.get(row.market_key)
     problem, detail = row_problem(row, readout, market, inputs)
     contracts = exact_contracts(row, row.quantity)
-    expected = contracts + exact_contracts(row, row.open_buys) - exact_contracts(row, row.open_sells)
+    expected = contracts + exact_contracts(row, row.open_buys - row.open_sells) if row.open_buys or row.open_sells else contracts
     direction, live = 0.0, False
     if row.signal is not None:
         limit = max_age_seconds(readout, inputs.policy.limits.max_data_age_bars) if readout else float("inf")

@@ -11,7 +11,7 @@ from services.engine.figures import capacity_of, portfolio_figures
 from services.engine.hedges import hedge_book
 from services.engine.inputs import EvaluationInputs
 from services.engine.margins import margin_figures, row_limits
-from services.engine.market import Market, resolve_market
+from services.engine.market import resolve_market
 from services.engine.orders import make_orders
 from services.engine.outputs import Evaluation, Target
 from services.engine.targets import decide_targets, hold_all
@@ -40,10 +40,11 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
     columns = book_columns(inputs, market)
     limits = row_limits(inputs, columns) if columns.sizing is not None else None
     scope, trail, targets = _targets(inputs, columns, limits)
-    margin_current = margin_figures(inputs, columns, columns.contracts, open_orders=True)
+    figures = inputs.figures
+    margin_current = margin_figures(inputs, columns, columns.contracts, open_orders=True) if figures else None
     final = np.array([float(target.target if target.target is not None else target.current) for target in targets], dtype=float)
     sized = inputs.policy.sizing is not None and columns.sizing is not None
-    margin_target = margin_figures(inputs, columns, final, open_orders=False) if sized else None
+    margin_target = margin_figures(inputs, columns, final, open_orders=False) if sized and figures else None
     hedges = hedge_book(inputs, columns, final)
     valid_until, why = expiry_of(inputs, market)
     return Evaluation(
@@ -52,7 +53,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         market=market,
         targets=targets,
         trail=trail,
-        capacity=capacity_of(inputs, columns, limits) if sized and limits is not None else None,
+        capacity=capacity_of(inputs, columns, limits) if sized and figures and limits is not None else None,
         orders=() if inputs.historical else make_orders(inputs, columns, targets, hedges, valid_until),
         margin_current=margin_current,
         margin_target=margin_target,
@@ -61,6 +62,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         valid_until=valid_until,
         valid_until_reason=why,
         data_as_of=min((readout.last_close_at for readout in market.readouts.values()), default=None),
+        margin_complete=margin_current.complete if margin_current is not None else limits is None or limits.margin_complete,
     )
 
 
@@ -75,5 +77,3 @@ def _targets(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits |
     inside = apply_buffer(trail, columns.expected, inputs.policy.buffer)
     return scope, trail, decide_targets(inputs, columns, trail, inside, scope, limits.margin_complete)
 
-
-__all__ = ["Market", "evaluate"]

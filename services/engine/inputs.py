@@ -67,6 +67,10 @@ class EvaluationInputs:
         Whether the request had a `signals` block at all: absence and silence mean different things.
     correlation : RecordedCorrelation, optional
         Set by replay only.
+    historical : bool
+        No orders are made.
+    figures : bool
+        Whether margin tables and capacities are wanted besides targets and orders.
     """
 
     evaluation_id: str
@@ -79,3 +83,4 @@ class EvaluationInputs:
     states: Mapping[str, StateInput] = field(default_factory=dict)
     correlation: RecordedCorrelation | None = None
     historical: bool = False
+    figures: bool = True

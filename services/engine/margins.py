@@ -2,47 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from services.core.annualization import SECONDS_PER_DAY, SECONDS_PER_YEAR
 from services.core.book import Row
-from services.core.explain import Floats
+from services.core.explain import Bools, Floats
 from services.core.instrument import Kind
-from services.engine.columns import BookColumns
+from services.engine.columns import BookColumns, exact_contracts
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import MarginFigures
-from services.margin.assembly import margin_requirement, tier_margin
-from services.margin.liquidation import distance_in_sigmas, liquidation_price_inverse, liquidation_price_linear, touch_probability
-from services.margin.max_position import notional_at_distance
+from services.margin.assembly import tier_initial, tier_maintenance
+from services.margin.liquidation import (
+    distance_in_sigmas,
+    liquidation_price_linear,
+    liquidation_prices_inverse,
+    liquidation_prices_linear,
+    touch_probability,
+)
+from services.margin.max_position import notional_per_free_equity
 from services.sizing.pipeline import RowLimits
 
-DAY = SECONDS_PER_DAY / SECONDS_PER_YEAR
+def market_volatility(columns: BookColumns) -> Floats:
+    """Annual volatility of each row, NaN where unknown."""
+    return np.array([state.readout.volatility if state.readout else np.nan for state in columns.states], dtype=float)
 
 
-def model_rates(inputs: EvaluationInputs, columns: BookColumns) -> tuple[Floats, Floats]:
-    """Initial margin rates (long, short) of every row; NaN without a volatility, 0 for a spot asset that is owned."""
-    volatility = np.array([state.readout.volatility if state.readout else np.nan for state in columns.states], dtype=float)
-    long, short = inputs.policy.margin.rates(volatility)
-    spot = np.array([row.instrument.kind is Kind.SPOT for row in inputs.rows], dtype=bool)
-    option = np.array([row.instrument.kind is Kind.OPTION for row in inputs.rows], dtype=bool)
-    return np.where(option, np.nan, np.where(spot, 0.0, long)), np.where(option, np.nan, short)
+def kinds(inputs: EvaluationInputs, kind: Kind) -> Bools:
+    """Rows of one kind."""
+    return np.array([row.instrument.kind is kind for row in inputs.rows], dtype=bool)
 
 
 def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
-    """What margin, venue and instrument allow, for the pipeline."""
+    """What margin, venue and instrument allow, for the pipeline.
+
+    Notes
+    -----
+    Rates are those at the largest size that `limits.max_leverage` allows, so that a size add-on is never underestimated.
+    An owned spot asset is not margined: no margin, no liquidation.
+    """
     sizing, policy, margin = columns.sizing, inputs.policy, inputs.policy.margin
     assert sizing is not None
-    long, short = model_rates(inputs, columns)
-    known = np.isfinite(long) & sizing.sizable
-    initial_long, initial_short = np.where(known, long, 0.0), np.where(known, short, 0.0)
+    rates = margin.rates(np.where(sizing.sizable, sizing.volatility, np.nan), venue_floor=_venue_floor(inputs))
+    largest = policy.limits.max_leverage * sizing.equity / sizing.unit_value
+    initial_long = np.where(kinds(inputs, Kind.SPOT), 0.0, np.minimum(margin.size_addon.rate(rates.long, largest), 1.0))
+    initial_short = np.minimum(margin.size_addon.rate(rates.short, largest), margin.cap_short)
     maintenance_long, maintenance_short = initial_long * margin.maintenance_fraction, initial_short * margin.maintenance_fraction
-    distance = policy.limits.min_liquidation_distance * sizing.volatility * DAY**0.5
-    inverse = np.array([row.instrument.kind is Kind.INVERSE for row in inputs.rows], dtype=bool)
-    unlimited = (policy.limits.min_liquidation_distance == 0.0) | ~known
-    distance_long = np.where(unlimited | (initial_long == 0.0), np.inf, notional_at_distance(distance, maintenance_long, side=1, inverse=inverse))
-    distance_short = np.where(unlimited, np.inf, notional_at_distance(distance, maintenance_short, side=-1, inverse=inverse))
-    fixed = margin_figures(inputs, columns, columns.contracts, open_orders=True, liquidation=False)
+    distance_long = distance_short = np.full(sizing.current.shape, np.inf)
+    if policy.limits.min_liquidation_distance > 0.0:
+        sigmas, inverse = policy.limits.min_liquidation_distance, kinds(inputs, Kind.INVERSE)
+        distance_long = notional_per_free_equity(sizing.volatility, maintenance_long, sigmas, side=1, inverse=inverse)
+        distance_long = np.where(initial_long > 0.0, distance_long, np.inf)
+        distance_short = notional_per_free_equity(sizing.volatility, maintenance_short, sigmas, side=-1, inverse=inverse)
     rest = ~sizing.sizable
+    fixed = margin_figures(inputs, columns, columns.contracts, open_orders=True, liquidation=False) if rest.any() else None
     return RowLimits(
         initial_long=initial_long,
         initial_short=initial_short,
@@ -51,11 +64,22 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
         distance_long=distance_long,
         distance_short=distance_short,
         max_contracts=_max_contracts(inputs, columns),
-        fixed_initial=float(np.nansum(fixed.initial[rest])),
-        fixed_maintenance=float(np.nansum(fixed.maintenance[rest])),
-        margin_complete=fixed.complete,
+        fixed_initial=float(np.nansum(fixed.initial[rest])) if fixed else 0.0,
+        fixed_maintenance=float(np.nansum(fixed.maintenance[rest])) if fixed else 0.0,
+        margin_complete=fixed is None or fixed.complete,
     )
 
+
+def _venue_floor(inputs: EvaluationInputs) -> Floats:
+    """Least initial rate that the venue's leverage limit implies."""
+    return np.array([1.0 / row.instrument.max_leverage if row.instrument.max_leverage else 0.0 for row in inputs.rows], dtype=float)
+
+
+def _open_orders(rows: tuple[Row, ...]) -> tuple[Floats, Floats]:
+    """Open buys and sells [contracts]."""
+    buys = [float(exact_contracts(row, row.open_buys)) if row.open_buys else 0.0 for row in rows]
+    sells = [float(exact_contracts(row, row.open_sells)) if row.open_sells else 0.0 for row in rows]
+    return np.array(buys), np.array(sells)
 
 
 def _max_contracts(inputs: EvaluationInputs, columns: BookColumns) -> Floats:
@@ -76,37 +100,38 @@ def margin_figures(inputs: EvaluationInputs, columns: BookColumns, contracts: Fl
     open_orders : bool
         Count open orders on the worse side (the book as it is), or not (the book at target).
     """
-    long, short = model_rates(inputs, columns)
-    unit = columns.unit_value
-    buys = np.array([float(row.open_buys) for row in inputs.rows]) if open_orders else np.zeros(contracts.size)
-    sells = np.array([float(row.open_sells) for row in inputs.rows]) if open_orders else np.zeros(contracts.size)
-    margin = inputs.policy.margin
-    initial, maintenance, rate = margin_requirement(contracts, unit, long, short, buys=buys, sells=sells, maintenance_fraction=margin.maintenance_fraction)
-    method = [margin.model.method] * len(inputs.rows)
+    option = kinds(inputs, Kind.OPTION)
+    rates = inputs.policy.margin.rates(market_volatility(columns), venue_floor=_venue_floor(inputs))
+    buys, sells = _open_orders(inputs.rows) if open_orders else (0.0, 0.0)
+    asked = inputs.policy.margin.requirement(
+        contracts,
+        np.where(option, np.nan, columns.unit_value),
+        replace(rates, long=np.where(kinds(inputs, Kind.SPOT), 0.0, rates.long)),
+        open_buys=buys,
+        open_sells=sells,
+    )
+    initial, maintenance, method = asked.initial.copy(), asked.maintenance.copy(), list(asked.method_used)
     complete = True
-    for index, row in enumerate(inputs.rows):
-        if contracts[index] == 0.0 and not (open_orders and (row.open_buys or row.open_sells)):
-            initial[index] = maintenance[index] = 0.0
-        elif not np.isfinite(initial[index]):
-            given = row.initial_margin is not None and row.maintenance_margin is not None
-            initial[index] = row.initial_margin if given else np.nan
-            maintenance[index] = row.maintenance_margin if given else np.nan
-            method[index] = "given" if given else "unmodelled"
-            complete = complete and given
-        elif row.instrument.kind is Kind.SPOT and contracts[index] > 0:
-            method[index] = "owned"
-    venue = [_venue(row, float(size), float(unit_value)) for row, size, unit_value in zip(inputs.rows, contracts, unit, strict=True)]
-    prices, distances, touches = _liquidations(inputs, columns, contracts, maintenance) if liquidation else ((None,) * contracts.size,) * 3
+    for index in np.flatnonzero(np.isnan(initial) | np.isnan(maintenance)):
+        row = inputs.rows[index]
+        given = row.initial_margin is not None and row.maintenance_margin is not None
+        initial[index] = row.initial_margin if given else np.nan
+        maintenance[index] = row.maintenance_margin if given else np.nan
+        method[index] = "given" if given else "unmodelled"
+        complete = complete and given
+    venue = [_venue(row, float(size), float(unit_value)) for row, size, unit_value in zip(inputs.rows, contracts, columns.unit_value, strict=True)]
+    unknown = np.full(contracts.shape, np.nan)
+    price, distance, touch = _liquidations(inputs, columns, contracts, maintenance) if liquidation else (unknown, unknown, unknown)
     return MarginFigures(
         initial=initial,
         maintenance=maintenance,
-        rate_initial=rate,
+        rate_initial=asked.rate_initial,
         method_used=tuple(method),
         venue_initial=tuple(item[0] for item in venue),
         venue_maintenance=tuple(item[1] for item in venue),
-        liquidation_price=prices,
-        distance_sigma=distances,
-        touch_probability=touches,
+        liquidation_price=price,
+        distance_sigma=distance,
+        touch_probability=touch,
         complete=complete,
     )
 
@@ -115,39 +140,38 @@ def _venue(row: Row, contracts: float, unit_value: float) -> tuple[float | None,
     """(initial, maintenance) of the venue's tiers [account currency]."""
     if not row.instrument.margin_tiers or row.fx is None or row.price is None:
         return None, None
-    initial, maintenance = tier_margin(abs(contracts) * unit_value / row.fx, row.instrument.margin_tiers)
-    return (initial * row.fx if initial is not None else None), maintenance * row.fx
+    notional, tiers = abs(contracts) * unit_value / row.fx, row.instrument.margin_tiers
+    initial = tier_initial(notional, tiers)
+    return (initial * row.fx if initial is not None else None), tier_maintenance(notional, tiers) * row.fx
 
 
-Column = tuple[float | None, ...]
+def _liquidations(inputs: EvaluationInputs, columns: BookColumns, contracts: Floats, maintenance: Floats) -> tuple[Floats, Floats, Floats]:
+    """Liquidation price, distance and one-day touch probability of each row, the others standing still; NaN where there is none.
 
-
-def _liquidations(inputs: EvaluationInputs, columns: BookColumns, contracts: Floats, maintenance: Floats) -> tuple[Column, Column, Column]:
-    """Liquidation price, distance and one-day touch probability of each row, the others standing still."""
-    total = float(np.nansum(maintenance))
-    out: list[tuple[float | None, float | None, float | None]] = []
-    for index, row in enumerate(inputs.rows):
-        readout, size = columns.states[index].readout, float(contracts[index])
-        margined = size != 0.0 and np.isfinite(maintenance[index]) and maintenance[index] > 0.0 and row.instrument.kind is not Kind.OPTION
-        if not margined or readout is None or row.price is None or row.fx is None:
-            out.append((None, None, None))
-            continue
-        equity = row.isolated_margin if row.isolated_margin is not None else inputs.account.equity - (total - float(maintenance[index]))
-        rate = float(maintenance[index]) / (abs(size) * float(columns.unit_value[index]))
-        price = _liquidation_price(row, size, equity / row.fx, rate)
-        if price is None:
-            out.append((None, None, 0.0))
-            continue
-        mark = row.price.value
-        out.append((price, distance_in_sigmas(mark, price, readout.volatility), touch_probability(mark, price, readout.volatility)))
-    return tuple(row[0] for row in out), tuple(row[1] for row in out), tuple(row[2] for row in out)
-
-
-def _liquidation_price(row: Row, contracts: float, equity_quote: float, rate: float) -> float | None:
-    assert row.price is not None
-    mark = row.price.value
-    if row.instrument.kind is Kind.INVERSE:
-        return liquidation_price_inverse(equity_coin=equity_quote / mark, contracts_quote=contracts * row.instrument.contract_multiplier, mark=mark, maintenance_rate=rate)
-    tiers = row.instrument.margin_tiers
-    table = [(tier.floor, tier.maintenance_rate, tier.maintenance_amount) for tier in tiers] if tiers else [(0.0, rate, 0.0)]
-    return liquidation_price_linear(equity_quote=equity_quote, base_quantity=contracts * row.instrument.contract_multiplier, mark=mark, tiers=table)
+    Equity is what is left after the maintenance margin of the other rows, or the margin of an isolated position.
+    """
+    rows = inputs.rows
+    mark = np.array([row.price.value if row.price else np.nan for row in rows])
+    multiplier = np.array([row.instrument.contract_multiplier for row in rows])
+    fx = np.array([row.fx if row.fx else np.nan for row in rows])
+    margined = (contracts != 0.0) & (maintenance > 0.0) & ~kinds(inputs, Kind.OPTION)
+    others = np.nansum(maintenance) - np.nan_to_num(maintenance)
+    isolated = np.array([np.nan if row.isolated_margin is None else row.isolated_margin for row in rows])
+    equity = np.where(np.isnan(isolated), inputs.account.equity - others, isolated) / fx
+    held = np.where(margined, contracts, 0.0)
+    value = np.where(margined, np.abs(contracts) * columns.unit_value, 1.0)
+    rate = np.where(margined, maintenance / value, 0.0)
+    inverse = kinds(inputs, Kind.INVERSE)
+    price = liquidation_prices_linear(equity, held * multiplier, mark, rate)
+    if inverse.any():
+        price = np.where(inverse, liquidation_prices_inverse(equity / mark, held * multiplier, mark, rate), price)
+    for index in [index for index, row in enumerate(rows) if row.instrument.margin_tiers and margined[index] and not inverse[index]]:
+        found = liquidation_price_linear(
+            equity_quote=float(equity[index]),
+            base_quantity=float(held[index] * multiplier[index]),
+            mark=float(mark[index]),
+            tiers=rows[index].instrument.margin_tiers,
+        )
+        price[index] = np.nan if found is None else found
+    volatility = market_volatility(columns)
+    return price, distance_in_sigmas(mark, price, volatility), touch_probability(mark, price, volatility)

@@ -37,6 +37,8 @@ class Market:
         """Correlation between rows; rows of one market are perfectly correlated, unknown markets are uncorrelated with others."""
         if self.correlation is None:
             return None
+        if not self.keys:
+            return np.eye(len(market_keys))
         place = {key: index for index, key in enumerate(self.keys)}
         index = np.array([place.get(key, -1) for key in market_keys])
         known = index >= 0

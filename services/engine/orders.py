@@ -20,15 +20,15 @@ DEFAULT_VOLATILITY = 1.0
 """Annual volatility behind the price collar of a row without a forecast: a wide one, for hedges on unforecast markets."""
 
 
-def client_order_id(evaluation_id: str, row: int, leg: int) -> str:
-    """32 hexadecimal digits, a function of evaluation, row and leg only.
+def bundle_id(evaluation_id: str, row: int) -> str:
+    """30 hexadecimal digits, a function of evaluation and row only; with two digits for the leg, a client order id.
 
     Examples
     --------
-    >>> client_order_id("ev_1", 0, 0) == client_order_id("ev_1", 0, 0) != client_order_id("ev_1", 0, 1)
+    >>> bundle_id("ev_1", 0) == bundle_id("ev_1", 0) != bundle_id("ev_1", 1)
     True
     """
-    return hashlib.sha256(f"{evaluation_id}/{row}/{leg}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{evaluation_id}/{row}".encode()).hexdigest()[:30]
 
 
 def collar_price(mark: float, volatility: float, sigmas: float, seconds: float, *, buy: bool) -> float:
@@ -47,7 +47,7 @@ def make_orders(inputs: EvaluationInputs, columns: BookColumns, targets: tuple[T
     wanted += [(hedge.row, hedge_change(inputs, columns, hedge).legs) for hedge in hedges if hedge.contracts]
     orders: list[Order] = []
     for index, legs in wanted:
-        bundle = client_order_id(inputs.evaluation_id, index, -1)
+        bundle = bundle_id(inputs.evaluation_id, index)
         for number, leg in enumerate(legs):
             orders.append(_order(inputs, columns, index, number, leg, bundle, len(orders), valid_until))
     return tuple(orders)
@@ -60,4 +60,4 @@ def _order(inputs: EvaluationInputs, columns: BookColumns, index: int, number: i
     price = collar_price(row.price.value, readout.volatility if readout else DEFAULT_VOLATILITY, rules.collar_sigmas, rules.valid_for_seconds, buy=buy)
     limit: Decimal = to_tick(price, row.instrument.tick, up=not buy)
     expiry = min(valid_until, inputs.as_of + timedelta(seconds=rules.valid_for_seconds))
-    return Order(index, sequence, client_order_id(inputs.evaluation_id, index, number), bundle, leg.quantity, leg.reduce_only, limit, expiry)
+    return Order(index, sequence, f"{bundle}{number:02x}", bundle, leg.quantity, leg.reduce_only, limit, expiry)

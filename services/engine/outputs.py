@@ -53,9 +53,9 @@ class MarginFigures:
     method_used: tuple[str, ...]
     venue_initial: tuple[float | None, ...]
     venue_maintenance: tuple[float | None, ...]
-    liquidation_price: tuple[float | None, ...]
-    distance_sigma: tuple[float | None, ...]
-    touch_probability: tuple[float | None, ...]
+    liquidation_price: Floats
+    distance_sigma: Floats
+    touch_probability: Floats
     complete: bool
 
 
@@ -122,3 +122,4 @@ class Evaluation:
     valid_until: datetime
     valid_until_reason: str
     data_as_of: datetime | None
+    margin_complete: bool

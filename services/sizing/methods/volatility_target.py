@@ -36,7 +36,8 @@ class VolatilityTarget:
     Notes
     -----
     Zero volatility and missing history never reach this method: such rows are refused before it runs.
-    Where the book holds a position of unknown risk, nothing is scaled up.
+    Where the book holds a position of unknown risk, or a row with a live signal cannot be sized, nothing is scaled up: a
+    fault never increases risk, so its share of the risk stays unused.
 
     References
     ----------
@@ -92,7 +93,8 @@ class VolatilityTarget:
         scale = self.target_volatility / reference if reference > 0 else 1.0
         ceiling = self.target_volatility * max(1.0, float(np.abs(direction).max()))
         scale = min(scale, volatility_multiplier(columns, weights, fixed, ceiling))
-        return scale if columns.risk_complete else min(scale, 1.0)
+        faulty = bool((columns.live & ~resized).any())
+        return min(scale, 1.0) if faulty or not columns.risk_complete else scale
 
     def size_book(self, columns: SizingColumns, resized: Bools) -> Trail:
         """Trail of a book under one multiplier; coin collateral is part of the book."""
