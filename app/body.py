@@ -1,0 +1,270 @@
+"""Request bodies: how they are read, and how bytes become a JSON value. Nothing here knows a field.
+
+Parsing holds the interpreter's lock, so the cost of the worst body is bounded before it is parsed: one that holds more
+values, objects or keys than any legal request is refused by counting bytes (about 1 ms per MiB).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import orjson
+from starlette.requests import ClientDisconnect, Request
+
+from app.problems import BrokenRule, RequestProblem
+
+MAX_VALUES = 600_000
+"""Commas in a body: 400,000 points fit, or 4 MiB of ohlcv rows."""
+MAX_CONTAINERS = 120_000
+"""Objects and lists in a body: what 4 MiB of ohlcv rows hold."""
+MAX_KEYS = 200_000
+"""Colons in a body: 10,000 observations with their times fit."""
+MAX_KEYS_PER_OBJECT = 100
+"""No object of the API has half as many fields."""
+INLINE_BYTES = 256 * 1024
+"""Bodies up to this size are parsed on the event loop (under 2 ms); larger ones in a worker thread."""
+JSON_TYPES = frozenset({b"application/json", b"application/json;charset=utf-8", b'application/json;charset="utf-8"'})
+_CONTAINERS = frozenset({dict, list})
+_TOKEN = re.compile(rb'"((?:[^"\\]++|\\.)*+)"(\s*+:)?|[{}\[\]]', re.DOTALL)
+
+
+async def read_json(request: Request) -> tuple[bytes, Any]:
+    """Exact bytes of a body and the JSON value in them.
+
+    Raises
+    ------
+    RequestProblem
+        See `read_body` and `parse_json`.
+    """
+    raw = await read_body(request)
+    parsed = parse_json(raw) if len(raw) <= INLINE_BYTES else await asyncio.to_thread(parse_json, raw)
+    return raw, parsed
+
+
+async def read_body(request: Request) -> bytes:
+    """Whole body of a request; its size is capped by `app.middleware` while it streams.
+
+    Raises
+    ------
+    RequestProblem
+        415 for another content type or a compressed body, 408 for one that takes too long, 413 for one that is too large.
+    ClientDisconnect
+        If the client went away.
+    """
+    check_media(request.scope["headers"])
+    seconds = request.app.state.settings.body_timeout_seconds
+    chunks: list[bytes] = []
+    try:
+        async with asyncio.timeout(seconds):
+            more = True
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunks.append(message.get("body", b""))
+                more = message.get("more_body", False)
+    except TimeoutError:
+        detail = f"the body did not arrive within {seconds:g} s"
+        raise RequestProblem("body_timeout", detail, headers=(("Connection", "close"),)) from None
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def check_media(headers: list[tuple[bytes, bytes]]) -> None:
+    """Refuse what is not plain JSON in UTF-8.
+
+    Examples
+    --------
+    >>> check_media([(b"content-type", b"application/json; charset=UTF-8")])
+    """
+    media = encoding = b""
+    for name, value in headers:
+        if name == b"content-type":
+            media = value.replace(b" ", b"").lower()
+        elif name == b"content-encoding":
+            encoding = value.strip().lower()
+    if media not in JSON_TYPES:
+        found = media[:60].decode("latin-1") or "none"
+        raise RequestProblem("unsupported_media_type", f"Content-Type must be application/json (charset utf-8), found {found!r}")
+    if encoding not in (b"", b"identity"):
+        raise RequestProblem("unsupported_media_type", "Content-Encoding must be identity: send the body uncompressed")
+
+
+def parse_json(raw: bytes) -> Any:
+    """JSON value of a body, strictly: UTF-8, no duplicate keys, no NaN, nothing after the value.
+
+    Raises
+    ------
+    RequestProblem
+        400 `malformed_json`, 413 `body_too_large` (too many values), 422 `duplicate_key`.
+
+    Notes
+    -----
+    Integers beyond 64 bits become floats; the field's own rule then decides.
+
+    Examples
+    --------
+    >>> parse_json(b'{"symbol": "BTC/USDT:USDT", "close": [1, 2.5]}')
+    {'symbol': 'BTC/USDT:USDT', 'close': [1, 2.5]}
+    """
+    check_complexity(raw)
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise RequestProblem("malformed_json", _syntax(error)) from None
+    if raw.count(b":") != expected_colons(value) or b"\\" in raw:
+        check_keys(raw, value)
+    return value
+
+
+def _syntax(error: orjson.JSONDecodeError) -> str:
+    place = f"line {error.lineno}, column {error.colno}"
+    hint = ""
+    if error.doc[error.pos : error.pos + 8].lstrip("-").startswith(("NaN", "Inf")):
+        hint = ": JSON has no NaN or Infinity; leave such a point out"
+    elif error.doc[error.pos : error.pos + 1] == "'":
+        hint = ": strings take double quotes"
+    return f"{error.msg} at {place}{hint}"
+
+
+def check_complexity(raw: bytes) -> None:
+    """Refuse a body that no legal request resembles, by counting bytes: what it counts inside strings only makes it stricter."""
+    counts = (
+        ("values", raw.count(b","), MAX_VALUES),
+        ("objects and lists", raw.count(b"{") + raw.count(b"["), MAX_CONTAINERS),
+        ("keys", raw.count(b":"), MAX_KEYS),
+    )
+    for what, found, limit in counts:
+        if found > limit:
+            raise RequestProblem("body_too_large", f"the body may hold {limit} {what}, found {found}")
+
+
+def expected_colons(value: Any) -> int:
+    """Colons in the text of a JSON value that has no duplicate keys, escapes or colons in keys.
+
+    A duplicate key makes the text hold more. Lists that begin with a scalar are taken for lists of scalars; where that is wrong,
+    the text holds more, too, and `check_keys` looks closer. So no duplicate can hide.
+    """
+    count = 0
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if type(item) is dict:
+            _check_width(item)
+            count += len(item)
+            children: Any = item.values()
+        elif type(item) is list:
+            children = item
+        else:
+            continue
+        for child in children:
+            kind = type(child)
+            if kind is str:
+                count += child.count(":")
+            elif kind is dict or (kind is list and child and type(child[0]) in _CONTAINERS):
+                stack.append(child)
+    return count
+
+
+def check_keys(raw: bytes, value: Any) -> None:
+    """Refuse duplicate keys: the text must hold as many colons outside strings as the value holds keys."""
+    if colons_outside_strings(raw) != sum(map(len, objects_in(value))):
+        pointer, key = find_duplicate(raw)
+        detail = f"the key {key[:64]!r} appears more than once in this object"
+        raise RequestProblem("duplicate_key", detail, [BrokenRule(pointer[:200], "duplicate_key", detail)])
+
+
+def objects_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a JSON value."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if type(item) is dict:
+            _check_width(item)
+            yield item
+            stack.extend(item.values())
+        elif type(item) is list and not _CONTAINERS.isdisjoint(map(type, item)):
+            stack.extend(child for child in item if type(child) in _CONTAINERS)
+
+
+def _check_width(item: dict[str, Any]) -> None:
+    if len(item) > MAX_KEYS_PER_OBJECT:
+        raise RequestProblem("body_too_large", f"an object may hold {MAX_KEYS_PER_OBJECT} keys, found {len(item)}")
+
+
+def colons_outside_strings(raw: bytes) -> int:
+    r"""Number of keys in valid JSON text.
+
+    Escapes go first: pairs ``\\``, then ``\"``. A run of backslashes begins at an escape, so pairing from the left is right.
+
+    Examples
+    --------
+    >>> colons_outside_strings(rb'{"a:\"b\\": ":", "c": {}}')
+    2
+    """
+    if b"\\" in raw:
+        raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    text = np.frombuffer(raw, dtype=np.uint8)
+    inside = np.bitwise_xor.accumulate(text == ord('"'))
+    return int(np.count_nonzero((text == ord(":")) & ~inside))
+
+
+def find_duplicate(raw: bytes) -> tuple[str, str]:
+    """JSON pointer of the first repeated key in valid JSON text, and the key.
+
+    Examples
+    --------
+    >>> find_duplicate(b'{"a": [{"b": 1}, {"b": 2, "b": 3}]}')
+    ('/a/1/b', 'b')
+    """
+    frames: list[_Frame] = []
+    for token in _TOKEN.finditer(raw):
+        mark = token.group()[:1]
+        if mark == b'"':
+            if token.group(2) is not None and frames[-1].repeats(orjson.loads(b'"%b"' % token.group(1))):
+                return pointer_of([frame.part for frame in frames]), str(frames[-1].part)
+        elif mark in (b"{", b"["):
+            if frames:
+                frames[-1].enter_child()
+            frames.append(_Frame(is_object=mark == b"{"))
+        else:
+            frames.pop()
+    return "", ""
+
+
+class _Frame:
+    """An open object or list: the keys seen, and the key or index at which the text stands."""
+
+    __slots__ = ("keys", "part")
+
+    def __init__(self, *, is_object: bool) -> None:
+        self.keys: set[str] | None = set() if is_object else None
+        self.part: str | int = "" if is_object else -1
+
+    def repeats(self, key: str) -> bool:
+        """Stand at `key`, and say whether it was seen before."""
+        assert self.keys is not None, "only objects have keys"
+        self.part = key
+        if key in self.keys:
+            return True
+        self.keys.add(key)
+        return False
+
+    def enter_child(self) -> None:
+        """Stand at the next element; elements that are scalars are not counted."""
+        if isinstance(self.part, int):
+            self.part += 1
+
+
+def pointer_of(parts: Iterable[str | int]) -> str:
+    """JSON pointer (RFC 6901).
+
+    Examples
+    --------
+    >>> pointer_of(["a/b", 0, "c~d"])
+    '/a~1b/0/c~0d'
+    """
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)

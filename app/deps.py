@@ -1,0 +1,108 @@
+"""What routes take from a request besides its body: headers, query parameters, the container."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from app.body import read_json
+from app.container import Container
+from app.problems import BrokenRule, RequestProblem
+from app.usecases.call import Call
+from app.validation import broken_rules
+
+MAX_TIMEOUT_MS = 10_000
+MAX_PARAMETERS = 20
+Query = TypeVar("Query", bound=BaseModel)
+_KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?\Z", re.ASCII)
+
+
+def container_of(request: Request) -> Container:
+    """Ports of this process."""
+    container: Container = request.app.state.container
+    return container
+
+
+async def read_call(request: Request) -> Call:
+    """Body and headers of a POST or PUT.
+
+    Raises
+    ------
+    RequestProblem
+        For a header, media type, size or JSON that breaks a rule.
+    """
+    key, seconds = idempotency_key(request), timeout_seconds(request)
+    raw, parsed = await read_json(request)
+    return Call(raw, parsed, key, now(request), seconds)
+
+
+def now(request: Request) -> datetime:
+    """Time of receipt."""
+    return container_of(request).clock.now()
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Header `Idempotency-Key`: 1 to 255 printable ASCII characters, with or without the quotes of a structured field."""
+    text = _header(request, "Idempotency-Key")
+    if text is None:
+        return None
+    if len(text) > 2 and text[0] == text[-1] == '"':
+        text = text[1:-1]
+    if not _KEY.match(text):
+        raise _bad_header("Idempotency-Key", "must be 1 to 255 printable ASCII characters")
+    return text
+
+
+def timeout_seconds(request: Request) -> float:
+    """Header `Request-Timeout-Ms`, in seconds; by default what the settings say."""
+    text = _header(request, "Request-Timeout-Ms")
+    if text is None:
+        seconds: float = request.app.state.settings.request_timeout_seconds
+        return seconds
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= MAX_TIMEOUT_MS):
+        raise _bad_header("Request-Timeout-Ms", f"must be a whole number from 1 to {MAX_TIMEOUT_MS}")
+    return int(text) / 1000.0
+
+
+def _header(request: Request, name: str) -> str | None:
+    wanted = name.lower().encode()
+    values = [value for key, value in request.scope["headers"] if key == wanted]
+    if not values:
+        return None
+    if len(values) > 1:
+        raise _bad_header(name, "must be sent once")
+    return str(values[0].decode("latin-1"))
+
+
+def _bad_header(name: str, rule: str) -> RequestProblem:
+    return RequestProblem("invalid_header", f"{name} {rule}", [BrokenRule(f"header:{name}", "bad_format", rule)])
+
+
+def read_query(request: Request, model: type[Query]) -> Query:
+    """Query parameters as a model; unknown and repeated ones are refused.
+
+    Raises
+    ------
+    RequestProblem
+        422 `invalid_request` with pointers `query:<name>`.
+    """
+    pairs = request.query_params.multi_items()
+    values = dict(pairs)
+    if len(values) != len(pairs) or len(pairs) > MAX_PARAMETERS:
+        repeated = next((name for name, _ in pairs if sum(name == other for other, _ in pairs[: MAX_PARAMETERS + 1]) > 1), "")
+        rule = BrokenRule(f"query:{repeated[:60]}", "duplicate_key", "must be sent once")
+        raise RequestProblem("invalid_request", "a query parameter is repeated, or there are too many", [rule])
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        rules, count = broken_rules(error, model)
+        named = [BrokenRule("query:" + rule.pointer.removeprefix("/"), rule.code, rule.detail) for rule in rules]
+        raise RequestProblem("invalid_request", _summary(named), named, error_count=count) from None
+
+
+def _summary(rules: list[BrokenRule]) -> str:
+    return f"{rules[0].pointer} {rules[0].detail}" if rules else "the query breaks a rule"

@@ -1,0 +1,227 @@
+"""Catalogue of problems: stable codes with their meaning and remedy, and the exception that carries one.
+
+`GET /v1/errors` serves these tables; `app.errors` turns exceptions into documents. Nothing here knows the web framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemKind:
+    """One problem code.
+
+    `outcome` is what became of the request: `rejected` (nothing recorded) or `unknown` (the write is in doubt).
+    """
+
+    code: str
+    status: int
+    title: str
+    meaning: str
+    remedy: str
+    retryable: bool = False
+    outcome: str = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRule:
+    """One rule that a request breaks: where, which, and the text for its author."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class RequestProblem(Exception):
+    """A request that cannot be answered.
+
+    Parameters
+    ----------
+    code : str
+        A code of `PROBLEMS`.
+    detail : str
+        What happened in this case.
+    errors : sequence of BrokenRule
+        Broken rules, where there are several or they have a place in the body.
+    headers : sequence of (name, value)
+        Extra headers of the answer.
+    outcome : str, optional
+        Where it differs from the catalogue's.
+    error_count : int, optional
+        Number of broken rules found, where `errors` lists fewer.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        errors: Sequence[BrokenRule] = (),
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        outcome: str | None = None,
+        error_count: int | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.kind = PROBLEMS[code]
+        self.detail, self.errors, self.headers = detail, tuple(errors), tuple(headers)
+        self.outcome = outcome or self.kind.outcome
+        self.error_count = len(self.errors) if error_count is None else error_count
+
+
+_AGAIN = "Repeat the request after the time in Retry-After; with the same Idempotency-Key it is recorded at most once."
+_KINDS = (
+    ProblemKind(
+        "malformed_json",
+        400,
+        "The body is not valid JSON",
+        "The bytes are no JSON text in UTF-8: a syntax error, NaN or Infinity, a number beyond 1.8e308, a lone surrogate, a byte order mark, or too deep nesting.",
+        "Mend the place that the detail names. JSON has no NaN or Infinity: leave such a point out.",
+    ),
+    ProblemKind(
+        "invalid_header",
+        400,
+        "A header has an illegal value",
+        "A header that this service reads is present and breaks its rule.",
+        "Correct the header or leave it out.",
+    ),
+    ProblemKind(
+        "not_found",
+        404,
+        "There is nothing here",
+        "No such path, or no such id for this tenant.",
+        "Compare the path with GET /openapi.json, and the id with the answer that gave it.",
+    ),
+    ProblemKind(
+        "method_not_allowed",
+        405,
+        "This path has no such method",
+        "The path exists, the method does not; the Allow header lists those that do.",
+        "Use a method of the Allow header.",
+    ),
+    ProblemKind(
+        "body_timeout",
+        408,
+        "The body took too long to arrive",
+        "The client did not send its whole body in the time that GET /v1/limits names.",
+        "Send the body at once.",
+        retryable=True,
+    ),
+    ProblemKind(
+        "state_conflict",
+        409,
+        "The state was changed by another writer",
+        "The state version that the request names is no longer the newest.",
+        "Read the newest state and repeat.",
+        retryable=True,
+    ),
+    ProblemKind(
+        "body_too_large",
+        413,
+        "The body is too large",
+        "The body holds more bytes, values, objects or keys than GET /v1/limits allows.",
+        "Split the request, or feed prices with POST /v1/observations and leave series out.",
+    ),
+    ProblemKind(
+        "unsupported_media_type",
+        415,
+        "The body has the wrong type or encoding",
+        "Bodies are application/json in UTF-8, not compressed.",
+        "Send Content-Type: application/json and no Content-Encoding.",
+    ),
+    ProblemKind(
+        "invalid_request",
+        422,
+        "The request breaks a rule",
+        "The JSON is well formed, but fields are missing, unknown, of the wrong type or out of range.",
+        "errors[] names each place, its rule, what was found, and how to mend it.",
+    ),
+    ProblemKind(
+        "duplicate_key",
+        422,
+        "An object holds a key twice",
+        "Parsers disagree about which of two equal keys counts; a size must not depend on that.",
+        "Remove one of them.",
+    ),
+    ProblemKind(
+        "assumptions_refused",
+        422,
+        "The request leaves something open",
+        "options.strict is true, and an assumption would be needed; errors[] lists each one.",
+        "State what each pointer asks for, or set options.strict to false.",
+    ),
+    ProblemKind(
+        "idempotency_mismatch",
+        422,
+        "The Idempotency-Key was used with another body",
+        "A key belongs to one body; this one is stored with another.",
+        "Use a new key for a new request.",
+    ),
+    ProblemKind(
+        "not_replayable",
+        422,
+        "The entry records a fact, not a decision",
+        "Only evaluations, targets, margin, hedges and scalars can be recomputed.",
+        "Choose an entry of one of these kinds at GET /v1/audit/entries.",
+    ),
+    ProblemKind(
+        "internal_error",
+        500,
+        "The service failed",
+        "A defect of this service; it is in the log under the request id.",
+        "Report it with the request id. With an Idempotency-Key it is safe to repeat.",
+        outcome="unknown",
+    ),
+    ProblemKind(
+        "audit_unavailable",
+        503,
+        "The audit log cannot be written or read",
+        "No answer is given that is not durably recorded.",
+        _AGAIN,
+        retryable=True,
+    ),
+    ProblemKind(
+        "vol_state_unavailable",
+        503,
+        "The volatility state cannot be read or written",
+        "The store of cached states does not answer.",
+        "Repeat later, or send series: such a request needs no state.",
+        retryable=True,
+    ),
+    ProblemKind(
+        "deadline_exceeded",
+        504,
+        "The deadline passed before the record was surely durable",
+        "The record may be written, now or later.",
+        "Repeat with the same Idempotency-Key: the stored answer is returned, or the request is run once.",
+        retryable=True,
+        outcome="unknown",
+    ),
+)
+PROBLEMS: dict[str, ProblemKind] = {kind.code: kind for kind in _KINDS}
+
+RULES: dict[str, str] = {
+    "required": "A field is missing.",
+    "unknown_field": "The object has no such field; unknown fields are refused, so that a typing error is never ignored.",
+    "unknown_method": "The tagged object names a method that does not exist; GET /v1/catalog lists all.",
+    "method_required": "The tagged object does not name its method.",
+    "wrong_type": "The JSON type is wrong: no strings for numbers, no numbers for strings, no 0 or 1 for true or false.",
+    "not_finite": "The number is not finite.",
+    "out_of_range": "The value lies outside its bounds.",
+    "not_allowed": "The value is none of the allowed ones.",
+    "bad_format": "The text does not have the required form.",
+    "bad_decimal": "The decimal is not plain, or a JSON number has more than 15 significant digits.",
+    "bad_time": "The time is no RFC 3339 time with a zone between the years 1970 and 2200.",
+    "bad_prices": "A price list holds something other than numbers or plain decimal strings.",
+    "too_long": "The list or text is too long.",
+    "too_short": "The list or text is too short.",
+    "too_many_points": "The request holds more than 400,000 points.",
+    "duplicate_row": "Two rows of a list have the same identity.",
+    "duplicate_key": "An object holds a key twice.",
+    "inconsistent": "Fields contradict or require each other.",
+    "unknown_preset": "There is no preset of this name and version.",
+    "assumption": "Under options.strict: something was left open.",
+    "rule": "The value breaks a rule of the engine, which the detail states.",
+}
+"""Codes of `errors[].code`."""

@@ -1,0 +1,90 @@
+"""Metrics of one process, in a registry of its own, and the watch on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+LAG_PERIOD = 0.25
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Telemetry:
+    """Counters and histograms of a process; every one of them is fed."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "http_requests_total",
+            "Answered requests; code is the problem code, empty on success.",
+            ("route", "method", "status", "code"),
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "http_request_seconds", "Time from request to answer.", ("route",), buckets=SECONDS, registry=self.registry
+        )
+        self._stages = Histogram(
+            "eval_seconds", "Time of one stage of an evaluation.", ("stage",), buckets=SECONDS, registry=self.registry
+        )
+        self._audit = Histogram(
+            "audit_commit_seconds", "Wait for the durable write.", buckets=SECONDS, registry=self.registry
+        )
+        self._lag = Histogram(
+            "event_loop_lag_seconds", "How late the event loop ran a timer.", buckets=SECONDS, registry=self.registry
+        )
+        self._up = Gauge("dependency_up", "Whether a store answered the last probe.", ("dependency",), registry=self.registry)
+        self._log_size = Gauge("log_size", "Entries of the audit log.", registry=self.registry)
+        ProcessCollector(registry=self.registry)
+        self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
+
+    def request(self, route: str, method: str, status: int, code: str, seconds: float) -> None:
+        """Count one answered request. Every label comes from a closed set: no client can grow the registry."""
+        key = (route, method, status, code)
+        children = self._children.get(key)
+        if children is None:
+            labelled = self._requests.labels(route, method, str(status), code), self._seconds.labels(route)
+            children = self._children[key] = labelled
+        children[0].inc()
+        children[1].observe(seconds)
+
+    def timings(self, stages: Mapping[str, float]) -> None:
+        """Record the stages of one answer."""
+        for stage, seconds in stages.items():
+            if stage == "audit":
+                self._audit.observe(seconds)
+            else:
+                self._stages.labels(stage).observe(seconds)
+
+    def dependency(self, name: str, *, up: bool) -> None:
+        """Record a probe."""
+        self._up.labels(name).set(up)
+
+    def log_size(self, entries: int) -> None:
+        """Record the size of the audit log."""
+        self._log_size.set(entries)
+
+    def render(self) -> bytes:
+        """Text exposition format."""
+        return generate_latest(self.registry)
+
+    async def watch_loop(self) -> None:
+        """Measure, for ever, how late timers run."""
+        while True:
+            started = time.perf_counter()
+            await asyncio.sleep(LAG_PERIOD)
+            self._lag.observe(max(time.perf_counter() - started - LAG_PERIOD, 0.0))
+
+
+def server_timing(stages: Mapping[str, float]) -> str:
+    """Value of the header `Server-Timing`.
+
+    Examples
+    --------
+    >>> server_timing({"compute": 0.0031, "audit": 0.0024})
+    'compute;dur=3.1, audit;dur=2.4'
+    """
+    return ", ".join(f"{stage};dur={seconds * 1000:.4g}" for stage, seconds in stages.items())
