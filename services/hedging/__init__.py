@@ -1,0 +1,1 @@
+"""Hedges: when to trade, and how many contracts."""

@@ -1,0 +1,1 @@
+"""Hedge triggers, one file each: from a net delta to the delta to trade, or nothing."""

@@ -1,0 +1,1 @@
+"""Margin scaled by volatility, liquidation prices, and the sizes that margin allows."""

@@ -1,0 +1,1 @@
+"""Margin models, one file each."""

@@ -1,0 +1,112 @@
+"""Every margin model, and the policy around it; adding a model is one file and one line here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+from numpy.typing import ArrayLike
+
+from services.core.tagged import Tagged
+from services.margin.assembly import CAP_LONG, MarginRates, MarginRequirement, floored, requirement
+from services.margin.horizon import DAYS_PER_YEAR, MAX_HORIZON_VOLATILITY
+from services.margin.methods.lognormal_expected_shortfall import LognormalExpectedShortfall
+from services.margin.methods.sigma_multiple import SigmaMultiple, expected_shortfall_multiple
+from services.margin.size_addons import NoAddon, SizeAddon
+
+MarginModel = LognormalExpectedShortfall | SigmaMultiple
+FLOOR_ONLY = "floor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginPolicy:
+    r"""A margin model and the rules around it: ``f = min(cap, max(floor, venue floor, f_model · multiplier) ⊕ size)``.
+
+    Parameters
+    ----------
+    model : MarginModel
+        Where the rates come from; Student-t expected shortfall by default.
+    floor : float
+        Least initial margin rate; 0.05 for an instrument of unknown liquidity, 0.02 is usual for majors.
+    cap_short : float
+        Largest rate of a short; a long's is 1.
+    maintenance_fraction : float
+        Maintenance over initial margin (venues: 0.5 to 0.8).
+    size_addon : SizeAddon
+        How the rate grows with size.
+    """
+
+    model: Annotated[MarginModel, Tagged()] = SigmaMultiple()
+    floor: Annotated[float, Gt(0), Le(1)] = 0.05
+    cap_short: Annotated[float, Ge(1), Le(10)] = 3.0
+    maintenance_fraction: Annotated[float, Gt(0), Le(1)] = 0.6
+    size_addon: Annotated[SizeAddon, Tagged()] = NoAddon()
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
+
+    def rates(self, volatility: ArrayLike, *, venue_floor: ArrayLike = 0.0, multiplier: ArrayLike = 1.0) -> MarginRates:
+        """Initial margin rates of a long and of a short, per row.
+
+        Parameters
+        ----------
+        volatility : (n,) array
+            [annual fraction]. A row without a usable one (NaN, zero, negative, infinite) gets the floor, and
+            `method_used` says ``floor``: the weakest rung of the ladder, to be shown as such.
+        venue_floor : (n,) array
+            Least rate of the venue, such as 1 / max_leverage.
+        multiplier : (n,) array
+            Stress and contagion.
+
+        Examples
+        --------
+        >>> rates = MarginPolicy().rates(np.array([0.8, np.nan]))
+        >>> rates.long.round(6).tolist(), rates.short.round(6).tolist(), rates.method_used
+        ([0.153991, 0.05], [0.182021, 0.05], ('sigma_multiple', 'floor'))
+        """
+        sigma = np.atleast_1d(np.asarray(volatility, dtype=np.float64))
+        known = np.isfinite(sigma) & (sigma > 0.0)
+        sigma = np.where(known, sigma, np.nan)
+        long, short = self.model.rates(sigma)
+        return MarginRates(
+            long=np.minimum(floored(long, floor=self.floor, venue_floor=venue_floor, multiplier=multiplier), CAP_LONG),
+            short=np.minimum(
+                floored(short, floor=self.floor, venue_floor=venue_floor, multiplier=multiplier), self.cap_short
+            ),
+            method_used=tuple(self.model.method if row else FLOOR_ONLY for row in known.tolist()),
+            clamped=known & (sigma * np.sqrt(self.model.horizon_days / DAYS_PER_YEAR) > MAX_HORIZON_VOLATILITY),
+        )
+
+    def requirement(
+        self,
+        contracts: ArrayLike,
+        notional_per_contract: ArrayLike,
+        rates: MarginRates,
+        *,
+        open_buys: ArrayLike = 0.0,
+        open_sells: ArrayLike = 0.0,
+        funding_per_contract: ArrayLike = 0.0,
+    ) -> MarginRequirement:
+        """Margin of each row under this policy; see `services.margin.assembly.requirement`."""
+        return requirement(
+            contracts,
+            notional_per_contract,
+            rates.long,
+            rates.short,
+            maintenance_fraction=self.maintenance_fraction,
+            size_addon=self.size_addon,
+            cap_short=self.cap_short,
+            open_buys=open_buys,
+            open_sells=open_sells,
+            funding_per_contract=funding_per_contract,
+            method_used=rates.method_used,
+        )
+
+
+__all__ = [
+    "FLOOR_ONLY",
+    "MarginModel",
+    "MarginPolicy",
+    "expected_shortfall_multiple",
+]
