@@ -12,9 +12,9 @@ from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
 from services.engine.option_legs import option_leg
 from services.engine.outputs import Hedge
-from services.hedging.delta_neutral import hedge_contracts
+from services.hedging.delta_neutral import decide_hedge
 from services.options.portfolio_greeks import LegGreeks, leg_greeks
-from services.sizing.rounding import LotChange, change_in_lots
+from services.sizing.rounding import Leg, change_in_lots
 
 
 def hedge_book(inputs: EvaluationInputs, columns: BookColumns, final: Floats) -> tuple[Hedge, ...]:
@@ -31,8 +31,8 @@ def hedge_book(inputs: EvaluationInputs, columns: BookColumns, final: Floats) ->
     row, state = inputs.rows[place], columns.states[place]
     underlying = row.market_key
 
-    def outcome(status: Status, reason: Reason, detail: str = "", before: float | None = None, after: float | None = None, contracts: Decimal | None = None) -> Hedge:
-        return Hedge(place, underlying, status, reason, detail, trigger.method, trigger.max_delta, before, after, contracts, *greeks)
+    def outcome(status: Status, reason: Reason, detail: str = "", before: float | None = None, after: float | None = None, contracts: Decimal | None = None, legs: tuple[Leg, ...] = ()) -> Hedge:
+        return Hedge(place, underlying, status, reason, detail, trigger.method, trigger.max_delta, before, after, contracts, legs, *greeks)
 
     greeks: tuple[float | None, float | None, float | None] = (None, None, None)
     if row.problem is not None or row.price is None:
@@ -46,22 +46,13 @@ def hedge_book(inputs: EvaluationInputs, columns: BookColumns, final: Floats) ->
     if legs:
         greeks = (sum(leg.gamma_1pct for leg in legs), sum(leg.vega_per_point for leg in legs), sum(leg.theta_per_day for leg in legs))
     before = sum(_delta(inputs, columns, i, final) for i in members) + _collateral_delta(inputs, row)
-    wanted = trigger.decide(before)
-    if wanted is None:
-        return (outcome(Status.HELD, Reason.WITHIN_BUFFER, "", before, before, Decimal(0)),)
-    contracts = hedge_contracts(wanted, row.instrument, row.price.value)
-    change = change_in_lots(state.expected, float(state.expected + contracts), lot=row.instrument.lot, minimum=row.instrument.min_quantity)
-    after = before + float(change.order) * row.instrument.base_per_contract(row.price.value)
+    decision = decide_hedge(before, trigger, row.instrument, row.price.value)
+    change = change_in_lots(state.expected, float(state.expected + decision.contracts), lot=row.instrument.lot, minimum=row.instrument.min_quantity)
     if not change.legs:
-        return (outcome(Status.HELD, change.reason or Reason.BELOW_LOT, "", before, before, Decimal(0)),)
-    return (outcome(Status.OK, Reason.NONE, "", before, after, change.order),)
-
-
-def hedge_change(inputs: EvaluationInputs, columns: BookColumns, hedge: Hedge) -> LotChange:
-    """Legs of a hedge."""
-    row, state = inputs.rows[hedge.row], columns.states[hedge.row]
-    assert hedge.contracts is not None
-    return change_in_lots(state.expected, float(state.expected + hedge.contracts), lot=row.instrument.lot, minimum=row.instrument.min_quantity)
+        reason = decision.reason if decision.reason is not Reason.NONE else change.reason or Reason.BELOW_LOT
+        return (outcome(Status.HELD, reason, "", before, before, Decimal(0)),)
+    after = before + float(change.order) * row.instrument.base_per_contract(row.price.value)
+    return (outcome(Status.OK, Reason.NONE, "", before, after, change.order, change.legs),)
 
 
 def _delta_unknown(row: Row, columns: BookColumns, index: int) -> bool:

@@ -11,7 +11,6 @@ import numpy as np
 from services.core.annualization import SECONDS_PER_YEAR
 from services.core.decimals import to_tick
 from services.engine.columns import BookColumns
-from services.engine.hedges import hedge_change
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Hedge, Order, Target
 from services.sizing.rounding import Leg
@@ -44,7 +43,7 @@ def make_orders(inputs: EvaluationInputs, columns: BookColumns, targets: tuple[T
         if target.legs:
             wanted.append((index, target.legs))
     wanted.sort(key=lambda item: not item[1][0].reduce_only)
-    wanted += [(hedge.row, hedge_change(inputs, columns, hedge).legs) for hedge in hedges if hedge.contracts]
+    wanted += [(hedge.row, hedge.legs) for hedge in hedges if hedge.legs]
     orders: list[Order] = []
     for index, legs in wanted:
         bundle = bundle_id(inputs.evaluation_id, index)

@@ -73,6 +73,7 @@ class Hedge:
     delta_before: float | None
     delta_after: float | None
     contracts: Decimal | None
+    legs: tuple[Leg, ...] = ()
     gamma_1pct: float | None = None
     vega_per_point: float | None = None
     theta_per_day: float | None = None
