@@ -24,6 +24,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -60,7 +61,7 @@ class ServerUnavailable(RuntimeError):
     """No server binary was found, or it did not start; the message says what to do."""
 
 
-class Server:
+class Server(ABC):
     """One server process with its directory, address and password; restartable on the same address.
 
     Parameters
@@ -84,17 +85,17 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
+    @abstractmethod
     def url(self) -> str:
         """Address for ``DATABASE_URL`` or ``REDIS_URL``, with the password."""
-        raise NotImplementedError
 
+    @abstractmethod
     def command(self) -> list[str]:
         """Command line of the server."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_ready(self) -> bool:
         """Tell whether the server answers."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Start and wait until it answers; tried again while a killed predecessor still ends."""

