@@ -21,6 +21,9 @@ from services.core.instrument import MarginTier
 from services.margin.assembly import tier_maintenance
 from services.margin.horizon import DAYS_PER_YEAR
 
+Tier = tuple[float, float, float]
+"""Floor [quote], maintenance rate and maintenance amount [quote], as in `MarginTier`."""
+
 _EDGE = 1e-12
 """Relative slack by which a root may lie outside its tier, so that one on the edge belongs to either."""
 
@@ -30,7 +33,7 @@ def liquidation_price_linear(
     equity_quote: float,
     base_quantity: float,
     mark: float,
-    tiers: Sequence[MarginTier],
+    tiers: Sequence[Tier],
     collateral_base: float = 0.0,
     maintenance_basis: Literal["price", "entry"] = "price",
     entry_price: float | None = None,
@@ -49,8 +52,8 @@ def liquidation_price_linear(
         q, signed [base]: contracts × multiplier.
     mark : float
         [quote per base], > 0.
-    tiers : sequence of MarginTier
-        One tier for a flat rate: ``[MarginTier(0.0, rate)]``.
+    tiers : sequence of (floor, maintenance rate, maintenance amount)
+        Rising floors; one tier for a flat rate: ``[(0.0, rate, 0.0)]``.
     collateral_base : float
         Collateral in the base coin after its haircut, whose value moves along [base]. Its value now is part of E.
     maintenance_basis : {"price", "entry"}
@@ -80,7 +83,7 @@ def liquidation_price_linear(
 
     Examples
     --------
-    >>> tiers = [MarginTier(0.0, 0.004), MarginTier(50_000.0, 0.005, 50.0), MarginTier(250_000.0, 0.01, 1_300.0)]
+    >>> tiers = [(0.0, 0.004, 0.0), (50_000.0, 0.005, 50.0), (250_000.0, 0.01, 1_300.0)]
     >>> round(liquidation_price_linear(equity_quote=4_000.0, base_quantity=1.0, mark=60_000.0, tiers=tiers), 2)
     56231.16
     """
@@ -88,11 +91,12 @@ def liquidation_price_linear(
     size, exposure = abs(base_quantity), base_quantity + collateral_base
     if size == 0.0:
         return None
+    table = [MarginTier(*tier) for tier in tiers]
     if maintenance_basis == "entry":
-        return _fixed_maintenance(equity_quote, size, exposure, mark, tiers, entry_price)
-    if equity_quote <= tier_maintenance(size * mark, tiers):
+        return _fixed_maintenance(equity_quote, size, exposure, mark, table, entry_price)
+    if equity_quote <= tier_maintenance(size * mark, table):
         return mark
-    candidates = list(_tier_roots(equity_quote, size, exposure, mark, tiers))
+    candidates = list(_tier_roots(equity_quote, size, exposure, mark, table))
     return min(candidates, key=lambda price: abs(math.log(price / mark)), default=None)
 
 

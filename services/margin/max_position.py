@@ -74,34 +74,24 @@ def max_contracts_for_margin_budget(
     return np.maximum(size_addon.largest(base, units), units / np.asarray(cap, dtype=np.float64))
 
 
-def notional_per_free_equity(
-    volatility: ArrayLike,
-    maintenance_rate: ArrayLike,
-    min_distance_sigma: float,
-    *,
-    side: ArrayLike,
-    inverse: ArrayLike = False,
-    horizon_days: float = 1.0,
+def notional_at_distance(
+    move: ArrayLike, maintenance_rate: ArrayLike, side: ArrayLike, inverse: ArrayLike = False
 ) -> Floats:
-    r"""Leverage at which the liquidation price lies `min_distance_sigma` standard deviations away.
+    r"""Leverage at which the liquidation price lies a log return of `move` away.
 
-    Long: ``1 / (1 − e^{−x} + m e^{−x})``; short: ``1 / (e^x − 1 + m e^x)``, with ``x = d σ √h``. For an inverse
-    contract margined in its coin the two sides change places: a fall takes the coin that backs its long.
+    Long: ``1 / (1 − e^{−x} + m e^{−x})``; short: ``1 / (e^x − 1 + m e^x)``. For an inverse contract margined in its
+    coin the two sides change places: a fall takes the coin that backs its long.
 
     Parameters
     ----------
-    volatility : array
-        σ [annual fraction], >= 0; NaN (unknown) gives NaN.
+    move : array
+        x = d · σ · √h: required distance in standard deviations times their size, >= 0; NaN (unknown) gives NaN.
     maintenance_rate : array
         m [fraction of notional], >= 0; NaN gives NaN.
-    min_distance_sigma : float
-        d [standard deviations over the horizon], >= 0.
     side : array
         +1 long, -1 short.
     inverse : bool array
         Contracts of constant quote value, margined in coin.
-    horizon_days : float
-        h [days].
 
     Returns
     -------
@@ -111,20 +101,16 @@ def notional_per_free_equity(
     Raises
     ------
     InvalidInput
-        If a volatility, a rate or the distance is negative.
+        If a move or a rate is negative.
 
     Examples
     --------
-    >>> leverage = notional_per_free_equity(0.04 * 365**0.5, 0.03, 3.0, side=[1.0, -1.0])
-    >>> leverage.round(6).tolist()
+    >>> notional_at_distance(0.12, 0.03, [1.0, -1.0]).round(6).tolist()
     [7.158853, 6.198792]
     """
-    sigma, rate = np.asarray(volatility, dtype=np.float64), np.asarray(maintenance_rate, dtype=np.float64)
-    _at_least_zero("volatility", sigma)
+    x, rate = np.asarray(move, dtype=np.float64), np.asarray(maintenance_rate, dtype=np.float64)
+    _at_least_zero("move", x)
     _at_least_zero("maintenance_rate", rate)
-    if not min_distance_sigma >= 0.0:
-        raise InvalidInput("min_distance_sigma", "must be >= 0", min_distance_sigma)
-    x = min_distance_sigma * sigma * np.sqrt(horizon_days / DAYS_PER_YEAR)
     falls = (np.asarray(side, dtype=np.float64) > 0.0) ^ np.asarray(inverse, dtype=bool)
     left, lost = np.exp(-x), -np.expm1(-x)
     top, bottom = np.broadcast_arrays(np.where(falls, 1.0, left), lost + rate * np.where(falls, left, 1.0))
@@ -151,8 +137,14 @@ def max_contracts_for_distance(
         Equity less the maintenance margin of the other positions [account currency]; not positive gives 0.
     notional_per_contract : array
         V [account currency], > 0.
-    volatility, maintenance_rate, min_distance_sigma, side, inverse, horizon_days
-        As in `notional_per_free_equity`.
+    volatility : array
+        σ [annual fraction].
+    maintenance_rate, side, inverse : array
+        As in `notional_at_distance`.
+    min_distance_sigma : float
+        d [standard deviations over the horizon].
+    horizon_days : float
+        h [days].
 
     Returns
     -------
@@ -164,9 +156,8 @@ def max_contracts_for_distance(
     >>> round(float(max_contracts_for_distance(8_000.0, 100.0, 0.04 * 365**0.5, 0.03, 3.0, side=1)), 6)
     572.708262
     """
-    leverage = notional_per_free_equity(
-        volatility, maintenance_rate, min_distance_sigma, side=side, inverse=inverse, horizon_days=horizon_days
-    )
+    move = min_distance_sigma * np.asarray(volatility, dtype=np.float64) * np.sqrt(horizon_days / DAYS_PER_YEAR)
+    leverage = notional_at_distance(move, maintenance_rate, side, inverse)
     equity = np.maximum(np.asarray(free_equity, dtype=np.float64), 0.0)
     # 0 · inf: no equity carries nothing, whatever the leverage.
     size: Floats = np.where(equity == 0.0, 0.0, np.where(equity == 0.0, 0.0, leverage) * equity)
