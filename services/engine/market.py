@@ -14,10 +14,9 @@ from services.engine.inputs import EvaluationInputs, SeriesInput
 from services.risk.correlation import Ring, common_clock
 from services.risk.registry import CorrelationMethod
 from services.risk.undiversified import Undiversified
-from services.volatility.forecast import SeriesForecast, forecast_panel
+from services.volatility.forecast import SeriesForecast, forecast_bars, forecast_panel
 from services.volatility.readout import VolatilityReadout
 from services.volatility.registry import Estimator
-from services.volatility.state import forecast_bars
 
 
 @dataclass(frozen=True, slots=True)
