@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from services.volatility.state import VolatilityState
 
 IDEMPOTENCY_RETENTION = timedelta(hours=48)
 """How long a key surely answers with its stored bytes (published at ``GET /v1/limits``)."""
@@ -122,7 +124,8 @@ class AuditRecord:
 class EntrySummary:
     """An audit entry without its body.
 
-    `body_sha256` is the digest [hex] of the uncompressed body, `body_length` its length and `stored_bytes` its length as stored.
+    `body_sha256` is the digest [hex] of the uncompressed body, `body_length` its length and `stored_bytes` the length
+    stored.
     """
 
     index: int
@@ -151,8 +154,8 @@ class StoredEntry(EntrySummary):
 class Appended:
     """Where a record lies in the log.
 
-    `replayed`: its idempotency key had been stored before with the same fingerprint; nothing was written, `entry` is the stored one
-    and `index` its index.
+    `replayed`: its idempotency key had been stored before with the same fingerprint; nothing was written, `entry` is
+    the stored one and `index` its index.
     """
 
     index: int
@@ -231,8 +234,8 @@ InstrumentKey = tuple[str, str]
 class InstrumentStore(Protocol):
     """Registered instruments, as the canonical JSON bytes of their specification.
 
-    Reads come from a copy in the process: a change made through this store is seen at once, one made by another process after at
-    most `staleness_seconds`.
+    Reads come from a copy in the process: a change made through this store is seen at once, one made by another process
+    after at most `staleness_seconds`.
     """
 
     staleness_seconds: float
@@ -247,4 +250,71 @@ class InstrumentStore(Protocol):
 
     async def list(self, tenant_id: str, *, after: InstrumentKey | None, limit: int) -> list[tuple[str, str, bytes]]:
         """At most `limit` rows above `after`, ordered by (venue, symbol)."""
+        ...
+
+
+class StateUnavailable(Exception):
+    """The store of volatility states is down, late or holds something that is no state; `detail` names no address."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class StateKey(NamedTuple):
+    """Name of one volatility state; `venue` is empty where none was given."""
+
+    tenant_id: str
+    venue: str
+    symbol: str
+    bar_seconds: int
+    model_version: str
+
+
+class StateChange(NamedTuple):
+    """A new state and the version that it was made from; None: the key held none."""
+
+    key: StateKey
+    expected_version: int | None
+    state: VolatilityState
+
+
+class VolatilityStore(Protocol):
+    """Volatility states, by key. A state is replaced only by one that was made from it.
+
+    Every method raises `StateUnavailable` if the store cannot answer. States are a cache of what was observed: losing
+    one costs a refusal until it is fed again, never a wrong size.
+    """
+
+    async def load(self, keys: Sequence[StateKey]) -> list[VolatilityState | None]:
+        """States in the order of the keys, in one read; None where there is none."""
+        ...
+
+    async def compare_and_set(self, changes: Sequence[StateChange]) -> list[bool]:
+        """Store each state whose key still holds the expected version, and say which were stored.
+
+        Each change is atomic and independent of the others. After `StateUnavailable` some may have been stored.
+        """
+        ...
+
+    async def delete(self, key: StateKey) -> bool:
+        """Forget a state; False if there was none."""
+        ...
+
+    async def list(
+        self, tenant_id: str, *, after: StateKey | None, limit: int
+    ) -> list[tuple[StateKey, VolatilityState]]:
+        """At most `limit` states above `after`, in a fixed order of keys."""
+        ...
+
+    async def ping(self) -> None:
+        """Return if the store answers."""
+        ...
+
+    def server_version(self) -> str:
+        """Kind and version of the store, such as ``Valkey 9.0.1``."""
+        ...
+
+    def warnings(self) -> tuple[str, ...]:
+        """Settings of the store under which states could be lost; empty if none."""
         ...

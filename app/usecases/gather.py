@@ -6,12 +6,13 @@ from app.container import Container
 from app.translate.instruments import InstrumentKey, domain_instrument
 from app.translate.snapshot import DEFAULT_INTERVAL, StateNeed, states_needed
 from app.usecases.decide import AnyRequest, Gathered
-from app.usecases.read_volatility import state_input, state_keys
+from app.usecases.volatility_state import state_input, state_keys
 from models.api.evaluation import SnapshotIn
 from models.api.market import InstrumentIn
-from services.core.annualization import Calendar, parse_interval
+from services.core.annualization import parse_interval
 from services.core.instrument import Instrument
 from services.engine.inputs import StateInput
+from services.volatility.registry import Estimator
 
 TENANT = "local"
 
@@ -20,7 +21,8 @@ async def gather(container: Container, request: AnyRequest) -> Gathered:
     """Registered instruments of the request's symbols, and the states of the markets without a series."""
     registered = await registered_instruments(container, request)
     needs = states_needed(request, registered)
-    states = await load_states(container, needs, request.interval or DEFAULT_INTERVAL) if needs else {}
+    estimator = request.policy.resolved().estimator
+    states = await load_states(container, needs, request.interval or DEFAULT_INTERVAL, estimator) if needs else {}
     return Gathered(registered, states)
 
 
@@ -35,15 +37,15 @@ async def registered_instruments(container: Container, request: SnapshotIn) -> d
     return {(wire.venue, wire.symbol): domain_instrument(wire) for wire in wires}
 
 
-async def load_states(container: Container, needs: list[StateNeed], interval: str) -> dict[str, StateInput]:
+async def load_states(container: Container, needs: list[StateNeed], interval: str, estimator: Estimator) -> dict[str, StateInput]:
     """States by market key: that of the row's venue, else one kept without a venue; one read for all."""
     bar_seconds = parse_interval(interval)
-    keys = [state_keys(TENANT, need.venue, need.market_key, bar_seconds) for need in needs]
+    keys = [state_keys(TENANT, need.venue, need.market_key, bar_seconds, estimator) for need in needs]
     flat = [key for candidates in keys for key in candidates]
     loaded = dict(zip(flat, await container.volatility.load(flat), strict=True))
     states: dict[str, StateInput] = {}
     for need, candidates in zip(needs, keys, strict=True):
         state = next((loaded[key] for key in candidates if loaded[key] is not None), None)
         if state is not None:
-            states[need.market_key] = state_input(state, Calendar())
+            states[need.market_key] = state_input(state, estimator)
     return states

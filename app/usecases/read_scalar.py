@@ -26,6 +26,7 @@ from services.engine.columns import max_age_seconds
 from services.engine.inputs import StateInput
 from services.engine.market import Market
 from services.sizing.limits import Limits
+from services.volatility.estimators.ewma import Ewma
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class ScalarQuery:
 
 async def read_scalar(container: Container, query: ScalarQuery, received_at: datetime, timeout_seconds: float) -> Answer:
     """Scalar of a cached state, audited like every other answer."""
-    states = await load_states(container, [StateNeed(query.symbol, query.venue)], query.interval)
+    states = await load_states(container, [StateNeed(query.symbol, query.venue)], query.interval, Ewma())
     evaluation_id = new_id("ev", received_at)
     canonical = query.canonical(query.as_of or received_at)
     body = scalar_response(canonical, states, evaluation_id, received_at)

@@ -23,7 +23,7 @@ _DECIMAL = re.compile(DECIMAL_PATTERN[:-1] + r"\Z", re.ASCII)
 
 
 def _close(value: Any) -> float:
-    """Close as a float: a JSON number or a plain decimal string, never a boolean; whether it is a price is an outcome."""
+    """Close as a float: a JSON number or a plain decimal string. Whether it is a price is an outcome."""
     if type(value) is str and _DECIMAL.match(value):
         return float(value)
     if type(value) is float or (type(value) is int and abs(value) < 10**300):
@@ -45,8 +45,10 @@ class ObservationIn(Model):
     symbol: Symbol
     venue: Name | None = None
     interval: Interval = Field(description="Bar length: P1D, PT1H, PT5M. Each length has a state of its own.")
-    close_time: Time = Field(description="When the bar closed. Exchanges label candles by their open: add one interval.")
-    close: Close = Field(description="Close of the bar; one that is not a price is an outcome, not an error.")
+    close_time: Time = Field(
+        description="When the bar closed. Exchanges label candles by their open: add one interval."
+    )
+    close: Close = Field(description="Close of the bar; one that is no price is an outcome, not an error.")
     calendar: CalendarChoice | None = Field(
         None, description="When the market trades; set by the first observation of a state, 24/7 by default."
     )
@@ -57,7 +59,8 @@ class ObservationsRequest(Model):
 
     observations: Annotated[list[ObservationIn], Field(min_length=1, max_length=MAX_OBSERVATIONS)]
     estimator: Estimator = Field(
-        default=Ewma(), description="Whose state to feed: every half-life has its own. Calibration and prior act on reading."
+        default=Ewma(),
+        description="Whose state to feed: every half-life has its own. Calibration and prior act on reading.",
     )
 
 
@@ -109,7 +112,9 @@ class ReadoutOut(Model):
     effective_half_life: float | None = Field(None, description="Bars.")
     confidence: float | None = None
     maturity: str | None = None
-    guard: str | None = Field(None, description="none; stale or gap: the volatility is kept at its long-run value or above.")
+    guard: str | None = Field(
+        None, description="none; stale or gap: the volatility is kept at its long-run value or above."
+    )
     observations: int | None = None
     periods_per_year: float
     last_close: float | None = None

@@ -34,6 +34,8 @@ class PointOutcome(StrEnum):
     OUT_OF_ORDER = "out_of_order"
     OFF_CLOCK = "off_clock"
     INVALID_PRICE = "invalid_price"
+    UNFINISHED = "unfinished"
+    CALENDAR_CONFLICT = "calendar_conflict"
 
     @property
     def stored(self) -> bool:
@@ -54,6 +56,10 @@ OUTCOME_TEXT: dict[PointOutcome, str] = {
     PointOutcome.OUT_OF_ORDER: "Older than the last bar: nothing changed.",
     PointOutcome.OFF_CLOCK: "Not a whole number of bars after the last close: nothing changed.",
     PointOutcome.INVALID_PRICE: "Not a finite price within 1e-18 and 1e20: nothing changed.",
+    PointOutcome.UNFINISHED: "The bar closes in the future: nothing changed. close_time is when the bar closes, "
+    "and only complete bars count.",
+    PointOutcome.CALENDAR_CONFLICT: "The state was begun with another calendar: nothing changed. Reset it to "
+    "change that.",
 }
 
 
@@ -110,7 +116,13 @@ def empty_state(estimator: Estimator, *, bar_seconds: int, calendar: Calendar) -
 
 
 def update(
-    state: VolatilityState, closes: Sequence[float], close_times: Sequence[float], *, estimator: Estimator
+    state: VolatilityState,
+    closes: Sequence[float],
+    close_times: Sequence[float],
+    *,
+    estimator: Estimator,
+    calendar: Calendar | None = None,
+    now: float = math.inf,
 ) -> tuple[VolatilityState, list[PointOutcome]]:
     """Feed closes to a state.
 
@@ -120,6 +132,10 @@ def update(
         Closes [quote currency] and close times [s since 1970] of complete bars, oldest first.
     estimator : Estimator
         Of the state's model version.
+    calendar : Calendar, optional
+        Calendar that the closes claim; another one than the state's is a conflict.
+    now : float
+        Bars that close later are unfinished [s since 1970].
 
     Returns
     -------
@@ -143,8 +159,13 @@ def update(
     """
     if estimator.model_version != state.model_version:
         raise ValueError(f"state of {state.model_version} cannot be fed by {estimator.model_version}")
+    if calendar is not None and calendar != state.clock.calendar:
+        return state, [PointOutcome.CALENDAR_CONFLICT] * len(closes)
     feed = _Feed(state, estimator)
-    outcomes = [feed.take(float(close), float(time)) for close, time in zip(closes, close_times, strict=True)]
+    outcomes = [
+        feed.take(float(close), float(time)) if time <= now else PointOutcome.UNFINISHED
+        for close, time in zip(closes, close_times, strict=True)
+    ]
     return feed.state(), outcomes
 
 

@@ -1,0 +1,63 @@
+"""Volatility states in this process: the embedded default."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.adapters.volatility_keys import key_name
+from app.ports import StateChange, StateKey
+from services.volatility.state import VolatilityState
+
+MAX_STATES = 10_000
+"""About 50 MB; beyond, the state that was fed least recently is forgotten."""
+
+
+class MemoryVolatilityStore:
+    """`VolatilityStore` as a dictionary. States end with the process; other processes do not see them."""
+
+    def __init__(self, max_states: int = MAX_STATES) -> None:
+        self._states: dict[StateKey, VolatilityState] = {}
+        self._max_states = max_states
+
+    async def load(self, keys: Sequence[StateKey]) -> list[VolatilityState | None]:
+        """States in the order of the keys."""
+        return [self._states.get(key) for key in keys]
+
+    async def compare_and_set(self, changes: Sequence[StateChange]) -> list[bool]:
+        """Store each state whose key still holds the expected version."""
+        return [self._store(change) for change in changes]
+
+    def _store(self, change: StateChange) -> bool:
+        found = self._states.get(change.key)
+        if (found.version if found else None) != change.expected_version:
+            return False
+        self._states.pop(change.key, None)
+        self._states[change.key] = change.state
+        if len(self._states) > self._max_states:
+            del self._states[next(iter(self._states))]
+        return True
+
+    async def delete(self, key: StateKey) -> bool:
+        """Forget a state."""
+        return self._states.pop(key, None) is not None
+
+    async def list(
+        self, tenant_id: str, *, after: StateKey | None, limit: int
+    ) -> list[tuple[StateKey, VolatilityState]]:
+        """States above `after`, by encoded key."""
+        above = key_name(after) if after else ""
+        names = {key_name(key): key for key in self._states if key.tenant_id == tenant_id}
+        return [(names[name], self._states[names[name]]) for name in sorted(names) if name > above][:limit]
+
+    async def ping(self) -> None:
+        """Always answers."""
+
+    def server_version(self) -> str:
+        """Kind of the store."""
+        return "in-process"
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is lost when."""
+        return (
+            "volatility states are kept in this process only: they end with it, and other processes do not see them",
+        )

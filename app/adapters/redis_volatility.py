@@ -1,0 +1,215 @@
+"""Volatility states in Redis or Valkey: one read for many, one script per update."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+from app.adapters.volatility_keys import key_name, life_seconds, parse_key_name, tenant_prefix
+from app.ports import StateChange, StateKey, StateUnavailable
+from services.volatility.codec import VERSION_BYTES, head_bytes, ring_bytes, state_from_bytes, version_bytes
+from services.volatility.state import VolatilityState
+
+TIMEOUT_SECONDS = 0.25
+MAX_CONNECTIONS = 32
+MAX_KNOWN = 10_000
+"""States kept decoded in this process, about 50 MB."""
+
+_SET = f"""
+if redis.call('GETRANGE', KEYS[1], {VERSION_BYTES.start}, {VERSION_BYTES.stop - 1}) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[4])
+redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[4])
+redis.call('ZADD', KEYS[3], 0, ARGV[5])
+return 1
+"""
+_PRUNE = "if redis.call('EXISTS', KEYS[1]) == 0 then return redis.call('ZREM', KEYS[2], ARGV[1]) end return 0"
+_SET_SHA = hashlib.sha1(_SET.encode(), usedforsecurity=False).hexdigest()
+
+
+@asynccontextmanager
+async def open_redis_volatility(url: str) -> AsyncIterator[RedisVolatilityStore]:
+    """Store at a ``redis://``, ``rediss://`` or ``unix://`` URL; answers or raises `StateUnavailable` within a second.
+
+    Raises
+    ------
+    ValueError
+        If the URL has another form.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=MAX_CONNECTIONS,
+        timeout=TIMEOUT_SECONDS,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+    client = Redis(connection_pool=pool)
+    try:
+        store = RedisVolatilityStore(client)
+        await store.connect()
+        yield store
+    finally:
+        await client.aclose()
+        await pool.aclose()
+
+
+class RedisVolatilityStore:
+    """`VolatilityStore` in Redis 6 or newer, or Valkey.
+
+    A state is two keys: a head of about 150 bytes, which holds everything that moves the forecast, and the ring of
+    512 z's. An evaluation reads the heads of all its markets in one MGET; a ring travels only when its head has
+    changed since this process decoded it last. A sorted set per tenant lists the names. An unfed state expires
+    (`life_seconds`).
+
+    Notes
+    -----
+    Run the server with ``maxmemory-policy noeviction``: an evicted state is a silent reset (which `observations` and
+    `first_close_at` make visible).
+    """
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._known: dict[str, tuple[bytes, VolatilityState]] = {}
+        self._version = ""
+        self._warnings: tuple[str, ...] = ()
+
+    async def connect(self) -> None:
+        """First contact: kind and version of the server, and whether its settings can lose states."""
+        server = await self._ask(self._client.info("server"))
+        memory = await self._ask(self._client.info("memory"))
+        name = "Valkey" if "valkey_version" in server else "Redis"
+        self._version = f"{name} {server.get('valkey_version') or server.get('redis_version', 'of unknown version')}"
+        policy = str(memory.get("maxmemory_policy", "noeviction"))
+        if int(memory.get("maxmemory", 0)) and policy != "noeviction":
+            self._warnings = (f"maxmemory-policy is {policy}: volatility states may be evicted; set noeviction",)
+
+    async def load(self, keys: Sequence[StateKey]) -> list[VolatilityState | None]:
+        """States in the order of the keys: one MGET, and a second one for those that this process does not know yet."""
+        if not keys:
+            return []
+        names = [tenant_prefix(key.tenant_id) + key_name(key) for key in keys]
+        heads: list[bytes | None] = await self._ask(self._client.mget([f"{name}:head" for name in names]))
+        states = [self._recall(name, head) for name, head in zip(names, heads, strict=True)]
+        unknown = [index for index, head in enumerate(heads) if head is not None and states[index] is None]
+        if unknown:
+            fetched = await self._fetch([names[index] for index in unknown])
+            for index, state in zip(unknown, fetched, strict=True):
+                states[index] = state
+        return states
+
+    def _recall(self, name: str, head: bytes | None) -> VolatilityState | None:
+        """Decoded state of a head that this process has seen: equal heads are the same state."""
+        known = self._known.get(name)
+        return known[1] if known is not None and known[0] == head else None
+
+    async def _fetch(self, names: Sequence[str]) -> list[VolatilityState | None]:
+        """Heads and rings, read at one moment."""
+        parts = [f"{name}:{part}" for name in names for part in ("head", "ring")]
+        found: list[bytes | None] = await self._ask(self._client.mget(parts))
+        pairs = zip(names, found[::2], found[1::2], strict=True)
+        return [None if head is None else self._decode(name, head, ring) for name, head, ring in pairs]
+
+    def _decode(self, name: str, head: bytes, ring: bytes | None) -> VolatilityState:
+        try:
+            state = state_from_bytes(head, ring or b"")
+        except (ValueError, UnicodeDecodeError) as error:
+            raise StateUnavailable(
+                f"a stored volatility state is damaged ({error}): reset it and feed it again"
+            ) from error
+        self._remember(name, head, state)
+        return state
+
+    def _remember(self, name: str, head: bytes, state: VolatilityState) -> None:
+        self._known.pop(name, None)
+        self._known[name] = (head, state)
+        if len(self._known) > MAX_KNOWN:
+            del self._known[next(iter(self._known))]
+
+    async def compare_and_set(self, changes: Sequence[StateChange]) -> list[bool]:
+        """Store each state whose key still holds the expected version: one script each, all in one round trip."""
+        if not changes:
+            return []
+        calls = [self._arguments(change) for change in changes]
+        pipeline = self._client.pipeline(transaction=False)
+        for arguments in calls:
+            pipeline.evalsha(_SET_SHA, 3, *arguments)
+        answers: list[Any] = await self._ask(pipeline.execute(raise_on_error=False))
+        stored = [await self._settle(answer, call) for answer, call in zip(answers, calls, strict=True)]
+        for change, call, done in zip(changes, calls, stored, strict=True):
+            if done:
+                self._remember(str(call[0]).removesuffix(":head"), bytes(call[4]), change.state)
+        return stored
+
+    async def _settle(self, answer: object, call: Sequence[Any]) -> bool:
+        """Answer of one script; a server that has forgotten the script is sent its text."""
+        if isinstance(answer, NoScriptError):
+            answer = await self._ask(self._client.eval(_SET, 3, *call))
+        if isinstance(answer, Exception):
+            raise StateUnavailable(f"the volatility store refused a write: {type(answer).__name__}") from answer
+        return answer == 1
+
+    @staticmethod
+    def _arguments(change: StateChange) -> tuple[Any, ...]:
+        prefix, name = tenant_prefix(change.key.tenant_id), key_name(change.key)
+        expected = b"" if change.expected_version is None else version_bytes(change.expected_version)
+        head, ring = head_bytes(change.state), ring_bytes(change.state)
+        keys = (f"{prefix}{name}:head", f"{prefix}{name}:ring", f"{prefix}index")
+        return (*keys, expected, head, ring, life_seconds(change.key.bar_seconds), name)
+
+    async def delete(self, key: StateKey) -> bool:
+        """Forget a state."""
+        prefix, name = tenant_prefix(key.tenant_id), key_name(key)
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.delete(f"{prefix}{name}:head")
+        pipeline.delete(f"{prefix}{name}:ring")
+        pipeline.zrem(f"{prefix}index", name)
+        deleted = await self._ask(pipeline.execute())
+        self._known.pop(prefix + name, None)
+        return bool(deleted[0])
+
+    async def list(
+        self, tenant_id: str, *, after: StateKey | None, limit: int
+    ) -> list[tuple[StateKey, VolatilityState]]:
+        """States above `after`, by encoded key; names whose state has expired are dropped from the index on the way."""
+        prefix, above = tenant_prefix(tenant_id), f"({key_name(after)}" if after else "-"
+        listed: list[tuple[StateKey, VolatilityState]] = []
+        while len(listed) < limit:
+            found = await self._ask(self._client.zrangebylex(f"{prefix}index", above, "+", start=0, num=limit))
+            names = [name.decode() for name in found]
+            keys = [parse_key_name(tenant_id, name) for name in names]
+            for name, key, state in zip(names, keys, await self.load(keys), strict=True):
+                if state is not None:
+                    listed.append((key, state))
+                else:
+                    await self._ask(self._client.eval(_PRUNE, 2, f"{prefix}{name}:head", f"{prefix}index", name))
+            if len(names) < limit:
+                break
+            above = f"({names[-1]}"
+        return listed[:limit]
+
+    async def ping(self) -> None:
+        """Return if the server answers."""
+        await self._ask(self._client.ping())
+
+    def server_version(self) -> str:
+        """Kind and version of the server."""
+        return self._version
+
+    def warnings(self) -> tuple[str, ...]:
+        """Settings of the server under which states could be lost."""
+        return self._warnings
+
+    @staticmethod
+    async def _ask(call: Awaitable[Any]) -> Any:
+        """Await a call of the driver; its errors, timeouts and broken sockets become `StateUnavailable`."""
+        try:
+            return await call
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StateUnavailable(f"the volatility store does not answer ({type(error).__name__})") from error
