@@ -19,8 +19,8 @@ def load(name: str) -> list[dict[str, Any]]:
 
 
 def find(case_id: str, table: Mapping[str, Any]) -> Any:
-    """Entry whose key is the case's id, or else its longest prefix."""
-    keys = [key for key in table if case_id == key or case_id.startswith(key)]
+    """Entry whose key is the case's id, or else its longest prefix; only a key that ends in ``- _ .`` is a prefix."""
+    keys = [key for key in table if case_id == key or (key[-1] in "-_." and case_id.startswith(key))]
     return table[max(keys, key=len)] if keys else None
 
 

@@ -1,0 +1,159 @@
+"""Golden cases of margin.json: peers' own tests and two-route values, by id; the rest names what it waits for."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from services.margin.assembly import requirement
+from services.margin.liquidation import (
+    distance_in_sigmas,
+    liquidation_price_inverse,
+    liquidation_price_linear,
+    touch_probability,
+)
+from services.margin.max_position import margin_budget, max_contracts_for_distance, max_contracts_for_margin_budget
+from services.margin.methods.lognormal_expected_shortfall import LognormalExpectedShortfall
+from services.margin.registry import expected_shortfall_multiple
+from services.margin.size_addons import LinearAddon, SqrtAddon
+from tests.golden.harness import check, covered_cases, load, unlisted
+
+CASES = load("margin")
+DAYS = 365.0
+
+
+def liability_weight(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Drift keeps weights as integers of 1e-4, rounded down."""
+    assert inputs["kind"] == "liab"
+    addon = SqrtAddon(coefficient=inputs["imf_factor_1e6"] / 1e6)
+    return {"weight_1e4": math.floor(addon.rate(inputs["weight_1e4"] / 1e4, inputs["size_1e9"] / 1e9) * 1e4)}
+
+
+def isolated_entry_basis(inputs: dict[str, Any]) -> dict[str, Any]:
+    sign = 1.0 if inputs["side"] == "long" else -1.0
+    return {
+        "liq": liquidation_price_linear(
+            equity_quote=inputs["entry"] / inputs["leverage"],
+            base_quantity=sign,
+            mark=inputs["entry"],
+            tiers=[(0.0, inputs["mmr"], 0.0)],
+            maintenance_basis="entry",
+            entry_price=inputs["entry"],
+        )
+    }
+
+
+def shortfall_multiple(inputs: dict[str, Any]) -> float:
+    name = inputs["dist"].removesuffix("_unit_variance")
+    return expected_shortfall_multiple(name, inputs["alpha"], float(inputs.get("nu", 4)))
+
+
+def shortfall_factor(inputs: dict[str, Any]) -> dict[str, Any]:
+    model = LognormalExpectedShortfall(alpha=1.0 - inputs["lam"], horizon_days=inputs["horizon_y"] * DAYS)
+    long, short = model.rates(inputs["sigma_ann"])
+    return {"long": float(long), "short": float(short)}
+
+
+def tiered_liquidation(inputs: dict[str, Any]) -> float | None:
+    return liquidation_price_linear(
+        equity_quote=inputs["wallet"],
+        base_quantity=inputs["qty"],
+        mark=inputs["entry"],
+        tiers=[tuple(tier) for tier in inputs["tiers"]],
+    )
+
+
+def inverse_liquidation(inputs: dict[str, Any]) -> float | None:
+    return liquidation_price_inverse(
+        equity_coin=inputs["margin_coin"],
+        contracts_quote=inputs["side"] * inputs["contracts_usd"],
+        mark=inputs["entry"],
+        maintenance_rate=inputs["mmr"],
+    )
+
+
+def distance(inputs: dict[str, Any]) -> dict[str, Any]:
+    position = (inputs["price"], inputs["liq"], inputs["sigma_ann"], inputs["horizon_y"] * DAYS)
+    return {"distance_sigma": distance_in_sigmas(*position), "touch_prob": touch_probability(*position)}
+
+
+def budget_with_linear_addon(inputs: dict[str, Any]) -> float:
+    budget = margin_budget(inputs["equity"], inputs["other_im"], inputs["max_utilisation"])
+    addon = LinearAddon(per_contract=inputs["imr_per_unit"])
+    return float(max_contracts_for_margin_budget(budget, inputs["price"], inputs["imr_base"], size_addon=addon))
+
+
+def distance_cap(inputs: dict[str, Any]) -> float:
+    return float(
+        max_contracts_for_distance(
+            inputs["free_equity"],
+            inputs["price"],
+            inputs["sigma_h"] * DAYS**0.5,
+            inputs["mmr"],
+            inputs["min_distance_sigma"],
+            side=1 if inputs["side"] == "long" else -1,
+        )
+    )
+
+
+def sqrt_addon(inputs: dict[str, Any]) -> list[float]:
+    return list(SqrtAddon(coefficient=inputs["imf"]).rate(inputs["im"], inputs["qty"]))
+
+
+def order_aware(inputs: dict[str, Any]) -> float:
+    answer = requirement(
+        inputs["pos"],
+        inputs["price"],
+        inputs["f_long"],
+        inputs["f_short"],
+        open_buys=inputs["buys"],
+        open_sells=inputs["sells"],
+        funding_per_contract=inputs["funding_per_unit"],
+    )
+    return float(answer.initial)
+
+
+COVERED = {
+    "drift.weight.1": liability_weight,
+    "drift.weight.8": liability_weight,
+    "jesse.iso.long": isolated_entry_basis,
+    "es_mult.": shortfall_multiple,
+    "own.es_factor.": shortfall_factor,
+    "own.size_sqrt": sqrt_addon,
+    "own.order_aware": order_aware,
+    "liq.linear.": tiered_liquidation,
+    "liq.inverse.": inverse_liquidation,
+    "distance.": distance,
+    "maxpos.linear_addon": budget_with_linear_addon,
+    "maxpos.distance_cap": distance_cap,
+}
+WAITING = {
+    "drift.weight.": "asset weights: collateral haircuts",
+    "drift.upnl.": "unrealised profit by size: collateral haircuts",
+    "drift.scaled_asset.": "deposit caps: collateral haircuts",
+    "drift.liab_transfer.": "partial liquidation: liquidation and auctions",
+    "fhs.": "filtered historical simulation: margin model C",
+    "apc.": "anti-procyclicality",
+    "haircut.": "collateral haircuts",
+    "xvenue.": "cross-venue allocation",
+    "debtrank.": "contagion",
+    "covar.": "contagion",
+    "breaker.": "circuit breakers",
+    "own.scenario_pm.": "scenario margin",
+    "own.netting": "scenario margin",
+    "own.roll_shock": "scenario margin",
+    "own.span16": "scenario margin",
+    "own.kupiec.": "margin back-test",
+    "own.traffic": "margin back-test",
+}
+
+
+@pytest.mark.parametrize("case", covered_cases(CASES, COVERED), ids=lambda case: case["id"])
+def test_golden_case(case: dict[str, Any]) -> None:
+    check(case, COVERED)
+
+
+def test_every_case_is_computed_or_waits_for_its_issue() -> None:
+    assert unlisted(CASES, COVERED, WAITING) == []
