@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from services.core.annualization import SECONDS_PER_DAY, SECONDS_PER_YEAR
 from services.core.book import Row
 from services.core.explain import Bools, Floats
 from services.core.instrument import Kind
@@ -20,8 +21,10 @@ from services.margin.liquidation import (
     liquidation_prices_linear,
     touch_probability,
 )
-from services.margin.max_position import notional_per_free_equity
+from services.margin.max_position import notional_at_distance
 from services.sizing.pipeline import RowLimits
+
+DAY = SECONDS_PER_DAY / SECONDS_PER_YEAR
 
 def market_volatility(columns: BookColumns) -> Floats:
     """Annual volatility of each row, NaN where unknown."""
@@ -50,10 +53,10 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
     maintenance_long, maintenance_short = initial_long * margin.maintenance_fraction, initial_short * margin.maintenance_fraction
     distance_long = distance_short = np.full(sizing.current.shape, np.inf)
     if policy.limits.min_liquidation_distance > 0.0:
-        sigmas, inverse = policy.limits.min_liquidation_distance, kinds(inputs, Kind.INVERSE)
-        distance_long = notional_per_free_equity(sizing.volatility, maintenance_long, sigmas, side=1, inverse=inverse)
-        distance_long = np.where(initial_long > 0.0, distance_long, np.inf)
-        distance_short = notional_per_free_equity(sizing.volatility, maintenance_short, sigmas, side=-1, inverse=inverse)
+        move = policy.limits.min_liquidation_distance * sizing.volatility * DAY**0.5
+        inverse = kinds(inputs, Kind.INVERSE)
+        distance_long = np.where(initial_long > 0.0, notional_at_distance(move, maintenance_long, 1, inverse), np.inf)
+        distance_short = notional_at_distance(move, maintenance_short, -1, inverse)
     rest = ~sizing.sizable
     fixed = margin_figures(inputs, columns, columns.contracts, open_orders=True, liquidation=False) if rest.any() else None
     return RowLimits(
@@ -170,7 +173,7 @@ def _liquidations(inputs: EvaluationInputs, columns: BookColumns, contracts: Flo
             equity_quote=float(equity[index]),
             base_quantity=float(held[index] * multiplier[index]),
             mark=float(mark[index]),
-            tiers=rows[index].instrument.margin_tiers,
+            tiers=[(tier.floor, tier.maintenance_rate, tier.maintenance_amount) for tier in rows[index].instrument.margin_tiers],
         )
         price[index] = np.nan if found is None else found
     volatility = market_volatility(columns)
