@@ -8,8 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import servers
+
+# A deadline measures the machine's load, not the code.
+settings.register_profile("trimtab", deadline=None, print_blob=True)
+settings.load_profile("trimtab")
 
 _versions = pytest.StashKey[dict[str, str]]()
 
