@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.core.explain import Bools, Floats, Trail
-from services.sizing.columns import SizingColumns
+from services.sizing.columns import NO_RISK, SizingColumns
 from services.sizing.limits import Buffer, Limits, NoBuffer
 from services.sizing.registry import SizingMethod
 
@@ -106,9 +106,9 @@ def cap_exposure(trail: Trail, columns: SizingColumns, method: SizingMethod, lim
 
 
 def cap_by_ratio(trail: Trail, stage: str, use: Floats, free: float, rows: Bools, parameter: str) -> None:
-    """Scale `rows` by one ratio so that Σ use of them is at most `free`."""
+    """Scale `rows` by one ratio so that Σ use of them is at most `free`; a use below 1e-12 of what is free is no use."""
     total = float(use[rows].sum())
-    if total <= 0.0:
+    if total <= NO_RISK * max(free, 0.0) or total == 0.0:
         return
     ratio = max(free, 0.0) / total
     trail.cap(stage, np.where(rows, np.abs(trail.value) * ratio, np.inf), parameter)
