@@ -87,6 +87,7 @@ def decide(door: Door, request: AnyRequest, raw: bytes, gathered: Gathered, *, e
         series=snapshot.series,
         states=gathered.states,
         correlation=gathered.correlation,
+        figures=request.options.view == "full" or door is Door.MARGIN,
         historical=(received_at - snapshot.as_of).total_seconds() > max_request_age(snapshot, gathered, policy),
     )
     return Decision(door, request, snapshot, inputs, evaluate(inputs), received_at, hashlib.sha256(raw).hexdigest())
@@ -159,8 +160,7 @@ def _warnings(decision: Decision) -> list[dict[str, Any]]:
         warnings.append({"code": "portfolio_risk_incomplete", "detail": "a held position has no known volatility: nothing is scaled up, and portfolio volatility is unknown"})
     if columns.collateral_uncounted:
         warnings.append({"code": "collateral_uncounted", "detail": f"no instrument with this base_currency: {', '.join(columns.collateral_uncounted)}"})
-    margin = decision.result.margin_current
-    if margin is not None and not margin.complete:
+    if not decision.result.margin_complete:
         warnings.append({"code": "margin_unmodelled", "detail": "some positions' margin is neither modelled here nor given: increases are blocked; send initial_margin and maintenance_margin"})
     return warnings
 

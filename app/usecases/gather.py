@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from app.container import Container
 from app.translate.instruments import InstrumentKey, domain_instrument
 from app.translate.snapshot import DEFAULT_INTERVAL, StateNeed, states_needed
@@ -32,9 +34,15 @@ async def registered_instruments(container: Container, request: SnapshotIn) -> d
     wanted = {(row.venue, row.symbol) for row in request.positions}
     wanted |= {(row.venue, row.symbol) for row in request.signals or ()}
     wanted |= {(None, symbol) for _, symbol in wanted} | {(None, row.symbol) for row in request.series}
-    found = await container.instruments.get_many(TENANT, [(venue or "", symbol) for venue, symbol in sorted(wanted - described, key=repr)])
-    wires = [InstrumentIn.model_validate_json(spec) for spec in found.values()]
-    return {(wire.venue, wire.symbol): domain_instrument(wire) for wire in wires}
+    found = await container.instruments.get_many(TENANT, [(venue or "", symbol) for venue, symbol in wanted - described])
+    instruments = [registered_instrument(specification) for _, specification in sorted(found.items())]
+    return {(instrument.venue, instrument.symbol): instrument for instrument in instruments}
+
+
+@lru_cache(maxsize=4096)
+def registered_instrument(specification: bytes) -> Instrument:
+    """Instrument of a stored specification."""
+    return domain_instrument(InstrumentIn.model_validate_json(specification))
 
 
 async def load_states(container: Container, needs: list[StateNeed], interval: str, estimator: Estimator) -> dict[str, StateInput]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from services.core.errors import InvalidInput
 
@@ -129,6 +130,7 @@ _READS_AS_CONTRACT = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def must_be_described(symbol: str) -> bool:
     """Whether a symbol reads as inverse, contract-sized or an option, so that guessing its units would be unsafe.
 

@@ -53,7 +53,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         market=market,
         targets=targets,
         trail=trail,
-        capacity=capacity_of(inputs, columns, limits) if sized and figures and limits is not None else None,
+        capacity=capacity_of(inputs, columns, limits, trail) if sized and figures and limits is not None else None,
         orders=() if inputs.historical else make_orders(inputs, columns, targets, hedges, valid_until),
         margin_current=margin_current,
         margin_target=margin_target,

@@ -53,20 +53,20 @@ def portfolio_figures(inputs: EvaluationInputs, columns: BookColumns, final: Flo
     )
 
 
-def capacity_of(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits) -> Capacity:
+def capacity_of(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits, trail: Trail | None) -> Capacity:
     """Size at direction ±1 of each row, alone within the limits, in whole lots; and the full-risk weight.
 
     Notes
     -----
     Share: 1/n of the risk, n = rows with a live signal (and the row itself), or without signals the rows that can be
-    sized. Portfolio scaling is left out: it depends on the other rows.
+    sized; diversification and portfolio scaling as they came out for the book as it is.
     """
     sizing, policy = columns.sizing, inputs.policy
     assert sizing is not None and policy.sizing is not None
     live = int(np.count_nonzero(sizing.live & sizing.sizable))
     count = np.where(sizing.live, max(live, 1), live + 1) if live else np.full(sizing.current.shape, max(int(np.count_nonzero(sizing.sizable)), 1))
     alone = policy.sizing.full_weight(sizing, 1)
-    weight = np.minimum(alone / count, policy.limits.max_leverage)
+    weight = np.minimum(alone / count * (shared_multiplier(trail) if trail is not None else 1.0), policy.limits.max_leverage)
     if policy.limits.max_weight is not None:
         weight = np.minimum(weight, policy.limits.max_weight)
     long = np.minimum.reduce([weight, limits.distance_long, policy.limits.max_margin_use / np.maximum(limits.initial_long, 1e-12)])
@@ -79,3 +79,15 @@ def capacity_of(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimit
             sides[side].append(lots_toward_zero(sign * contracts, row.instrument.lot) if sizing.sizable[index] else None)
     scalar = np.where(sizing.sizable, np.minimum(alone, policy.limits.max_leverage), np.nan)
     return Capacity(tuple(sides[0]), tuple(sides[1]), scalar)
+
+
+def shared_multiplier(trail: Trail) -> float:
+    """Product of the factors that all sized rows share: diversification and portfolio scaling; 1 in scope `book`."""
+    if not any(column.stage == "diversification" for column in trail.stages):
+        return 1.0
+    product = 1.0
+    for column in trail.stages:
+        if column.stage in ("diversification", "portfolio_volatility"):
+            sized = np.flatnonzero((column.before != 0.0) & (column.before != column.after))
+            product *= float(column.after[sized[0]] / column.before[sized[0]]) if sized.size else 1.0
+    return product
