@@ -1,7 +1,8 @@
-"""Service and echo side by side: the same load on both, in turns, and the processor time that each spends on a request.
+"""Service and echo side by side: the same load on both, in turns, and the processor time that each spends on a
+request.
 
-Wall-clock figures of a shared machine swing; the processor time of the server process (user and system, all threads) per
-request hardly does. Both are measured; every figure is the median of the repetitions.
+Wall-clock figures of a shared machine swing; the processor time of the server process (user and system, all
+threads) per request hardly does. Both are measured; every figure is the median of the repetitions.
 """
 
 from __future__ import annotations
@@ -67,7 +68,17 @@ def processor_seconds(pid: int) -> float:
 
 def load(target: Target, connections: int, seconds: float) -> dict[str, float]:
     """One run of the load generator; a single failed request fails the measurement."""
-    command = [sys.executable, "-m", "tests.benchmark.load", "--port", str(target.port), "--path", target.path, "--body", str(target.body)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmark.load",
+        "--port",
+        str(target.port),
+        "--path",
+        target.path,
+        "--body",
+        str(target.body),
+    ]
     command += ["--connections", str(connections), "--seconds", str(seconds)]
     before = processor_seconds(target.pid)
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
@@ -75,7 +86,9 @@ def load(target: Target, connections: int, seconds: float) -> dict[str, float]:
     printed, _ = process.communicate()
     used = processor_seconds(target.pid) - before
     figures = json.loads(printed)
-    assert process.returncode == 0 and figures["failed"] == 0, f"{target.name}: {figures['failed']} failed: {figures['first_failure']}"
+    assert process.returncode == 0 and figures["failed"] == 0, (
+        f"{target.name}: {figures['failed']} failed: {figures['first_failure']}"
+    )
     return {**figures, "cpu_us": 1e6 * used / figures["requests"]}
 
 
@@ -89,7 +102,9 @@ def compare(targets: Sequence[Target], connections: int) -> list[Figures]:
 
 def summarise(runs: Sequence[dict[str, float]]) -> Figures:
     """Median of each figure."""
-    middle = {name: statistics.median(run[name] for run in runs) for name in ("per_second", "p50_ms", "p99_ms", "cpu_us")}
+    middle = {
+        name: statistics.median(run[name] for run in runs) for name in ("per_second", "p50_ms", "p99_ms", "cpu_us")
+    }
     return Figures(**middle, answer_bytes=int(runs[-1]["answer_bytes"]))
 
 
@@ -97,8 +112,27 @@ def summarise(runs: Sequence[dict[str, float]]) -> Figures:
 def echo_server(answer: Path) -> Iterator[tuple[int, int]]:
     """(pid, port) of the FastAPI echo, served like the service: uvicorn, uvloop, httptools, no access log."""
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "--factory", "tests.benchmark.echo:create_app", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning", "--no-server-header"]
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--factory",
+        "tests.benchmark.echo:create_app",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    command += [
+        "--loop",
+        "uvloop",
+        "--http",
+        "httptools",
+        "--no-access-log",
+        "--log-level",
+        "warning",
+        "--no-server-header",
+    ]
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "TRIMTAB_ECHO_ANSWER": str(answer)})
     try:
         os.sched_setaffinity(process.pid, server_cores())
@@ -131,7 +165,9 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> s
     """
     widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
     lines = [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]).rstrip()
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        ).rstrip()
         for row in [header, *rows]
     ]
     return "\n".join([title, *lines])

@@ -2,10 +2,10 @@
 
 ``TRIMTAB_ECHO_ANSWER=FILE uvicorn --factory tests.benchmark.echo:create_app``
 
-`POST /echo` is what FastAPI's tutorial would have one write: the request model as parameter, the response model as return
-type. FastAPI parses the body, pydantic validates it, pydantic writes the answer. Nothing is computed, stored or compared.
-The answer is a model that was validated once at start-up, so that pydantic only has to write it: a handler that returned
-the dictionary would pay for its validation on every call (`POST /echo-dict` shows how much).
+`POST /echo` is what FastAPI's tutorial would have one write: the request model as parameter, the response model as
+return type. FastAPI parses the body, pydantic validates it, pydantic writes the answer. Nothing is computed, stored
+or compared. The answer is a model that was validated once at start-up, so that pydantic only has to write it: a
+handler that returned the dictionary would pay for its validation on every call (`POST /echo-dict` shows how much).
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""Load generator: keep-alive connections in a closed loop, in a process of its own, cheap enough not to be the bottleneck.
+"""Load generator: keep-alive connections in a closed loop, in a process of its own, cheap enough not to be the
+bottleneck.
 
-``python -m tests.benchmark.load --port 8000 --path /v1/evaluations --body FILE --connections 16 --seconds 3`` prints one
-JSON object. Each connection sends its next request as soon as the answer to the last has been read (wrk's model): the
-figures are those of a saturated server, and the latencies at one connection are those of an idle one.
+``python -m tests.benchmark.load --port 8000 --path /v1/evaluations --body FILE --connections 16 --seconds 3``
+prints one JSON object. Each connection sends its next request as soon as the answer to the last has been read
+(wrk's model): the figures are those of a saturated server, and the latencies at one connection are those of an idle
+one.
 """
 
 from __future__ import annotations
@@ -52,7 +54,9 @@ class Connection(asyncio.Protocol):
         length = int(header[start:].split(b"\r\n", 1)[0])
         if len(self.buffer) < head + len(HEAD_END) + length:
             return
-        self.run.answered(time.perf_counter() - self.sent_at, self.buffer[9:12] == b"200", bytes(self.buffer[head + len(HEAD_END) :]))
+        self.run.answered(
+            time.perf_counter() - self.sent_at, self.buffer[9:12] == b"200", bytes(self.buffer[head + len(HEAD_END) :])
+        )
         self.buffer.clear()
         self.send()
 
@@ -126,8 +130,8 @@ def percentile(ordered: list[float], fraction: float) -> float:
 
 def request_bytes(port: int, path: str, body: bytes) -> bytes:
     """Raw HTTP/1.1 request."""
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    head = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Content-Type: application/json"]
+    return "\r\n".join([*head, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
 
 async def measure(port: int, path: str, body: bytes, connections: int, seconds: float) -> dict[str, float | int | str]:
@@ -149,7 +153,13 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=3.0)
     options = parser.parse_args(arguments)
-    print(json.dumps(uvloop.run(measure(options.port, options.path, options.body.read_bytes(), options.connections, options.seconds))))
+    print(
+        json.dumps(
+            uvloop.run(
+                measure(options.port, options.path, options.body.read_bytes(), options.connections, options.seconds)
+            )
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Where the time of one evaluation goes, stage by stage: ``python -m tests.benchmark.profile``.
 
-Runs the use case in process, without HTTP, on the embedded stores (in-memory states, SQLite audit log with fsync), one call
-after the other; prints the median time of each stage, then the functions that cost most (`--top`). The append is the wall
-time of one durable write alone in its batch: under load, many share one.
+Runs the use case in process, without HTTP, on the embedded stores (in-memory states, SQLite audit log with fsync),
+one call after the other; prints the median time of each stage, then the functions that cost most (`--top`). The
+append is the wall time of one durable write alone in its batch: under load, many share one.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from typing import Any
 
 import orjson
 import uvloop
+from app.lifespan import open_container
 
 import app.usecases.decide as decide_module
 import app.usecases.evaluate_portfolio as usecase_module
 from app.body import parse_json
 from app.container import Container
-from app.lifespan import open_container
 from app.settings import Settings
 from app.usecases.call import Call, Door
 from models.api.evaluation import EvaluationRequest
@@ -44,7 +44,13 @@ LOADS: dict[str, Callable[[datetime], dict[str, Any]]] = {
     "compact": lambda now: book(SYMBOLS, now, bars=STATE_BARS, view="compact"),
     "series": lambda now: with_series(SYMBOLS, 1000, now),
 }
-STAGES = ((usecase_module, "gather"), (decide_module, "translate"), (decide_module, "evaluate"), (usecase_module, "render"), (usecase_module, "audit_record"))
+STAGES = (
+    (usecase_module, "gather"),
+    (decide_module, "translate"),
+    (decide_module, "evaluate"),
+    (usecase_module, "render"),
+    (usecase_module, "audit_record"),
+)
 
 
 class Stopwatch:
@@ -109,7 +115,9 @@ async def evaluate_once(container: Container, raw: bytes, watch: Stopwatch) -> N
     parsed = watch.measure("parse", lambda: parse_json(raw))
     watch.measure("validate", lambda: EvaluationRequest.model_validate(parsed))
     doubled = watch.samples["validate"][-1]
-    answer = await usecase_module.evaluate_portfolio(container, Call(raw, parsed, None, datetime.now(UTC), 5.0), Door.EVALUATIONS)
+    answer = await usecase_module.evaluate_portfolio(
+        container, Call(raw, parsed, None, datetime.now(UTC), 5.0), Door.EVALUATIONS
+    )
     watch.samples["append"].append(answer.timings["audit"])
     watch.samples["all"].append(time.perf_counter() - started - doubled)
 

@@ -1,13 +1,14 @@
 """Requests per second of `POST /v1/evaluations` beside a FastAPI echo of the same bodies in the same run.
 
-Hypothesis: sizing 20 symbols on cached state, explained and durably audited, costs at most 3.3 times what FastAPI and
-pydantic alone spend on reading the request and writing an answer of the same size (throughput >= 0.3 of the echo's;
->= 0.5 with `view: compact`); and reading 20 series of 1,000 closes with forecasts from scratch costs at most half of
-what the stock echo spends on reading them (throughput >= 2 times the echo's), because FastAPI parses JSON with the
-standard library.
+Hypothesis: sizing 20 symbols on cached state, explained and durably audited, costs at most 3.3 times what FastAPI
+and pydantic alone spend on reading the request and writing an answer of the same size (throughput >= 0.3 of the
+echo's; >= 0.5 with `view: compact`); and reading 20 series of 1,000 closes with forecasts from scratch costs at
+most half of what the stock echo spends on reading them (throughput >= 2 times the echo's), because FastAPI parses
+JSON with the standard library.
 
-Input: 20 described linear contracts with positions and signals; growth is linear in symbols for the answer, in points for
-the series. `make bench` prints the tables; nothing is asserted about time, only that every request was answered 200.
+Input: 20 described linear contracts with positions and signals; growth is linear in symbols for the answer, in
+points for the series. `make bench` prints the tables; nothing is asserted about time, only that every request was
+answered 200.
 """
 
 from __future__ import annotations
@@ -31,7 +32,18 @@ SYMBOLS = 20
 STATE_BARS = 400
 SERIES_BARS = 1000
 CONNECTIONS = (1, 16)
-HEADER = ("server", "c", "requests/s", "p50 ms", "p99 ms", "CPU us/request", "request B", "answer B", "of the echo: wall", "CPU")
+HEADER = (
+    "server",
+    "c",
+    "requests/s",
+    "p50 ms",
+    "p99 ms",
+    "CPU us/request",
+    "request B",
+    "answer B",
+    "of the echo: wall",
+    "CPU",
+)
 
 
 def bodies() -> dict[str, dict[str, Any]]:
@@ -49,7 +61,10 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServiceP
     """Pinned service on each pair of stores, with warm states."""
     urls: dict[str, Any] = {"cores": server_cores()}
     if request.param == "postgres":
-        urls |= {"database_url": request.getfixturevalue("postgres_url"), "redis_url": request.getfixturevalue("redis_url")}
+        urls |= {
+            "database_url": request.getfixturevalue("postgres_url"),
+            "redis_url": request.getfixturevalue("redis_url"),
+        }
     with running(tmp_path / "data", **urls) as process:
         with httpx.Client(base_url=process.url, timeout=60.0, trust_env=False) as http:
             http.post("/v1/observations", json=observations(SYMBOLS, STATE_BARS, datetime.now(UTC))).raise_for_status()
@@ -62,7 +77,9 @@ def first_answer(service: ServiceProcess, body: bytes) -> bytes:
         response = http.post("/v1/evaluations", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code == 200, response.text
     targets = response.json()["targets"]
-    assert len(targets) == SYMBOLS and all(row["status"] in ("ok", "limited") for row in targets), {row["symbol"]: row["reason"] for row in targets}
+    assert len(targets) == SYMBOLS and all(row["status"] in ("ok", "limited") for row in targets), {
+        row["symbol"]: row["reason"] for row in targets
+    }
     return response.content
 
 
@@ -94,7 +111,13 @@ def stored_bytes(service: ServiceProcess, evaluation_id: str) -> int:
 
 
 @pytest.mark.parametrize("name", list(bodies()))
-def test_beside_the_echo(service: ServiceProcess, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> None:
+def test_beside_the_echo(
+    service: ServiceProcess,
+    name: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
+) -> None:
     body_path, answer_path = tmp_path / "body.json", tmp_path / "answer.json"
     body_path.write_bytes(orjson.dumps(bodies()[name]))
     answer_path.write_bytes(first_answer(service, body_path.read_bytes()))

@@ -25,7 +25,10 @@ def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Se
         with running(tmp_path / "one") as service:
             yield [service]
         return
-    stores = {"database_url": request.getfixturevalue("postgres_url"), "redis_url": request.getfixturevalue("redis_url")}
+    stores = {
+        "database_url": request.getfixturevalue("postgres_url"),
+        "redis_url": request.getfixturevalue("redis_url"),
+    }
     with running(tmp_path / "one", **stores) as one, running(tmp_path / "two", **stores) as two:
         yield [one, two]
 
@@ -47,9 +50,13 @@ def test_a_race_on_one_key_is_decided_once(services: list[ServiceProcess]) -> No
     responses = asyncio.run(race(services, keys))
     entries = list(audit_entries(services[0].url))
     for key in keys:
-        assert {response.status_code for response in responses[key]} == {200}, [response.text[:300] for response in responses[key] if response.status_code != 200][:1]
+        assert {response.status_code for response in responses[key]} == {200}, [
+            response.text[:300] for response in responses[key] if response.status_code != 200
+        ][:1]
         assert len({response.content for response in responses[key]}) == 1, f"{key}: answers differ"
-        assert sum(response.headers.get("Idempotency-Replayed") != "true" for response in responses[key]) == 1, f"{key}: exactly one answer is the original"
+        assert sum(response.headers.get("Idempotency-Replayed") != "true" for response in responses[key]) == 1, (
+            f"{key}: exactly one answer is the original"
+        )
         assert sum(entry["client_reference"] == key for entry in entries) == 1
     assert [entry["index"] for entry in entries] == list(range(KEYS)), "a loser of the race used up an index"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -19,7 +20,10 @@ BARS = 150
 @pytest.fixture(scope="module")
 def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Client of a fresh embedded service."""
-    with running(tmp_path_factory.mktemp("modes")) as service, httpx.Client(base_url=service.url, timeout=30.0, trust_env=False) as client:
+    with (
+        running(tmp_path_factory.mktemp("modes")) as service,
+        httpx.Client(base_url=service.url, timeout=30.0, trust_env=False) as client,
+    ):
         yield client
 
 
@@ -55,13 +59,18 @@ def test_compact_gives_the_same_sizes_in_fewer_bytes(http: httpx.Client) -> None
     full = answer(http, with_series(5, BARS))
     compact = answer(http, with_series(5, BARS, options={"view": "compact"}))
     keys = ("symbol", "status", "action", "permission", "reason", "target_quantity", "order_quantity")
-    assert [[row[key] for key in keys] for row in full["targets"]] == [[row[key] for key in keys] for row in compact["targets"]]
+    assert [[row[key] for key in keys] for row in full["targets"]] == [
+        [row[key] for key in keys] for row in compact["targets"]
+    ]
     assert all("steps" in row for row in full["targets"]) and not any("steps" in row for row in compact["targets"])
     assert len(orjson.dumps(compact)) < 0.5 * len(orjson.dumps(full))
 
 
 def test_without_explanation_the_sizes_stay(http: httpx.Client) -> None:
-    explained, short = answer(http, with_series(3, BARS)), answer(http, with_series(3, BARS, options={"explain": False}))
+    explained, short = (
+        answer(http, with_series(3, BARS)),
+        answer(http, with_series(3, BARS, options={"explain": False})),
+    )
     for before, after in zip(explained["targets"], short["targets"], strict=True):
         assert {key: value for key, value in before.items() if key not in ("steps", "binding")} == after
 
@@ -70,10 +79,12 @@ def test_steps_are_one_chain_from_nothing_to_the_target(http: httpx.Client) -> N
     for body in (with_series(20, BARS), coins_and_options()):
         for row in answer(http, body)["targets"]:
             steps = row.get("steps", [])
-            for before, after in zip(steps, steps[1:], strict=False):
+            for before, after in pairwise(steps):
                 assert after["in"] == before["out"], f"{row['symbol']}: {before} does not lead to {after}"
             if steps and row["status"] in ("ok", "limited"):
-                assert float(steps[-1]["out"]) == float(row["target_contracts"]), f"{row['symbol']}: the last step is not the target"
+                assert float(steps[-1]["out"]) == float(row["target_contracts"]), (
+                    f"{row['symbol']}: the last step is not the target"
+                )
 
 
 def test_strict_lists_every_assumption_that_lenient_makes(http: httpx.Client) -> None:
@@ -82,7 +93,9 @@ def test_strict_lists_every_assumption_that_lenient_makes(http: httpx.Client) ->
     assert response.status_code == 422
     problem = response.json()
     assert problem["code"] == "assumptions_refused"
-    assert sorted(rule["pointer"] for rule in problem["errors"]) == sorted(item["pointer"] for item in lenient["assumptions"])
+    assert sorted(rule["pointer"] for rule in problem["errors"]) == sorted(
+        item["pointer"] for item in lenient["assumptions"]
+    )
 
 
 def test_strict_accepts_a_request_that_leaves_nothing_open(http: httpx.Client) -> None:
@@ -104,7 +117,11 @@ def test_scalar_times_equity_is_the_full_size_of_one_symbol(http: httpx.Client) 
     """`GET /v1/scalar` and an evaluation with direction 1 on the same state must say the same number."""
     now = datetime.now(UTC)
     http.post("/v1/observations", json=observations(1, BARS, now)).raise_for_status()
-    scalar = http.get("/v1/scalar", params={"symbol": SYMBOLS[0], "interval": "P1D", "target_volatility": 0.2}).raise_for_status().json()
+    scalar = (
+        http.get("/v1/scalar", params={"symbol": SYMBOLS[0], "interval": "P1D", "target_volatility": 0.2})
+        .raise_for_status()
+        .json()
+    )
     body = book(1, now, bars=BARS, signals=[{"symbol": SYMBOLS[0], "direction": 1}])
     target = answer(http, body)["targets"][0]
     assert scalar["status"] == "ok"

@@ -1,7 +1,8 @@
-"""One decision, whatever the door: REST on SQLite, REST on PostgreSQL and Redis, and `trimtab evaluate` give the same bytes.
+"""One decision, whatever the door: REST on SQLite, REST on PostgreSQL and Redis, and `trimtab evaluate` give the
+same bytes.
 
-`targets` is compared as the raw slice of the answer, so that a difference in a last digit, in the order of keys or in the
-spelling of a number shows. Every answer is then replayed from its audit record and must match byte for byte.
+`targets` is compared as the raw slice of the answer, so that a difference in a last digit, in the order of keys or
+in the spelling of a number shows. Every answer is then replayed from its audit record and must match byte for byte.
 """
 
 from __future__ import annotations
@@ -27,10 +28,17 @@ SELF_CONTAINED = {
     "compact": with_series(3, 120, options={"view": "compact"}),
     "inverse_options_hedge": coins_and_options(),
     "constant_leverage": with_series(4, 150, policy={"sizing": {"method": "constant_leverage", "leverage": 1.5}}),
-    "one_short_series": {**with_series(3, 120), "series": [*with_series(2, 120)["series"], {**with_series(3, 120)["series"][2], "close": [100.0, 101.0, 99.5]}]},
+    "one_short_series": {
+        **with_series(3, 120),
+        "series": [*with_series(2, 120)["series"], {**with_series(3, 120)["series"][2], "close": [100.0, 101.0, 99.5]}],
+    },
 }
 """Requests that bring their prices: for all three doors."""
-ON_STATE = {"cached": book(SYMBOLS, bars=BARS), "cached_compact": book(SYMBOLS, bars=BARS, view="compact"), "cached_and_posted": {**book(SYMBOLS, bars=BARS), "series": with_series(2, BARS)["series"]}}
+ON_STATE = {
+    "cached": book(SYMBOLS, bars=BARS),
+    "cached_compact": book(SYMBOLS, bars=BARS, view="compact"),
+    "cached_and_posted": {**book(SYMBOLS, bars=BARS), "series": with_series(2, BARS)["series"]},
+}
 """Requests on volatility states that were fed before: for the services."""
 
 
@@ -53,7 +61,9 @@ def raw_member(answer: bytes, name: str) -> bytes:
 def from_service(service: ServiceProcess, body: dict[str, Any]) -> bytes:
     """Answer of the service; its replay must match."""
     with httpx.Client(base_url=service.url, timeout=30.0, trust_env=False) as http:
-        response = http.post("/v1/evaluations", content=orjson.dumps(body), headers={"Content-Type": "application/json"})
+        response = http.post(
+            "/v1/evaluations", content=orjson.dumps(body), headers={"Content-Type": "application/json"}
+        )
         assert response.status_code == 200, response.text
         replay = http.post(f"/v1/evaluations/{response.json()['evaluation_id']}:replay")
         assert replay.status_code == 200, replay.text
@@ -80,11 +90,23 @@ def feed(service: ServiceProcess) -> None:
             http.post("/v1/observations", json={"observations": half}).raise_for_status()
 
 
-def test_same_bytes_through_every_door(tmp_path: Path, postgres_url: str, redis_url: str, subtests: pytest.Subtests) -> None:
-    with running(tmp_path / "embedded") as embedded, running(tmp_path / "servers", database_url=postgres_url, redis_url=redis_url) as servers:
+def test_same_bytes_through_every_door(
+    tmp_path: Path, postgres_url: str, redis_url: str, subtests: pytest.Subtests
+) -> None:
+    with (
+        running(tmp_path / "embedded") as embedded,
+        running(tmp_path / "servers", database_url=postgres_url, redis_url=redis_url) as servers,
+    ):
         for name, body in SELF_CONTAINED.items():
             with subtests.test(msg=name):
-                targets = [raw_member(answer, "targets") for answer in (from_service(embedded, body), from_service(servers, body), from_command_line(body, tmp_path))]
+                targets = [
+                    raw_member(answer, "targets")
+                    for answer in (
+                        from_service(embedded, body),
+                        from_service(servers, body),
+                        from_command_line(body, tmp_path),
+                    )
+                ]
                 assert targets[0] == targets[1], f"{name}: SQLite and PostgreSQL + Redis differ"
                 assert targets[0] == targets[2], f"{name}: REST and command line differ"
         feed(embedded)
@@ -92,6 +114,12 @@ def test_same_bytes_through_every_door(tmp_path: Path, postgres_url: str, redis_
         for name, body in ON_STATE.items():
             with subtests.test(msg=name):
                 answers = from_service(embedded, body), from_service(servers, body)
-                assert raw_member(answers[0], "targets") == raw_member(answers[1], "targets"), f"{name}: the two stores of states differ"
-                sources = {row["volatility"]["source"] for row in orjson.loads(answers[0])["targets"] if "volatility" in row}
-                assert name == "cached_compact" or "state" in sources, f"{name}: no target was computed from a cached state"
+                assert raw_member(answers[0], "targets") == raw_member(answers[1], "targets"), (
+                    f"{name}: the two stores of states differ"
+                )
+                sources = {
+                    row["volatility"]["source"] for row in orjson.loads(answers[0])["targets"] if "volatility" in row
+                }
+                assert name == "cached_compact" or "state" in sources, (
+                    f"{name}: no target was computed from a cached state"
+                )

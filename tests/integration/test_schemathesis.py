@@ -27,6 +27,16 @@ EXAMPLES = 10
 def test_no_operation_breaks_its_contract(tmp_path: Path) -> None:
     with running(tmp_path / "data") as service:
         command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{service.url}/openapi.json"]
-        command += ["--checks", ",".join(CHECKS), "--max-examples", str(EXAMPLES), "--phases", "examples,coverage,fuzzing", "--seed", "1", "--no-color"]
+        command += [
+            "--checks",
+            ",".join(CHECKS),
+            "--max-examples",
+            str(EXAMPLES),
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--seed",
+            "1",
+            "--no-color",
+        ]
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
         assert result.returncode == 0, result.stdout[-12_000:] + result.stderr[-2_000:] + service.log_tail(2_000)

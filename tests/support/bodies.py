@@ -36,12 +36,25 @@ def midnight(moment: datetime) -> datetime:
 
 def series(symbol: str, seed: int, bars: int, as_of: datetime = AS_OF, *, start: float = 100.0) -> Body:
     """One posted series that ends at the last midnight."""
-    return {"symbol": symbol, "interval": "P1D", "end": text(midnight(as_of)), "calendar": "24/7", "close": closes(seed, bars, start=start)}
+    return {
+        "symbol": symbol,
+        "interval": "P1D",
+        "end": text(midnight(as_of)),
+        "calendar": "24/7",
+        "close": closes(seed, bars, start=start),
+    }
 
 
 def instrument(symbol: str) -> Body:
     """Linear contract with a lot, a tick and a minimum order."""
-    return {"symbol": symbol, "kind": "linear", "quote_currency": "USD", "lot": "0.001", "tick": "0.01", "min_notional": "10"}
+    return {
+        "symbol": symbol,
+        "kind": "linear",
+        "quote_currency": "USD",
+        "lot": "0.001",
+        "tick": "0.01",
+        "min_notional": "10",
+    }
 
 
 def position(index: int, bars: int) -> Body:
@@ -56,7 +69,7 @@ def signal(index: int) -> Body:
 
 
 def book(count: int, as_of: datetime = AS_OF, *, bars: int = 300, view: str = "full", **more: Any) -> Body:
-    """`count` described positions and signals under a 20 % volatility target, marked after `bars` closes that are not sent."""
+    """`count` described positions and signals, 20 % volatility target, marked after `bars` closes that are not sent."""
     return {
         "as_of": text(as_of),
         "interval": "P1D",
@@ -72,7 +85,9 @@ def book(count: int, as_of: datetime = AS_OF, *, bars: int = 300, view: str = "f
 
 def with_series(count: int, bars: int, as_of: datetime = AS_OF, **more: Any) -> Body:
     """Book that brings its closes."""
-    return book(count, as_of, bars=bars, series=[series(SYMBOLS[index], index, bars, as_of) for index in range(count)], **more)
+    return book(
+        count, as_of, bars=bars, series=[series(SYMBOLS[index], index, bars, as_of) for index in range(count)], **more
+    )
 
 
 def observations(count: int, bars: int, as_of: datetime = AS_OF) -> Body:
@@ -81,26 +96,62 @@ def observations(count: int, bars: int, as_of: datetime = AS_OF) -> Body:
     rows = []
     for index in range(count):
         prices = closes(index, bars)
-        rows += [{"symbol": SYMBOLS[index], "interval": "P1D", "close_time": text(last - DAY * (bars - 1 - bar)), "close": price} for bar, price in enumerate(prices)]
+        rows += [
+            {
+                "symbol": SYMBOLS[index],
+                "interval": "P1D",
+                "close_time": text(last - DAY * (bars - 1 - bar)),
+                "close": price,
+            }
+            for bar, price in enumerate(prices)
+        ]
     return {"observations": rows}
 
 
 def coins_and_options(as_of: datetime = AS_OF) -> Body:
     """Inverse perpetual, coin collateral, two options with implied volatility, and a hedge of their delta."""
     expiry = text(midnight(as_of) + 35 * DAY)
-    option = {"kind": "option", "underlying": "BTC-PERPETUAL", "base_currency": "BTC", "quote_currency": "USD", "lot": "0.1", "expiry": expiry}
+    option = {
+        "kind": "option",
+        "underlying": "BTC-PERPETUAL",
+        "base_currency": "BTC",
+        "quote_currency": "USD",
+        "lot": "0.1",
+        "expiry": expiry,
+    }
     return {
         "as_of": text(as_of),
         "account": {"equity": "250000", "currency": "USD", "collateral": [{"asset": "BTC", "amount": "1.5"}]},
         "instruments": [
-            {"symbol": "BTC-PERPETUAL", "kind": "inverse", "contract_multiplier": "10", "base_currency": "BTC", "quote_currency": "USD", "lot": "1", "tick": "0.5", "quantity_unit": "contracts"},
+            {
+                "symbol": "BTC-PERPETUAL",
+                "kind": "inverse",
+                "contract_multiplier": "10",
+                "base_currency": "BTC",
+                "quote_currency": "USD",
+                "lot": "1",
+                "tick": "0.5",
+                "quantity_unit": "contracts",
+            },
             {"symbol": "BTC-C", **option, "strike": "100000", "right": "call"},
             {"symbol": "BTC-P", **option, "strike": "85000", "right": "put"},
         ],
         "positions": [
             {"symbol": "BTC-PERPETUAL", "quantity": "-1200", "mark_price": "93120.5"},
-            {"symbol": "BTC-C", "quantity": "4", "implied_volatility": 0.52, "forward_price": "93600", "mark_price": "2950"},
-            {"symbol": "BTC-P", "quantity": "-2.5", "implied_volatility": 0.58, "forward_price": "93600", "mark_price": "2400"},
+            {
+                "symbol": "BTC-C",
+                "quantity": "4",
+                "implied_volatility": 0.52,
+                "forward_price": "93600",
+                "mark_price": "2950",
+            },
+            {
+                "symbol": "BTC-P",
+                "quantity": "-2.5",
+                "implied_volatility": 0.58,
+                "forward_price": "93600",
+                "mark_price": "2400",
+            },
         ],
         "series": [series("BTC-PERPETUAL", 3, 400, as_of, start=60_000.0)],
         "policy": {
@@ -116,7 +167,14 @@ def smallest(as_of: datetime = AS_OF) -> Body:
         "as_of": text(as_of),
         "account": {"equity": "100000", "currency": "USD"},
         "positions": [{"symbol": "BTC-PERP", "quantity": "0.85", "mark_price": "93120.5"}],
-        "series": [{"symbol": "BTC-PERP", "interval": "P1D", "end": text(midnight(as_of)), "close": closes(1, 120, start=90_000.0)}],
+        "series": [
+            {
+                "symbol": "BTC-PERP",
+                "interval": "P1D",
+                "end": text(midnight(as_of)),
+                "close": closes(1, 120, start=90_000.0),
+            }
+        ],
         "signals": [{"symbol": "BTC-PERP", "direction": 1}],
         "policy": {"sizing": {"method": "volatility_target", "target_volatility": 0.20}},
     }

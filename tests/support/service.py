@@ -80,12 +80,19 @@ class ServiceProcess:
         """Environment of the process."""
         kept = {name: os.environ[name] for name in TRUSTED_VARIABLES if name in os.environ}
         stores = {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
-        own = {"TRIMTAB_HOST": "127.0.0.1", "TRIMTAB_PORT": str(self.port), "TRIMTAB_DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
+        own = {
+            "TRIMTAB_HOST": "127.0.0.1",
+            "TRIMTAB_PORT": str(self.port),
+            "TRIMTAB_DATA_DIR": str(self.data_dir),
+            "PYTHONUNBUFFERED": "1",
+        }
         return kept | own | {name: value for name, value in stores.items() if value} | dict(self.environment)
 
     def migrate(self) -> None:
         """Bring the schema of the database up to date, as an operator does before the first start."""
-        result = subprocess.run([*trimtab(), "migrate"], cwd=ROOT, env=self.variables(), capture_output=True, text=True, check=False)
+        result = subprocess.run(
+            [*trimtab(), "migrate"], cwd=ROOT, env=self.variables(), capture_output=True, text=True, check=False
+        )
         if result.returncode != 0:
             raise ServiceDied(f"trimtab migrate failed:\n{result.stdout}{result.stderr}")
 
@@ -93,7 +100,14 @@ class ServiceProcess:
         """Start, and return once `/readyz` answers 200."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._log = self.log_path.open("ab")
-        self.process = subprocess.Popen([*trimtab(), "serve"], cwd=ROOT, env=self.variables(), stdout=self._log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            [*trimtab(), "serve"],
+            cwd=ROOT,
+            env=self.variables(),
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
         if self.cores:
             os.sched_setaffinity(self.process.pid, self.cores)
         self.wait_ready()
@@ -159,7 +173,9 @@ def answers(url: str) -> bool:
 
 
 @contextmanager
-def running(data_dir: Path, *, database_url: str | None = None, redis_url: str | None = None, **options: object) -> Iterator[ServiceProcess]:
+def running(
+    data_dir: Path, *, database_url: str | None = None, redis_url: str | None = None, **options: object
+) -> Iterator[ServiceProcess]:
     """Migrated and started service; ended at the exit of the block."""
     service = ServiceProcess(data_dir, database_url, redis_url, **options)  # type: ignore[arg-type]
     if database_url is not None:
