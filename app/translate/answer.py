@@ -80,9 +80,9 @@ def target_rows(inputs: EvaluationInputs, result: Evaluation, *, full: bool, exp
     weights = _weights(inputs, result)
     for index, (row, target) in enumerate(zip(inputs.rows, result.targets, strict=True)):
         out = _target_head(row, target)
-        if target.target is not None:
+        if target.target is not None and weights[index] is not None:
             out["weight"] = stat(weights[index])
-            if result.capacity is not None:
+            if result.capacity is not None and math.isfinite(result.capacity.scalar[index]):
                 out["scalar"] = stat(result.capacity.scalar[index])
         if full:
             _target_detail(out, inputs, result, index)

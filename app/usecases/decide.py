@@ -114,7 +114,7 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
         body["targets"] = target_rows(inputs, result, full=full, explain=request.options.explain)
     if decision.door is not Door.MARGIN:
         body["orders"] = order_rows(inputs, result.orders)
-    if decision.door in (Door.EVALUATIONS, Door.MARGIN) and full and result.margin_current is not None:
+    if decision.door in (Door.EVALUATIONS, Door.MARGIN) and result.margin_current is not None:
         margin = {"current": margin_block(inputs, result.margin_current)}
         if result.margin_target is not None:
             margin["target"] = margin_block(inputs, result.margin_target)

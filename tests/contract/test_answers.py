@@ -1,0 +1,120 @@
+"""Every answer fits its response model, and every recorded answer can be recomputed from its record."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from app.translate.instruments import by_key
+from app.translate.state_record import decode_state
+from app.usecases.call import Door
+from app.usecases.decide import AssumptionsRefused, Decision, Gathered, decide, render, state_record
+from app.usecases.evaluate_portfolio import REQUEST_MODELS, splice
+from models.api.evaluation import EvaluationResponse, HedgesResponse, MarginResponse, TargetsResponse
+from models.api.market import InstrumentIn
+from services.core.annualization import Calendar
+from services.engine import StateInput
+from services.risk.correlation import Ring
+from services.volatility.estimators.ewma import Ewma
+from services.volatility.forecast import forecast_series
+from tests.support import requests
+
+RECEIVED = datetime(2026, 11, 20, 0, 0, 6, 123456, tzinfo=UTC)
+RESPONSES = {Door.EVALUATIONS: EvaluationResponse, Door.TARGETS: TargetsResponse, Door.MARGIN: MarginResponse, Door.HEDGES: HedgesResponse}
+CASES: list[tuple[Door, dict[str, Any]]] = [
+    (Door.EVALUATIONS, requests.smallest()),
+    (Door.EVALUATIONS, requests.smallest(options={"view": "compact"})),
+    (Door.EVALUATIONS, requests.smallest(options={"explain": False})),
+    (Door.EVALUATIONS, requests.book()),
+    (Door.EVALUATIONS, requests.desk()),
+    (Door.EVALUATIONS, requests.smallest(account={"equity": "0", "currency": "USD"})),
+    (Door.EVALUATIONS, requests.smallest(account={"equity": "100000", "currency": "EUR"}, positions=[{"symbol": "BTC/USDT", "quantity": "1"}], signals=None)),
+    (Door.EVALUATIONS, requests.smallest(as_of="2026-11-01T00:00:00Z", series=[requests.series("BTC-PERP", end="2026-11-01T00:00:00Z")])),
+    (Door.TARGETS, requests.desk()),
+    (Door.MARGIN, requests.margin_only()),
+    (Door.HEDGES, requests.hedge_only()),
+]
+
+
+def decision(door: Door, body: dict[str, Any], gathered: Gathered | None = None) -> Decision:
+    raw = orjson.dumps(body)
+    request = REQUEST_MODELS[door].model_validate(orjson.loads(raw))
+    return decide(door, request, raw, gathered or Gathered(), evaluation_id="ev_" + "0" * 32, received_at=RECEIVED)
+
+
+@pytest.mark.parametrize(("door", "body"), CASES)
+def test_answers_fit_their_model(door: Door, body: dict[str, Any]) -> None:
+    answer = splice(render(decision(door, body), RECEIVED), 7)
+    fitted = RESPONSES[door].model_validate_json(answer)
+    assert fitted.audit.index == 7
+    again = orjson.loads(fitted.model_dump_json(by_alias=True, exclude_unset=True))
+    assert again.keys() == orjson.loads(answer).keys()
+
+
+def test_historical_answers_have_no_orders() -> None:
+    answer = orjson.loads(render(decision(*CASES[7]), RECEIVED))
+    assert (answer["mode"], answer["orders"]) == ("historical", [])
+    assert answer["targets"][0]["target_quantity"] is not None
+
+
+def test_no_number_of_an_answer_is_missing_silently() -> None:
+    """orjson writes NaN as null: every null is one that the model allows by name."""
+    allowed = {"data_as_of", "target_quantity", "order_quantity", "age_seconds", "initial", "maintenance", "rate_initial", "scope", "max_weight"}
+    allowed |= {"sizing", "prior_volatility", "hedging", "forecast_volatility", "value_at_risk", "expected_shortfall", "gamma_1pct", "vega_per_point"}
+    allowed |= {"theta_per_day", "diversification", "exposure_multiplier", "current_volatility", "max_quantity", "scalar"}
+
+    def nulls(value: Any, key: str = "") -> set[str]:
+        if isinstance(value, dict):
+            return {name for item, inner in value.items() for name in nulls(inner, item)}
+        if isinstance(value, list):
+            return {name for inner in value for name in nulls(inner, key)}
+        return {key} if value is None else set()
+
+    assert nulls(orjson.loads(render(decision(*CASES[4]), RECEIVED))) <= allowed
+
+
+def cached() -> Gathered:
+    """States of 20 markets, as a store would give them."""
+    body = requests.book()
+    states = {}
+    for item in body["series"]:
+        found = forecast_series(np.array(item["close"]), end=datetime(2026, 11, 20, tzinfo=UTC), bar_seconds=86_400, calendar=Calendar(), estimator=Ewma())
+        states[item["symbol"]] = StateInput(found.readout, Ring(found.readout.last_close_at, 86_400, found.standardized))
+    return Gathered(by_key([InstrumentIn(symbol="COIN3-PERP", kind="linear", lot="0.5", tick="0.01")]), states)
+
+
+@pytest.mark.parametrize("view", ["full", "compact"])
+def test_a_decision_on_cached_state_is_recomputed_from_its_record(view: str) -> None:
+    body = requests.book(interval="P1D", options={"view": view})
+    del body["series"]
+    gathered = cached()
+    made = decision(Door.EVALUATIONS, body, gathered)
+    states, registered, correlation = decode_state(state_record(made, gathered))
+    assert correlation is not None and correlation.matrix is not None
+    again = decision(Door.EVALUATIONS, body, Gathered(registered, states, correlation))
+    assert render(again, RECEIVED) == render(made, RECEIVED)
+
+
+def test_series_and_cached_state_of_the_same_bars_give_the_same_targets() -> None:
+    body = requests.book()
+    posted = orjson.loads(render(decision(Door.EVALUATIONS, body), RECEIVED))
+    del body["series"]
+    gathered = cached()
+    stated = orjson.loads(render(decision(Door.EVALUATIONS, {**body, "interval": "P1D"}, Gathered({}, gathered.states)), RECEIVED))
+    assert [row["target_quantity"] for row in posted["targets"]] == [row["target_quantity"] for row in stated["targets"]]
+
+
+def test_strict_refuses_what_would_be_assumed() -> None:
+    with pytest.raises(AssumptionsRefused) as refused:
+        decision(Door.EVALUATIONS, requests.smallest(options={"strict": True}))
+    assert {item["pointer"] for item in refused.value.assumptions} == {"/instruments"}
+
+
+def test_a_described_request_needs_no_assumption() -> None:
+    described = {"symbol": "BTC-PERP", "kind": "linear", "quote_currency": "USD", "lot": "0.001"}
+    body = requests.smallest(options={"strict": True}, instruments=[described])
+    assert orjson.loads(render(decision(Door.EVALUATIONS, body), RECEIVED))["assumptions"] == []
