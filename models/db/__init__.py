@@ -1,1 +1,1 @@
-
+"""Tables of the store. Knows nothing of the wire models."""

@@ -1,0 +1,160 @@
+"""Group commit: what waits, who gets which index, and what a caller is told.
+
+While one commit is on its way to the disk the next batch fills itself; there is no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from app.adapters.audit_codec import EncodedBody, encode_body, event_uuid
+from app.ports import Appended, AuditRecord, AuditUnavailable, IdempotencyMismatch, Outcome
+
+LOG_ID = 1
+MAX_QUEUE = 4096
+MAX_BATCH = 512
+
+Verdict = Appended | Exception
+"""What becomes of one record."""
+Scope = tuple[str, str, str]
+"""Tenant, route and idempotency key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is stored under an idempotency key."""
+
+    fingerprint: bytes
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record, encoded and ready to be placed."""
+
+    record: AuditRecord
+    event: uuid.UUID
+    body: EncodedBody
+
+    @property
+    def scope(self) -> Scope | None:
+        """Idempotency scope, if the record has a key."""
+        key = self.record.idempotency
+        return (self.record.tenant_id, key.route, key.key) if key else None
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Decision on one batch: `rows` to write with their indices, and a verdict for each entry in order."""
+
+    rows: list[tuple[int, Entry]]
+    verdicts: list[Verdict]
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """A record whose caller waits.
+
+    Writer and caller race for the token: the writer takes it before it writes, the caller when it gives up.
+    So a caller that gave up first knows that nothing will be written.
+    """
+
+    record: AuditRecord
+    future: asyncio.Future[Verdict]
+    _token: threading.Lock = field(default_factory=threading.Lock)
+    abandoned: bool = False
+
+    def claim(self) -> bool:
+        """Take the token; False if the other side has it."""
+        return self._token.acquire(blocking=False)
+
+    def resolve(self, verdict: Verdict) -> None:
+        """Tell the caller, if it still waits. On the event loop only."""
+        if not self.future.done():
+            self.future.set_result(verdict)
+
+
+async def settled(pending: Pending, timeout: float) -> Appended:
+    """Wait for the verdict on a record, never on the driver.
+
+    Raises
+    ------
+    AuditUnavailable
+        After `timeout` [s]: `rejected` if the write had not begun, else `unknown`.
+    """
+    try:
+        await asyncio.wait((pending.future,), timeout=timeout)
+    except asyncio.CancelledError:
+        pending.abandoned = True
+        pending.claim()
+        raise
+    if not pending.future.done():
+        pending.abandoned = True
+        outcome = Outcome.REJECTED if pending.claim() else Outcome.UNKNOWN
+        raise AuditUnavailable(f"the audit log did not answer within {timeout:g} s", outcome)
+    verdict = pending.future.result()
+    if isinstance(verdict, Exception):
+        raise verdict
+    return verdict
+
+
+def resolve_all(results: Iterable[tuple[Pending, Verdict]]) -> None:
+    """Tell every caller of a batch; one call on the event loop for all."""
+    for pending, verdict in results:
+        pending.resolve(verdict)
+
+
+def encode_entry(record: AuditRecord) -> Entry:
+    """Encode a record.
+
+    Raises
+    ------
+    ValueError
+        If its event id, time or fingerprint is malformed: a mistake of the program, not of the client.
+    """
+    event = event_uuid(record.event_id)
+    if event is None:
+        raise ValueError(f"event_id: must be ev_ and 32 hexadecimal digits; found {record.event_id!r}")
+    if record.recorded_at.tzinfo is None:
+        raise ValueError(f"recorded_at: must be aware; found {record.recorded_at.isoformat()}")
+    if record.idempotency is not None and len(record.idempotency.fingerprint) != 32:
+        raise ValueError(f"fingerprint: must be 32 bytes; found {len(record.idempotency.fingerprint)}")
+    return Entry(record, event, encode_body(record))
+
+
+def encode_all(records: Sequence[AuditRecord]) -> list[Entry | Exception]:
+    """Encode each record; one that cannot be encoded does not fail the others."""
+    encoded: list[Entry | Exception] = []
+    for record in records:
+        try:
+            encoded.append(encode_entry(record))
+        except Exception as error:
+            encoded.append(error)
+    return encoded
+
+
+def place(entries: Sequence[Entry], size: int, known: Mapping[Scope, Known]) -> Placement:
+    """Give out indices from `size` on, in order.
+
+    An entry whose idempotency key is stored, or used earlier in the batch, takes no index.
+    """
+    rows: list[tuple[int, Entry]] = []
+    verdicts: list[Verdict] = []
+    seen = dict(known)
+    for entry in entries:
+        scope, key = entry.scope, entry.record.idempotency
+        if scope is not None and key is not None and scope in seen:
+            former = seen[scope]
+            replay = former.fingerprint == key.fingerprint
+            verdicts.append(Appended(former.index, replayed=True) if replay else IdempotencyMismatch(key.key))
+            continue
+        index = size + len(rows)
+        if scope is not None and key is not None:
+            seen[scope] = Known(key.fingerprint, index)
+        rows.append((index, entry))
+        verdicts.append(Appended(index))
+    return Placement(rows, verdicts)

@@ -1,0 +1,92 @@
+"""The durable store of a process: audit log and instruments over one URL."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import asyncpg
+
+from app.adapters import postgres_audit, sqlite_audit
+from app.adapters.database_url import PostgresUrl, SqliteUrl, parse_database_url
+from app.adapters.file_lock import file_lock
+from app.adapters.postgres_audit import PostgresAuditLog, durability_warnings
+from app.adapters.postgres_connection import CONNECTION_ERRORS, PostgresReaders, unavailable
+from app.adapters.postgres_instruments import PostgresInstruments
+from app.adapters.postgres_writer import PostgresWriter
+from app.adapters.schema import DatabaseUnreachable, require_schema
+from app.adapters.sqlite_audit import SqliteAuditLog
+from app.adapters.sqlite_connection import SqliteReaders
+from app.adapters.sqlite_instruments import SqliteInstruments
+from app.adapters.sqlite_writer import SqliteWriter
+from app.ports import AuditLog, InstrumentStore
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Ports of one open store."""
+
+    audit: AuditLog
+    instruments: InstrumentStore
+
+
+@contextlib.asynccontextmanager
+async def open_database(url: str) -> AsyncIterator[Database]:
+    """Open the store at `url` and close it afterwards; what was accepted is written first.
+
+    Raises
+    ------
+    InvalidDatabaseUrl
+        For a URL of another kind.
+    SchemaMismatch
+        If the schema is not this program's; an embedded file that is new is created.
+    DatabaseUnreachable
+        If the store does not answer.
+    DatabaseInUse
+        If another process holds the embedded file.
+    """
+    target = parse_database_url(url)
+    await asyncio.to_thread(require_schema, url)
+    async with _open_sqlite(target) if isinstance(target, SqliteUrl) else _open_postgres(target) as database:
+        yield database
+
+
+@contextlib.asynccontextmanager
+async def open_audit_log(url: str) -> AsyncIterator[AuditLog]:
+    """Open only the audit log at `url`; see `open_database`."""
+    async with open_database(url) as database:
+        yield database.audit
+
+
+@contextlib.asynccontextmanager
+async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
+    with file_lock(target.path):
+        try:
+            writer = SqliteWriter(target.path, sqlite_audit.write_entries, asyncio.get_running_loop())
+        except sqlite3.Error as error:
+            raise DatabaseUnreachable(f"{target}: {error}") from None
+        readers = SqliteReaders(target.path)
+        try:
+            yield Database(SqliteAuditLog(writer, readers), SqliteInstruments(writer, readers))
+        finally:
+            await asyncio.to_thread(writer.close)
+            await asyncio.to_thread(readers.close)
+
+
+@contextlib.asynccontextmanager
+async def _open_postgres(target: PostgresUrl) -> AsyncIterator[Database]:
+    try:
+        readers = await PostgresReaders.open(target)
+    except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+        raise DatabaseUnreachable(f"{target}: {unavailable(error)}") from None
+    writer = PostgresWriter(target, postgres_audit.write_entries, postgres_audit.any_written)
+    try:
+        warnings = await durability_warnings(readers)
+        audit = PostgresAuditLog(writer, readers, await readers.server_version(), warnings)
+        yield Database(audit, PostgresInstruments(readers))
+    finally:
+        await writer.close()
+        await readers.close()

@@ -1,0 +1,184 @@
+"""Audit log in PostgreSQL, shared by any number of processes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Placement, Scope, place, settled
+from app.adapters.audit_codec import event_uuid
+from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, SIZE, RowReader, page_query
+from app.adapters.postgres_connection import PostgresReaders
+from app.adapters.postgres_writer import PostgresWriter
+from app.ports import (
+    IDEMPOTENCY_RETENTION,
+    Appended,
+    AuditDamaged,
+    AuditRecord,
+    EntrySummary,
+    EventKind,
+    IdempotentEntry,
+    StoredEntry,
+)
+
+_LOCK = f"SELECT size FROM log_head WHERE log_id = {LOG_ID} FOR UPDATE"  # noqa: S608 - a constant
+_KNOWN = (
+    "SELECT k.tenant_id, k.route, k.key, k.fingerprint, k.idx FROM idempotency k "
+    "JOIN unnest($1::text[], $2::text[], $3::text[]) AS w(tenant_id, route, key) USING (tenant_id, route, key)"
+)
+_WRITTEN = "SELECT EXISTS (SELECT FROM audit_entry WHERE event_id = ANY($1::uuid[]))"
+# One statement, one round trip. Each batch clears twice the keys it adds: the table stays bounded without a timer.
+_WRITE = f"""
+WITH entries AS (
+    INSERT INTO audit_entry (log_id, idx, event_id, recorded_at, tenant_id, kind, portfolio_id, client_reference,
+                             status, body_sha256, body_length, stored_length)
+    SELECT {LOG_ID}, * FROM unnest($1::bigint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
+                                   $7::text[], $8::smallint[], $9::bytea[], $10::int[], $11::int[])
+), bodies AS (
+    INSERT INTO audit_body (log_id, idx, body) SELECT {LOG_ID}, * FROM unnest($1::bigint[], $12::bytea[])
+), expired AS (
+    DELETE FROM idempotency WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM idempotency WHERE created_at < $19 ORDER BY created_at LIMIT 2 * cardinality($13::text[])))
+), keys AS (
+    INSERT INTO idempotency (tenant_id, route, key, fingerprint, log_id, idx, created_at)
+    SELECT k.tenant_id, k.route, k.key, k.fingerprint, {LOG_ID}, k.idx, k.created_at
+    FROM unnest($13::text[], $14::text[], $15::text[], $16::bytea[], $17::bigint[], $18::timestamptz[])
+         AS k(tenant_id, route, key, fingerprint, idx, created_at)
+)
+UPDATE log_head SET size = size + cardinality($1::bigint[]) WHERE log_id = {LOG_ID}
+"""  # noqa: S608 - only a constant is put in
+_READ = RowReader(lambda value: value, lambda value: value)
+
+
+async def write_entries(connection: asyncpg.Connection, entries: Sequence[Entry]) -> Placement:
+    """Take the lock of the log, place entries and insert them in the open transaction."""
+    size = await connection.fetchval(_LOCK)
+    # A statement after the lock sees what the former holder committed; in one statement with it, it would not.
+    placement = place(entries, size, await _known(connection, entries))
+    if placement.rows:
+        await connection.execute(_WRITE, *_columns(placement.rows))
+    return placement
+
+
+async def any_written(connection: asyncpg.Connection, entries: Sequence[Entry]) -> bool:
+    """Whether one of the entries is stored, once no transaction that could store it is left."""
+    await connection.execute(_LOCK)
+    found: bool = await connection.fetchval(_WRITTEN, [entry.event for entry in entries])
+    return found
+
+
+async def _known(connection: asyncpg.Connection, entries: Sequence[Entry]) -> dict[Scope, Known]:
+    scopes = list({entry.scope for entry in entries if entry.scope is not None})
+    if not scopes:
+        return {}
+    rows = await connection.fetch(_KNOWN, *map(list, zip(*scopes, strict=True)))
+    return {(row[0], row[1], row[2]): Known(row[3], row[4]) for row in rows}
+
+
+def _columns(rows: Sequence[tuple[int, Entry]]) -> list[Any]:
+    records = [entry.record for _, entry in rows]
+    bodies = [entry.body for _, entry in rows]
+    keyed = [
+        (index, record, record.idempotency)
+        for (index, _), record in zip(rows, records, strict=True)
+        if record.idempotency
+    ]
+    return [
+        [index for index, _ in rows],
+        [entry.event for _, entry in rows],
+        [record.recorded_at for record in records],
+        [record.tenant_id for record in records],
+        [EventKind(record.kind).value for record in records],
+        [record.portfolio_id for record in records],
+        [record.client_reference for record in records],
+        [record.status for record in records],
+        [body.sha256 for body in bodies],
+        [body.length for body in bodies],
+        [len(body.blob) for body in bodies],
+        [body.blob for body in bodies],
+        [record.tenant_id for _, record, _ in keyed],
+        [key.route for _, _, key in keyed],
+        [key.key for _, _, key in keyed],
+        [key.fingerprint for _, _, key in keyed],
+        [index for index, _, _ in keyed],
+        [record.recorded_at for _, record, _ in keyed],
+        max(record.recorded_at for record in records) - IDEMPOTENCY_RETENTION,
+    ]
+
+
+class PostgresAuditLog:
+    """`app.ports.AuditLog` on a server."""
+
+    def __init__(
+        self, writer: PostgresWriter, readers: PostgresReaders, version: str, warnings: tuple[str, ...]
+    ) -> None:
+        self._writer, self._readers = writer, readers
+        self._version, self._warnings = version, warnings
+
+    async def append(self, record: AuditRecord, *, timeout: float) -> Appended:
+        """Make the record durable, then return its index."""
+        pending = Pending(record, asyncio.get_running_loop().create_future())
+        self._writer.submit(pending)
+        appended = await settled(pending, timeout)
+        if not appended.replayed:
+            return appended
+        row = await self._readers.fetch_one(BY_INDEX, appended.index)
+        if row is None:
+            raise AuditDamaged(f"entry {appended.index} of a stored key is missing")
+        return Appended(appended.index, replayed=True, entry=_READ.entry(row))
+
+    async def find_idempotent(self, tenant_id: str, route: str, key: str) -> IdempotentEntry | None:
+        """Entry stored under the key."""
+        row = await self._readers.fetch_one(BY_KEY, tenant_id, route, key)
+        return _READ.idempotent(row) if row else None
+
+    async def get(self, tenant_id: str, event_id: str) -> StoredEntry | None:
+        """Entry with this event id."""
+        event = event_uuid(event_id)
+        row = await self._readers.fetch_one(BY_EVENT, tenant_id, event) if event else None
+        return _READ.entry(row) if row else None
+
+    async def entries(
+        self,
+        tenant_id: str,
+        *,
+        after: int | None,
+        limit: int,
+        kind: EventKind | None = None,
+        portfolio_id: str | None = None,
+        client_reference: str | None = None,
+    ) -> list[EntrySummary]:
+        """Page of summaries, ascending."""
+        text, arguments = page_query(tenant_id, after, limit, kind, portfolio_id, client_reference)
+        return [_READ.summary(row) for row in await self._readers.fetch(text, *arguments)]
+
+    async def size(self) -> int:
+        """Number of entries of the whole log."""
+        return int((await self._readers.fetch_one(SIZE))[0])
+
+    async def ping(self) -> None:
+        """Return if the server answers."""
+        await self._readers.fetch("SELECT 1")
+
+    def server_version(self) -> str:
+        """Version of the server when the log was opened."""
+        return self._version
+
+    def warnings(self) -> tuple[str, ...]:
+        """Settings of the server under which an acknowledged entry could be lost in a crash."""
+        return self._warnings
+
+
+async def durability_warnings(readers: PostgresReaders) -> tuple[str, ...]:
+    """Server settings that break the promise, as texts. `synchronous_commit` is set by each of our transactions."""
+    rows = await readers.fetch(
+        "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') ORDER BY name"
+    )
+    return tuple(
+        f"PostgreSQL {name} is {setting}: a crash of the machine can lose acknowledged entries"
+        for name, setting in rows
+        if setting != "on"
+    )

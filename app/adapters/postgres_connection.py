@@ -1,0 +1,130 @@
+"""PostgreSQL as both stores use it: how a connection is made, and a pool for reads that can be given up at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from app.adapters.database_url import PostgresUrl, redact
+from app.ports import AuditUnavailable
+
+CONNECT_SECONDS = 2.0
+READ_SECONDS = 1.5
+POOL_SIZE = 8
+
+CONNECTION_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+"""The server is away, going away, out of room, or does not let us in."""
+
+SERVER_SETTINGS = {
+    "application_name": "trimtab",
+    "timezone": "UTC",
+    # A client that vanishes must not keep the lock of the log.
+    "idle_in_transaction_session_timeout": "5s",
+    "lock_timeout": "2s",
+    "statement_timeout": "5s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10s",
+}
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc]
+    """Connection without the reset query on release (a round trip): our reads leave nothing behind in the session."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+async def connect(target: PostgresUrl) -> asyncpg.Connection:
+    """Connection of a writer.
+
+    Raises
+    ------
+    CONNECTION_ERRORS
+        If the server cannot be reached within `CONNECT_SECONDS`.
+    """
+    return await asyncpg.connect(target.dsn, timeout=CONNECT_SECONDS, server_settings=SERVER_SETTINGS)
+
+
+def unavailable(error: BaseException) -> AuditUnavailable:
+    """Refusal that names the error, without a password."""
+    return AuditUnavailable(f"PostgreSQL: {redact(str(error)) or type(error).__name__}")
+
+
+class PostgresReaders:
+    """Pool for reads. A read that takes too long is cut off on our side: a hung server never answers a cancellation."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, target: PostgresUrl) -> PostgresReaders:
+        """Pool with one connection, growing to `POOL_SIZE`."""
+        pool = await asyncpg.create_pool(
+            target.dsn,
+            min_size=1,
+            max_size=POOL_SIZE,
+            timeout=CONNECT_SECONDS,
+            server_settings=SERVER_SETTINGS,
+            connection_class=_Connection,
+        )
+        return cls(pool)
+
+    async def fetch(self, statement: str, *arguments: object) -> Sequence[Any]:
+        """Rows.
+
+        Raises
+        ------
+        AuditUnavailable
+            If there is no answer within `READ_SECONDS`.
+        """
+        deadline = asyncio.get_running_loop().time() + READ_SECONDS
+        try:
+            try:
+                return await self._fetch(statement, arguments, deadline)
+            except CONNECTION_ERRORS:
+                # A connection that died while it lay idle says so on its first use; a read may simply be repeated.
+                return await self._fetch(statement, arguments, deadline)
+        except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+            raise unavailable(error) from None
+
+    async def fetch_one(self, statement: str, *arguments: object) -> Any:
+        """First row, or None."""
+        rows = await self.fetch(statement, *arguments)
+        return rows[0] if rows else None
+
+    async def server_version(self) -> str:
+        """Such as ``PostgreSQL 18.6``."""
+        number = int((await self.fetch_one("SELECT current_setting('server_version_num')"))[0])
+        return f"PostgreSQL {number // 10_000}.{number % 10_000}"
+
+    async def _fetch(self, statement: str, arguments: Sequence[object], deadline: float) -> Sequence[Any]:
+        loop = asyncio.get_running_loop()
+        async with self._pool.acquire(timeout=max(deadline - loop.time(), 0.01)) as connection:
+            guard = loop.call_at(deadline, connection.terminate)
+            try:
+                rows: Sequence[Any] = await connection.fetch(statement, *arguments)
+            finally:
+                guard.cancel()
+            return rows
+
+    async def close(self) -> None:
+        """Close every connection, by force if the server does not answer."""
+        with contextlib.suppress(*CONNECTION_ERRORS):
+            done, _ = await asyncio.wait((asyncio.ensure_future(self._pool.close()),), timeout=READ_SECONDS)
+            if not done:
+                self._pool.terminate()

@@ -1,0 +1,232 @@
+"""The one task of a process that writes to PostgreSQL: everything queued becomes one transaction.
+
+The row of `log_head` is locked inside the transaction, so any number of processes give out contiguous indices without a
+leader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import asyncpg
+
+from app.adapters.audit_batch import MAX_BATCH, MAX_QUEUE, Entry, Pending, Placement, Verdict, encode_all, resolve_all
+from app.adapters.database_url import PostgresUrl
+from app.adapters.postgres_connection import CONNECTION_ERRORS, connect, unavailable
+from app.ports import AuditRecord, AuditUnavailable, Outcome
+
+logger = logging.getLogger(__name__)
+
+TRANSACTION_SECONDS = 5.0
+"""A transaction that takes longer is cut off: its connection is dropped; if COMMIT was sent, its fate is looked up."""
+RETRY_SECONDS = 0.1
+ATTEMPTS = 3
+CLOSE_SECONDS = 5.0
+THREAD_BYTES = 16_384
+"""Records up to this size together are compressed on the event loop: a change of thread would take as long."""
+
+RECORD_ERRORS = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    ValueError,  # the driver's own refusal of a value
+)
+"""The store refuses a record for what it holds."""
+
+TRANSIENT_ERRORS = (*CONNECTION_ERRORS, asyncpg.TransactionRollbackError, asyncpg.ObjectNotInPrerequisiteStateError)
+"""Nothing was written, and the same may succeed at once: connection lost, deadlock, lock not available."""
+
+WriteBatch = Callable[[asyncpg.Connection, Sequence[Entry]], Awaitable[Placement]]
+FindWritten = Callable[[asyncpg.Connection, Sequence[Entry]], Awaitable[bool]]
+
+
+class _CommitInDoubt(Exception):
+    """COMMIT was sent and no answer came."""
+
+    def __init__(self, placement: Placement) -> None:
+        self.placement = placement
+
+
+class PostgresWriter:
+    """Owner of the writing connection.
+
+    `write` places entries and inserts them in the open transaction; `written` takes the lock of the log and tells
+    whether any of the entries is stored.
+    """
+
+    def __init__(self, target: PostgresUrl, write: WriteBatch, written: FindWritten) -> None:
+        self._target, self._write, self._written = target, write, written
+        self._connection: asyncpg.Connection | None = None
+        self._queue: deque[Pending] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="audit-encoder")
+        self._task = asyncio.create_task(self._run(), name="postgres-writer")
+
+    def submit(self, pending: Pending) -> None:
+        """Queue a record.
+
+        Raises
+        ------
+        AuditUnavailable
+            If the queue is full or the store is closed.
+        """
+        if self._closing:
+            raise AuditUnavailable("the store is closed")
+        if len(self._queue) >= MAX_QUEUE:
+            raise AuditUnavailable(f"{MAX_QUEUE} records wait already")
+        self._queue.append(pending)
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Write what is queued, for at most `CLOSE_SECONDS`, then close."""
+        self._closing = True
+        self._wake.set()
+        await asyncio.wait((self._task,), timeout=CLOSE_SECONDS)
+        self._task.cancel()
+        self._reject_queued(AuditUnavailable("the store is closed"))
+        self._drop()
+        self._encoder.shutdown(wait=False)
+
+    async def _run(self) -> None:
+        while await self._something_queued():
+            try:
+                await self._connected()
+            except CONNECTION_ERRORS as error:
+                await self._outage(error)
+                continue
+            if batch := self._take():
+                resolve_all(zip(batch, await self._verdicts(batch), strict=True))
+
+    async def _something_queued(self) -> bool:
+        while not self._queue and not self._closing:
+            self._wake.clear()
+            await self._wake.wait()
+        return bool(self._queue)
+
+    def _take(self) -> list[Pending]:
+        batch: list[Pending] = []
+        while self._queue and len(batch) < MAX_BATCH:
+            if (pending := self._queue.popleft()).claim():
+                batch.append(pending)
+        return batch
+
+    async def _verdicts(self, batch: Sequence[Pending]) -> list[Verdict]:
+        try:
+            encoded = await self._encode([pending.record for pending in batch])
+            entries = {place: item for place, item in enumerate(encoded) if isinstance(item, Entry)}
+            waiting = [batch[place] for place in entries]
+            written = dict(zip(entries, await self._entries(list(entries.values()), waiting), strict=True))
+            return [item if isinstance(item, Exception) else written[place] for place, item in enumerate(encoded)]
+        except Exception as error:
+            logger.exception("the writer of the audit log failed")
+            self._drop()
+            return [AuditUnavailable(f"internal error: {type(error).__name__}", Outcome.UNKNOWN)] * len(batch)
+
+    async def _encode(self, records: Sequence[AuditRecord]) -> list[Entry | Exception]:
+        if sum(len(record.request) + len(record.response) + len(record.state) for record in records) <= THREAD_BYTES:
+            return encode_all(records)
+        return await asyncio.get_running_loop().run_in_executor(self._encoder, encode_all, records)
+
+    async def _entries(self, entries: Sequence[Entry], waiting: Sequence[Pending]) -> list[Verdict]:
+        """Write entries; each repetition is safe, because the former attempt is known to have left nothing."""
+        if not entries:
+            return []
+        last: BaseException | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                return (await self._transaction(await self._connected(), entries)).verdicts
+            except _CommitInDoubt as doubt:
+                last = doubt.__cause__
+                written = await self._settle(entries, waiting)
+                if written is None:
+                    return [AuditUnavailable("the commit is in doubt", Outcome.UNKNOWN)] * len(entries)
+                if written:
+                    return doubt.placement.verdicts
+            except RECORD_ERRORS as error:
+                return await self._apart(entries, waiting, error)
+            except TRANSIENT_ERRORS as error:
+                last = error
+            except asyncpg.PostgresError as error:
+                logger.exception("the audit log cannot be written")
+                return [unavailable(error)] * len(entries)
+        return [unavailable(last or TimeoutError())] * len(entries)
+
+    async def _apart(self, entries: Sequence[Entry], waiting: Sequence[Pending], error: Exception) -> list[Verdict]:
+        """One record that the store refuses must not fail its neighbours: write each on its own."""
+        if len(entries) == 1:
+            logger.error("the store refused audit entry %s", entries[0].record.event_id, exc_info=error)
+            return [unavailable(error)]
+        return [
+            verdict
+            for entry, pending in zip(entries, waiting, strict=True)
+            for verdict in await self._entries([entry], [pending])
+        ]
+
+    async def _transaction(self, connection: asyncpg.Connection, entries: Sequence[Entry]) -> Placement:
+        guard = asyncio.get_running_loop().call_later(TRANSACTION_SECONDS, connection.terminate)
+        try:
+            await connection.execute("BEGIN; SET LOCAL synchronous_commit = on")
+            placement = await self._write(connection, entries)
+            try:
+                await connection.execute("COMMIT")
+            except Exception as error:
+                if placement.rows:
+                    raise _CommitInDoubt(placement) from error
+            return placement
+        except BaseException:
+            # Dropping the connection rolls back, whatever state it is in.
+            self._drop()
+            raise
+        finally:
+            guard.cancel()
+
+    async def _settle(self, entries: Sequence[Entry], waiting: Sequence[Pending]) -> bool | None:
+        """Whether an attempt whose COMMIT was not answered has been written; None once nobody waits for the answer.
+
+        The lock of the log is taken first: the former transaction holds it until it has ended, so what is seen then is
+        final.
+        """
+        while not all(pending.abandoned for pending in waiting):
+            try:
+                return await self._look_up(await self._connected(), entries)
+            except TRANSIENT_ERRORS as error:
+                self._drop()
+                await self._outage(error)
+        return None
+
+    async def _look_up(self, connection: asyncpg.Connection, entries: Sequence[Entry]) -> bool:
+        guard = asyncio.get_running_loop().call_later(TRANSACTION_SECONDS, connection.terminate)
+        try:
+            await connection.execute("BEGIN")
+            found = await self._written(connection, entries)
+            await connection.execute("ROLLBACK")
+            return found
+        finally:
+            guard.cancel()
+
+    async def _connected(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await connect(self._target)
+        return self._connection
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(*CONNECTION_ERRORS):
+                connection.terminate()
+
+    async def _outage(self, error: BaseException) -> None:
+        """Refuse all that waits at once: nothing of it was written. Then leave the server a moment."""
+        self._reject_queued(unavailable(error))
+        await asyncio.sleep(RETRY_SECONDS)
+
+    def _reject_queued(self, refusal: AuditUnavailable) -> None:
+        while self._queue:
+            if (pending := self._queue.popleft()).claim():
+                pending.resolve(refusal)

@@ -1,0 +1,163 @@
+"""Audit log in an embedded SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Scope, Verdict, place, settled
+from app.adapters.audit_codec import event_uuid
+from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, SIZE, RowReader, page_query
+from app.adapters.sqlite_connection import SqliteReaders, from_microseconds, microseconds
+from app.adapters.sqlite_writer import SqliteWriter
+from app.ports import (
+    IDEMPOTENCY_RETENTION,
+    Appended,
+    AuditDamaged,
+    AuditRecord,
+    EntrySummary,
+    EventKind,
+    IdempotentEntry,
+    StoredEntry,
+)
+
+_KNOWN = "SELECT fingerprint, idx FROM idempotency WHERE tenant_id = ? AND route = ? AND key = ?"
+_INSERT_ENTRY = (
+    "INSERT INTO audit_entry (log_id, idx, event_id, recorded_at, tenant_id, kind, portfolio_id, client_reference, "
+    "status, body_sha256, body_length, stored_length) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_BODY = "INSERT INTO audit_body (log_id, idx, body) VALUES (?, ?, ?)"
+_INSERT_KEY = (
+    "INSERT INTO idempotency (tenant_id, route, key, fingerprint, log_id, idx, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_ADVANCE = "UPDATE log_head SET size = ? WHERE log_id = ?"
+# Each batch clears twice what it adds: the table stays bounded without a timer.
+_SWEEP = (
+    "DELETE FROM idempotency WHERE rowid IN "
+    "(SELECT rowid FROM idempotency WHERE created_at < ? ORDER BY created_at LIMIT ?)"
+)
+_RETENTION = int(IDEMPOTENCY_RETENTION.total_seconds() * 1_000_000)
+_READ = RowReader(from_microseconds, lambda value: uuid.UUID(bytes=value))
+
+
+def write_entries(connection: sqlite3.Connection, entries: Sequence[Entry]) -> list[Verdict]:
+    """Place entries and put them into the open transaction."""
+    size: int = connection.execute(SIZE).fetchone()[0]
+    placement = place(entries, size, _known(connection, entries))
+    rows = placement.rows
+    connection.executemany(_INSERT_ENTRY, [_entry_row(index, entry) for index, entry in rows])
+    connection.executemany(_INSERT_BODY, [(LOG_ID, index, entry.body.blob) for index, entry in rows])
+    if keys := [_key_row(index, entry) for index, entry in rows if entry.scope is not None]:
+        connection.execute(_SWEEP, (max(row[-1] for row in keys) - _RETENTION, 2 * len(keys)))
+        connection.executemany(_INSERT_KEY, keys)
+    connection.execute(_ADVANCE, (size + len(rows), LOG_ID))
+    return placement.verdicts
+
+
+def _known(connection: sqlite3.Connection, entries: Sequence[Entry]) -> dict[Scope, Known]:
+    scopes = {entry.scope for entry in entries if entry.scope is not None}
+    found = {scope: connection.execute(_KNOWN, scope).fetchone() for scope in scopes}
+    return {scope: Known(row[0], row[1]) for scope, row in found.items() if row is not None}
+
+
+def _entry_row(index: int, entry: Entry) -> tuple[object, ...]:
+    record, body = entry.record, entry.body
+    return (
+        LOG_ID,
+        index,
+        entry.event.bytes,
+        microseconds(record.recorded_at),
+        record.tenant_id,
+        EventKind(record.kind).value,
+        record.portfolio_id,
+        record.client_reference,
+        record.status,
+        body.sha256,
+        body.length,
+        len(body.blob),
+    )
+
+
+def _key_row(index: int, entry: Entry) -> tuple[str, str, str, bytes, int, int, int]:
+    key = entry.record.idempotency
+    assert key is not None
+    return (
+        entry.record.tenant_id,
+        key.route,
+        key.key,
+        key.fingerprint,
+        LOG_ID,
+        index,
+        microseconds(entry.record.recorded_at),
+    )
+
+
+class SqliteAuditLog:
+    """`app.ports.AuditLog` on one file and one process."""
+
+    def __init__(self, writer: SqliteWriter, readers: SqliteReaders) -> None:
+        self._writer, self._readers = writer, readers
+
+    async def append(self, record: AuditRecord, *, timeout: float) -> Appended:
+        """Make the record durable, then return its index."""
+        pending = Pending(record, asyncio.get_running_loop().create_future())
+        self._writer.submit(pending)
+        appended = await settled(pending, timeout)
+        if not appended.replayed:
+            return appended
+        row = await self._one(BY_INDEX, appended.index)
+        if row is None:
+            raise AuditDamaged(f"entry {appended.index} of a stored key is missing")
+        return Appended(appended.index, replayed=True, entry=_READ.entry(row))
+
+    async def find_idempotent(self, tenant_id: str, route: str, key: str) -> IdempotentEntry | None:
+        """Entry stored under the key."""
+        row = await self._one(BY_KEY, tenant_id, route, key)
+        return _READ.idempotent(row) if row else None
+
+    async def get(self, tenant_id: str, event_id: str) -> StoredEntry | None:
+        """Entry with this event id."""
+        event = event_uuid(event_id)
+        row = await self._one(BY_EVENT, tenant_id, event.bytes) if event else None
+        return _READ.entry(row) if row else None
+
+    async def entries(
+        self,
+        tenant_id: str,
+        *,
+        after: int | None,
+        limit: int,
+        kind: EventKind | None = None,
+        portfolio_id: str | None = None,
+        client_reference: str | None = None,
+    ) -> list[EntrySummary]:
+        """Page of summaries, ascending."""
+        text, arguments = page_query(tenant_id, after, limit, kind, portfolio_id, client_reference)
+        rows = await self._readers.run(
+            lambda connection: connection.execute(text.replace("$", "?"), arguments).fetchall()
+        )
+        return [_READ.summary(row) for row in rows]
+
+    async def size(self) -> int:
+        """Number of entries of the whole log."""
+        row = await self._one(SIZE)
+        return int(row[0]) if row else 0
+
+    async def ping(self) -> None:
+        """Return if the file answers."""
+        await self.size()
+
+    def server_version(self) -> str:
+        """Version of the library."""
+        return f"SQLite {sqlite3.sqlite_version}"
+
+    def warnings(self) -> tuple[str, ...]:
+        """None: WAL with synchronous=FULL is set on the writing connection itself."""
+        return ()
+
+    async def _one(self, text: str, *arguments: object) -> tuple[Any, ...] | None:
+        statement = text.replace("$", "?")
+        return await self._readers.run(lambda connection: connection.execute(statement, arguments).fetchone())

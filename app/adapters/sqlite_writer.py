@@ -1,0 +1,168 @@
+"""The one thread that writes to the embedded store: everything queued becomes one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+from app.adapters.audit_batch import MAX_BATCH, MAX_QUEUE, Entry, Pending, Verdict, encode_all, resolve_all
+from app.adapters.sqlite_connection import connect
+from app.ports import AuditRecord, AuditUnavailable, Outcome
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+WriteEntries = Callable[[sqlite3.Connection, Sequence[Entry]], list[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Another change, in a transaction of its own."""
+
+    work: Callable[[sqlite3.Connection], None]
+    done: asyncio.Future[Exception | None]
+
+
+class SqliteWriter:
+    """Owner of the writing connection. `write` puts entries into the open transaction and returns their verdicts.
+
+    Compression, hashing and the disk all happen in this thread; the event loop is called back once a batch.
+    """
+
+    def __init__(self, path: Path, write: WriteEntries, loop: asyncio.AbstractEventLoop) -> None:
+        self._path, self._write, self._loop = path, write, loop
+        self._connection: sqlite3.Connection | None = connect(path, writes=True)
+        self._queue: SimpleQueue[Pending | Task | None] = SimpleQueue()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, item: Pending | Task) -> None:
+        """Queue a record or a task.
+
+        Raises
+        ------
+        AuditUnavailable
+            If the queue is full or the store is closed.
+        """
+        if self._closing:
+            raise AuditUnavailable("the store is closed")
+        if self._queue.qsize() >= MAX_QUEUE:
+            raise AuditUnavailable(f"{MAX_QUEUE} records wait already")
+        self._queue.put(item)
+
+    def close(self) -> None:
+        """Write everything queued, then close. Blocking."""
+        self._closing = True
+        self._queue.put(None)
+        self._thread.join()
+        self._disconnect()
+
+    def _run(self) -> None:
+        open_for_more = True
+        while open_for_more:
+            items = self._take()
+            open_for_more = None not in items
+            self._commit([item for item in items if isinstance(item, Pending) and item.claim()])
+            for item in items:
+                if isinstance(item, Task):
+                    self._perform(item)
+
+    def _take(self) -> list[Pending | Task | None]:
+        items = [self._queue.get()]
+        with contextlib.suppress(Empty):
+            while len(items) < MAX_BATCH:
+                items.append(self._queue.get_nowait())
+        return items
+
+    def _commit(self, batch: Sequence[Pending]) -> None:
+        if batch:
+            verdicts = self._verdicts([pending.record for pending in batch])
+            self._call_back(resolve_all, list(zip(batch, verdicts, strict=True)))
+
+    def _verdicts(self, records: Sequence[AuditRecord]) -> list[Verdict]:
+        encoded = encode_all(records)
+        entries = [item for item in encoded if isinstance(item, Entry)]
+        verdicts = iter(self._entries(entries))
+        return [next(verdicts) if isinstance(item, Entry) else item for item in encoded]
+
+    def _entries(self, entries: Sequence[Entry]) -> list[Verdict]:
+        if not entries:
+            return []
+        try:
+            return self._transaction(lambda connection: self._write(connection, entries))
+        except Exception as error:
+            if len(entries) > 1 and isinstance(error, sqlite3.IntegrityError | sqlite3.DataError | UnicodeError):
+                # One record that the store refuses must not fail its neighbours.
+                return [verdict for entry in entries for verdict in self._entries([entry])]
+            return [_unavailable(error)] * len(entries)
+
+    def _perform(self, task: Task) -> None:
+        result: Exception | None = None
+        try:
+            self._transaction(task.work)
+        except Exception as error:
+            result = _unavailable(error)
+        self._call_back(_finish, task.done, result)
+
+    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._connected()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            result = work(connection)
+            connection.execute("COMMIT")
+        except Exception as error:
+            self._roll_back(connection, error)
+            raise
+        return result
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = connect(self._path, writes=True)
+        return self._connection
+
+    def _roll_back(self, connection: sqlite3.Connection, error: Exception) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            logger.exception("rolling back failed")
+        if isinstance(error, sqlite3.OperationalError):
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+    def _call_back(self, function: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+
+def _finish(done: asyncio.Future[Exception | None], result: Exception | None) -> None:
+    if not done.done():
+        done.set_result(result)
+
+
+def _unavailable(error: Exception) -> AuditUnavailable:
+    logger.error("the embedded store refused a write", exc_info=error)
+    return AuditUnavailable(f"SQLite: {error}", Outcome.UNKNOWN if _in_doubt(error) else Outcome.REJECTED)
+
+
+def _in_doubt(error: Exception) -> bool:
+    """Whether the write may yet appear.
+
+    After a failed write or sync, recovery from a crash could find the commit complete. A full disk or a busy database
+    fails before the commit mark is written, and rolls back for certain.
+    """
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR
