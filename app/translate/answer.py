@@ -1,6 +1,7 @@
 """An evaluation as an answer of the wire: numbers become strings here, and nowhere else.
 
-Answers are built as plain dictionaries and written by orjson: validating 40 kB of our own output on every request would cost
+Answers are built as plain dictionaries and written by orjson: validating 40 kB of our own output on every request
+would cost
 more than computing it. The contract tests validate every kind of answer against its response model instead.
 """
 
@@ -58,7 +59,11 @@ def _significant(value: Decimal) -> Decimal:
 
 def quantity(row: Row, contracts: Decimal, held: Decimal) -> str:
     """Quantity text; a row that does not move gives back the client's own digits."""
-    return plain(row.quantity) if contracts == held and not row.open_buys and not row.open_sells else plain(in_unit(row, contracts))
+    return (
+        plain(row.quantity)
+        if contracts == held and not row.open_buys and not row.open_sells
+        else plain(in_unit(row, contracts))
+    )
 
 
 def identity(row: Row) -> dict[str, Any]:
@@ -97,7 +102,12 @@ def target_rows(inputs: EvaluationInputs, result: Evaluation, *, full: bool, exp
 
 def _target_head(row: Row, target: Target) -> dict[str, Any]:
     out = identity(row)
-    out["status"], out["action"], out["permission"], out["reason"] = target.status, target.action, target.permission, target.reason
+    out["status"], out["action"], out["permission"], out["reason"] = (
+        target.status,
+        target.action,
+        target.permission,
+        target.reason,
+    )
     if target.detail:
         out["detail"] = target.detail
     out["quantity_unit"] = row.unit
@@ -115,15 +125,22 @@ def _target_head(row: Row, target: Target) -> dict[str, Any]:
 def _target_detail(out: dict[str, Any], inputs: EvaluationInputs, result: Evaluation, index: int) -> None:
     row, target = inputs.rows[index], result.targets[index]
     if row.price is not None:
-        out["price_used"] = {"value": decimal_text(row.price.value), "source": row.price.source, "age_seconds": stat(row.price.age_seconds)}
+        out["price_used"] = {
+            "value": decimal_text(row.price.value),
+            "source": row.price.source,
+            "age_seconds": stat(row.price.age_seconds),
+        }
         if target.target is not None:
             contracts = float(target.target)
             out["target_contracts"] = plain(target.target)
             out["target_base"] = decimal_text(contracts * row.instrument.base_per_contract(row.price.value))
             out["target_notional"] = money(contracts * float(result.columns.unit_value[index]))
-    capacity = result.capacity
-    if capacity is not None and capacity.long[index] is not None and capacity.short[index] is not None:
-        out["capacity"] = {"long": plain(in_unit(row, capacity.long[index])), "short": plain(in_unit(row, capacity.short[index]))}
+    long, short = (result.capacity.long[index], result.capacity.short[index]) if result.capacity else (None, None)
+    if long is not None and short is not None:
+        out["capacity"] = {
+            "long": plain(in_unit(row, long)),
+            "short": plain(in_unit(row, short)),
+        }
     readout = result.columns.states[index].readout
     if readout is not None:
         out["volatility"] = volatility_block(readout)
@@ -149,7 +166,12 @@ def volatility_block(readout: VolatilityReadout) -> dict[str, Any]:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    out: dict[str, Any] = {"stage": step.stage, "in": decimal_text(step.before), "out": decimal_text(step.after), "parameter": step.parameter}
+    out: dict[str, Any] = {
+        "stage": step.stage,
+        "in": decimal_text(step.before),
+        "out": decimal_text(step.after),
+        "parameter": step.parameter,
+    }
     if step.bound:
         out["bound_by"] = step.parameter
     elif step.factor is not None and step.stage not in ("buffer", "rounding", "collateral"):
@@ -165,9 +187,17 @@ def _binding(trail: Trail, index: int, target: Target) -> list[dict[str, Any]]:
     bound = {step.stage for step in trail.steps(index) if step.bound}
     tightest = next((limit for limit in limits if limit.stage in bound), limits[0])
     following = next((limit for limit in limits if limit.allowed >= tightest.allowed and limit is not tightest), None)
-    out: dict[str, Any] = {"stage": tightest.stage, "parameter": tightest.parameter, "slack": decimal_text(max(tightest.allowed - size, 0.0))}
+    out: dict[str, Any] = {
+        "stage": tightest.stage,
+        "parameter": tightest.parameter,
+        "slack": decimal_text(max(tightest.allowed - size, 0.0)),
+    }
     if following is not None:
-        out["next"] = {"stage": following.stage, "parameter": following.parameter, "allowed": decimal_text(following.allowed)}
+        out["next"] = {
+            "stage": following.stage,
+            "parameter": following.parameter,
+            "allowed": decimal_text(following.allowed),
+        }
     return [out]
 
 
@@ -176,7 +206,10 @@ def _weights(inputs: EvaluationInputs, result: Evaluation) -> list[float | None]
     if equity <= 0:
         return [None] * len(result.targets)
     final = [float(target.target) if target.target is not None else math.nan for target in result.targets]
-    return [value if math.isfinite(value) else None for value in (np.array(final) * result.columns.unit_value / equity).tolist()]
+    return [
+        value if math.isfinite(value) else None
+        for value in (np.array(final) * result.columns.unit_value / equity).tolist()
+    ]
 
 
 def order_rows(inputs: EvaluationInputs, orders: Sequence[Order]) -> list[dict[str, Any]]:
@@ -185,7 +218,12 @@ def order_rows(inputs: EvaluationInputs, orders: Sequence[Order]) -> list[dict[s
     moments = {order.valid_until: time_text(order.valid_until) for order in orders}
     for order in orders:
         row, size = inputs.rows[order.row], abs(order.contracts)
-        out: dict[str, Any] = {"client_order_id": order.client_order_id, "sequence": order.sequence, "bundle_id": order.bundle_id, "symbol": row.symbol}
+        out: dict[str, Any] = {
+            "client_order_id": order.client_order_id,
+            "sequence": order.sequence,
+            "bundle_id": order.bundle_id,
+            "symbol": row.symbol,
+        }
         if row.venue:
             out["venue"] = row.venue
         if row.account_id:

@@ -34,7 +34,10 @@ def domain_instrument(wire: InstrumentIn) -> Instrument:
         max_quantity=wire.max_quantity,
         min_notional=float(wire.min_notional or 0),
         max_leverage=wire.max_leverage,
-        margin_tiers=tuple(MarginTier(float(tier.floor), tier.maintenance_rate, float(tier.maintenance_amount), tier.initial_rate) for tier in wire.margin_tiers),
+        margin_tiers=tuple(
+            MarginTier(float(tier.floor), tier.maintenance_rate, float(tier.maintenance_amount), tier.initial_rate)
+            for tier in wire.margin_tiers
+        ),
         strike=float(wire.strike) if wire.strike is not None else None,
         expiry=wire.expiry,
         right=Right(wire.right) if wire.right else None,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,9 @@ class Notes:
 
     def warn(self, code: str, detail: str, symbol: str | None = None) -> None:
         """Something is worth a look."""
-        self.warnings.append({"code": code, "detail": detail, "symbol": symbol} if symbol else {"code": code, "detail": detail})
+        self.warnings.append(
+            {"code": code, "detail": detail, "symbol": symbol} if symbol else {"code": code, "detail": detail}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +75,20 @@ class StateNeed:
 
 
 def row_keys(request: SnapshotIn, described: Mapping[InstrumentKey, Instrument]) -> list[RowKey]:
-    """Rows of a request: its positions, then signals without a position, else series that are no underlying of a row."""
+    """Rows of a request: its positions, then signals without a position, else series that are no underlying of a
+    row.
+    """
     keys = {RowKey(row.symbol, row.venue, row.account_id, row.position_side): None for row in request.positions}
     held = {key.symbol for key in keys}
     for signal in request.signals or ():
         if signal.symbol not in held:
             keys.setdefault(RowKey(signal.symbol, signal.venue, signal.account_id))
     taken = {key.symbol for key in keys}
-    taken |= {instrument.underlying for key in keys if (instrument := find(described, key.venue, key.symbol)) and instrument.underlying}
+    taken |= {
+        instrument.underlying
+        for key in keys
+        if (instrument := find(described, key.venue, key.symbol)) and instrument.underlying
+    }
     if not request.signals:
         for item in request.series:
             if item.symbol not in taken:
@@ -87,7 +96,9 @@ def row_keys(request: SnapshotIn, described: Mapping[InstrumentKey, Instrument])
     return list(keys)
 
 
-def describe_instruments(request: SnapshotIn, registered: Mapping[InstrumentKey, Instrument]) -> dict[InstrumentKey, Instrument]:
+def describe_instruments(
+    request: SnapshotIn, registered: Mapping[InstrumentKey, Instrument]
+) -> dict[InstrumentKey, Instrument]:
     """Registered instruments, overridden by those of the request."""
     return {**registered, **by_key(request.instruments)} if registered else by_key(request.instruments)
 
@@ -137,7 +148,9 @@ def translate(
     rows = tuple(builder.row(key) for key in keys)
     builder.summarise()
     if states and request.interval is None:
-        notes.assume("/interval", DEFAULT_INTERVAL, "cached volatility states of daily bars are used where no series is sent")
+        notes.assume(
+            "/interval", DEFAULT_INTERVAL, "cached volatility states of daily bars are used where no series is sent"
+        )
     return Snapshot(as_of, account(request), rows, series, notes)
 
 
@@ -147,13 +160,21 @@ def event_time(request: SnapshotIn, received_at: datetime, notes: Notes) -> date
         notes.assume("/as_of", received_at.isoformat(), "the time of receipt is taken as the event time")
         return received_at
     if request.as_of > received_at + CLOCK_SKEW:
-        raise InvalidInput("as_of", f"must not lie in the future (server time {received_at.isoformat()})", request.as_of.isoformat(), "check your clock against GET /v1/time")
+        raise InvalidInput(
+            "as_of",
+            f"must not lie in the future (server time {received_at.isoformat()})",
+            request.as_of.isoformat(),
+            "check your clock against GET /v1/time",
+        )
     return request.as_of
 
 
 def account(request: SnapshotIn) -> Account:
     """Account of the core."""
-    collateral = tuple(Collateral(item.asset, float(item.amount), float(item.price) if item.price else None) for item in request.account.collateral)
+    collateral = tuple(
+        Collateral(item.asset, float(item.amount), float(item.price) if item.price else None)
+        for item in request.account.collateral
+    )
     return Account(float(request.account.equity), request.account.currency, collateral)
 
 
@@ -177,7 +198,12 @@ def series_input(item: SeriesIn, index: int, as_of: datetime, notes: Notes) -> S
                 "if the last bar is still open, leave it out",
             )
         if item.end + timedelta(seconds=seconds) <= as_of:
-            notes.warn("bar_missing", f"a whole {item.interval} bar fits between end and as_of: if your times label the open of a bar, end is the open plus one interval", item.symbol)
+            notes.warn(
+                "bar_missing",
+                f"a whole {item.interval} bar fits between end and as_of: "
+                "if your times label the open of a bar, end is the open plus one interval",
+                item.symbol,
+            )
         return SeriesInput(np.array(item.close, dtype=float), item.end, seconds, calendar_of(item))
     return _ohlcv(item, index, seconds, as_of, notes)
 
@@ -187,19 +213,36 @@ def _ohlcv(item: SeriesIn, index: int, seconds: int, as_of: datetime, notes: Not
     opens = np.array([row[0] for row in item.ohlcv], dtype=float) / 1000.0
     closes = np.array([row[4] for row in item.ohlcv], dtype=float)
     if not (0.0 <= opens[0] and opens[-1] < 7.26e9):
-        raise InvalidInput(f"series.{index}.ohlcv", "needs timestamps in milliseconds, as ccxt returns them", item.ohlcv[0][0], "multiply seconds by 1000")
+        raise InvalidInput(
+            f"series.{index}.ohlcv",
+            "needs timestamps in milliseconds, as ccxt returns them",
+            item.ohlcv[0][0],
+            "multiply seconds by 1000",
+        )
     steps = np.diff(opens)
     if steps.size and steps.min() <= 0:
         place = int(np.argmin(steps)) + 1
-        raise InvalidInput(f"series.{index}.ohlcv.{place}", "must be later than the row before it", item.ohlcv[place][0], "sort the bars, oldest first, without repeats")
+        raise InvalidInput(
+            f"series.{index}.ohlcv.{place}",
+            "must be later than the row before it",
+            item.ohlcv[place][0],
+            "sort the bars, oldest first, without repeats",
+        )
     if steps.size and steps.min() < seconds - 1e-3:
-        raise InvalidInput(f"series.{index}.interval", f"must match the bars, which are {steps.min():.0f} s apart", item.interval)
+        raise InvalidInput(
+            f"series.{index}.interval", f"must match the bars, which are {steps.min():.0f} s apart", item.interval
+        )
     times = opens + seconds
     complete = times <= as_of.timestamp()
     if not complete.all():
         dropped = int(complete.size - np.count_nonzero(complete))
         if dropped > 1:
-            raise InvalidInput(f"series.{index}.ohlcv", f"holds {dropped} bars that end after as_of ({as_of.isoformat()})", item.ohlcv[-1][0], "rows are labelled by the open of the bar; send bars up to as_of")
+            raise InvalidInput(
+                f"series.{index}.ohlcv",
+                f"holds {dropped} bars that end after as_of ({as_of.isoformat()})",
+                item.ohlcv[-1][0],
+                "rows are labelled by the open of the bar; send bars up to as_of",
+            )
         notes.warn("unfinished_bar_dropped", "the last bar was still open at as_of and was left out", item.symbol)
         times, closes = times[complete], closes[complete]
     if not times.size:
@@ -212,10 +255,20 @@ def _ohlcv(item: SeriesIn, index: int, seconds: int, as_of: datetime, notes: Not
 class _RowBuilder:
     """Builds rows and remembers which assumptions it had to make, so that they can be listed once for all symbols."""
 
-    def __init__(self, request: SnapshotIn, described: Mapping[InstrumentKey, Instrument], series: Mapping[str, SeriesInput], states: Mapping[str, StateInput], as_of: datetime, notes: Notes) -> None:
+    def __init__(
+        self,
+        request: SnapshotIn,
+        described: Mapping[InstrumentKey, Instrument],
+        series: Mapping[str, SeriesInput],
+        states: Mapping[str, StateInput],
+        as_of: datetime,
+        notes: Notes,
+    ) -> None:
         self.request, self.described, self.series, self.states = request, described, series, states
         self.as_of, self.notes = as_of, notes
-        self.positions = {RowKey(row.symbol, row.venue, row.account_id, row.position_side): row for row in request.positions}
+        self.positions = {
+            RowKey(row.symbol, row.venue, row.account_id, row.position_side): row for row in request.positions
+        }
         self.marks: dict[str, MarkIn] = {mark.symbol: mark for mark in request.marks}
         self.signals: dict[str, list[SignalIn]] = {}
         for item in request.signals or ():
@@ -287,12 +340,21 @@ class _RowBuilder:
     def _compare_with_close(self, key: RowKey, name: str, value: float) -> None:
         close = self._close(name) if name == key.symbol else None
         if close is not None and close[0] > 0 and abs(value / close[0] - 1.0) > FAR_FROM_CLOSE:
-            self.notes.warn("mark_far_from_close", f"mark_price {value:g} is more than 25 % away from the last close {close[0]:g}: check symbol and units", key.symbol)
+            self.notes.warn(
+                "mark_far_from_close",
+                f"mark_price {value:g} is more than 25 % away from the last close {close[0]:g}: check symbol and units",
+                key.symbol,
+            )
 
-    def problem(self, key: RowKey, found: Instrument | None, instrument: Instrument, price: PriceUsed | None) -> tuple[Reason | None, str]:
+    def problem(
+        self, key: RowKey, found: Instrument | None, instrument: Instrument, price: PriceUsed | None
+    ) -> tuple[Reason | None, str]:
         """Why a row cannot be described."""
         if found is None and must_be_described(key.symbol):
-            return Reason.INSTRUMENT_REQUIRED, f"describe {key.symbol} in instruments[] (kind, contract_multiplier, lot) or register it with PUT /v1/instruments"
+            return (
+                Reason.INSTRUMENT_REQUIRED,
+                f"describe {key.symbol} in instruments[] (kind, contract_multiplier, lot), or PUT /v1/instruments once",
+            )
         if instrument.kind is Kind.OPTION and instrument.expiry is not None and instrument.expiry <= self.as_of:
             return Reason.EXPIRED, f"expired at {instrument.expiry.isoformat()}"
         if price is None and instrument.kind is not Kind.OPTION:
@@ -300,7 +362,9 @@ class _RowBuilder:
         return None, ""
 
     def rate(self, instrument: Instrument) -> float | None:
-        """Account currency per unit of quote currency; the quote is taken for the account currency where nothing says otherwise."""
+        """Account currency per unit of quote currency; the quote is taken for the account currency where nothing
+        says otherwise.
+        """
         quote = instrument.quote_currency
         if quote is None:
             self.quote_assumed.append(instrument.symbol)
@@ -309,7 +373,11 @@ class _RowBuilder:
 
     def signal(self, key: RowKey) -> Signal | None:
         """Signal for a row: one for its venue and account, else one for the symbol anywhere."""
-        matching = [item for item in self.signals.get(key.symbol, ()) if item.venue in (None, key.venue) and item.account_id in (None, key.account_id)]
+        matching = [
+            item
+            for item in self.signals.get(key.symbol, ())
+            if item.venue in (None, key.venue) and item.account_id in (None, key.account_id)
+        ]
         if not matching:
             return None
         return _signal(max(matching, key=lambda item: (item.venue is not None) + (item.account_id is not None)))
@@ -327,15 +395,31 @@ class _RowBuilder:
     def summarise(self) -> None:
         """One assumption for all symbols that share it."""
         if self.assumed:
-            self.notes.assume("/instruments", "linear, multiplier 1, lot 0.00000001", f"for {names(self.assumed)}: no tick, minimum order or venue tiers are respected")
+            self.notes.assume(
+                "/instruments",
+                "linear, multiplier 1, lot 0.00000001",
+                f"for {names(self.assumed)}: no tick, minimum order or venue tiers are respected",
+            )
         if self.quote_assumed:
-            self.notes.assume("/instruments", f"quote currency {self.request.account.currency}", f"for {names(self.quote_assumed)}: prices are read in the account currency")
+            self.notes.assume(
+                "/instruments",
+                f"quote currency {self.request.account.currency}",
+                f"for {names(self.quote_assumed)}: prices are read in the account currency",
+            )
         if self.from_close:
             self.notes.assume("/marks", "last close", f"for {names(self.from_close)}: no mark price was sent")
         if self.calendar_assumed:
-            self.notes.assume("/series", "calendar 24/7", f"for {names(self.calendar_assumed)}: volatility is annualised with 365 days")
+            self.notes.assume(
+                "/series",
+                "calendar 24/7",
+                f"for {names(self.calendar_assumed)}: volatility is annualised with 365 days",
+            )
         if self.request.account.collateral and all(key[1] is None for key in self.described):
-            self.notes.assume("/account/collateral", "base_currency", "collateral delta counts only where an instrument names its base_currency")
+            self.notes.assume(
+                "/account/collateral",
+                "base_currency",
+                "collateral delta counts only where an instrument names its base_currency",
+            )
 
 
 def names(symbols: list[str]) -> str:
@@ -346,10 +430,12 @@ def names(symbols: list[str]) -> str:
 
 def _signal(item: SignalIn) -> Signal:
     direction = item.direction if item.direction is not None else (item.forecast or 0.0) / 10.0
-    return Signal(direction, item.confidence, item.as_of, float(parse_interval(item.half_life)) if item.half_life else None)
+    return Signal(
+        direction, item.confidence, item.as_of, float(parse_interval(item.half_life)) if item.half_life else None
+    )
 
 
-def _extras(position: PositionIn | None, forward: float | None) -> dict[str, object]:
+def _extras(position: PositionIn | None, forward: float | None) -> dict[str, Any]:
     if position is None:
         return {}
     greeks = position.greeks

@@ -1,6 +1,7 @@
 """The state that a decision read, as exact bytes for the audit record, and back for replay.
 
-Layout: one line of JSON (names, counts, texts), then float64 little-endian: nine figures a readout, then the upper triangle of
+Layout: one line of JSON (names, counts, texts), then float64 little-endian: nine figures a readout, then the upper
+triangle of
 the correlation matrix. Exact by construction, and a third of the size of decimal text.
 """
 
@@ -22,12 +23,26 @@ from services.engine.inputs import RecordedCorrelation, StateInput
 from services.engine.market import Market
 from services.volatility.readout import Guard, Maturity, VolatilityReadout
 
-FIGURES = ("volatility", "forecast", "calibration", "long_run", "floor", "effective_half_life", "periods_per_year", "last_close", "confidence")
+FIGURES = (
+    "volatility",
+    "forecast",
+    "calibration",
+    "long_run",
+    "floor",
+    "effective_half_life",
+    "periods_per_year",
+    "last_close",
+    "confidence",
+)
 FLOAT = np.dtype("<f8")
 
 
-def encode_state(states: Mapping[str, StateInput], registered: Mapping[InstrumentKey, Instrument], market: Market) -> bytes:
-    """Readouts, the correlation they gave, and the registered instruments; empty when nothing but the request was read."""
+def encode_state(
+    states: Mapping[str, StateInput], registered: Mapping[InstrumentKey, Instrument], market: Market
+) -> bytes:
+    """Readouts, the correlation they gave, and the registered instruments; empty when nothing but the request was
+    read.
+    """
     if not states and not registered:
         return b""
     figures: list[float] = []
@@ -48,10 +63,21 @@ def _state(key: str, state: StateInput, figures: list[float]) -> list[Any]:
     if isinstance(readout, Refusal):
         return [key, readout.reason, readout.detail]
     figures += [getattr(readout, name) for name in FIGURES]
-    return [key, readout.observations, readout.maturity, readout.bar_seconds, readout.last_close_at.timestamp(), readout.method, readout.source, readout.guard]
+    return [
+        key,
+        readout.observations,
+        readout.maturity,
+        readout.bar_seconds,
+        readout.last_close_at.timestamp(),
+        readout.method,
+        readout.source,
+        readout.guard,
+    ]
 
 
-def decode_state(raw: bytes) -> tuple[dict[str, StateInput], dict[InstrumentKey, Instrument], RecordedCorrelation | None]:
+def decode_state(
+    raw: bytes,
+) -> tuple[dict[str, StateInput], dict[InstrumentKey, Instrument], RecordedCorrelation | None]:
     """Inverse of `encode_state`."""
     if not raw:
         return {}, {}, None
@@ -65,7 +91,11 @@ def decode_state(raw: bytes) -> tuple[dict[str, StateInput], dict[InstrumentKey,
         states[row[0]] = StateInput(_readout(row, block[place : place + len(FIGURES)].tolist()))
         place += len(FIGURES)
     instruments = [_instrument(fields) for fields in head.get("instruments", ())]
-    return states, {(item.venue, item.symbol): item for item in instruments}, _correlation(head.get("correlation"), block[place:])
+    return (
+        states,
+        {(item.venue, item.symbol): item for item in instruments},
+        _correlation(head.get("correlation"), block[place:]),
+    )
 
 
 def _readout(row: list[Any], figures: list[float]) -> VolatilityReadout:
@@ -84,7 +114,10 @@ def _readout(row: list[Any], figures: list[float]) -> VolatilityReadout:
 
 def _instrument_fields(instrument: Instrument) -> dict[str, Any]:
     fields = {name: getattr(instrument, name) for name in Instrument.__dataclass_fields__}
-    fields["margin_tiers"] = [[tier.floor, tier.maintenance_rate, tier.maintenance_amount, tier.initial_rate] for tier in instrument.margin_tiers]
+    fields["margin_tiers"] = [
+        [tier.floor, tier.maintenance_rate, tier.maintenance_amount, tier.initial_rate]
+        for tier in instrument.margin_tiers
+    ]
     return fields
 
 

@@ -62,7 +62,9 @@ class Decision:
     request_sha256: str
 
 
-def decide(door: Door, request: AnyRequest, raw: bytes, gathered: Gathered, *, evaluation_id: str, received_at: datetime) -> Decision:
+def decide(
+    door: Door, request: AnyRequest, raw: bytes, gathered: Gathered, *, evaluation_id: str, received_at: datetime
+) -> Decision:
     """Translate and evaluate.
 
     Raises
@@ -74,7 +76,13 @@ def decide(door: Door, request: AnyRequest, raw: bytes, gathered: Gathered, *, e
     """
     policy: Policy = request.policy.resolved()
     hedge_symbol = policy.hedging.instrument if policy.hedging else None
-    snapshot = translate(request, registered=gathered.registered, states=gathered.states, received_at=received_at, hedge_symbol=hedge_symbol)
+    snapshot = translate(
+        request,
+        registered=gathered.registered,
+        states=gathered.states,
+        received_at=received_at,
+        hedge_symbol=hedge_symbol,
+    )
     if request.options.strict and snapshot.notes.assumptions:
         raise AssumptionsRefused(snapshot.notes.assumptions)
     inputs = EvaluationInputs(
@@ -96,7 +104,9 @@ def decide(door: Door, request: AnyRequest, raw: bytes, gathered: Gathered, *, e
 def max_request_age(snapshot: Snapshot, gathered: Gathered, policy: Policy) -> float:
     """Age of `as_of` from which a request is historical [s]: that of the shortest bar in use."""
     bars = [item.bar_seconds for item in snapshot.series.values()]
-    bars += [state.readout.bar_seconds for state in gathered.states.values() if isinstance(state.readout, VolatilityReadout)]
+    bars += [
+        state.readout.bar_seconds for state in gathered.states.values() if isinstance(state.readout, VolatilityReadout)
+    ]
     return max(policy.limits.max_data_age_bars * min(bars, default=DAY_SECONDS), MIN_AGE_SECONDS)
 
 
@@ -157,16 +167,34 @@ def _warnings(decision: Decision) -> list[dict[str, Any]]:
     warnings: list[dict[str, Any]] = list(decision.snapshot.notes.warnings)
     columns = decision.result.columns
     if columns.sizing is not None and not columns.sizing.risk_complete:
-        warnings.append({"code": "portfolio_risk_incomplete", "detail": "a held position has no known volatility: nothing is scaled up, and portfolio volatility is unknown"})
+        warnings.append(
+            {
+                "code": "portfolio_risk_incomplete",
+                "detail": "a held position has no known volatility: nothing is scaled up",
+            }
+        )
     if columns.collateral_uncounted:
-        warnings.append({"code": "collateral_uncounted", "detail": f"no instrument with this base_currency: {', '.join(columns.collateral_uncounted)}"})
+        warnings.append(
+            {
+                "code": "collateral_uncounted",
+                "detail": f"no instrument with this base_currency: {', '.join(columns.collateral_uncounted)}",
+            }
+        )
     if not decision.result.margin_complete:
-        warnings.append({"code": "margin_unmodelled", "detail": "some positions' margin is neither modelled here nor given: increases are blocked; send initial_margin and maintenance_margin"})
+        warnings.append(
+            {
+                "code": "margin_unmodelled",
+                "detail": "some positions' margin is neither modelled here nor given: increases are blocked; "
+                "send initial_margin and maintenance_margin",
+            }
+        )
     return warnings
 
 
 def state_record(decision: Decision, gathered: Gathered) -> bytes:
-    """What was read besides the request, so that the answer can be recomputed: readouts and correlation, registered instruments."""
+    """What was read besides the request, so that the answer can be recomputed: readouts and correlation,
+    registered instruments.
+    """
     return encode_state(gathered.states, gathered.registered, decision.result.market)
 
 

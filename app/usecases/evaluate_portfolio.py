@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from functools import partial
 
 from app.container import Container
 from app.ids import new_id
@@ -38,11 +39,10 @@ async def evaluate_portfolio(container: Container, call: Call, door: Door) -> An
     evaluation_id = new_id("ev", call.received_at)
     gathered = await gather(container, request)
     started = time.perf_counter()
-    arguments = {"evaluation_id": evaluation_id, "received_at": call.received_at}
-    if points(request) > INLINE_POINTS:
-        decision = await asyncio.to_thread(decide, door, request, call.body, gathered, **arguments)
-    else:
-        decision = decide(door, request, call.body, gathered, **arguments)
+    decided = partial(
+        decide, door, request, call.body, gathered, evaluation_id=evaluation_id, received_at=call.received_at
+    )
+    decision = await asyncio.to_thread(decided) if points(request) > INLINE_POINTS else decided()
     body = render(decision, container.clock.now())
     computed = time.perf_counter()
     record = audit_record(decision, gathered, call, body, key)
@@ -60,10 +60,14 @@ def idempotency_key(call: Call, route: str) -> IdempotencyKey | None:
     """Key of a call: scope (tenant, route), fingerprint of the exact body."""
     if call.idempotency_key is None:
         return None
-    return IdempotencyKey(route=route, key=call.idempotency_key, fingerprint=hashlib.sha256(call.body + b"\0application/json").digest())
+    return IdempotencyKey(
+        route=route, key=call.idempotency_key, fingerprint=hashlib.sha256(call.body + b"\0application/json").digest()
+    )
 
 
-def audit_record(decision: Decision, gathered: Gathered, call: Call, body: bytes, key: IdempotencyKey | None) -> AuditRecord:
+def audit_record(
+    decision: Decision, gathered: Gathered, call: Call, body: bytes, key: IdempotencyKey | None
+) -> AuditRecord:
     """Everything that is needed to recompute the answer."""
     return AuditRecord(
         event_id=decision.inputs.evaluation_id,

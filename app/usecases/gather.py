@@ -34,7 +34,9 @@ async def registered_instruments(container: Container, request: SnapshotIn) -> d
     wanted = {(row.venue, row.symbol) for row in request.positions}
     wanted |= {(row.venue, row.symbol) for row in request.signals or ()}
     wanted |= {(None, symbol) for _, symbol in wanted} | {(None, row.symbol) for row in request.series}
-    found = await container.instruments.get_many(TENANT, [(venue or "", symbol) for venue, symbol in wanted - described])
+    found = await container.instruments.get_many(
+        TENANT, [(venue or "", symbol) for venue, symbol in wanted - described]
+    )
     instruments = [registered_instrument(specification) for _, specification in sorted(found.items())]
     return {(instrument.venue, instrument.symbol): instrument for instrument in instruments}
 
@@ -45,7 +47,9 @@ def registered_instrument(specification: bytes) -> Instrument:
     return domain_instrument(InstrumentIn.model_validate_json(specification))
 
 
-async def load_states(container: Container, needs: list[StateNeed], interval: str, estimator: Estimator) -> dict[str, StateInput]:
+async def load_states(
+    container: Container, needs: list[StateNeed], interval: str, estimator: Estimator
+) -> dict[str, StateInput]:
     """States by market key: that of the row's venue, else one kept without a venue; one read for all."""
     bar_seconds = parse_interval(interval)
     keys = [state_keys(TENANT, need.venue, need.market_key, bar_seconds, estimator) for need in needs]

@@ -18,11 +18,13 @@ from app.version import versions_record
 from models.api.base import Model
 from models.api.market import InstrumentIn
 
+MAX_REGISTERED = 2000
+
 
 class InstrumentsRequest(Model):
     """Instruments to register; one of the same venue and symbol replaces the former."""
 
-    instruments: Annotated[list[InstrumentIn], Field(min_length=1, max_length=2000)]
+    instruments: Annotated[list[InstrumentIn], Field(min_length=1, max_length=MAX_REGISTERED)]
 
 
 async def put_instruments(container: Container, call: Call) -> Answer:
@@ -31,7 +33,10 @@ async def put_instruments(container: Container, call: Call) -> Answer:
     key = idempotency_key(call, "instruments")
     if (known := await known_answer(container, key)) is not None:
         return known
-    rows = [(item.venue or "", item.symbol, item.model_dump_json(exclude_none=True).encode()) for item in request.instruments]
+    rows = [
+        (item.venue or "", item.symbol, item.model_dump_json(exclude_none=True).encode())
+        for item in request.instruments
+    ]
     await container.instruments.put_many(TENANT, rows)
     event_id = new_id("ev", call.received_at)
     body = orjson.dumps({"event_id": event_id, "registered": len(rows)})

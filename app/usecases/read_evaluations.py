@@ -126,13 +126,19 @@ def differences(before: Any, after: Any, pointer: str = "") -> list[dict[str, An
         keys = list(dict.fromkeys([*before, *after]))
         return [item for key in keys for item in differences(before.get(key), after.get(key), f"{pointer}/{key}")]
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        return [item for index, pair in enumerate(zip(before, after, strict=True)) for item in differences(*pair, f"{pointer}/{index}")]
+        return [
+            item
+            for index, pair in enumerate(zip(before, after, strict=True))
+            for item in differences(*pair, f"{pointer}/{index}")
+        ]
     return [] if before == after else [{"pointer": pointer, "recorded": before, "recomputed": after}]
 
 
 def body_of(entry: StoredEntry) -> dict[str, Any]:
     """Recorded bytes of an entry, as base64: exact, whatever they hold."""
-    return {name: base64.b64encode(getattr(entry, name)).decode() for name in ("request", "response", "state", "versions")}
+    return {
+        name: base64.b64encode(getattr(entry, name)).decode() for name in ("request", "response", "state", "versions")
+    }
 
 
 async def read_audit_body(container: Container, event_id: str) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import orjson
@@ -27,6 +28,7 @@ from services.engine.inputs import StateInput
 from services.engine.market import Market
 from services.sizing.limits import Limits
 from services.volatility.estimators.ewma import Ewma
+from services.volatility.readout import VolatilityReadout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,9 @@ class ScalarQuery:
         return urlencode(pairs)
 
 
-async def read_scalar(container: Container, query: ScalarQuery, received_at: datetime, timeout_seconds: float) -> Answer:
+async def read_scalar(
+    container: Container, query: ScalarQuery, received_at: datetime, timeout_seconds: float
+) -> Answer:
     """Scalar of a cached state, audited like every other answer."""
     states = await load_states(container, [StateNeed(query.symbol, query.venue)], query.interval, Ewma())
     evaluation_id = new_id("ev", received_at)
@@ -80,36 +84,39 @@ async def read_scalar(container: Container, query: ScalarQuery, received_at: dat
 def scalar_response(canonical: str, states: dict[str, StateInput], evaluation_id: str, received_at: datetime) -> bytes:
     """Answer bytes: min(τ / σ, max_leverage), or a refusal; never a zero in its place."""
     fields = dict(parse_qsl(canonical, keep_blank_values=True))
-    symbol, as_of = fields["symbol"], datetime.fromisoformat(fields["as_of"])
+    as_of = datetime.fromisoformat(fields["as_of"])
     target, cap = float(fields["target_volatility"]), float(fields["max_leverage"])
-    status, reason, detail, scalar = "refused", Reason.VOLATILITY_UNAVAILABLE, "", None
-    volatility, valid_until = None, None
-    state = states.get(symbol)
-    if state is not None and isinstance(state.readout, Refusal):
-        reason, detail = state.readout.reason, state.readout.detail
-    elif state is not None:
-        readout = state.readout
-        limit = readout.last_close_at + timedelta(seconds=max_age_seconds(readout, Limits().max_data_age_bars))
-        if as_of > limit:
-            reason, detail = Reason.STALE_PRICE, f"the last bar closed at {time_text(readout.last_close_at)}"
-        else:
-            volatility, valid_until = readout.volatility, limit
-            full = target / readout.volatility
-            scalar = decimal_text(min(full, cap))
-            status, reason = ("limited", Reason.LIMIT) if full > cap else ("ok", Reason.NONE)
+    state = states.get(fields["symbol"])
+    found = state.readout if state is not None else Refusal(Reason.VOLATILITY_UNAVAILABLE, "")
+    outcome = _refused(found.reason, found.detail) if isinstance(found, Refusal) else _scalar(found, as_of, target, cap)
     body = {
-        "symbol": symbol,
+        "symbol": fields["symbol"],
         **({"venue": fields["venue"]} if fields["venue"] else {}),
         "interval": fields["interval"],
-        "status": status,
-        "reason": reason,
-        **({"detail": detail} if detail else {}),
-        "scalar": scalar,
-        "volatility": stat(volatility),
+        **outcome,
         "target_volatility": target,
         "max_leverage": cap,
         "as_of": time_text(as_of),
-        "valid_until": time_text(valid_until) if valid_until else None,
+        "received_at": time_text(received_at),
         "evaluation_id": evaluation_id,
     }
     return orjson.dumps(body)
+
+
+def _refused(reason: Reason, detail: str) -> dict[str, Any]:
+    said = {"detail": detail} if detail else {}
+    return {"status": "refused", "reason": reason, **said, "scalar": None, "volatility": None, "valid_until": None}
+
+
+def _scalar(readout: VolatilityReadout, as_of: datetime, target: float, cap: float) -> dict[str, Any]:
+    valid_until = readout.last_close_at + timedelta(seconds=max_age_seconds(readout, Limits().max_data_age_bars))
+    if as_of > valid_until:
+        return _refused(Reason.STALE_PRICE, f"the last bar closed at {time_text(readout.last_close_at)}")
+    full = target / readout.volatility
+    return {
+        "status": "limited" if full > cap else "ok",
+        "reason": Reason.LIMIT if full > cap else Reason.NONE,
+        "scalar": decimal_text(min(full, cap)),
+        "volatility": stat(readout.volatility),
+        "valid_until": time_text(valid_until),
+    }

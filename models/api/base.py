@@ -7,12 +7,22 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, Strict, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    Strict,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 DECIMAL_PATTERN = r"^-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?$"
 _DECIMAL = re.compile(DECIMAL_PATTERN[:-1] + r"\Z", re.ASCII)
-_MAX_SIGNIFICANT = 15
+MAX_SIGNIFICANT = 15
 
 
 class Model(BaseModel):
@@ -26,14 +36,22 @@ def _decimal(value: Any) -> Decimal:
     if type(value) is str:
         if _DECIMAL.match(value):
             return Decimal(value)
-        raise PydanticCustomError("decimal", "must be a plain decimal such as '0.85': no exponent, sign +, space, separator or more than 18 decimals")
+        raise PydanticCustomError(
+            "decimal",
+            "must be a plain decimal such as '0.85': no exponent, sign +, space, separator or more than 18 decimals",
+        )
     if type(value) is float or type(value) is int:
         text = repr(value)
         exact = Decimal(text)
         if not exact.is_finite():
             raise PydanticCustomError("finite_number", "must be a finite number")
-        if len(exact.as_tuple().digits) > _MAX_SIGNIFICANT and len(exact.normalize().as_tuple().digits) > _MAX_SIGNIFICANT:
-            raise PydanticCustomError("decimal_precision", "has more than 15 significant digits: send it as a decimal string")
+        if (
+            len(exact.as_tuple().digits) > MAX_SIGNIFICANT
+            and len(exact.normalize().as_tuple().digits) > MAX_SIGNIFICANT
+        ):
+            raise PydanticCustomError(
+                "decimal_precision", "has more than 15 significant digits: send it as a decimal string"
+            )
         if abs(exact) >= Decimal("1e20") or (exact and abs(exact) < Decimal("1e-18")):
             raise PydanticCustomError("decimal_range", "must lie within 1e-18 and 1e20 in size, or be 0")
         return exact
@@ -60,10 +78,14 @@ _DECIMAL_SCHEMA: dict[str, Any] = {
 PlainDecimal = Annotated[Decimal, PlainValidator(_decimal), WithJsonSchema(_DECIMAL_SCHEMA)]
 """Money, quantity or price: exact decimal."""
 
-PositiveDecimal = Annotated[Decimal, PlainValidator(lambda value: _positive(_decimal(value))), WithJsonSchema(_DECIMAL_SCHEMA)]
+PositiveDecimal = Annotated[
+    Decimal, PlainValidator(lambda value: _positive(_decimal(value))), WithJsonSchema(_DECIMAL_SCHEMA)
+]
 """Decimal > 0."""
 
-NonNegativeDecimal = Annotated[Decimal, PlainValidator(lambda value: _not_negative(_decimal(value))), WithJsonSchema(_DECIMAL_SCHEMA)]
+NonNegativeDecimal = Annotated[
+    Decimal, PlainValidator(lambda value: _not_negative(_decimal(value))), WithJsonSchema(_DECIMAL_SCHEMA)
+]
 """Decimal >= 0."""
 
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
@@ -72,7 +94,10 @@ Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 
 def _time(value: Any) -> Any:
     if type(value) is not str and not isinstance(value, datetime):
-        raise PydanticCustomError("datetime", "must be an RFC 3339 time string such as '2026-11-20T00:00:05Z' (not a number of seconds or milliseconds)")
+        raise PydanticCustomError(
+            "datetime",
+            "must be an RFC 3339 time string such as '2026-11-20T00:00:05Z' (not a number of seconds or milliseconds)",
+        )
     return value
 
 
@@ -84,7 +109,9 @@ def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-Time = Annotated[datetime, BeforeValidator(_time), AfterValidator(_utc), WithJsonSchema({"type": "string", "format": "date-time"})]
+Time = Annotated[
+    datetime, BeforeValidator(_time), AfterValidator(_utc), WithJsonSchema({"type": "string", "format": "date-time"})
+]
 """RFC 3339 time with a zone, held as UTC."""
 
 SYMBOL_PATTERN = r"^[!-~]{1,64}$"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from models.api.base import Currency, DecimalText, Interval, Model, Name, Time
+from models.api.base import DecimalText, Interval, Model, Name, Time
 from models.api.market import MAX_SYMBOLS, AccountIn, FxIn, InstrumentIn, MarkIn, PositionIn, SeriesIn, SignalIn
 from models.api.policy import HedgesPolicyIn, MarginPolicyIn, PolicyIn
 
@@ -19,7 +19,9 @@ class OptionsIn(Model):
 
     explain: bool = Field(default=True, description="Include steps and binding of each target.")
     strict: bool = Field(default=False, description="Refuse the request where an assumption would be needed.")
-    view: Literal["full", "compact"] = Field(default="full", description="compact: targets (without steps), orders, portfolio volatility.")
+    view: Literal["full", "compact"] = Field(
+        default="full", description="compact: targets (without steps), orders, portfolio volatility."
+    )
 
 
 class SnapshotIn(Model):
@@ -29,24 +31,33 @@ class SnapshotIn(Model):
     client_reference: Name | None = Field(None, description="Echoed, and searchable in the audit history.")
     as_of: Time | None = Field(None, description="Event time; default: the time of receipt, listed as an assumption.")
     options: OptionsIn = OptionsIn()
-    interval: Interval | None = Field(None, description="Bar of the cached volatility state, where no series is sent; default P1D, listed as an assumption.")
+    interval: Interval | None = Field(
+        None,
+        description="Bar of the cached volatility state, where no series is sent; default P1D.",
+    )
     account: AccountIn
     instruments: Annotated[list[InstrumentIn], Field(max_length=MAX_SYMBOLS)] = []
     positions: Annotated[list[PositionIn], Field(max_length=MAX_SYMBOLS)] = []
     series: Annotated[list[SeriesIn], Field(max_length=MAX_SYMBOLS)] = []
     marks: Annotated[list[MarkIn], Field(max_length=MAX_SYMBOLS)] = []
     fx: Annotated[list[FxIn], Field(max_length=50)] = []
-    signals: Annotated[list[SignalIn], Field(max_length=MAX_SYMBOLS)] | None = Field(None, description="None: sign and composition come from the positions.")
+    signals: Annotated[list[SignalIn], Field(max_length=MAX_SYMBOLS)] | None = Field(
+        None, description="None: sign and composition come from the positions."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> SnapshotIn:
         points = sum(len(item.close or item.ohlcv or ()) for item in self.series)
         if points > MAX_REQUEST_POINTS:
-            raise PydanticCustomError("too_many_points", "a request may hold 400000 points, this one holds {points}", {"points": points})
+            raise PydanticCustomError(
+                "too_many_points", "a request may hold 400000 points, this one holds {points}", {"points": points}
+            )
         for field, keys in self._keys().items():
             if len(keys) != len(set(keys)):
                 twice = next(key for index, key in enumerate(keys) if key in keys[:index])
-                raise PydanticCustomError("duplicate_row", "{field} holds {key} more than once", {"field": field, "key": str(twice)})
+                raise PydanticCustomError(
+                    "duplicate_row", "{field} holds {key} more than once", {"field": field, "key": str(twice)}
+                )
         if not (self.positions or self.signals or self.series):
             raise PydanticCustomError("nothing_to_do", "send at least one of positions, signals or series")
         return self
@@ -177,7 +188,9 @@ class TargetOut(Model):
     target_contracts: DecimalText | None = None
     target_notional: DecimalText | None = Field(None, description="In the account currency.")
     weight: float | None = None
-    scalar: float | None = Field(None, description="Full-risk size over equity: what a bot multiplies its own stake by.")
+    scalar: float | None = Field(
+        None, description="Full-risk size over equity: what a bot multiplies its own stake by."
+    )
     capacity: CapacityOut | None = None
     volatility: VolatilityOut | None = None
     price_used: PriceOut | None = None
@@ -284,7 +297,9 @@ class PortfolioOut(Model):
     gross_leverage: float | None
     net_leverage: float | None
     value_at_risk: DecimalText | None = Field(None, description="One day, 99 %, Student t with 4 degrees of freedom.")
-    expected_shortfall: DecimalText | None = Field(None, description="One day, 97.5 %, Student t with 4 degrees of freedom.")
+    expected_shortfall: DecimalText | None = Field(
+        None, description="One day, 97.5 %, Student t with 4 degrees of freedom."
+    )
     diversification: float | None = None
     correlation: str
     baseline_gross_leverage: float | None = None
@@ -373,8 +388,8 @@ class ScalarResponse(Model):
     volatility: float | None
     target_volatility: float
     max_leverage: float
-    currency: Currency | None = None
     as_of: Time
+    received_at: Time
     valid_until: Time | None
     evaluation_id: str
     audit: AuditOut

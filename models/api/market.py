@@ -7,7 +7,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from models.api.base import Currency, Interval, Model, Name, NonNegativeDecimal, Number, PlainDecimal, PositiveDecimal, Symbol, Time
+from models.api.base import (
+    Currency,
+    Interval,
+    Model,
+    Name,
+    NonNegativeDecimal,
+    Number,
+    PlainDecimal,
+    PositiveDecimal,
+    Symbol,
+    Time,
+)
 
 MAX_SYMBOLS = 200
 MAX_POINTS = 20_000
@@ -27,7 +38,11 @@ def _price_list(value: Any) -> list[float]:
 def _price(item: Any) -> float:
     if type(item) is str:
         try:
-            return float(item) if item.isascii() and item.replace(".", "", 1).isdigit() and len(item) <= 40 else _bad_price()
+            return (
+                float(item)
+                if item.isascii() and item.replace(".", "", 1).isdigit() and len(item) <= 40
+                else _bad_price()
+            )
         except ValueError:
             _bad_price()
     if type(item) is float or type(item) is int:
@@ -42,11 +57,22 @@ def _bad_price() -> float:
 def _ohlcv(value: Any) -> list[list[float]]:
     """ccxt rows [timestamp in ms, open, high, low, close, volume], labelled by the open of the bar."""
     if type(value) is not list or not 1 <= len(value) <= MAX_POINTS:
-        raise PydanticCustomError("ohlcv", "must be a list of 1 to 20000 rows [timestamp_ms, open, high, low, close, volume]")
+        raise PydanticCustomError(
+            "ohlcv", "must be a list of 1 to 20000 rows [timestamp_ms, open, high, low, close, volume]"
+        )
     numbers = {float, int}
     for index, row in enumerate(value):
-        if type(row) is not list or len(row) != 6 or not numbers.issuperset(map(type, row[:5])) or type(row[5]) not in (float, int, type(None)):
-            raise PydanticCustomError("ohlcv", "row {index} must be [timestamp_ms, open, high, low, close, volume], all numbers", {"index": index})
+        if (
+            type(row) is not list
+            or len(row) != 6
+            or not numbers.issuperset(map(type, row[:5]))
+            or type(row[5]) not in (float, int, type(None))
+        ):
+            raise PydanticCustomError(
+                "ohlcv",
+                "row {index} must be [timestamp_ms, open, high, low, close, volume], all numbers",
+                {"index": index},
+            )
     return value
 
 
@@ -58,7 +84,11 @@ _PRICES: dict[str, Any] = {
 }
 _BAR: dict[str, Any] = {"type": "array", "minItems": 6, "maxItems": 6, "items": {"type": ["number", "null"]}}
 PriceList = Annotated[list[float], PlainValidator(_price_list), WithJsonSchema(_PRICES)]
-BarList = Annotated[list[list[float]], PlainValidator(_ohlcv), WithJsonSchema({"type": "array", "minItems": 1, "maxItems": MAX_POINTS, "items": _BAR})]
+BarList = Annotated[
+    list[list[float]],
+    PlainValidator(_ohlcv),
+    WithJsonSchema({"type": "array", "minItems": 1, "maxItems": MAX_POINTS, "items": _BAR}),
+]
 
 
 class CalendarIn(Model):
@@ -72,7 +102,9 @@ class CollateralIn(Model):
 
     asset: Currency
     amount: PlainDecimal
-    price: PositiveDecimal | None = Field(None, description="In the account currency; default: 1 for the account currency itself.")
+    price: PositiveDecimal | None = Field(
+        None, description="In the account currency; default: 1 for the account currency itself."
+    )
 
 
 class AccountIn(Model):
@@ -81,7 +113,9 @@ class AccountIn(Model):
     equity: PlainDecimal = Field(description="Mark-to-market equity in `currency`.")
     currency: Currency = Field(description="Account currency, such as USD.")
     venue: Name | None = None
-    collateral: Annotated[list[CollateralIn], Field(max_length=50)] = Field(default=[], description="Coin balances behind the equity; their delta counts once per underlying.")
+    collateral: Annotated[list[CollateralIn], Field(max_length=50)] = Field(
+        default=[], description="Coin balances behind the equity; their delta counts once per underlying."
+    )
 
 
 class MarginTierIn(Model):
@@ -89,7 +123,9 @@ class MarginTierIn(Model):
 
     floor: NonNegativeDecimal = Field(description="Notional from which the row applies.")
     maintenance_rate: Annotated[Number, Field(gt=0, lt=1)]
-    maintenance_amount: NonNegativeDecimal = Field(default=0, validate_default=True, description="Amount deducted, so that the table is continuous.")
+    maintenance_amount: NonNegativeDecimal = Field(
+        default=0, validate_default=True, description="Amount deducted, so that the table is continuous."
+    )
     initial_rate: Annotated[Number, Field(gt=0, le=1)] | None = None
 
 
@@ -99,12 +135,18 @@ class InstrumentIn(Model):
     symbol: Symbol
     kind: Literal["spot", "linear", "inverse", "quanto", "option"]
     venue: Name | None = None
-    underlying: Symbol | None = Field(None, description="Series that carries the volatility; default: the symbol itself.")
+    underlying: Symbol | None = Field(
+        None, description="Series that carries the volatility; default: the symbol itself."
+    )
     base_currency: Currency | None = None
     quote_currency: Currency | None = Field(None, description="Default: the account currency.")
     settle_currency: Currency | None = None
-    contract_multiplier: PositiveDecimal = Field(default=1, validate_default=True, description="Base units per contract; quote value per contract for inverse.")
-    quantity_unit: Literal["base", "contracts", "quote"] | None = Field(None, description="Unit of quantities; default: contracts.")
+    contract_multiplier: PositiveDecimal = Field(
+        default=1, validate_default=True, description="Base units per contract; quote value per contract for inverse."
+    )
+    quantity_unit: Literal["base", "contracts", "quote"] | None = Field(
+        None, description="Unit of quantities; default: contracts."
+    )
     lot: PositiveDecimal | None = None
     tick: PositiveDecimal | None = None
     min_quantity: NonNegativeDecimal | None = None
@@ -147,21 +189,39 @@ class PositionIn(Model):
     account_id: Name | None = None
     position_side: Literal["net", "long", "short"] | None = None
     margin_mode: Literal["cross", "isolated"] = "cross"
-    isolated_margin: PositiveDecimal | None = Field(None, description="Margin of an isolated position, in the account currency.")
-    open_buys: NonNegativeDecimal = Field(default=0, validate_default=True, description="Remaining size of open buy orders.")
-    open_sells: NonNegativeDecimal = Field(default=0, validate_default=True, description="Remaining size of open sell orders.")
-    implied_volatility: Annotated[Number, Field(gt=0, le=10)] | None = Field(None, description="Options: annual, fraction.")
-    forward_price: PositiveDecimal | None = Field(None, description="Options: forward of the expiry; default: the mark of the underlying.")
+    isolated_margin: PositiveDecimal | None = Field(
+        None, description="Margin of an isolated position, in the account currency."
+    )
+    open_buys: NonNegativeDecimal = Field(
+        default=0, validate_default=True, description="Remaining size of open buy orders."
+    )
+    open_sells: NonNegativeDecimal = Field(
+        default=0, validate_default=True, description="Remaining size of open sell orders."
+    )
+    implied_volatility: Annotated[Number, Field(gt=0, le=10)] | None = Field(
+        None, description="Options: annual, fraction."
+    )
+    forward_price: PositiveDecimal | None = Field(
+        None, description="Options: forward of the expiry; default: the mark of the underlying."
+    )
     greeks: GreeksIn | None = None
-    initial_margin: NonNegativeDecimal | None = Field(None, description="Margin as the venue states it, where we do not model it.")
+    initial_margin: NonNegativeDecimal | None = Field(
+        None, description="Margin as the venue states it, where we do not model it."
+    )
     maintenance_margin: NonNegativeDecimal | None = None
 
     @model_validator(mode="after")
     def _isolated(self) -> PositionIn:
         if (self.margin_mode == "isolated") != (self.isolated_margin is not None):
-            raise PydanticCustomError("isolated_margin", "isolated_margin belongs to margin_mode 'isolated', and is required there")
-        if self.position_side == "long" and self.quantity < 0 or self.position_side == "short" and self.quantity > 0:
-            raise PydanticCustomError("position_side", "quantity is signed: position_side 'short' goes with a quantity <= 0, 'long' with >= 0")
+            raise PydanticCustomError(
+                "isolated_margin", "isolated_margin belongs to margin_mode 'isolated', and is required there"
+            )
+        if (self.position_side == "long" and self.quantity < 0) or (
+            self.position_side == "short" and self.quantity > 0
+        ):
+            raise PydanticCustomError(
+                "position_side", "quantity is signed: position_side 'short' goes with a quantity <= 0, 'long' with >= 0"
+            )
         return self
 
 
@@ -172,15 +232,23 @@ class SeriesIn(Model):
     interval: Interval
     end: Time | None = Field(None, description="Close time of the last complete bar; goes with `close`.")
     close: PriceList | None = None
-    ohlcv: BarList | None = Field(None, description="Rows [timestamp_ms, open, high, low, close, volume], labelled by the open of the bar; a last bar unfinished at as_of is dropped.")
-    calendar: Literal["24/7", "XNYS", "XNAS", "XLON", "FX"] | CalendarIn | None = Field(None, description="Default 24/7, listed as an assumption.")
+    ohlcv: BarList | None = Field(
+        None,
+        description="Rows [timestamp_ms, open, high, low, close, volume], labelled by the open of the bar; "
+        "a last bar unfinished at as_of is dropped.",
+    )
+    calendar: Literal["24/7", "XNYS", "XNAS", "XLON", "FX"] | CalendarIn | None = Field(
+        None, description="Default 24/7, listed as an assumption."
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> SeriesIn:
         if (self.close is None) == (self.ohlcv is None):
             raise PydanticCustomError("series_form", "give either close (with end) or ohlcv, not both")
         if (self.close is None) != (self.end is None):
-            raise PydanticCustomError("series_end", "end is the close time of the last complete bar: it goes with close, and not with ohlcv")
+            raise PydanticCustomError(
+                "series_end", "end is the close time of the last complete bar: it goes with close, and not with ohlcv"
+            )
         return self
 
 
@@ -207,12 +275,16 @@ class SignalIn(Model):
     forecast: Annotated[Number, Field(ge=-20, le=20)] | None = None
     confidence: Annotated[Number, Field(ge=0, le=1)] = Field(default=1.0, description="Multiplies the direction.")
     as_of: Time | None = None
-    half_life: Interval | None = Field(None, description="The direction halves each half_life; after three it has expired.")
+    half_life: Interval | None = Field(
+        None, description="The direction halves each half_life; after three it has expired."
+    )
     venue: Name | None = None
     account_id: Name | None = None
 
     @model_validator(mode="after")
     def _one_view(self) -> SignalIn:
         if (self.direction is None) == (self.forecast is None):
-            raise PydanticCustomError("signal_form", "send either direction (-1 to 1) or forecast (-20 to 20), not both")
+            raise PydanticCustomError(
+                "signal_form", "send either direction (-1 to 1) or forecast (-20 to 20), not both"
+            )
         return self

@@ -11,7 +11,8 @@ from models.api.base import Model, Name
 from services.engine.policy import DEFAULTS_VERSION, Policy
 from services.hedging.registry import HedgeTrigger
 from services.margin.registry import MarginPolicy
-from services.risk.registry import CorrelationMethod, DynamicConditional
+from services.risk.correlation import DynamicConditional
+from services.risk.registry import CorrelationMethod
 from services.sizing.limits import Buffer, Limits, OrderRules, PositionBuffer
 from services.sizing.registry import SizingMethod
 from services.volatility.estimators.ewma import Ewma
@@ -33,14 +34,20 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
-        same = isinstance(below, dict) and isinstance(value, dict) and value.get("method", below.get("method")) == below.get("method")
+        same = (
+            isinstance(below, dict)
+            and isinstance(value, dict)
+            and value.get("method", below.get("method")) == below.get("method")
+        )
         merged[key] = {**below, **value} if same and isinstance(below, dict) else value
     return merged
 
 
 class _Preset(Model):
     preset: Name | None = Field(None, description="`default` or `crypto_perp_conservative`; fields that are sent win.")
-    version: Annotated[int, Field(ge=1, strict=True)] | None = Field(None, description="Version of the preset; default 1.")
+    version: Annotated[int, Field(ge=1, strict=True)] | None = Field(
+        None, description="Version of the preset; default 1."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -51,7 +58,11 @@ class _Preset(Model):
         name = (value["preset"], version if isinstance(version, int) else 1)
         if name not in PRESETS:
             known = ", ".join(f"{preset}@{number}" for preset, number in PRESETS)
-            raise PydanticCustomError("unknown_preset", "there is no preset {name}; known: {known}", {"name": f"{name[0]}@{name[1]}", "known": known})
+            raise PydanticCustomError(
+                "unknown_preset",
+                "there is no preset {name}; known: {known}",
+                {"name": f"{name[0]}@{name[1]}", "known": known},
+            )
         known_blocks = {key: block for key, block in PRESETS[name].items() if key in cls.model_fields}
         return merge(known_blocks, value)
 

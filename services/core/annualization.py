@@ -45,7 +45,8 @@ _EXCHANGE_DAYS, _EXCHANGE_SECONDS = 252.0, 23_400
 class Calendar:
     """Trading calendar, as far as annualisation needs it.
 
-    ``24/7``: 365 days of 24 hours. ``FX``: 260 days of 24 hours. Exchange sessions (``XNYS``, ``XNAS``: 6.5 hours; ``XLON``: 8.5):
+    ``24/7``: 365 days of 24 hours. ``FX``: 260 days of 24 hours. Exchange sessions (``XNYS``, ``XNAS``: 6.5 hours;
+    ``XLON``: 8.5):
     252 days; an intraday bar counts session / bar per day, the overnight return being part of the first bar.
     `periods_per_year` given: taken as it is.
 

@@ -52,7 +52,9 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class OwnGreeks:
-    """Greeks that a client brings for a position we do not model, for the whole position [base units of the underlying]."""
+    """Greeks that a client brings for a position we do not model, for the whole position [base units of the
+    underlying].
+    """
 
     delta: float
     gamma: float = 0.0

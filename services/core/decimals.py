@@ -16,8 +16,8 @@ def lots_toward_zero(contracts: float, lot: Decimal) -> Decimal:
 
     Examples
     --------
-    >>> lots_toward_zero(0.98, Decimal(1)), lots_toward_zero(-0.9999999, Decimal(1)), lots_toward_zero(0.1 + 0.2, Decimal("0.1"))
-    (Decimal('0'), Decimal('-1'), Decimal('0.3'))
+    >>> lots_toward_zero(-0.9999999, Decimal(1)), lots_toward_zero(0.1 + 0.2, Decimal("0.1"))
+    (Decimal('-1'), Decimal('0.3'))
     """
     count = math.floor(abs(contracts) / float(lot) + SNAP)
     size = count * lot
@@ -39,7 +39,8 @@ def plain(value: Decimal) -> str:
 
 
 def decimal_text(value: float) -> str:
-    """Float as a plain decimal string of at most 12 significant digits (figures that are not of record: steps, money totals).
+    """Float as a plain decimal string of at most 12 significant digits (figures that are not of record: steps,
+    money totals).
 
     Examples
     --------

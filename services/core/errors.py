@@ -1,8 +1,8 @@
 """Errors of the functional core.
 
-    TrimtabError
-    ├── InvalidInput      the caller broke a rule: names the parameter, the rule and what was found
-    └── Refusal           this instrument cannot be answered: a reason code, never a zero
+TrimtabError
+├── InvalidInput      the caller broke a rule: names the parameter, the rule and what was found
+└── Refusal           this instrument cannot be answered: a reason code, never a zero
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class TrimtabError(Exception):
     """Base of every error that the core raises on purpose."""
 
 
-class InvalidInput(TrimtabError):  # noqa: N818 - read as a sentence: "raise InvalidInput"
+class InvalidInput(TrimtabError):
     """A parameter breaks a rule.
 
     Parameters
@@ -35,7 +35,7 @@ class InvalidInput(TrimtabError):  # noqa: N818 - read as a sentence: "raise Inv
         super().__init__(f"{parameter} {rule}, found {self.found}" + (f": {remedy}" if remedy else ""))
 
 
-class Refusal(TrimtabError):  # noqa: N818
+class Refusal(TrimtabError):
     """One instrument cannot be answered; the rest of the portfolio goes on.
 
     Parameters

@@ -89,7 +89,9 @@ class Trail:
             before, after = float(column.before[row]), float(column.after[row])
             bound = column.bound is not None and bool(column.bound[row])
             if before != after or bound:
-                steps.append(Step(column.stage, before, after, column.parameter, after / before if before else None, bound))
+                steps.append(
+                    Step(column.stage, before, after, column.parameter, after / before if before else None, bound)
+                )
         return steps
 
     def row_limits(self, row: int) -> list[Limit]:

@@ -136,7 +136,8 @@ def must_be_described(symbol: str) -> bool:
 
     Notes
     -----
-    Patterns: Deribit (``BTC-PERPETUAL``, ``BTC-27DEC26``, ``BTC-27DEC26-95000-P``), BitMEX (``XBTUSD``), Binance coin-margined
+    Patterns: Deribit (``BTC-PERPETUAL``, ``BTC-27DEC26``, ``BTC-27DEC26-95000-P``), BitMEX (``XBTUSD``), Binance
+    coin-margined
     (``BTCUSD_PERP``, ``BTCUSD_261225``), OKX (``BTC-USDT-SWAP``) and ccxt coin-settled (``BTC/USD:BTC``).
 
     Examples

@@ -56,22 +56,21 @@ class Reason(StrEnum):
     MARGIN_UNMODELLED = "margin_unmodelled"
     GREEKS_UNAVAILABLE = "greeks_unavailable"
     EXPIRED = "expired"
-    PORTFOLIO_RISK_INCOMPLETE = "portfolio_risk_incomplete"
     LIMIT = "limit"
 
 
 REASON_TEXT: dict[Reason, str] = {
     Reason.NONE: "The target is what the sizing method asks for.",
-    Reason.NO_DIRECTION: "Flat and no signal was sent: nobody is told to go long by silence. Send signals[].direction.",
-    Reason.NO_SIGNAL: "Signals were sent, but none for this symbol: the position is never increased; limits still act.",
+    Reason.NO_DIRECTION: "Flat, and no signal was sent: nobody goes long by silence. Send signals[].direction.",
+    Reason.NO_SIGNAL: "Signals were sent, but none for this symbol: never increased; limits still act.",
     Reason.SIGNAL_EXPIRED: "The signal is older than its half-life allows: never increased; limits still act.",
     Reason.WITHIN_BUFFER: "The position lies within the no-trade buffer around the optimal size.",
-    Reason.BELOW_MINIMUM: "The order that would increase the position is below the venue's minimum quantity or notional.",
+    Reason.BELOW_MINIMUM: "The order that would increase the position is below the minimum quantity or notional.",
     Reason.BELOW_LOT: "The change is smaller than one lot.",
     Reason.OPTION_NOT_RESIZED: "Linear sizing methods never resize option positions.",
     Reason.HEDGE_INSTRUMENT: "This instrument is reserved for hedges; its orders are in hedges[].",
     Reason.EQUITY_NOT_POSITIVE: "Equity is zero or negative: positions are held and may only be reduced.",
-    Reason.INSTRUMENT_REQUIRED: "The symbol reads as inverse, contract-sized or an option: describe it in instruments[].",
+    Reason.INSTRUMENT_REQUIRED: "The symbol reads as inverse, contract-sized or option: describe it in instruments[].",
     Reason.PRICE_REQUIRED: "No mark price, no entry in marks[] and no series to take a close from.",
     Reason.FX_REQUIRED: "The quote currency differs from the account currency and fx[] has no rate for it.",
     Reason.VOLATILITY_UNAVAILABLE: "No series was sent and no volatility state is cached for this symbol and bar.",
@@ -79,9 +78,8 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_PRICE: "The series contains a price that is not finite or not positive.",
     Reason.STALE_PRICE: "The price is flat or older than the policy allows: held, and only reductions are allowed.",
     Reason.ZERO_VOLATILITY: "The forecast volatility is zero: a size cannot be computed from it.",
-    Reason.MARGIN_UNMODELLED: "The account holds positions whose margin is not modelled here and was not sent: increases are blocked.",
+    Reason.MARGIN_UNMODELLED: "The margin of a held position is neither modelled nor given: increases are blocked.",
     Reason.GREEKS_UNAVAILABLE: "The option lacks an implied volatility and forward, and brings no Greeks of its own.",
     Reason.EXPIRED: "The option has expired.",
-    Reason.PORTFOLIO_RISK_INCOMPLETE: "The book holds a position of unknown risk: nothing is increased until it is known.",
     Reason.LIMIT: "A limit of the policy, the account or the instrument cut the size; binding[] names it.",
 }

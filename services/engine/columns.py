@@ -84,7 +84,9 @@ def effective_direction(signal: Signal, as_of: datetime, max_age: float) -> tupl
     return direction * 2.0 ** (-age / signal.half_life_seconds), age <= LIVE_HALF_LIVES * signal.half_life_seconds
 
 
-def row_problem(row: Row, readout: VolatilityReadout | None, market: Market, inputs: EvaluationInputs) -> tuple[Reason | None, str]:
+def row_problem(
+    row: Row, readout: VolatilityReadout | None, market: Market, inputs: EvaluationInputs
+) -> tuple[Reason | None, str]:
     """Why a linear method cannot size this row, in the order in which a client would mend it."""
     policy = inputs.policy
     if row.problem is not None:
@@ -112,7 +114,11 @@ def row_state(row: Row, market: Market, inputs: EvaluationInputs) -> RowState:
     readout = market.readouts.get(row.market_key)
     problem, detail = row_problem(row, readout, market, inputs)
     contracts = exact_contracts(row, row.quantity)
-    expected = contracts + exact_contracts(row, row.open_buys - row.open_sells) if row.open_buys or row.open_sells else contracts
+    expected = (
+        contracts + exact_contracts(row, row.open_buys - row.open_sells)
+        if row.open_buys or row.open_sells
+        else contracts
+    )
     direction, live = 0.0, False
     if row.signal is not None:
         limit = max_age_seconds(readout, inputs.policy.limits.max_data_age_bars) if readout else float("inf")
@@ -138,7 +144,13 @@ def book_columns(inputs: EvaluationInputs, market: Market) -> BookColumns:
     known = has & priced & ~option
     delta_weight = option_weights(inputs, states)
     held = contracts != 0.0
-    unknown_option = option & held & np.array([state.option_delta is None or readout is None for state, readout in zip(states, readouts, strict=True)])
+    unknown_option = (
+        option
+        & held
+        & np.array(
+            [state.option_delta is None or readout is None for state, readout in zip(states, readouts, strict=True)]
+        )
+    )
     collateral, uncounted = collateral_contracts(account, rows, unit_value, priced & ~problem)
     sizing = SizingColumns(
         equity=account.equity,
@@ -176,18 +188,32 @@ def option_weights(inputs: EvaluationInputs, states: tuple[RowState, ...]) -> Fl
     return weights
 
 
-def collateral_contracts(account: Account, rows: tuple[Row, ...], unit_value: Floats, usable: Bools) -> tuple[Floats, tuple[str, ...]]:
-    """Coin collateral as contracts of the first usable row of that coin, once per underlying; and the coins without such a row."""
+def collateral_contracts(
+    account: Account, rows: tuple[Row, ...], unit_value: Floats, usable: Bools
+) -> tuple[Floats, tuple[str, ...]]:
+    """Coin collateral as contracts of the first usable row of that coin, once per underlying; and the coins
+    without such a row.
+    """
     contracts, uncounted = np.zeros(len(rows)), []
     for balance in account.collateral:
         if balance.asset == account.currency or balance.amount == 0.0:
             continue
-        place = next((i for i, row in enumerate(rows) if usable[i] and row.instrument.base_currency == balance.asset and row.instrument.kind is not Kind.OPTION), None)
+        place = next(
+            (
+                i
+                for i, row in enumerate(rows)
+                if usable[i]
+                and row.instrument.base_currency == balance.asset
+                and row.instrument.kind is not Kind.OPTION
+            ),
+            None,
+        )
         if place is None:
             uncounted.append(balance.asset)
             continue
         row = rows[place]
-        assert row.price is not None and row.fx is not None
+        assert row.price is not None
+        assert row.fx is not None
         price = balance.price if balance.price is not None else row.price.value * row.fx
         contracts[place] += balance.amount * price / unit_value[place]
     return contracts, tuple(uncounted)
@@ -195,9 +221,17 @@ def collateral_contracts(account: Account, rows: tuple[Row, ...], unit_value: Fl
 
 def expiry_of(inputs: EvaluationInputs, market: Market) -> tuple[datetime, str]:
     """Moment from which the answer must not be used, and why: the first input to become stale."""
-    limits = [(readout.last_close_at + timedelta(seconds=max_age_seconds(readout, inputs.policy.limits.max_data_age_bars)), key) for key, readout in market.readouts.items()]
+    limits = [
+        (
+            readout.last_close_at + timedelta(seconds=max_age_seconds(readout, inputs.policy.limits.max_data_age_bars)),
+            key,
+        )
+        for key, readout in market.readouts.items()
+    ]
     alive = [limit for limit in limits if limit[0] > inputs.as_of]
     if not alive:
-        return inputs.as_of + timedelta(seconds=inputs.policy.orders.valid_for_seconds), "orders.valid_for_seconds after as_of"
+        return inputs.as_of + timedelta(
+            seconds=inputs.policy.orders.valid_for_seconds
+        ), "orders.valid_for_seconds after as_of"
     moment, key = min(alive)
     return moment, f"the last bar of {key} becomes older than limits.max_data_age_bars allows"

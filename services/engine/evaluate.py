@@ -42,7 +42,9 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
     scope, trail, targets = _targets(inputs, columns, limits)
     figures = inputs.figures
     margin_current = margin_figures(inputs, columns, columns.contracts, open_orders=True) if figures else None
-    final = np.array([float(target.target if target.target is not None else target.current) for target in targets], dtype=float)
+    final = np.array(
+        [float(target.target if target.target is not None else target.current) for target in targets], dtype=float
+    )
     sized = inputs.policy.sizing is not None and columns.sizing is not None
     margin_target = margin_figures(inputs, columns, final, open_orders=False) if sized and figures else None
     hedges = hedge_book(inputs, columns, final)
@@ -62,11 +64,15 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         valid_until=valid_until,
         valid_until_reason=why,
         data_as_of=min((readout.last_close_at for readout in market.readouts.values()), default=None),
-        margin_complete=margin_current.complete if margin_current is not None else limits is None or limits.margin_complete,
+        margin_complete=margin_current.complete
+        if margin_current is not None
+        else limits is None or limits.margin_complete,
     )
 
 
-def _targets(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits | None) -> tuple[str | None, Trail | None, tuple[Target, ...]]:
+def _targets(
+    inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits | None
+) -> tuple[str | None, Trail | None, tuple[Target, ...]]:
     method = inputs.policy.sizing
     if columns.sizing is None:
         return None, None, hold_all(columns, Reason.EQUITY_NOT_POSITIVE)
@@ -76,4 +82,3 @@ def _targets(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits |
     trail = size_rows(columns.sizing, method, inputs.policy.limits, limits, scope=scope)
     inside = apply_buffer(trail, columns.expected, inputs.policy.buffer)
     return scope, trail, decide_targets(inputs, columns, trail, inside, scope, limits.margin_complete)
-

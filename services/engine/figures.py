@@ -21,11 +21,15 @@ DAYS_PER_YEAR = 365.0
 TAIL_FREEDOM = 4.0
 VALUE_AT_RISK_LEVEL = 0.99
 EXPECTED_SHORTFALL_LEVEL = 0.975
-VALUE_AT_RISK_MULTIPLE = float(stdtrit(TAIL_FREEDOM, VALUE_AT_RISK_LEVEL)) * ((TAIL_FREEDOM - 2.0) / TAIL_FREEDOM) ** 0.5
+VALUE_AT_RISK_MULTIPLE = (
+    float(stdtrit(TAIL_FREEDOM, VALUE_AT_RISK_LEVEL)) * ((TAIL_FREEDOM - 2.0) / TAIL_FREEDOM) ** 0.5
+)
 """Quantile of the Student t with 4 degrees of freedom and unit variance."""
 
 
-def portfolio_figures(inputs: EvaluationInputs, columns: BookColumns, final: Floats, trail: Trail | None) -> PortfolioFigures:
+def portfolio_figures(
+    inputs: EvaluationInputs, columns: BookColumns, final: Floats, trail: Trail | None
+) -> PortfolioFigures:
     """The book at `final` [contracts] beside the book as it is."""
     sizing, method = columns.sizing, inputs.policy.sizing
     target = method.target_volatility if isinstance(method, VolatilityTarget) else None
@@ -34,7 +38,10 @@ def portfolio_figures(inputs: EvaluationInputs, columns: BookColumns, final: Flo
     weights = sizing.weights(final) + sizing.delta_weight
     now = sizing.weights(columns.contracts) + sizing.delta_weight
     forecast = sizing.portfolio_volatility(weights) if sizing.risk_complete else None
-    notional = np.where(np.isfinite(columns.unit_value) & sizing.known_risk, final * sizing.unit_value, 0.0) / sizing.equity + sizing.delta_weight
+    notional = (
+        np.where(np.isfinite(columns.unit_value) & sizing.known_risk, final * sizing.unit_value, 0.0) / sizing.equity
+        + sizing.delta_weight
+    )
     gross, gross_now = float(np.abs(notional).sum()), float(np.abs(now).sum())
     day = sizing.equity * (forecast or 0.0) / DAYS_PER_YEAR**0.5
     undiversified = float((np.abs(weights) * sizing.volatility).sum())
@@ -46,9 +53,13 @@ def portfolio_figures(inputs: EvaluationInputs, columns: BookColumns, final: Flo
         gross_leverage=gross,
         net_leverage=float(notional.sum()),
         value_at_risk=day * VALUE_AT_RISK_MULTIPLE if forecast is not None else None,
-        expected_shortfall=day * expected_shortfall_multiple("student_t", EXPECTED_SHORTFALL_LEVEL, TAIL_FREEDOM) if forecast is not None else None,
+        expected_shortfall=day * expected_shortfall_multiple("student_t", EXPECTED_SHORTFALL_LEVEL, TAIL_FREEDOM)
+        if forecast is not None
+        else None,
         diversification=undiversified / forecast if forecast else None,
-        risk_contributions=risk_contributions(weights, sizing.volatility, sizing.correlation) / forecast if forecast else None,
+        risk_contributions=risk_contributions(weights, sizing.volatility, sizing.correlation) / forecast
+        if forecast
+        else None,
         baseline_gross_leverage=1.0 if trail is not None else None,
     )
 
@@ -62,21 +73,34 @@ def capacity_of(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimit
     sized; diversification and portfolio scaling as they came out for the book as it is.
     """
     sizing, policy = columns.sizing, inputs.policy
-    assert sizing is not None and policy.sizing is not None
+    assert sizing is not None
+    assert policy.sizing is not None
     live = int(np.count_nonzero(sizing.live & sizing.sizable))
-    count = np.where(sizing.live, max(live, 1), live + 1) if live else np.full(sizing.current.shape, max(int(np.count_nonzero(sizing.sizable)), 1))
+    count = (
+        np.where(sizing.live, max(live, 1), live + 1)
+        if live
+        else np.full(sizing.current.shape, max(int(np.count_nonzero(sizing.sizable)), 1))
+    )
     alone = policy.sizing.full_weight(sizing, 1)
-    weight = np.minimum(alone / count * (shared_multiplier(trail) if trail is not None else 1.0), policy.limits.max_leverage)
+    weight = np.minimum(
+        alone / count * (shared_multiplier(trail) if trail is not None else 1.0), policy.limits.max_leverage
+    )
     if policy.limits.max_weight is not None:
         weight = np.minimum(weight, policy.limits.max_weight)
-    long = np.minimum.reduce([weight, limits.distance_long, policy.limits.max_margin_use / np.maximum(limits.initial_long, 1e-12)])
-    short = np.minimum.reduce([weight, limits.distance_short, policy.limits.max_margin_use / np.maximum(limits.initial_short, 1e-12)])
+    long = np.minimum.reduce(
+        [weight, limits.distance_long, policy.limits.max_margin_use / np.maximum(limits.initial_long, 1e-12)]
+    )
+    short = np.minimum.reduce(
+        [weight, limits.distance_short, policy.limits.max_margin_use / np.maximum(limits.initial_short, 1e-12)]
+    )
     per_weight = sizing.equity / sizing.unit_value
     sides: list[list[Decimal | None]] = [[], []]
     for index, row in enumerate(inputs.rows):
         for side, sign, size in ((0, 1.0, long), (1, -1.0, short)):
             contracts = min(float(size[index] * per_weight[index]), float(limits.max_contracts[index]))
-            sides[side].append(lots_toward_zero(sign * contracts, row.instrument.lot) if sizing.sizable[index] else None)
+            sides[side].append(
+                lots_toward_zero(sign * contracts, row.instrument.lot) if sizing.sizable[index] else None
+            )
     scalar = np.where(sizing.sizable, np.minimum(alone, policy.limits.max_leverage), np.nan)
     return Capacity(tuple(sides[0]), tuple(sides[1]), scalar)
 

@@ -26,6 +26,7 @@ from services.sizing.pipeline import RowLimits
 
 DAY = SECONDS_PER_DAY / SECONDS_PER_YEAR
 
+
 def market_volatility(columns: BookColumns) -> Floats:
     """Annual volatility of each row, NaN where unknown."""
     return np.array([state.readout.volatility if state.readout else np.nan for state in columns.states], dtype=float)
@@ -41,7 +42,8 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
 
     Notes
     -----
-    Rates are those at the largest size that `limits.max_leverage` allows, so that a size add-on is never underestimated.
+    Rates are those at the largest size that `limits.max_leverage` allows, so that a size add-on is never
+    underestimated.
     An owned spot asset is not margined: no margin, no liquidation.
     """
     sizing, policy, margin = columns.sizing, inputs.policy, inputs.policy.margin
@@ -50,7 +52,10 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
     largest = policy.limits.max_leverage * sizing.equity / sizing.unit_value
     initial_long = np.where(kinds(inputs, Kind.SPOT), 0.0, np.minimum(margin.size_addon.rate(rates.long, largest), 1.0))
     initial_short = np.minimum(margin.size_addon.rate(rates.short, largest), margin.cap_short)
-    maintenance_long, maintenance_short = initial_long * margin.maintenance_fraction, initial_short * margin.maintenance_fraction
+    maintenance_long, maintenance_short = (
+        initial_long * margin.maintenance_fraction,
+        initial_short * margin.maintenance_fraction,
+    )
     distance_long = distance_short = np.full(sizing.current.shape, np.inf)
     if policy.limits.min_liquidation_distance > 0.0:
         move = policy.limits.min_liquidation_distance * sizing.volatility * DAY**0.5
@@ -58,7 +63,9 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
         distance_long = np.where(initial_long > 0.0, notional_at_distance(move, maintenance_long, 1, inverse), np.inf)
         distance_short = notional_at_distance(move, maintenance_short, -1, inverse)
     rest = ~sizing.sizable
-    fixed = margin_figures(inputs, columns, columns.contracts, open_orders=True, liquidation=False) if rest.any() else None
+    fixed = (
+        margin_figures(inputs, columns, columns.contracts, open_orders=True, liquidation=False) if rest.any() else None
+    )
     return RowLimits(
         initial_long=initial_long,
         initial_short=initial_short,
@@ -75,7 +82,9 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
 
 def _venue_floor(inputs: EvaluationInputs) -> Floats:
     """Least initial rate that the venue's leverage limit implies."""
-    return np.array([1.0 / row.instrument.max_leverage if row.instrument.max_leverage else 0.0 for row in inputs.rows], dtype=float)
+    return np.array(
+        [1.0 / row.instrument.max_leverage if row.instrument.max_leverage else 0.0 for row in inputs.rows], dtype=float
+    )
 
 
 def _open_orders(rows: tuple[Row, ...]) -> tuple[Floats, Floats]:
@@ -95,7 +104,9 @@ def _max_contracts(inputs: EvaluationInputs, columns: BookColumns) -> Floats:
     return np.array(sizes, dtype=float)
 
 
-def margin_figures(inputs: EvaluationInputs, columns: BookColumns, contracts: Floats, *, open_orders: bool, liquidation: bool = True) -> MarginFigures:
+def margin_figures(
+    inputs: EvaluationInputs, columns: BookColumns, contracts: Floats, *, open_orders: bool, liquidation: bool = True
+) -> MarginFigures:
     """Margin of `contracts` under the policy's model, beside the venue's figures where tiers are given.
 
     Parameters
@@ -122,9 +133,14 @@ def margin_figures(inputs: EvaluationInputs, columns: BookColumns, contracts: Fl
         maintenance[index] = row.maintenance_margin if given else np.nan
         method[index] = "given" if given else "unmodelled"
         complete = complete and given
-    venue = [_venue(row, float(size), float(unit_value)) for row, size, unit_value in zip(inputs.rows, contracts, columns.unit_value, strict=True)]
+    venue = [
+        _venue(row, float(size), float(unit_value))
+        for row, size, unit_value in zip(inputs.rows, contracts, columns.unit_value, strict=True)
+    ]
     unknown = np.full(contracts.shape, np.nan)
-    price, distance, touch = _liquidations(inputs, columns, contracts, maintenance) if liquidation else (unknown, unknown, unknown)
+    price, distance, touch = (
+        _liquidations(inputs, columns, contracts, maintenance) if liquidation else (unknown, unknown, unknown)
+    )
     return MarginFigures(
         initial=initial,
         maintenance=maintenance,
@@ -148,8 +164,11 @@ def _venue(row: Row, contracts: float, unit_value: float) -> tuple[float | None,
     return (initial * row.fx if initial is not None else None), tier_maintenance(notional, tiers) * row.fx
 
 
-def _liquidations(inputs: EvaluationInputs, columns: BookColumns, contracts: Floats, maintenance: Floats) -> tuple[Floats, Floats, Floats]:
-    """Liquidation price, distance and one-day touch probability of each row, the others standing still; NaN where there is none.
+def _liquidations(
+    inputs: EvaluationInputs, columns: BookColumns, contracts: Floats, maintenance: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Liquidation price, distance and one-day touch probability of each row, the others standing still; NaN where
+    there is none.
 
     Equity is what is left after the maintenance margin of the other rows, or the margin of an isolated position.
     """
@@ -168,12 +187,19 @@ def _liquidations(inputs: EvaluationInputs, columns: BookColumns, contracts: Flo
     price = liquidation_prices_linear(equity, held * multiplier, mark, rate)
     if inverse.any():
         price = np.where(inverse, liquidation_prices_inverse(equity / mark, held * multiplier, mark, rate), price)
-    for index in [index for index, row in enumerate(rows) if row.instrument.margin_tiers and margined[index] and not inverse[index]]:
+    for index in [
+        index
+        for index, row in enumerate(rows)
+        if row.instrument.margin_tiers and margined[index] and not inverse[index]
+    ]:
         found = liquidation_price_linear(
             equity_quote=float(equity[index]),
             base_quantity=float(held[index] * multiplier[index]),
             mark=float(mark[index]),
-            tiers=[(tier.floor, tier.maintenance_rate, tier.maintenance_amount) for tier in rows[index].instrument.margin_tiers],
+            tiers=[
+                (tier.floor, tier.maintenance_rate, tier.maintenance_amount)
+                for tier in rows[index].instrument.margin_tiers
+            ],
         )
         price[index] = np.nan if found is None else found
     volatility = market_volatility(columns)

@@ -23,7 +23,8 @@ from services.volatility.registry import Estimator
 class Market:
     """What is known of each market: a readout or a refusal, and the correlation between those with a readout.
 
-    `source` says where the correlation came from: ``dcc``, ``recorded``, ``single`` or, without one, why volatilities add up.
+    `source` says where the correlation came from: ``dcc``, ``recorded``, ``single`` or, without one, why
+    volatilities add up.
     """
 
     readouts: dict[str, VolatilityReadout]
@@ -33,7 +34,9 @@ class Market:
     source: str
 
     def row_correlation(self, market_keys: list[str]) -> Floats | None:
-        """Correlation between rows; rows of one market are perfectly correlated, unknown markets are uncorrelated with others."""
+        """Correlation between rows; rows of one market are perfectly correlated, unknown markets are uncorrelated
+        with others.
+        """
         if self.correlation is None:
             return None
         if not self.keys:
@@ -41,12 +44,12 @@ class Market:
         place = {key: index for index, key in enumerate(self.keys)}
         index = np.array([place.get(key, -1) for key in market_keys])
         known = index >= 0
-        matrix = self.correlation[np.ix_(index, index)]
+        matrix: Floats = self.correlation[np.ix_(index, index)]
         if known.all():
             return matrix
-        matrix = np.where(known[:, None] & known[None, :], matrix, 0.0)
-        np.fill_diagonal(matrix, 1.0)
-        return matrix
+        padded: Floats = np.where(known[:, None] & known[None, :], matrix, 0.0)
+        np.fill_diagonal(padded, 1.0)
+        return padded
 
 
 def resolve_market(inputs: EvaluationInputs) -> Market:
@@ -58,7 +61,12 @@ def resolve_market(inputs: EvaluationInputs) -> Market:
             found[key] = forecast
         else:
             found[key] = forecast.readout
-            rings[key] = Ring(forecast.readout.last_close_at, forecast.readout.bar_seconds, forecast.standardized, forecast.consecutive)
+            rings[key] = Ring(
+                forecast.readout.last_close_at,
+                forecast.readout.bar_seconds,
+                forecast.standardized,
+                forecast.consecutive,
+            )
     for key, state in inputs.states.items():
         found[key] = state.readout
         if state.ring is not None:
@@ -96,9 +104,17 @@ def forecast_all(series: Mapping[str, SeriesInput], estimator: Estimator) -> dic
             shape = (item.closes.size, item.bar_seconds, item.calendar)
             panels.setdefault(shape, []).append(key)
         else:
-            results[key] = forecast_bars(item.closes, item.close_times, bar_seconds=item.bar_seconds, calendar=item.calendar, estimator=estimator)
+            results[key] = forecast_bars(
+                item.closes, item.close_times, bar_seconds=item.bar_seconds, calendar=item.calendar, estimator=estimator
+            )
     for (_, bar_seconds, calendar), members in panels.items():
         closes = np.stack([series[key].closes for key in members])
-        panel = forecast_panel(closes, ends=[series[key].end for key in members], bar_seconds=bar_seconds, calendar=calendar, estimator=estimator)
+        panel = forecast_panel(
+            closes,
+            ends=[series[key].end for key in members],
+            bar_seconds=bar_seconds,
+            calendar=calendar,
+            estimator=estimator,
+        )
         results.update(zip(members, panel, strict=True))
     return {key: results[key] for key in series}

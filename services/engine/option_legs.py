@@ -29,7 +29,9 @@ def option_leg(row: Row, contracts: float, as_of: datetime) -> OptionLeg | None:
 
 
 def premium_adjusted_delta(row: Row, as_of: datetime) -> float | None:
-    """Delta of the whole position [base units], premium-adjusted for coin-settled options; the client's own Greeks win."""
+    """Delta of the whole position [base units], premium-adjusted for coin-settled options; the client's own Greeks
+    win.
+    """
     if row.own_greeks is not None:
         return row.own_greeks.delta
     if row.instrument.kind is not Kind.OPTION:

@@ -16,7 +16,9 @@ from services.engine.outputs import Hedge, Order, Target
 from services.sizing.rounding import Leg
 
 DEFAULT_VOLATILITY = 1.0
-"""Annual volatility behind the price collar of a row without a forecast: a wide one, for hedges on unforecast markets."""
+"""Annual volatility behind the price collar of a row without a forecast: a wide one, for hedges on unforecast
+markets.
+"""
 
 
 def bundle_id(evaluation_id: str, row: int) -> str:
@@ -36,7 +38,13 @@ def collar_price(mark: float, volatility: float, sigmas: float, seconds: float, 
     return float(mark * np.exp(move if buy else -move))
 
 
-def make_orders(inputs: EvaluationInputs, columns: BookColumns, targets: tuple[Target, ...], hedges: tuple[Hedge, ...], valid_until: datetime) -> tuple[Order, ...]:
+def make_orders(
+    inputs: EvaluationInputs,
+    columns: BookColumns,
+    targets: tuple[Target, ...],
+    hedges: tuple[Hedge, ...],
+    valid_until: datetime,
+) -> tuple[Order, ...]:
     """Orders of all rows that change, reductions first, then hedges."""
     wanted: list[tuple[int, tuple[Leg, ...]]] = []
     for index, target in enumerate(targets):
@@ -52,11 +60,26 @@ def make_orders(inputs: EvaluationInputs, columns: BookColumns, targets: tuple[T
     return tuple(orders)
 
 
-def _order(inputs: EvaluationInputs, columns: BookColumns, index: int, number: int, leg: Leg, bundle: str, sequence: int, valid_until: datetime) -> Order:
+def _order(
+    inputs: EvaluationInputs,
+    columns: BookColumns,
+    index: int,
+    number: int,
+    leg: Leg,
+    bundle: str,
+    sequence: int,
+    valid_until: datetime,
+) -> Order:
     row, rules, readout = inputs.rows[index], inputs.policy.orders, columns.states[index].readout
     assert row.price is not None
     buy = leg.quantity > 0
-    price = collar_price(row.price.value, readout.volatility if readout else DEFAULT_VOLATILITY, rules.collar_sigmas, rules.valid_for_seconds, buy=buy)
+    price = collar_price(
+        row.price.value,
+        readout.volatility if readout else DEFAULT_VOLATILITY,
+        rules.collar_sigmas,
+        rules.valid_for_seconds,
+        buy=buy,
+    )
     limit: Decimal = to_tick(price, row.instrument.tick, up=not buy)
     expiry = min(valid_until, inputs.as_of + timedelta(seconds=rules.valid_for_seconds))
     return Order(index, sequence, f"{bundle}{number:02x}", bundle, leg.quantity, leg.reduce_only, limit, expiry)

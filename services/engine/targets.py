@@ -21,10 +21,15 @@ NOT_A_FAULT = frozenset({Reason.OPTION_NOT_RESIZED, Reason.HEDGE_INSTRUMENT})
 def hold_all(columns: BookColumns, reason: Reason) -> tuple[Target, ...]:
     """Every row as it is: without a sizing method, or without equity."""
     permission = Permission.REDUCE_ONLY if reason is Reason.EQUITY_NOT_POSITIVE else Permission.ANY
-    return tuple(_hold(state, reason if state.problem is None else state.problem, permission, state.detail) for state in columns.states)
+    return tuple(
+        _hold(state, reason if state.problem is None else state.problem, permission, state.detail)
+        for state in columns.states
+    )
 
 
-def decide_targets(inputs: EvaluationInputs, columns: BookColumns, trail: Trail, inside: Bools, scope: str, margin_complete: bool) -> tuple[Target, ...]:
+def decide_targets(
+    inputs: EvaluationInputs, columns: BookColumns, trail: Trail, inside: Bools, scope: str, margin_complete: bool
+) -> tuple[Target, ...]:
     """One decision per row; records the rounding as the last stage of the trail."""
     cut = trail.bound_mask()
     wanted = trail.value
@@ -40,18 +45,24 @@ def decide_targets(inputs: EvaluationInputs, columns: BookColumns, trail: Trail,
             target = _moved(row, state, change, bool(cut[index]), scope, margin_complete)
         targets.append(target)
         final[index] = float(target.target) if target.target is not None else wanted[index]
-    trail.apply("rounding", np.where(columns.sizing.sizable, final, wanted) if columns.sizing else final, "instruments.lot")
+    trail.apply(
+        "rounding", np.where(columns.sizing.sizable, final, wanted) if columns.sizing else final, "instruments.lot"
+    )
     return tuple(targets)
 
 
 def problem_target(state: RowState) -> Target:
-    """Outcome of a row that cannot be sized: refused, or held and reduce-only where a position exists and is understood."""
+    """Outcome of a row that cannot be sized: refused, or held and reduce-only where a position exists and is
+    understood.
+    """
     assert state.problem is not None
     if state.problem in NOT_A_FAULT:
         return _hold(state, state.problem, Permission.ANY, state.detail)
     if state.problem is Reason.STALE_PRICE and state.contracts:
         return _hold(state, state.problem, Permission.REDUCE_ONLY, state.detail)
-    return Target(Status.REFUSED, Action.NONE, Permission.NONE, state.problem, state.detail, state.contracts, None, None)
+    return Target(
+        Status.REFUSED, Action.NONE, Permission.NONE, state.problem, state.detail, state.contracts, None, None
+    )
 
 
 def lot_change(inputs: EvaluationInputs, row: Row, state: RowState, wanted: float) -> LotChange:
@@ -62,19 +73,34 @@ def lot_change(inputs: EvaluationInputs, row: Row, state: RowState, wanted: floa
         per_contract = instrument.notional_per_contract(row.price.value)
         least = Decimal(repr(instrument.min_notional)) / Decimal(repr(per_contract))
         minimum = max(minimum, (least / instrument.lot).to_integral_value(ROUND_CEILING) * instrument.lot)
-    return change_in_lots(state.expected, wanted, lot=instrument.lot, minimum=minimum, allow_bump=inputs.policy.orders.allow_bump)
+    return change_in_lots(
+        state.expected, wanted, lot=instrument.lot, minimum=minimum, allow_bump=inputs.policy.orders.allow_bump
+    )
 
 
 def _moved(row: Row, state: RowState, change: LotChange, cut: bool, scope: str, margin_complete: bool) -> Target:
     permission = _permission(row, state, scope, margin_complete)
     if not change.legs:
         reason = change.reason or _idle_reason(row, state, scope)
-        return Target(Status.HELD, Action.NONE, permission, reason, "", state.contracts, state.expected, Decimal(0), change.dust)
+        return Target(
+            Status.HELD, Action.NONE, permission, reason, "", state.contracts, state.expected, Decimal(0), change.dust
+        )
     if cut:
         status, reason = Status.LIMITED, _limit_reason(row, state, scope, margin_complete)
     else:
         status, reason = Status.OK, change.reason or Reason.NONE
-    return Target(status, action_of(state.expected, change.target), permission, reason, "", state.contracts, change.target, change.order, change.dust, change.legs)
+    return Target(
+        status,
+        action_of(state.expected, change.target),
+        permission,
+        reason,
+        "",
+        state.contracts,
+        change.target,
+        change.order,
+        change.dust,
+        change.legs,
+    )
 
 
 def action_of(held: Decimal, target: Decimal) -> Action:
@@ -82,7 +108,8 @@ def action_of(held: Decimal, target: Decimal) -> Action:
 
     Examples
     --------
-    >>> action_of(Decimal(1), Decimal(-1)).value, action_of(Decimal(-1), Decimal(-2)).value, action_of(Decimal(1), Decimal(0)).value
+    >>> action_of(Decimal(1), Decimal(-1)).value, action_of(Decimal(-1), Decimal(-2)).value, action_of(Decimal(1),
+    Decimal(0)).value
     ('reverse', 'increase', 'close')
     """
     if held == target:

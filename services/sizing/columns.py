@@ -9,7 +9,6 @@ import numpy as np
 from services.core.explain import Bools, Floats
 from services.risk.covariance import portfolio_volatility
 
-
 NO_RISK = 1e-12
 """Exposure over equity below which a book is dust: scaling it to a target would only magnify rounding."""
 
@@ -31,7 +30,8 @@ class SizingColumns:
     live : (n,) bool array
         Rows with a live signal.
     sizable : (n,) bool array
-        Rows that a linear method may resize: described, priced, with a volatility, not an option, not reserved for hedges.
+        Rows that a linear method may resize: described, priced, with a volatility, not an option, not reserved for
+        hedges.
     volatility, forecast, calibration : (n,) arrays
         Annual volatility used, raw forecast and calibration factor; 1 where unknown (never sizable).
     known_risk : (n,) bool array
@@ -86,7 +86,8 @@ def volatility_multiplier(columns: SizingColumns, weights: Floats, fixed: Floats
     Returns
     -------
     float
-        1 when `weights` carry no risk worth scaling (below 1e-12); when the fixed part alone exceeds the target, the m >= 0 of least total
+        1 when `weights` carry no risk worth scaling (below 1e-12); when the fixed part alone exceeds the target,
+        the m >= 0 of least total
         variance. Without a correlation matrix: (target − Σ|f|σ) / Σ|w|σ, at least 0.
     """
     risk, still = weights * columns.volatility, fixed * columns.volatility

@@ -53,10 +53,12 @@ class RowLimits:
 
 
 def resized_rows(columns: SizingColumns, scope: str) -> Bools:
-    """Rows that the method sizes: with a live signal in scope `instrument`, with a position or collateral in scope `book`."""
-    if scope == "instrument":
-        return columns.sizable & columns.live
-    return columns.sizable & (columns.current != 0.0)
+    """Rows that the method sizes: with a live signal in scope `instrument`, with a position or collateral in scope
+    `book`.
+    """
+    chosen: Bools = columns.live if scope == "instrument" else columns.current != 0.0
+    resized: Bools = columns.sizable & chosen
+    return resized
 
 
 def size_rows(columns: SizingColumns, method: SizingMethod, limits: Limits, rows: RowLimits, *, scope: str) -> Trail:
@@ -64,7 +66,9 @@ def size_rows(columns: SizingColumns, method: SizingMethod, limits: Limits, rows
     resized = resized_rows(columns, scope)
     trail = method.size_book(columns, resized) if scope == "book" else method.size_instruments(columns, resized)
     if columns.collateral.any():
-        trail.apply("collateral", np.where(resized, trail.value - columns.collateral, trail.value), "account.collateral")
+        trail.apply(
+            "collateral", np.where(resized, trail.value - columns.collateral, trail.value), "account.collateral"
+        )
     cap_margin_use(trail, columns, limits, rows)
     cap_liquidation_distance(trail, columns, rows)
     cap_exposure(trail, columns, method, limits, rows)
@@ -98,15 +102,26 @@ def cap_exposure(trail: Trail, columns: SizingColumns, method: SizingMethod, lim
         trail.cap("max_weight", np.where(columns.sizable, allowed, np.inf), "limits.max_weight")
     notional = np.abs(trail.value) * columns.unit_value
     fixed = float(notional[~columns.sizable].sum())
-    cap_by_ratio(trail, "gross_leverage", notional, limits.max_leverage * columns.equity - fixed, columns.sizable, "limits.max_leverage")
+    cap_by_ratio(
+        trail,
+        "gross_leverage",
+        notional,
+        limits.max_leverage * columns.equity - fixed,
+        columns.sizable,
+        "limits.max_leverage",
+    )
     own = method.max_gross()
     if own is not None:
         notional = np.abs(trail.value) * columns.unit_value
-        cap_by_ratio(trail, "derisk_only", notional, own * columns.equity - fixed, columns.sizable, "sizing.derisk_only")
+        cap_by_ratio(
+            trail, "derisk_only", notional, own * columns.equity - fixed, columns.sizable, "sizing.derisk_only"
+        )
 
 
 def cap_by_ratio(trail: Trail, stage: str, use: Floats, free: float, rows: Bools, parameter: str) -> None:
-    """Scale `rows` by one ratio so that Σ use of them is at most `free`; a use below 1e-12 of what is free is no use."""
+    """Scale `rows` by one ratio so that Σ use of them is at most `free`; a use below 1e-12 of what is free is no
+    use.
+    """
     total = float(use[rows].sum())
     if total <= NO_RISK * max(free, 0.0) or total == 0.0:
         return

@@ -67,7 +67,9 @@ def increase(size: Decimal, lot: Decimal, minimum: Decimal, *, allow_bump: bool)
     return ZERO
 
 
-def change_in_lots(held: Decimal, wanted: float, *, lot: Decimal, minimum: Decimal, allow_bump: bool = False) -> LotChange:
+def change_in_lots(
+    held: Decimal, wanted: float, *, lot: Decimal, minimum: Decimal, allow_bump: bool = False
+) -> LotChange:
     """Legs that bring `held` to `wanted`, rounded once, toward less risk.
 
     Parameters
@@ -105,6 +107,11 @@ def change_in_lots(held: Decimal, wanted: float, *, lot: Decimal, minimum: Decim
     end = held + sum((leg.quantity for leg in legs), ZERO)
     dust = bool(end) and abs(end) < lot
     if legs:
-        return LotChange(end, tuple(legs), Reason.BELOW_MINIMUM if not opened and abs(target) and abs(end) < abs(target) else None, dust)
+        return LotChange(
+            end,
+            tuple(legs),
+            Reason.BELOW_MINIMUM if not opened and abs(target) and abs(end) < abs(target) else None,
+            dust,
+        )
     missing = abs(Decimal(repr(wanted)) - held)
     return LotChange(end, (), (Reason.BELOW_MINIMUM if missing >= lot else Reason.BELOW_LOT) if missing else None, dust)

@@ -24,7 +24,12 @@ from services.volatility.forecast import forecast_series
 from tests.support import requests
 
 RECEIVED = datetime(2026, 11, 20, 0, 0, 6, 123456, tzinfo=UTC)
-RESPONSES = {Door.EVALUATIONS: EvaluationResponse, Door.TARGETS: TargetsResponse, Door.MARGIN: MarginResponse, Door.HEDGES: HedgesResponse}
+RESPONSES = {
+    Door.EVALUATIONS: EvaluationResponse,
+    Door.TARGETS: TargetsResponse,
+    Door.MARGIN: MarginResponse,
+    Door.HEDGES: HedgesResponse,
+}
 CASES: list[tuple[Door, dict[str, Any]]] = [
     (Door.EVALUATIONS, requests.smallest()),
     (Door.EVALUATIONS, requests.smallest(options={"view": "compact"})),
@@ -32,8 +37,20 @@ CASES: list[tuple[Door, dict[str, Any]]] = [
     (Door.EVALUATIONS, requests.book()),
     (Door.EVALUATIONS, requests.desk()),
     (Door.EVALUATIONS, requests.smallest(account={"equity": "0", "currency": "USD"})),
-    (Door.EVALUATIONS, requests.smallest(account={"equity": "100000", "currency": "EUR"}, positions=[{"symbol": "BTC/USDT", "quantity": "1"}], signals=None)),
-    (Door.EVALUATIONS, requests.smallest(as_of="2026-11-01T00:00:00Z", series=[requests.series("BTC-PERP", end="2026-11-01T00:00:00Z")])),
+    (
+        Door.EVALUATIONS,
+        requests.smallest(
+            account={"equity": "100000", "currency": "EUR"},
+            positions=[{"symbol": "BTC/USDT", "quantity": "1"}],
+            signals=None,
+        ),
+    ),
+    (
+        Door.EVALUATIONS,
+        requests.smallest(
+            as_of="2026-11-01T00:00:00Z", series=[requests.series("BTC-PERP", end="2026-11-01T00:00:00Z")]
+        ),
+    ),
     (Door.TARGETS, requests.desk()),
     (Door.MARGIN, requests.margin_only()),
     (Door.HEDGES, requests.hedge_only()),
@@ -63,9 +80,35 @@ def test_historical_answers_have_no_orders() -> None:
 
 def test_no_number_of_an_answer_is_missing_silently() -> None:
     """orjson writes NaN as null: every null is one that the model allows by name."""
-    allowed = {"data_as_of", "target_quantity", "order_quantity", "age_seconds", "initial", "maintenance", "rate_initial", "scope", "max_weight"}
-    allowed |= {"sizing", "prior_volatility", "hedging", "forecast_volatility", "value_at_risk", "expected_shortfall", "gamma_1pct", "vega_per_point"}
-    allowed |= {"theta_per_day", "diversification", "exposure_multiplier", "current_volatility", "max_quantity", "scalar"}
+    allowed = {
+        "data_as_of",
+        "target_quantity",
+        "order_quantity",
+        "age_seconds",
+        "initial",
+        "maintenance",
+        "rate_initial",
+        "scope",
+        "max_weight",
+    }
+    allowed |= {
+        "sizing",
+        "prior_volatility",
+        "hedging",
+        "forecast_volatility",
+        "value_at_risk",
+        "expected_shortfall",
+        "gamma_1pct",
+        "vega_per_point",
+    }
+    allowed |= {
+        "theta_per_day",
+        "diversification",
+        "exposure_multiplier",
+        "current_volatility",
+        "max_quantity",
+        "scalar",
+    }
 
     def nulls(value: Any, key: str = "") -> set[str]:
         if isinstance(value, dict):
@@ -82,8 +125,16 @@ def cached() -> Gathered:
     body = requests.book()
     states = {}
     for item in body["series"]:
-        found = forecast_series(np.array(item["close"]), end=datetime(2026, 11, 20, tzinfo=UTC), bar_seconds=86_400, calendar=Calendar(), estimator=Ewma())
-        states[item["symbol"]] = StateInput(found.readout, Ring(found.readout.last_close_at, 86_400, found.standardized))
+        found = forecast_series(
+            np.array(item["close"]),
+            end=datetime(2026, 11, 20, tzinfo=UTC),
+            bar_seconds=86_400,
+            calendar=Calendar(),
+            estimator=Ewma(),
+        )
+        states[item["symbol"]] = StateInput(
+            found.readout, Ring(found.readout.last_close_at, 86_400, found.standardized)
+        )
     return Gathered(by_key([InstrumentIn(symbol="COIN3-PERP", kind="linear", lot="0.5", tick="0.01")]), states)
 
 
@@ -104,8 +155,12 @@ def test_series_and_cached_state_of_the_same_bars_give_the_same_targets() -> Non
     posted = orjson.loads(render(decision(Door.EVALUATIONS, body), RECEIVED))
     del body["series"]
     gathered = cached()
-    stated = orjson.loads(render(decision(Door.EVALUATIONS, {**body, "interval": "P1D"}, Gathered({}, gathered.states)), RECEIVED))
-    assert [row["target_quantity"] for row in posted["targets"]] == [row["target_quantity"] for row in stated["targets"]]
+    stated = orjson.loads(
+        render(decision(Door.EVALUATIONS, {**body, "interval": "P1D"}, Gathered({}, gathered.states)), RECEIVED)
+    )
+    assert [row["target_quantity"] for row in posted["targets"]] == [
+        row["target_quantity"] for row in stated["targets"]
+    ]
 
 
 def test_strict_refuses_what_would_be_assumed() -> None:

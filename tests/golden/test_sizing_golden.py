@@ -57,8 +57,15 @@ def orders(inputs: dict[str, Any]) -> dict[str, Any]:
     if "holdings" in inputs:
         expected = inputs["holdings"] + inputs["open_order_remaining"]
     else:
-        expected = inputs["holdings_before_fill"] + inputs["open_order_filled"] + inputs["open_order_qty"] - inputs["open_order_filled"]
-    change = change_in_lots(Decimal(expected), float(inputs["target"]), lot=Decimal(str(inputs["lot_size"])), minimum=Decimal(0))
+        expected = (
+            inputs["holdings_before_fill"]
+            + inputs["open_order_filled"]
+            + inputs["open_order_qty"]
+            - inputs["open_order_filled"]
+        )
+    change = change_in_lots(
+        Decimal(expected), float(inputs["target"]), lot=Decimal(str(inputs["lot_size"])), minimum=Decimal(0)
+    )
     return {"order_qty": float(change.order)}
 
 
@@ -86,7 +93,9 @@ def subsystem_position(inputs: dict[str, Any]) -> dict[str, Any]:
     fx = inputs["fx_to_base"]
 
     def contracts(view: float) -> float:
-        book = columns([annual], np.ones((1, 1)), equity=equity, unit_value=np.array([unit * fx]), direction=np.array([view]))
+        book = columns(
+            [annual], np.ones((1, 1)), equity=equity, unit_value=np.array([unit * fx]), direction=np.array([view])
+        )
         return float(VolatilityTarget(target_volatility=target).size_instruments(book, np.array([True])).value[0])
 
     return {
@@ -111,18 +120,28 @@ def buffer_band(inputs: dict[str, Any]) -> dict[str, Any]:
         return {"width": (top - bottom) / 2, "top": top, "bottom": bottom}
     half = (inputs["top"] - inputs["bottom"]) / 2
     trail = Trail(np.array([float(inputs["optimal"])]))
-    mode = PositionBuffer(fraction=half / abs(inputs["optimal"]), trade_to="edge" if inputs["trade_to_edge"] else "optimal")
+    mode = PositionBuffer(
+        fraction=half / abs(inputs["optimal"]), trade_to="edge" if inputs["trade_to_edge"] else "optimal"
+    )
     apply_buffer(trail, np.array([float(inputs["last"])]), mode)
     return {"position": float(trail.value[0])}
 
 
 def diversification(inputs: dict[str, Any]) -> dict[str, Any]:
-    return {"idm": instrument_diversification(np.array(inputs["weights"]), np.array(inputs["corr"], dtype=float), inputs["cap"])}
+    return {
+        "idm": instrument_diversification(
+            np.array(inputs["weights"]), np.array(inputs["corr"], dtype=float), inputs["cap"]
+        )
+    }
 
 
 def inverse_margin(inputs: dict[str, Any]) -> dict[str, Any]:
     inverse = "contract_value" in inputs
-    instrument = Instrument(symbol="X", kind=Kind.INVERSE if inverse else Kind.LINEAR, contract_multiplier=float(inputs["contract_value"] if inverse else inputs["contract_size"]))
+    instrument = Instrument(
+        symbol="X",
+        kind=Kind.INVERSE if inverse else Kind.LINEAR,
+        contract_multiplier=float(inputs["contract_value"] if inverse else inputs["contract_size"]),
+    )
     notional = inputs["contracts"] * instrument.notional_per_contract(inputs["price"])
     if inverse:
         return {"margin_base": notional / inputs["price"] / inputs["leverage"]}
@@ -134,7 +153,9 @@ def minimum_order(inputs: dict[str, Any]) -> dict[str, Any]:
     available = min(inputs["available"], inputs["max_stake"])
     asked = min(inputs["stake"], available)
     lot = Decimal("0.00000001")
-    change = change_in_lots(Decimal(0), float(asked), lot=lot, minimum=Decimal(str(inputs["min_stake"])), allow_bump=True)
+    change = change_in_lots(
+        Decimal(0), float(asked), lot=lot, minimum=Decimal(str(inputs["min_stake"])), allow_bump=True
+    )
     return {"stake": float(change.order) if change.order <= Decimal(str(available)) else 0.0}
 
 

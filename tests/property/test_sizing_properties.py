@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -103,8 +104,12 @@ def test_scale_invariance_in_equity(book: SizingColumns, scope: str, factor: flo
 @given(books(), st.floats(1.0, 5.0))
 def test_more_volatility_never_gives_more_gross_exposure(book: SizingColumns, factor: float) -> None:
     wilder = changed(book, volatility=book.volatility * factor, forecast=book.forecast * factor)
-    gross = np.abs(sizes(book, "instrument")[book.sizable & book.live] * book.unit_value[book.sizable & book.live]).sum()
-    calmer = np.abs(sizes(wilder, "instrument")[book.sizable & book.live] * book.unit_value[book.sizable & book.live]).sum()
+    gross = np.abs(
+        sizes(book, "instrument")[book.sizable & book.live] * book.unit_value[book.sizable & book.live]
+    ).sum()
+    calmer = np.abs(
+        sizes(wilder, "instrument")[book.sizable & book.live] * book.unit_value[book.sizable & book.live]
+    ).sum()
     if book.sizable.all() and book.live.all():
         assert calmer <= gross * SLACK + 1e-9
 
@@ -117,18 +122,20 @@ def test_permutation_of_rows_permutes_targets(book: SizingColumns) -> None:
         value = getattr(book, name)
         fields[name] = value[order] if isinstance(value, np.ndarray) and value.ndim == 1 else value
     fields["correlation"] = book.correlation[np.ix_(order, order)] if book.correlation is not None else None
-    assert sizes(SizingColumns(**fields), "instrument") == pytest.approx(sizes(book, "instrument")[order], rel=1e-9, abs=1e-12)
+    assert sizes(SizingColumns(**fields), "instrument") == pytest.approx(
+        sizes(book, "instrument")[order], rel=1e-9, abs=1e-12
+    )
 
 
 @given(books(), SCOPES)
 def test_the_trail_is_a_chain(book: SizingColumns, scope: str) -> None:
     trail = size_rows(book, TARGET, Limits(), open_limits(book.current.size), scope=scope)
-    for former, latter in zip(trail.stages, trail.stages[1:], strict=False):
+    for former, latter in pairwise(trail.stages):
         assert latter.before is former.after
     assert trail.value is trail.stages[-1].after
     for row in range(book.current.size):
         steps = trail.steps(row)
-        assert all(former.after == latter.before for former, latter in zip(steps, steps[1:], strict=False))
+        assert all(former.after == latter.before for former, latter in pairwise(steps))
 
 
 @given(books())
@@ -141,7 +148,9 @@ def test_unpermitted_rows_are_never_increased(book: SizingColumns) -> None:
 @given(books(), SCOPES)
 def test_nothing_is_increased_while_margin_is_incomplete(book: SizingColumns, scope: str) -> None:
     limits = open_limits(book.current.size)
-    unknown = RowLimits(**{name: getattr(limits, name) for name in RowLimits.__dataclass_fields__} | {"margin_complete": False})
+    unknown = RowLimits(
+        **{name: getattr(limits, name) for name in RowLimits.__dataclass_fields__} | {"margin_complete": False}
+    )
     value = size_rows(book, TARGET, Limits(), unknown, scope=scope).value
     assert (np.abs(value) <= np.abs(book.current) * SLACK).all()
 
@@ -164,7 +173,9 @@ def test_the_book_multiplier_reaches_the_target(book: SizingColumns) -> None:
 
 @given(books(), st.floats(0.0, 0.5))
 def test_buffer_holds_inside_and_stops_at_the_edge(book: SizingColumns, fraction: float) -> None:
-    trail = size_rows(book, TARGET, Limits(max_leverage=100.0), open_limits(book.current.size, 1e-6), scope="instrument")
+    trail = size_rows(
+        book, TARGET, Limits(max_leverage=100.0), open_limits(book.current.size, 1e-6), scope="instrument"
+    )
     optimal, cut = trail.value, trail.bound_mask()
     inside = apply_buffer(trail, book.current, PositionBuffer(fraction=fraction))
     band = fraction * np.abs(optimal)

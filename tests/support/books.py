@@ -39,9 +39,13 @@ def readout(volatility: float, **changes: Any) -> VolatilityReadout:
     return VolatilityReadout(**{**fields, **changes})
 
 
-def row(symbol: str = "A", quantity: str = "0", price: float | None = 100.0, direction: float | None = None, **changes: Any) -> Row:
+def row(
+    symbol: str = "A", quantity: str = "0", price: float | None = 100.0, direction: float | None = None, **changes: Any
+) -> Row:
     """Row of a linear instrument with multiplier 1 and lot 0.01."""
-    instrument = changes.pop("instrument", Instrument(symbol=symbol, lot=Decimal("0.01"), quantity_unit=QuantityUnit.BASE))
+    instrument = changes.pop(
+        "instrument", Instrument(symbol=symbol, lot=Decimal("0.01"), quantity_unit=QuantityUnit.BASE)
+    )
     fields: dict[str, Any] = {
         "symbol": symbol,
         "market_key": symbol,
@@ -57,16 +61,30 @@ def row(symbol: str = "A", quantity: str = "0", price: float | None = 100.0, dir
 
 def inverse(symbol: str = "A", multiplier: float = 100.0, **changes: Any) -> Instrument:
     """Inverse perpetual of `multiplier` quote units a contract, lot 1."""
-    fields: dict[str, Any] = {"symbol": symbol, "kind": Kind.INVERSE, "contract_multiplier": multiplier, "lot": Decimal(1), "base_currency": "COIN"}
+    fields: dict[str, Any] = {
+        "symbol": symbol,
+        "kind": Kind.INVERSE,
+        "contract_multiplier": multiplier,
+        "lot": Decimal(1),
+        "base_currency": "COIN",
+    }
     return Instrument(**{**fields, **changes})
 
 
 OPEN = Limits(max_leverage=100.0, max_margin_use=1.0, min_liquidation_distance=0.0)
 
 
-def inputs(*rows: Row, volatility: float | dict[str, float] = 0.4, equity: float = 10_000.0, policy: Policy | None = None, **changes: Any) -> EvaluationInputs:
+def inputs(
+    *rows: Row,
+    volatility: float | dict[str, float] = 0.4,
+    equity: float = 10_000.0,
+    policy: Policy | None = None,
+    **changes: Any,
+) -> EvaluationInputs:
     """Inputs in which every market has a readout, no limit is in reach and no buffer holds."""
-    by_key = {item.market_key: volatility if isinstance(volatility, float) else volatility[item.market_key] for item in rows}
+    by_key = {
+        item.market_key: volatility if isinstance(volatility, float) else volatility[item.market_key] for item in rows
+    }
     fields: dict[str, Any] = {
         "evaluation_id": "ev_test",
         "as_of": AS_OF,

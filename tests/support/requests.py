@@ -42,7 +42,9 @@ def book(count: int = 20, **changes: Any) -> dict[str, Any]:
     return smallest(
         positions=[{"symbol": symbol, "quantity": str(index - count // 2)} for index, symbol in enumerate(symbols)],
         series=rows,
-        signals=[{"symbol": symbol, "direction": round((index % 5 - 2) / 2, 2)} for index, symbol in enumerate(symbols)],
+        signals=[
+            {"symbol": symbol, "direction": round((index % 5 - 2) / 2, 2)} for index, symbol in enumerate(symbols)
+        ],
         **changes,
     )
 
@@ -54,7 +56,16 @@ def desk() -> dict[str, Any]:
         account={"equity": "250000", "currency": "USD", "collateral": [{"asset": "BTC", "amount": "0.5"}]},
         fx=[{"currency": "USDT", "rate": "0.9995"}],
         instruments=[
-            {"symbol": "BTC-PERPETUAL", "kind": "inverse", "contract_multiplier": "10", "lot": "1", "tick": "0.5", "underlying": "BTC", "base_currency": "BTC", "quote_currency": "USD"},
+            {
+                "symbol": "BTC-PERPETUAL",
+                "kind": "inverse",
+                "contract_multiplier": "10",
+                "lot": "1",
+                "tick": "0.5",
+                "underlying": "BTC",
+                "base_currency": "BTC",
+                "quote_currency": "USD",
+            },
             {
                 "symbol": "BTC-25DEC26-100000-C",
                 "kind": "option",
@@ -83,14 +94,31 @@ def desk() -> dict[str, Any]:
             {"symbol": "ETH-USD", "kind": "spot", "lot": "0.0001"},
         ],
         positions=[
-            {"symbol": "BTC-25DEC26-100000-C", "quantity": "-3", "implied_volatility": 0.55, "forward_price": str(price), "initial_margin": "9000", "maintenance_margin": "6000"},
+            {
+                "symbol": "BTC-25DEC26-100000-C",
+                "quantity": "-3",
+                "implied_volatility": 0.55,
+                "forward_price": str(price),
+                "initial_margin": "9000",
+                "maintenance_margin": "6000",
+            },
             {"symbol": "BTC-PERPETUAL", "quantity": "1200", "venue": "deribit", "mark_price": str(price)},
-            {"symbol": "BTC/USDT:USDT", "quantity": "400", "venue": "binance", "account_id": "sub-1", "mark_price": str(price), "open_buys": "10"},
+            {
+                "symbol": "BTC/USDT:USDT",
+                "quantity": "400",
+                "venue": "binance",
+                "account_id": "sub-1",
+                "mark_price": str(price),
+                "open_buys": "10",
+            },
             {"symbol": "ETH-USD", "quantity": "3.5"},
             {"symbol": "XBTUSD", "quantity": "100"},
         ],
         series=[series("BTC", 1), series("ETH-USD", 2, close=closes(2, start=3_000.0))],
-        signals=[{"symbol": "BTC/USDT:USDT", "forecast": 12.5, "as_of": END, "half_life": "P1D"}, {"symbol": "ETH-USD", "direction": -0.4}],
+        signals=[
+            {"symbol": "BTC/USDT:USDT", "forecast": 12.5, "as_of": END, "half_life": "P1D"},
+            {"symbol": "ETH-USD", "direction": -0.4},
+        ],
         policy={
             "sizing": {"method": "volatility_target", "target_volatility": 0.25},
             "hedging": {"method": "threshold", "instrument": "BTC-PERPETUAL", "max_delta": 0.05},

@@ -44,7 +44,9 @@ class ConstantLeverage:
         count = max(int(np.count_nonzero(columns.live)), 1)
         trail = Trail(np.where(resized, 0.0, columns.current))
         sign = np.sign(columns.direction)
-        trail.apply("equity", np.where(resized, sign * columns.equity / columns.unit_value, trail.value), "account.equity")
+        trail.apply(
+            "equity", np.where(resized, sign * columns.equity / columns.unit_value, trail.value), "account.equity"
+        )
         trail.multiply("direction", np.where(resized, np.abs(columns.direction), 1.0), "signals.direction")
         trail.multiply("share", np.where(resized, 1.0 / count, 1.0), "signals")
         trail.multiply("constant_leverage", np.where(resized, self.leverage, 1.0), "sizing.leverage")
@@ -53,7 +55,9 @@ class ConstantLeverage:
     def size_book(self, columns: SizingColumns, resized: Bools) -> Trail:
         """Trail of a book scaled so that its resizable part has gross leverage L."""
         trail = Trail(columns.current)
-        trail.apply("collateral", np.where(resized, columns.current + columns.collateral, columns.current), "account.collateral")
+        trail.apply(
+            "collateral", np.where(resized, columns.current + columns.collateral, columns.current), "account.collateral"
+        )
         gross = float(np.abs(np.where(resized, trail.value * columns.unit_value, 0.0)).sum()) / columns.equity
         multiplier = self.leverage / gross if gross > NO_RISK else 1.0
         trail.multiply("constant_leverage", np.where(resized, multiplier, 1.0), "sizing.leverage")

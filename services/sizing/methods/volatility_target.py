@@ -18,7 +18,8 @@ MAX_DIVERSIFICATION = 2.5
 class VolatilityTarget:
     r"""Hold the risk constant: size inversely to forecast volatility.
 
-    Scope `instrument` (default with signals): ``w_i = τ · d_i / (n σ_i) · IDM``, n = instruments with a live signal, then one
+    Scope `instrument` (default with signals): ``w_i = τ · d_i / (n σ_i) · IDM``, n = instruments with a live
+    signal, then one
     scale to τ by the covariance. The scale is that of the same book at full directions (|d| = 1), so that a half
     direction stays a half position; it is lowered where the book as directed would exceed ``τ · max(1, max|d|)``.
 
@@ -36,7 +37,8 @@ class VolatilityTarget:
     Notes
     -----
     Zero volatility and missing history never reach this method: such rows are refused before it runs.
-    Where the book holds a position of unknown risk, or a row with a live signal cannot be sized, nothing is scaled up: a
+    Where the book holds a position of unknown risk, or a row with a live signal cannot be sized, nothing is scaled
+    up: a
     fault never increases risk, so its share of the risk stays unused.
 
     References
@@ -62,19 +64,27 @@ class VolatilityTarget:
         count = max(int(np.count_nonzero(columns.live)), 1)
         trail = Trail(np.where(resized, 0.0, columns.current))
         sign = np.sign(columns.direction)
-        trail.apply("equity", np.where(resized, sign * columns.equity / columns.unit_value, trail.value), "account.equity")
+        trail.apply(
+            "equity", np.where(resized, sign * columns.equity / columns.unit_value, trail.value), "account.equity"
+        )
 
         def factor(values: Floats | float) -> Floats:
             return np.where(resized, values, 1.0)
 
         trail.multiply("direction", factor(np.abs(columns.direction)), "signals.direction")
         trail.multiply("share", factor(1.0 / count), "signals")
-        trail.multiply("volatility_target", factor(self.target_volatility / columns.forecast), "sizing.target_volatility")
+        trail.multiply(
+            "volatility_target", factor(self.target_volatility / columns.forecast), "sizing.target_volatility"
+        )
         trail.multiply("calibration", factor(1.0 / columns.calibration), "estimator.calibrate")
         floor = columns.calibration * columns.forecast / columns.volatility
         trail.multiply("volatility_floor", factor(floor), "estimator.volatility_floor")
         trail.multiply("diversification", factor(diversification_multiplier(columns, resized)), "sizing.scope")
-        trail.multiply("portfolio_volatility", factor(self._portfolio_scale(columns, resized, trail.value)), "sizing.target_volatility")
+        trail.multiply(
+            "portfolio_volatility",
+            factor(self._portfolio_scale(columns, resized, trail.value)),
+            "sizing.target_volatility",
+        )
         return trail
 
     def _portfolio_scale(self, columns: SizingColumns, resized: Bools, contracts: Floats) -> float:
@@ -99,7 +109,9 @@ class VolatilityTarget:
     def size_book(self, columns: SizingColumns, resized: Bools) -> Trail:
         """Trail of a book under one multiplier; coin collateral is part of the book."""
         trail = Trail(columns.current)
-        trail.apply("collateral", np.where(resized, columns.current + columns.collateral, columns.current), "account.collateral")
+        trail.apply(
+            "collateral", np.where(resized, columns.current + columns.collateral, columns.current), "account.collateral"
+        )
         weights = columns.weights(np.where(resized, trail.value, 0.0))
         fixed = columns.weights(np.where(resized, 0.0, columns.current)) + columns.delta_weight
         multiplier = volatility_multiplier(columns, weights, fixed, self.target_volatility) if weights.any() else 1.0
@@ -123,7 +135,9 @@ def diversification_multiplier(columns: SizingColumns, resized: Bools) -> float:
     members = np.flatnonzero(resized & columns.live)
     if members.size < 2:
         return 1.0
-    return instrument_diversification(np.full(members.size, 1.0 / members.size), columns.correlation[np.ix_(members, members)])
+    return instrument_diversification(
+        np.full(members.size, 1.0 / members.size), columns.correlation[np.ix_(members, members)]
+    )
 
 
 def instrument_diversification(weights: Floats, correlation: Floats, cap: float = MAX_DIVERSIFICATION) -> float:

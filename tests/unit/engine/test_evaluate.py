@@ -56,11 +56,18 @@ def test_confidence_and_half_life_shrink_a_signal() -> None:
 def test_expired_signal_never_increases() -> None:
     old = Signal(1.0, as_of=AS_OF - timedelta(hours=25), half_life_seconds=8 * 3600.0)
     target = evaluate(inputs(row(quantity="10", signal=old))).targets[0]
-    assert (target.status, target.reason, target.permission, target.target) == (Status.HELD, Reason.SIGNAL_EXPIRED, Permission.REDUCE_ONLY, D(10))
+    assert (target.status, target.reason, target.permission, target.target) == (
+        Status.HELD,
+        Reason.SIGNAL_EXPIRED,
+        Permission.REDUCE_ONLY,
+        D(10),
+    )
 
 
 def test_two_uncorrelated_instruments_share_the_risk() -> None:
-    """Each 0.2 / (2 · 0.4) · IDM, IDM = sqrt 2: 35.35 of 100; the book reaches the target, so portfolio scaling is 1."""
+    """Each 0.2 / (2 · 0.4) · IDM, IDM = sqrt 2: 35.35 of 100; the book reaches the target, so portfolio scaling is
+    1.
+    """
     book = inputs(row("A", direction=1.0), row("B", direction=1.0), correlation=correlated("A", "B", rho=0.0))
     result = evaluate(book)
     assert [target.target for target in result.targets] == [D("35.35"), D("35.35")]
@@ -80,7 +87,9 @@ def test_a_hedged_book_never_exceeds_the_target() -> None:
 
 
 def test_without_correlation_volatilities_add_up() -> None:
-    book = inputs(row("A", direction=1.0), row("B", direction=-1.0), correlation=RecordedCorrelation(("A", "B"), None, "none"))
+    book = inputs(
+        row("A", direction=1.0), row("B", direction=-1.0), correlation=RecordedCorrelation(("A", "B"), None, "none")
+    )
     assert [target.target for target in evaluate(book).targets] == [D(25), D(-25)]
 
 
@@ -120,15 +129,21 @@ def test_gross_leverage_binds_and_is_named() -> None:
 
 
 def test_margin_use_binds() -> None:
-    """Student t4 ES over two days at 40 %: k = 2.82387, s = .4·sqrt(2/365), f = 1 − exp(−k s); 1 % of equity pays 100 / f."""
+    """Student t4 ES over two days at 40 %: k = 2.82387, s = .4·sqrt(2/365), f = 1 − exp(−k s); 1 % of equity pays
+    100 / f.
+    """
     policy = Policy(sizing=TARGET, limits=replace(OPEN, max_margin_use=0.01), buffer=NoBuffer())
     rate = 1.0 - np.exp(-2.82387 * 0.4 * np.sqrt(2 / 365))
-    assert float(evaluate(inputs(row(direction=1.0), policy=policy)).targets[0].target or 0) == pytest.approx(100.0 / rate / 100.0, abs=0.01)
+    assert float(evaluate(inputs(row(direction=1.0), policy=policy)).targets[0].target or 0) == pytest.approx(
+        100.0 / rate / 100.0, abs=0.01
+    )
 
 
 def test_distance_to_liquidation_binds_where_it_should() -> None:
     """At the limit, a move of exactly 5 daily sigmas leaves equity equal to the maintenance margin."""
-    policy = Policy(sizing=ConstantLeverage(leverage=50.0), limits=Limits(max_leverage=100.0, max_margin_use=1.0), buffer=NoBuffer())
+    policy = Policy(
+        sizing=ConstantLeverage(leverage=50.0), limits=Limits(max_leverage=100.0, max_margin_use=1.0), buffer=NoBuffer()
+    )
     result = evaluate(inputs(row(direction=1.0, instrument=Instrument(symbol="A", lot=D("0.000001"))), policy=policy))
     assert result.trail is not None
     assert "liquidation_distance" in [step.stage for step in result.trail.steps(0) if step.bound]
@@ -137,7 +152,9 @@ def test_distance_to_liquidation_binds_where_it_should() -> None:
 
 
 def test_inverse_distance_binds_at_the_same_distance() -> None:
-    policy = Policy(sizing=ConstantLeverage(leverage=50.0), limits=Limits(max_leverage=100.0, max_margin_use=1.0), buffer=NoBuffer())
+    policy = Policy(
+        sizing=ConstantLeverage(leverage=50.0), limits=Limits(max_leverage=100.0, max_margin_use=1.0), buffer=NoBuffer()
+    )
     for direction in (1.0, -1.0):
         book = inputs(row(direction=direction, instrument=inverse(multiplier=0.01)), policy=policy)
         result = evaluate(book)
@@ -153,7 +170,9 @@ def test_linear_and_inverse_have_the_same_base_delta() -> None:
 
 
 def test_coin_collateral_counts_once() -> None:
-    """5,000 of 10,000 equity lies in the coin: the derivative carries what is missing to 50 % exposure, which is nothing."""
+    """5,000 of 10,000 equity lies in the coin: the derivative carries what is missing to 50 % exposure, which is
+    nothing.
+    """
     account = Account(10_000.0, "USD", (Collateral("COIN", 50.0, None),))
     book = inputs(row(direction=1.0, instrument=inverse()), account=account)
     assert evaluate(book).targets[0].target == D(0)
@@ -192,7 +211,9 @@ def test_a_refusal_is_not_a_zero(reason: Reason, quantity: str, status: Status, 
 
 def test_one_bad_asset_never_fails_the_book() -> None:
     book = inputs(row("A", direction=1.0), row("B", direction=1.0))
-    book = replace(book, states={"A": StateInput(readout(0.4)), "B": StateInput(Refusal(Reason.INVALID_PRICE, "close 3 is −1"))})
+    book = replace(
+        book, states={"A": StateInput(readout(0.4)), "B": StateInput(Refusal(Reason.INVALID_PRICE, "close 3 is −1"))}
+    )
     result = evaluate(book)
     assert [target.status for target in result.targets] == [Status.OK, Status.REFUSED]
     assert result.targets[0].target == D(25)
@@ -215,7 +236,12 @@ def test_stale_bars_hold_and_refuse() -> None:
 
 def test_no_equity_holds_everything() -> None:
     target = evaluate(inputs(row(quantity="5", direction=1.0), equity=0.0)).targets[0]
-    assert (target.status, target.reason, target.permission, target.target) == (Status.HELD, Reason.EQUITY_NOT_POSITIVE, Permission.REDUCE_ONLY, D(5))
+    assert (target.status, target.reason, target.permission, target.target) == (
+        Status.HELD,
+        Reason.EQUITY_NOT_POSITIVE,
+        Permission.REDUCE_ONLY,
+        D(5),
+    )
 
 
 def test_buffer_holds_and_trades_to_the_edge() -> None:
@@ -278,7 +304,13 @@ def test_the_explanation_is_a_chain_that_ends_at_the_target() -> None:
     assert result.trail is not None
     steps = result.trail.steps(0)
     assert all(former.after == latter.before for former, latter in pairwise(steps))
-    assert [step.stage for step in steps[:5]] == ["equity", "direction", "volatility_target", "calibration", "volatility_floor"]
+    assert [step.stage for step in steps[:5]] == [
+        "equity",
+        "direction",
+        "volatility_target",
+        "calibration",
+        "volatility_floor",
+    ]
     assert steps[0].before == 0.0 and steps[-1].after == float(result.targets[0].target or 0)
     product = np.prod([step.factor for step in steps[1:5]])
     assert product == pytest.approx(0.7 * 0.2 / 0.5)
@@ -304,22 +336,46 @@ def option(symbol: str = "OPT", **changes: object) -> Instrument:
 
 
 def test_options_are_never_resized_by_a_linear_method() -> None:
-    call = row("OPT", quantity="10", price=None, instrument=option(), market_key="A", implied_volatility=0.4, forward=100.0, initial_margin=0.0, maintenance_margin=0.0)
+    call = row(
+        "OPT",
+        quantity="10",
+        price=None,
+        instrument=option(),
+        market_key="A",
+        implied_volatility=0.4,
+        forward=100.0,
+        initial_margin=0.0,
+        maintenance_margin=0.0,
+    )
     result = evaluate(inputs(row("A", direction=1.0), call))
     target = result.targets[1]
     assert (target.status, target.reason, target.target) == (Status.HELD, Reason.OPTION_NOT_RESIZED, D(10))
 
 
 def test_unmodelled_margin_blocks_increases() -> None:
-    short = row("OPT", quantity="-10", price=None, instrument=option(), market_key="A", implied_volatility=0.4, forward=100.0)
+    short = row(
+        "OPT", quantity="-10", price=None, instrument=option(), market_key="A", implied_volatility=0.4, forward=100.0
+    )
     result = evaluate(inputs(row("A", quantity="5", direction=1.0), short))
     assert result.targets[0].target == D(5)
     assert result.margin_current is not None and not result.margin_current.complete
 
 
 def test_option_delta_is_part_of_the_book() -> None:
-    """N(d1) at the money, 40 %, one year: d1 = .2, Δ = .57926; 10 calls are 5.7926 units, so the perp carries 50 − 5.79."""
-    call = row("OPT", quantity="10", price=None, instrument=option(), market_key="A", implied_volatility=0.4, forward=100.0, initial_margin=0.0, maintenance_margin=0.0)
+    """N(d1) at the money, 40 %, one year: d1 = .2, Δ = .57926; 10 calls are 5.7926 units, so the perp carries 50 −
+    5.79.
+    """
+    call = row(
+        "OPT",
+        quantity="10",
+        price=None,
+        instrument=option(),
+        market_key="A",
+        implied_volatility=0.4,
+        forward=100.0,
+        initial_margin=0.0,
+        maintenance_margin=0.0,
+    )
     result = evaluate(inputs(row("A", direction=1.0), call))
     assert float(result.targets[0].target or 0) == pytest.approx(50.0 - 5.7926, abs=0.01)
     assert result.portfolio.forecast_volatility == pytest.approx(0.2, rel=1e-3)
@@ -331,7 +387,9 @@ def hedged(*rows: object, max_delta: float = 1.0, rebalance_to: str = "zero", **
 
 
 def test_delta_neutral_hedge_of_an_option_book() -> None:
-    call = row("OPT", quantity="10", price=None, instrument=option(), market_key="A", implied_volatility=0.4, forward=100.0)
+    call = row(
+        "OPT", quantity="10", price=None, instrument=option(), market_key="A", implied_volatility=0.4, forward=100.0
+    )
     result = hedged(row("A"), call)
     hedge = result.hedges[0]  # type: ignore[attr-defined]
     assert (hedge.status, hedge.contracts) == (Status.OK, D("-5.79"))
@@ -341,7 +399,9 @@ def test_delta_neutral_hedge_of_an_option_book() -> None:
 
 
 def test_hedge_counts_what_is_already_hedged_and_outstanding() -> None:
-    call = row("OPT", quantity="10", price=None, instrument=option(), market_key="A", implied_volatility=0.4, forward=100.0)
+    call = row(
+        "OPT", quantity="10", price=None, instrument=option(), market_key="A", implied_volatility=0.4, forward=100.0
+    )
     result = hedged(row("A", quantity="-3", open_sells=D("2.5")), call)
     assert result.hedges[0].reason is Reason.WITHIN_BUFFER  # type: ignore[attr-defined]
 
@@ -364,7 +424,9 @@ def test_venue_tiers_stand_beside_the_model() -> None:
     contract = Instrument(symbol="A", lot=D("0.01"), margin_tiers=tiers)
     result = evaluate(inputs(row(quantity="10", direction=1.0, instrument=contract)))
     assert result.margin_current is not None
-    assert (result.margin_current.venue_initial[0], result.margin_current.venue_maintenance[0]) == pytest.approx((20.0, 10.0))
+    assert (result.margin_current.venue_initial[0], result.margin_current.venue_maintenance[0]) == pytest.approx(
+        (20.0, 10.0)
+    )
 
 
 def test_allow_bump_is_passed_on() -> None:

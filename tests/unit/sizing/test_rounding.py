@@ -16,7 +16,9 @@ D = Decimal
 LOTS = st.sampled_from([D("1"), D("0.1"), D("0.001"), D("0.00000001"), D("5"), D("0.025")])
 
 
-def legs(held: str, wanted: float, lot: str = "0.1", minimum: str = "0", *, allow_bump: bool = False) -> list[tuple[str, bool]]:
+def legs(
+    held: str, wanted: float, lot: str = "0.1", minimum: str = "0", *, allow_bump: bool = False
+) -> list[tuple[str, bool]]:
     change = change_in_lots(D(held), wanted, lot=D(lot), minimum=D(minimum), allow_bump=allow_bump)
     return [(plain(leg.quantity), leg.reduce_only) for leg in change.legs]
 
@@ -62,7 +64,12 @@ def test_change_below_a_lot_is_named() -> None:
     assert change_in_lots(D("0.5"), 0.55, lot=D("0.1"), minimum=D(0)).reason is Reason.BELOW_LOT
 
 
-@given(held=st.decimals("-50", "50", places=3), wanted=st.floats(-50, 50), lot=LOTS, minimum=st.sampled_from([D(0), D(1), D(7)]))
+@given(
+    held=st.decimals("-50", "50", places=3),
+    wanted=st.floats(-50, 50),
+    lot=LOTS,
+    minimum=st.sampled_from([D(0), D(1), D(7)]),
+)
 def test_rounding_never_raises_risk(held: Decimal, wanted: float, lot: Decimal, minimum: Decimal) -> None:
     change = change_in_lots(held, wanted, lot=lot, minimum=minimum)
     slack = SNAP * float(lot) * 2
@@ -98,6 +105,8 @@ def test_decimal_text_is_plain_and_reads_back(value: float) -> None:
     assert float(text) == pytest.approx(value, rel=1e-11, abs=1e-300)
 
 
-@pytest.mark.parametrize(("price", "up", "expected"), [(100.26, True, "100.5"), (100.26, False, "100.0"), (100.5, True, "100.5")])
+@pytest.mark.parametrize(
+    ("price", "up", "expected"), [(100.26, True, "100.5"), (100.26, False, "100.0"), (100.5, True, "100.5")]
+)
 def test_tick(price: float, up: bool, expected: str) -> None:
     assert to_tick(price, D("0.5"), up=up) == D(expected)
