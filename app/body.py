@@ -15,16 +15,9 @@ import numpy as np
 import orjson
 from starlette.requests import ClientDisconnect, Request
 
+from app.limits import MAX_CONTAINERS, MAX_KEYS, MAX_KEYS_PER_OBJECT, MAX_VALUES
 from app.problems import BrokenRule, RequestProblem
 
-MAX_VALUES = 600_000
-"""Commas in a body: 400,000 points fit, or 4 MiB of ohlcv rows."""
-MAX_CONTAINERS = 120_000
-"""Objects and lists in a body: what 4 MiB of ohlcv rows hold."""
-MAX_KEYS = 200_000
-"""Colons in a body: 10,000 observations with their times fit."""
-MAX_KEYS_PER_OBJECT = 100
-"""No object of the API has half as many fields."""
 INLINE_BYTES = 256 * 1024
 """Bodies up to this size are parsed on the event loop (under 2 ms); larger ones in a worker thread."""
 JSON_TYPES = frozenset({b"application/json", b"application/json;charset=utf-8", b'application/json;charset="utf-8"'})
@@ -88,9 +81,14 @@ def check_media(headers: list[tuple[bytes, bytes]]) -> None:
             encoding = value.strip().lower()
     if media not in JSON_TYPES:
         found = media[:60].decode("latin-1") or "none"
-        raise RequestProblem("unsupported_media_type", f"Content-Type must be application/json (charset utf-8), found {found!r}")
+        raise RequestProblem(
+            "unsupported_media_type", f"Content-Type must be application/json (charset utf-8), found {found!r}"
+        )
     if encoding not in (b"", b"identity"):
-        raise RequestProblem("unsupported_media_type", "Content-Encoding must be identity: send the body uncompressed")
+        found = encoding[:60].decode("latin-1")
+        raise RequestProblem(
+            "unsupported_media_type", f"Content-Encoding must be identity, found {found!r}: do not compress"
+        )
 
 
 def parse_json(raw: bytes) -> Any:
@@ -173,7 +171,7 @@ def check_keys(raw: bytes, value: Any) -> None:
     """Refuse duplicate keys: the text must hold as many colons outside strings as the value holds keys."""
     if colons_outside_strings(raw) != sum(map(len, objects_in(value))):
         pointer, key = find_duplicate(raw)
-        detail = f"the key {key[:64]!r} appears more than once in this object"
+        detail = f"the key {key[:64]!a} appears twice in this object"
         raise RequestProblem("duplicate_key", detail, [BrokenRule(pointer[:200], "duplicate_key", detail)])
 
 
@@ -213,19 +211,19 @@ def colons_outside_strings(raw: bytes) -> int:
 
 
 def find_duplicate(raw: bytes) -> tuple[str, str]:
-    """JSON pointer of the first repeated key in valid JSON text, and the key.
+    """JSON pointer of the first object in valid JSON text that repeats a key, and the key.
 
     Examples
     --------
     >>> find_duplicate(b'{"a": [{"b": 1}, {"b": 2, "b": 3}]}')
-    ('/a/1/b', 'b')
+    ('/a/1', 'b')
     """
     frames: list[_Frame] = []
     for token in _TOKEN.finditer(raw):
         mark = token.group()[:1]
         if mark == b'"':
             if token.group(2) is not None and frames[-1].repeats(orjson.loads(b'"%b"' % token.group(1))):
-                return pointer_of([frame.part for frame in frames]), str(frames[-1].part)
+                return pointer_of([frame.part for frame in frames[:-1]]), str(frames[-1].part)
         elif mark in (b"{", b"["):
             if frames:
                 frames[-1].enter_child()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 
@@ -11,14 +13,13 @@ from pydantic import BaseModel, ValidationError
 
 from app.body import read_json
 from app.container import Container
+from app.limits import MAX_IDEMPOTENCY_KEY, MAX_QUERY_PARAMETERS, MAX_TIMEOUT_MS
 from app.problems import BrokenRule, RequestProblem
 from app.usecases.call import Call
 from app.validation import broken_rules
 
-MAX_TIMEOUT_MS = 10_000
-MAX_PARAMETERS = 20
 Query = TypeVar("Query", bound=BaseModel)
-_KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?\Z", re.ASCII)
+_KEY = re.compile(rf"[!-~](?:[ -~]{{0,{MAX_IDEMPOTENCY_KEY - 2}}}[!-~])?\Z", re.ASCII)
 
 
 def container_of(request: Request) -> Container:
@@ -53,7 +54,7 @@ def idempotency_key(request: Request) -> str | None:
     if len(text) > 2 and text[0] == text[-1] == '"':
         text = text[1:-1]
     if not _KEY.match(text):
-        raise _bad_header("Idempotency-Key", "must be 1 to 255 printable ASCII characters")
+        raise _bad_header("Idempotency-Key", f"must be 1 to {MAX_IDEMPOTENCY_KEY} printable ASCII characters")
     return text
 
 
@@ -92,8 +93,10 @@ def read_query(request: Request, model: type[Query]) -> Query:
     """
     pairs = request.query_params.multi_items()
     values = dict(pairs)
-    if len(values) != len(pairs) or len(pairs) > MAX_PARAMETERS:
-        repeated = next((name for name, _ in pairs if sum(name == other for other, _ in pairs[: MAX_PARAMETERS + 1]) > 1), "")
+    if len(values) != len(pairs) or len(pairs) > MAX_QUERY_PARAMETERS:
+        repeated = next(
+            (name for name, _ in pairs if sum(name == other for other, _ in pairs[: MAX_QUERY_PARAMETERS + 1]) > 1), ""
+        )
         rule = BrokenRule(f"query:{repeated[:60]}", "duplicate_key", "must be sent once")
         raise RequestProblem("invalid_request", "a query parameter is repeated, or there are too many", [rule])
     try:
@@ -106,3 +109,19 @@ def read_query(request: Request, model: type[Query]) -> Query:
 
 def _summary(rules: list[BrokenRule]) -> str:
     return f"{rules[0].pointer} {rules[0].detail}" if rules else "the query breaks a rule"
+
+
+@contextmanager
+def cursor_errors() -> Iterator[None]:
+    """A cursor that is none of ours is the client's mistake.
+
+    Raises
+    ------
+    RequestProblem
+        422 `invalid_request` at `query:after`.
+    """
+    try:
+        yield
+    except ValueError as error:
+        rule = BrokenRule("query:after", "bad_format", "must be the next of an earlier page, unchanged")
+        raise RequestProblem("invalid_request", f"{rule.pointer} {rule.detail}", [rule]) from error

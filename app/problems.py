@@ -131,6 +131,13 @@ _KINDS = (
         "Send Content-Type: application/json and no Content-Encoding.",
     ),
     ProblemKind(
+        "misdirected_request",
+        421,
+        "The request names another host",
+        "The service listens for this machine only, and the Host header names none of its names.",
+        "Call it as 127.0.0.1 or localhost, or list the host in TRIMTAB_ALLOWED_HOSTS.",
+    ),
+    ProblemKind(
         "invalid_request",
         422,
         "The request breaks a rule",

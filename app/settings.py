@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 MEBIBYTE = 1024 * 1024
 PREFIX = "TRIMTAB_"
 TEST_PREFIX = "TRIMTAB_TEST_"
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\Z", re.ASCII)
 
 
 class SettingError(ValueError):
@@ -43,6 +45,8 @@ class Settings:
         Time for running requests after SIGTERM.
     allow_unauthenticated : bool
         Listen on a non-loopback address although every caller is trusted.
+    allowed_hosts : tuple of str
+        Names under which a proxy on this machine may pass requests on, besides the loopback names.
     log_level : str
         Level of the process's log.
     unknown_variables : tuple of str
@@ -67,6 +71,7 @@ class Settings:
     request_timeout_seconds: float = 5.0
     shutdown_seconds: float = 15.0
     allow_unauthenticated: bool = False
+    allowed_hosts: tuple[str, ...] = ()
     log_level: str = "INFO"
     unknown_variables: tuple[str, ...] = ()
 
@@ -88,7 +93,9 @@ class Settings:
             Naming the variable, the rule and the value found (never a credential).
         """
         given = {name: value.strip() for name, value in variables.items() if value.strip()}
-        values = {attribute: parse(name, given[name]) for name, (attribute, parse) in VARIABLES.items() if name in given}
+        values = {
+            attribute: parse(name, given[name]) for name, (attribute, parse) in VARIABLES.items() if name in given
+        }
         return cls(**values, unknown_variables=_unknown(given))  # type: ignore[arg-type]
 
     @property
@@ -171,6 +178,13 @@ def _flag(name: str, text: str) -> bool:
     raise SettingError(f"{name} must be 0 or 1, found {text[:40]!r}")
 
 
+def _hosts(name: str, text: str) -> tuple[str, ...]:
+    hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if all(_HOST.match(host) for host in hosts):
+        return hosts
+    raise SettingError(f"{name} must be host names separated by commas, without ports, found {text[:80]!r}")
+
+
 def _level(name: str, text: str) -> str:
     if text.upper() in ("DEBUG", "INFO", "WARNING", "ERROR"):
         return text.upper()
@@ -200,6 +214,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_REQUEST_TIMEOUT_SECONDS": ("request_timeout_seconds", _seconds(0.01, 60)),
     "TRIMTAB_SHUTDOWN_SECONDS": ("shutdown_seconds", _seconds(0, 300)),
     "TRIMTAB_ALLOW_UNAUTHENTICATED": ("allow_unauthenticated", _flag),
+    "TRIMTAB_ALLOWED_HOSTS": ("allowed_hosts", _hosts),
     "TRIMTAB_LOG_LEVEL": ("log_level", _level),
 }
 """Variable to (setting, parser); the table of the manual is made from it."""

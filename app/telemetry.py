@@ -36,7 +36,9 @@ class Telemetry:
         self._lag = Histogram(
             "event_loop_lag_seconds", "How late the event loop ran a timer.", buckets=SECONDS, registry=self.registry
         )
-        self._up = Gauge("dependency_up", "Whether a store answered the last probe.", ("dependency",), registry=self.registry)
+        self._up = Gauge(
+            "dependency_up", "Whether a store answered the last probe.", ("dependency",), registry=self.registry
+        )
         self._log_size = Gauge("log_size", "Entries of the audit log.", registry=self.registry)
         ProcessCollector(registry=self.registry)
         self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}

@@ -17,7 +17,12 @@ from services.core.errors import InvalidInput
 MAX_DETAIL = 320
 MAX_POINTER = 160
 Context = Mapping[str, Any]
-_BOUNDS = {"greater_than": ("gt", ">"), "greater_than_equal": ("ge", ">="), "less_than": ("lt", "<"), "less_than_equal": ("le", "<=")}
+_BOUNDS = {
+    "greater_than": ("gt", ">"),
+    "greater_than_equal": ("ge", ">="),
+    "less_than": ("lt", "<"),
+    "less_than_equal": ("le", "<="),
+}
 _KINDS = {
     "float": "a JSON number, not a string",
     "int": "a whole JSON number",
@@ -78,7 +83,11 @@ def _without_other_branches(located: list[tuple[Any, Place]]) -> list[tuple[Any,
         if place.branch is None:
             kept.append((item, place))
             continue
-        rivals = [other for other, there in located if there.branch and there.branch[0] == place.branch[0] and there.branch != place.branch]
+        rivals = [
+            other
+            for other, there in located
+            if there.branch and there.branch[0] == place.branch[0] and there.branch != place.branch
+        ]
         is_object_branch = item["type"] in ("model_type", "dataclass_type")
         wrong_shape = is_object_branch or (item["type"] == "literal_error" and isinstance(item["input"], dict))
         if not (wrong_shape and rivals):
@@ -115,7 +124,11 @@ def _other(item: Any, name: str) -> tuple[str, str]:
         text = _own_text(item) or "must be an RFC 3339 time with a zone, such as '2026-11-20T00:00:05Z'"
         return "bad_time", f"{text}, found {found(item['input'])}"
     code = _CODES.get(item["type"], "inconsistent" if not context.get("error") else "rule")
-    shown = "" if code in ("inconsistent", "duplicate_row", "too_many_points", "unknown_preset") else f", found {found(item['input'])}"
+    shown = (
+        ""
+        if code in ("inconsistent", "duplicate_row", "too_many_points", "unknown_preset")
+        else f", found {found(item['input'])}"
+    )
     return code, f"{_lowered(item['msg'])}{shown}"
 
 
@@ -124,7 +137,12 @@ def _own_text(item: Any) -> str:
 
 
 def _lowered(text: str) -> str:
-    text = text.removeprefix("Value error, ").removeprefix("Assertion failed, ").replace("Input should", "must").replace("Value should", "must")
+    text = (
+        text.removeprefix("Value error, ")
+        .removeprefix("Assertion failed, ")
+        .replace("Input should", "must")
+        .replace("Value should", "must")
+    )
     return text if text.isupper() else text[:1].lower() + text[1:]
 
 

@@ -1,0 +1,180 @@
+"""Every exception as a problem document (RFC 9457). The input is never echoed beyond a short scalar; no answer exceeds 8 kB."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import Match
+
+from app.operations import REQUEST_MODELS
+from app.ports import AuditUnavailable, IdempotencyMismatch, Outcome, StateUnavailable
+from app.problems import PROBLEMS, BrokenRule, RequestProblem
+from app.translate.answer import time_text
+from app.usecases.decide import AssumptionsRefused
+from app.usecases.read_evaluations import NotReplayable, UnknownEntry
+from app.validation import broken_rules, core_rule
+from models.api.problem import MAX_ERRORS
+from services.core.errors import InvalidInput
+
+MAX_BYTES = 7500
+MEDIA_TYPE = "application/problem+json"
+CODE_KEY = "trimtab.code"
+REQUEST_ID_KEY = "trimtab.request_id"
+_LOGGER = logging.getLogger("trimtab")
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+    for kind, translate in _TRANSLATIONS.items():
+        app.add_exception_handler(kind, _handler(translate))
+
+
+def _handler(translate: Any) -> Any:
+    async def handle(request: Request, error: Exception) -> Response:
+        return respond(request.scope, translate(request, error))
+
+    return handle
+
+
+def respond(scope: Any, problem: RequestProblem) -> Response:
+    """Problem document as a response; its code is left in the scope for the metrics."""
+    kind = problem.kind
+    scope[CODE_KEY] = kind.code
+    document = {
+        "type": f"/v1/errors#{kind.code}",
+        "title": kind.title,
+        "status": kind.status,
+        "code": kind.code,
+        "detail": problem.detail,
+        "retryable": kind.retryable,
+        "outcome": problem.outcome,
+        "request_id": scope.get(REQUEST_ID_KEY, ""),
+        "instance": scope["path"][:200],
+        "errors": [
+            {"pointer": rule.pointer, "code": rule.code, "detail": rule.detail} for rule in problem.errors[:MAX_ERRORS]
+        ],
+        "error_count": problem.error_count,
+        "server_time": time_text(datetime.now(UTC)),
+    }
+    headers = dict(problem.headers)
+    if kind.retryable and kind.status >= 500:
+        headers["Retry-After"] = "1"
+    return Response(_bounded(document), kind.status, headers, MEDIA_TYPE)
+
+
+def _bounded(document: dict[str, Any]) -> bytes:
+    body = orjson.dumps(document)
+    while len(body) > MAX_BYTES and document["errors"]:
+        document["errors"].pop()
+        body = orjson.dumps(document)
+    return body
+
+
+def internal_error(error: Exception, request_id: str) -> RequestProblem:
+    """Problem of an unforeseen exception, which goes to the log, never to the client."""
+    _LOGGER.error("request %s failed", request_id, exc_info=error)
+    return RequestProblem("internal_error", f"it is in the log under request id {request_id}")
+
+
+def _validation(request: Request, error: ValidationError) -> RequestProblem:
+    root = REQUEST_MODELS.get(error.title)
+    if root is None:  # not the client's body, but bytes that we had stored
+        return internal_error(error, request.scope.get(REQUEST_ID_KEY, ""))
+    rules, count = broken_rules(error, root)
+    return RequestProblem("invalid_request", _summary(rules, count), rules, error_count=count)
+
+
+def _summary(rules: Sequence[BrokenRule], count: int) -> str:
+    if not rules:
+        return "the request breaks a rule"
+    first = f"{rules[0].pointer or 'the body'} {rules[0].detail}"
+    return first if count == 1 else f"{first} (and {count - 1} more)"
+
+
+def _core(request: Request, error: InvalidInput) -> RequestProblem:
+    rule = core_rule(error)
+    return RequestProblem("invalid_request", _summary([rule], 1), [rule])
+
+
+def _assumptions(request: Request, error: AssumptionsRefused) -> RequestProblem:
+    rules = [
+        BrokenRule(item["pointer"], "assumption", f"{item['value']}: {item['effect']}") for item in error.assumptions
+    ]
+    detail = f"options.strict is true and {len(rules)} assumptions would be needed"
+    return RequestProblem("assumptions_refused", detail, rules)
+
+
+def _audit(request: Request, error: AuditUnavailable) -> RequestProblem:
+    if error.outcome is Outcome.UNKNOWN:
+        return RequestProblem("deadline_exceeded", error.detail)
+    return RequestProblem("audit_unavailable", error.detail)
+
+
+def _state(request: Request, error: StateUnavailable) -> RequestProblem:
+    return RequestProblem("vol_state_unavailable", error.detail)
+
+
+def _mismatch(request: Request, error: IdempotencyMismatch) -> RequestProblem:
+    return RequestProblem("idempotency_mismatch", str(error))
+
+
+def _unknown(request: Request, error: UnknownEntry) -> RequestProblem:
+    return RequestProblem("not_found", "there is no entry with this id")
+
+
+def _fact(request: Request, error: NotReplayable) -> RequestProblem:
+    return RequestProblem("not_replayable", f"the entry is of kind {error}")
+
+
+def _known(request: Request, error: RequestProblem) -> RequestProblem:
+    return error
+
+
+def _gone(request: Request, error: ClientDisconnect) -> RequestProblem:
+    # Nobody reads this answer; it keeps the disconnect out of the log of failures.
+    return RequestProblem("body_timeout", "the client went away")
+
+
+def _http(request: Request, error: HTTPException) -> RequestProblem:
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(allowed_methods(request))
+        detail = f"{request.method[:20]} is not among {allowed}"
+        return RequestProblem("method_not_allowed", detail, headers=(("Allow", allowed),))
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return RequestProblem("not_found", "there is no such path: compare it with GET /openapi.json")
+    code = next((code for code, kind in PROBLEMS.items() if kind.status == error.status_code), "internal_error")
+    return RequestProblem(code, str(error.detail)[:200])
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """Methods of every route that matches the path."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= set(getattr(route, "methods", None) or ())
+    return sorted(methods)
+
+
+_TRANSLATIONS: dict[type[Exception], Any] = {
+    RequestProblem: _known,
+    ValidationError: _validation,
+    InvalidInput: _core,
+    AssumptionsRefused: _assumptions,
+    AuditUnavailable: _audit,
+    StateUnavailable: _state,
+    IdempotencyMismatch: _mismatch,
+    UnknownEntry: _unknown,
+    NotReplayable: _fact,
+    ClientDisconnect: _gone,
+    HTTPException: _http,
+}

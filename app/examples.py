@@ -1,0 +1,195 @@
+"""Requests of the documentation. Each runs on a fresh service, in any order, any number of times.
+
+All carry `as_of` in the past, so they are answered as historical: computed and audited, with no effect on live state. The closes
+are those of Bitcoin in US dollars from 2019-08-18 to 2019-10-16 (Coinbase; source and licence in `app/demo/data`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+AS_OF = "2019-10-17T00:00:05Z"
+CLOSES = [
+    10315.48,
+    10920,
+    10769.09,
+    10130,
+    10107.15,
+    10410.85,
+    10147.96,
+    10138.72,
+    10361.65,
+    10171.85,
+    9714.31,
+    9495,
+    9582.42,
+    9600.86,
+    9766.52,
+    10381.26,
+    10628.48,
+    10581.84,
+    10574.73,
+    10308.92,
+    10484.37,
+    10398.97,
+    10310,
+    10093.01,
+    10160.2,
+    10423.72,
+    10365.93,
+    10360.25,
+    10304.46,
+    10262.54,
+    10185.39,
+    10155.26,
+    10275.01,
+    10168.85,
+    9973.99,
+    10026.8,
+    9693.74,
+    8530.01,
+    8438.35,
+    8060,
+    8193.99,
+    8217.47,
+    8052.4,
+    8304.96,
+    8321.52,
+    8381.72,
+    8240.41,
+    8156.67,
+    8147.63,
+    7859.79,
+    8209,
+    8180,
+    8590,
+    8587.5,
+    8267.33,
+    8309.03,
+    8282.97,
+    8355,
+    8162.44,
+    7993.54,
+]
+BITCOIN = {"symbol": "BTC-PERP", "interval": "P1D", "end": "2019-10-17T00:00:00Z", "close": CLOSES}
+ACCOUNT = {"equity": "100000", "currency": "USD"}
+VOLATILITY_TARGET = {"sizing": {"method": "volatility_target", "target_volatility": 0.20}}
+
+SMALLEST: dict[str, Any] = {
+    "as_of": AS_OF,
+    "account": ACCOUNT,
+    "positions": [{"symbol": "BTC-PERP", "quantity": "0.85", "mark_price": "8010.5"}],
+    "series": [BITCOIN],
+    "signals": [{"symbol": "BTC-PERP", "direction": 1}],
+    "policy": VOLATILITY_TARGET,
+}
+"""One position, one series, one view."""
+
+CCXT: dict[str, Any] = {
+    "as_of": "2019-10-16T12:00:00Z",
+    "account": ACCOUNT,
+    "instruments": [
+        {
+            "symbol": "BTC/USDT:USDT",
+            "kind": "linear",
+            "quote_currency": "USDT",
+            "contract_multiplier": "0.001",
+            "lot": "1",
+        }
+    ],
+    "positions": [{"symbol": "BTC/USDT:USDT", "quantity": "850", "mark_price": "8010.5"}],
+    "fx": [{"currency": "USDT", "rate": "1.0003"}],
+    "series": [
+        {
+            "symbol": "BTC/USDT:USDT",
+            "interval": "P1D",
+            "calendar": "24/7",
+            "ohlcv": [
+                [1566086400000 + 86_400_000 * day, close, close, close, close, 0] for day, close in enumerate(CLOSES)
+            ],
+        }
+    ],
+    "signals": [{"symbol": "BTC/USDT:USDT", "forecast": 10}],
+    "policy": {"preset": "crypto_perp_conservative", "version": 1},
+    "options": {"view": "compact"},
+}
+"""Bars exactly as ccxt returns them: labelled by the open; the last one, still open, is dropped and reported."""
+
+INVERSE: dict[str, Any] = {
+    "as_of": AS_OF,
+    "account": {"equity": "100000", "currency": "USD", "collateral": [{"asset": "BTC", "amount": "5"}]},
+    "instruments": [
+        {
+            "symbol": "BTC-PERPETUAL",
+            "kind": "inverse",
+            "contract_multiplier": "10",
+            "base_currency": "BTC",
+            "quote_currency": "USD",
+            "underlying": "BTC-PERP",
+            "lot": "1",
+            "tick": "0.5",
+        }
+    ],
+    "positions": [{"symbol": "BTC-PERPETUAL", "quantity": "-2500", "mark_price": "8010.5"}],
+    "series": [BITCOIN],
+    "policy": VOLATILITY_TARGET,
+}
+"""Coin-margined contract against coin collateral, without signals: the book is scaled as a whole."""
+
+MARGIN: dict[str, Any] = {
+    "as_of": AS_OF,
+    "account": ACCOUNT,
+    "positions": [{"symbol": "BTC-PERP", "quantity": "-6", "mark_price": "8010.5"}],
+    "series": [BITCOIN],
+}
+"""Margin of a short, with its liquidation price."""
+
+HEDGES: dict[str, Any] = {
+    "as_of": AS_OF,
+    "account": ACCOUNT,
+    "instruments": [
+        {
+            "symbol": "BTC-27DEC19-9000-C",
+            "kind": "option",
+            "underlying": "BTC-PERP",
+            "strike": "9000",
+            "expiry": "2019-12-27T08:00:00Z",
+            "right": "call",
+        },
+        {"symbol": "BTC-PERP", "kind": "linear", "lot": "0.001", "tick": "0.5"},
+    ],
+    "positions": [
+        {"symbol": "BTC-27DEC19-9000-C", "quantity": "-10", "implied_volatility": 0.62, "forward_price": "8065"},
+        {"symbol": "BTC-PERP", "quantity": "1", "mark_price": "8010.5"},
+    ],
+    "series": [BITCOIN],
+    "policy": {"hedging": {"method": "threshold", "instrument": "BTC-PERP", "max_delta": 0.25}},
+}
+"""Short calls: orders in the perpetual once the delta leaves its band."""
+
+OBSERVATIONS: dict[str, Any] = {
+    "observations": [
+        {"symbol": "EXAMPLE-PERP", "interval": "P1D", "close_time": f"2019-10-{day:02d}T00:00:00Z", "close": close}
+        for day, close in zip(range(8, 18), CLOSES[-10:], strict=True)
+    ]
+}
+"""Ten closes for the cached state; sent again, they are duplicates and change nothing."""
+
+ESTIMATE: dict[str, Any] = {"as_of": AS_OF, "series": [{**BITCOIN, "calendar": "24/7"}], "output": "last"}
+"""Volatility of a posted series; nothing is stored."""
+
+INSTRUMENTS: dict[str, Any] = {
+    "instruments": [
+        {
+            "symbol": "XBTUSD",
+            "venue": "bitmex",
+            "kind": "inverse",
+            "contract_multiplier": "1",
+            "base_currency": "BTC",
+            "quote_currency": "USD",
+            "lot": "100",
+            "tick": "0.5",
+        }
+    ]
+}
+"""Register once, so that requests need not describe it."""

@@ -1,0 +1,84 @@
+"""Opens and closes the stores of a process; with the command line, the only importer of adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from app.adapters.database import open_database
+from app.adapters.memory_volatility import MemoryVolatilityStore
+from app.adapters.redis_volatility import open_redis_volatility
+from app.adapters.system_clock import SystemClock
+from app.container import Container
+from app.ports import VolatilityStore
+from app.settings import Settings
+from app.version import ENGINE_VERSION
+
+_LOGGER = logging.getLogger("trimtab")
+
+
+@contextlib.asynccontextmanager
+async def open_container(settings: Settings) -> AsyncIterator[Container]:
+    """Container on the stores that the settings name.
+
+    Raises
+    ------
+    SchemaMismatch, DatabaseUnreachable, DatabaseInUse, InvalidDatabaseUrl
+        Where the process must not start; the text names the remedy.
+    """
+    if settings.embedded_database:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with open_database(settings.audit_url) as database, _open_states(settings.redis_url) as states:
+        yield Container(
+            settings=settings,
+            clock=SystemClock(),
+            audit=database.audit,
+            instruments=database.instruments,
+            volatility=states,
+        )
+
+
+@contextlib.asynccontextmanager
+async def _open_states(url: str | None) -> AsyncIterator[VolatilityStore]:
+    if url is None:
+        yield MemoryVolatilityStore()
+        return
+    async with open_redis_volatility(url) as store:
+        yield store
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Start-up and end of a process; a container that was given stays its owner's."""
+    async with contextlib.AsyncExitStack() as stack:
+        if getattr(app.state, "container", None) is None:
+            app.state.container = await stack.enter_async_context(open_container(app.state.settings))
+        watch = asyncio.create_task(app.state.telemetry.watch_loop())
+        stack.callback(watch.cancel)
+        for line in banner(app.state.container):
+            _LOGGER.info(line)
+        # 150,000 objects of libraries never die: without this, each full collection walks them for 80 ms.
+        gc.collect()
+        gc.freeze()
+        yield
+
+
+def banner(container: Container) -> list[str]:
+    """What is running, on which stores, and what to know about them."""
+    settings = container.settings
+    shown = settings.redacted()
+    kept = f"file {settings.data_dir / 'trimtab.db'}" if settings.embedded_database else shown["database_url"]
+    states = "embedded in this process" if settings.redis_url is None else shown["redis_url"]
+    lines = [
+        f"Trimtab {ENGINE_VERSION} at http://{settings.host}:{settings.port}, explorer at /docs",
+        f"audit log: {container.audit.server_version()}, {kept}",
+        f"volatility states: {container.volatility.server_version()}, {states}",
+    ]
+    warnings = [*container.audit.warnings(), *container.volatility.warnings()]
+    unknown = [f"variable {name} means nothing to this program" for name in settings.unknown_variables]
+    return lines + [f"note: {text}" for text in (*warnings, *unknown)]

@@ -1,0 +1,18 @@
+"""What a request may hold, beyond the rules of its fields. Published at `GET /v1/limits`."""
+
+from __future__ import annotations
+
+MAX_VALUES = 600_000
+"""Commas in a body: 400,000 points fit, or 4 MiB of ohlcv rows."""
+MAX_CONTAINERS = 120_000
+"""Objects and lists in a body: what 4 MiB of ohlcv rows hold."""
+MAX_KEYS = 200_000
+"""Colons in a body: 10,000 observations with their times fit."""
+MAX_KEYS_PER_OBJECT = 100
+"""No object of the API has half as many fields."""
+MAX_TIMEOUT_MS = 10_000
+"""Longest `Request-Timeout-Ms`."""
+MAX_IDEMPOTENCY_KEY = 255
+"""Characters of an `Idempotency-Key`."""
+MAX_QUERY_PARAMETERS = 20
+"""Query parameters of a request."""

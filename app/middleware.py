@@ -1,0 +1,146 @@
+"""The one layer around every route, in plain ASGI: request id, host check, body cap, security headers, metrics, last resort."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from app.errors import CODE_KEY, REQUEST_ID_KEY, internal_error, respond
+from app.problems import BrokenRule, RequestProblem
+from app.settings import Settings, is_loopback
+from app.telemetry import Telemetry
+
+Message = Any
+Scope = Any
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+DEFAULT_HEADERS = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
+"""Set unless the route says otherwise."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REQUEST_ID = re.compile(rb"[!-~]{1,128}\Z")
+
+
+class Edge:
+    """Everything that holds for all requests.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What it surrounds.
+    settings : Settings
+        Size of a body; hosts that may be asked for.
+    telemetry : Telemetry
+        Where requests are counted.
+    """
+
+    def __init__(self, app: Any, settings: Settings, telemetry: Telemetry) -> None:
+        self.app, self.telemetry = app, telemetry
+        self.max_body_bytes = settings.max_body_bytes
+        self.hosts = frozenset(settings.allowed_hosts) if is_loopback(settings.host) else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id, problem = request_id_of(scope["headers"])
+        scope[REQUEST_ID_KEY] = request_id.decode()
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *_missing(message["headers"]), (b"x-request-id", request_id)]
+            await send(message)
+
+        try:
+            problem = problem or self.check_host(scope["headers"])
+            if problem is not None:
+                await respond(scope, problem)(scope, receive, send_with_headers)
+            else:
+                await self.app(scope, _Capped(scope["headers"], receive, self.max_body_bytes), send_with_headers)
+        except Exception as error:  # the last resort: nothing else may answer 500
+            if status:
+                raise
+            await respond(scope, internal_error(error, scope[REQUEST_ID_KEY]))(scope, receive, send_with_headers)
+        finally:
+            self._count(scope, status, time.perf_counter() - started)
+
+    def check_host(self, headers: list[tuple[bytes, bytes]]) -> RequestProblem | None:
+        """Refuse names that are not this machine's, while only this machine may call.
+
+        A page on the internet can point a name of its own at 127.0.0.1 and then read our answers (DNS rebinding); it
+        cannot choose the Host header.
+        """
+        if self.hosts is None:
+            return None
+        host = next((value for name, value in headers if name == b"host"), b"localhost").decode("latin-1").lower()
+        name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+        if is_loopback(name) or name.endswith(".localhost") or name in self.hosts:
+            return None
+        rule = "must name this machine (127.0.0.1, localhost) or a host of TRIMTAB_ALLOWED_HOSTS"
+        return RequestProblem("misdirected_request", f"Host {rule}", [BrokenRule("header:Host", "not_allowed", rule)])
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self.telemetry.request(route, method, status or 499, scope.get(CODE_KEY, ""), seconds)
+
+
+class _Capped:
+    """`receive` that refuses a body above the cap: at once where Content-Length says so, else as soon as it is exceeded."""
+
+    __slots__ = ("left", "limit", "receive", "too_large")
+
+    def __init__(self, headers: list[tuple[bytes, bytes]], receive: Receive, limit: int) -> None:
+        self.receive, self.limit, self.left = receive, limit, limit
+        declared = next((value for name, value in headers if name == b"content-length"), b"0")
+        self.too_large = not declared.isdigit() or int(declared[:20]) > limit
+
+    async def __call__(self) -> Message:
+        if self.too_large:
+            raise self._problem()
+        message = await self.receive()
+        if message["type"] == "http.request":
+            self.left -= len(message.get("body", b""))
+            if self.left < 0:
+                raise self._problem()
+        return message
+
+    def _problem(self) -> RequestProblem:
+        return RequestProblem("body_too_large", f"the body may hold {self.limit} bytes")
+
+
+def request_id_of(headers: list[tuple[bytes, bytes]]) -> tuple[bytes, RequestProblem | None]:
+    """Request id: the client's `X-Request-Id`, or a random one; with a problem where the client's is illegal."""
+    given = [value for name, value in headers if name == b"x-request-id"]
+    if not given:
+        return secrets.token_hex(12).encode(), None
+    if len(given) == 1 and _REQUEST_ID.match(given[0]):
+        return given[0], None
+    rule = "must be sent once, as 1 to 128 printable ASCII characters without spaces"
+    problem = RequestProblem(
+        "invalid_header", f"X-Request-Id {rule}", [BrokenRule("header:X-Request-Id", "bad_format", rule)]
+    )
+    return secrets.token_hex(12).encode(), problem
+
+
+def _missing(headers: list[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+    present = {name for name, _ in headers}
+    if present.isdisjoint(name for name, _ in DEFAULT_HEADERS):
+        return SECURITY_HEADERS + DEFAULT_HEADERS
+    return (*SECURITY_HEADERS, *(pair for pair in DEFAULT_HEADERS if pair[0] not in present))

@@ -1,0 +1,187 @@
+"""The OpenAPI document, made of the table of operations and the wire models."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from app.limits import MAX_IDEMPOTENCY_KEY, MAX_TIMEOUT_MS
+from app.operations import OPERATIONS, Model, Operation
+from app.problems import PROBLEMS
+from app.version import ENGINE_VERSION
+from models.api.discovery import ReadyAnswer
+from models.api.problem import Problem
+
+REFERENCE = "#/components/schemas/"
+DESCRIPTION = """\
+A portfolio snapshot and prices in; target sizes, margin and hedge orders out, each with the reason for every number and a durable record.
+
+* **Numbers.** Money, quantities and prices are decimal strings in answers; in requests also JSON numbers of up to 15 significant digits. Statistics are JSON numbers. Fractions, never percent.
+* **Time.** RFC 3339, UTC in answers. `as_of` is the time of the event; an old one is answered as `historical`: computed and recorded, with no orders.
+* **Errors.** `application/problem+json` with a stable `code`, broken rules with JSON pointers, and `outcome`: whether anything was recorded. `GET /v1/errors` lists every code with its remedy.
+* **Retries.** Send an `Idempotency-Key`: the same key and body give the stored answer, byte for byte.
+* **Tracing.** `X-Request-Id` of a request is repeated in its answer; without one, it is made up.
+
+Unknown request fields are refused; unknown answer fields must be ignored: they are added without a new version.
+"""
+TAGS = {
+    "Evaluate": "Sizes, margin and hedges.",
+    "Volatility": "Cached volatility states, and estimates on posted series.",
+    "Instruments": "Contracts registered once.",
+    "History": "The audit log, and recorded decisions computed again.",
+    "Discovery": "What the service says about itself.",
+    "Health": "For operators.",
+}
+TIMEOUT_HEADER: dict[str, Any] = {
+    "name": "Request-Timeout-Ms",
+    "in": "header",
+    "description": "Longest wait for the durable write. When it passes, the answer is 504 with outcome `unknown`.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_TIMEOUT_MS},
+}
+KEY_HEADER: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key with the same body gives the stored answer; with another body, 422 `idempotency_mismatch`.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_IDEMPOTENCY_KEY, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+}
+
+
+def openapi_document() -> dict[str, Any]:
+    """The whole document, the same bytes on every call."""
+    schemas = _schemas()
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+    statuses = sorted({status for operation in OPERATIONS for status in operation.problems})
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Trimtab",
+            "version": ENGINE_VERSION,
+            "summary": "Position sizes, margin and hedges for trading bots and venues.",
+            "description": DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(schemas.items())),
+            "responses": {f"Problem{status}": _problem_response(status) for status in statuses},
+            "parameters": {"IdempotencyKey": KEY_HEADER, "RequestTimeoutMs": TIMEOUT_HEADER},
+        },
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    bodies = [operation.body for operation in OPERATIONS if operation.body is not None]
+    answers = [model for operation in OPERATIONS for model in operation.answers]
+    taken = _definitions(bodies)
+    # Clients must ignore unknown fields of an answer, so its schema must not forbid them; a request's does.
+    given = {
+        name: {key: value for key, value in schema.items() if key != "additionalProperties"}
+        for name, schema in _definitions([*answers, Problem]).items()
+    }
+    return {**given, **taken}
+
+
+def _definitions(models: list[Model]) -> dict[str, Any]:
+    unique = list(dict.fromkeys(models))
+    _, document = models_json_schema([(model, "validation") for model in unique], ref_template=REFERENCE + "{model}")
+    return dict(document.get("$defs", {}))
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    out: dict[str, Any] = {"tags": [operation.tag], "summary": operation.summary, "operationId": operation.operation_id}
+    if operation.description:
+        out["description"] = operation.description
+    if parameters := _parameters(operation):
+        out["parameters"] = parameters
+    if operation.body is not None:
+        out["requestBody"] = {"required": True, "content": {"application/json": _body(operation, operation.body)}}
+    out["responses"] = {"200": _answer(operation)}
+    if ReadyAnswer in operation.answers:
+        out["responses"]["503"] = {**_answer(operation), "description": "The audit log does not answer."}
+    for status in sorted(set(operation.problems)):
+        out["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
+    return out
+
+
+def _body(operation: Operation, model: Model) -> dict[str, Any]:
+    shown = {name: {"summary": summary, "value": value} for name, (summary, value) in operation.examples.items()}
+    return {"schema": _reference(model), "examples": shown}
+
+
+def _answer(operation: Operation) -> dict[str, Any]:
+    if not operation.answers:
+        return {"description": "Text.", "content": {operation.media_type: {"schema": {"type": "string"}}}}
+    references = [_reference(model) for model in operation.answers]
+    schema = references[0] if len(references) == 1 else {"anyOf": references}
+    out: dict[str, Any] = {
+        "description": _description(operation),
+        "content": {operation.media_type: {"schema": schema}},
+    }
+    if operation.idempotent:
+        text = "`true` where the stored answer of an earlier call with the same key is repeated."
+        out["headers"] = {"Idempotency-Replayed": {"description": text, "schema": {"type": "string"}}}
+    if operation.operation_id == "evaluate":
+        out["links"] = {name: _link(name) for name in ("read_evaluation", "replay_evaluation")}
+    return out
+
+
+def _description(operation: Operation) -> str:
+    return " ".join((operation.answers[0].__doc__ or "Answer.").split())
+
+
+def _link(operation_id: str) -> dict[str, Any]:
+    return {"operationId": operation_id, "parameters": {"evaluation_id": "$response.body#/evaluation_id"}}
+
+
+def _reference(model: Model) -> dict[str, str]:
+    return {"$ref": REFERENCE + model.__name__}
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    schema = operation.query.model_json_schema(ref_template=REFERENCE + "{model}")
+    found = [_path_parameter(name) for name in re.findall(r"\{(\w+)\}", operation.path)]
+    for name, definition in schema.get("properties", {}).items():
+        found.append(_query_parameter(operation, name, definition, required=name in schema.get("required", ())))
+    if operation.idempotent:
+        found.append({"$ref": "#/components/parameters/IdempotencyKey"})
+    if operation.timed:
+        found.append({"$ref": "#/components/parameters/RequestTimeoutMs"})
+    return found
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": "^ev_[0-9a-f]{32}$"}
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": "`evaluation_id` of an answer.",
+        "schema": schema,
+    }
+
+
+def _query_parameter(operation: Operation, name: str, definition: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    schema = {key: value for key, value in definition.items() if key not in ("title", "description", "default")}
+    choices = [choice for choice in schema.pop("anyOf", ()) if choice.get("type") != "null"]
+    schema |= choices[0] if choices else {}
+    if definition.get("default") is not None:
+        schema["default"] = definition["default"]
+    out: dict[str, Any] = {"name": name, "in": "query", "required": required, "schema": schema}
+    if "description" in definition:
+        out["description"] = definition["description"]
+    if name in operation.query_examples:
+        out["example"] = operation.query_examples[name]
+    return out
+
+
+def _problem_response(status: int) -> dict[str, Any]:
+    kinds = [kind for kind in PROBLEMS.values() if kind.status == status]
+    text = "; ".join(f"`{kind.code}`: {kind.title[:1].lower()}{kind.title[1:]}" for kind in kinds)
+    content = {"application/problem+json": {"schema": _reference(Problem)}}
+    return {"description": text or HTTPStatus(status).phrase, "content": content}

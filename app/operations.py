@@ -1,0 +1,345 @@
+"""Every documented operation: what it takes, what it gives, which problems it may answer, and examples that run.
+
+Routes take raw requests, so this table is what OpenAPI is made of; a test compares it with the routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from app import examples
+from app.usecases.instruments import InstrumentsRequest
+from models.api.discovery import CatalogAnswer, ErrorsAnswer, LimitsAnswer, LiveAnswer, ReadyAnswer, TimeAnswer
+from models.api.evaluation import (
+    EvaluationRequest,
+    EvaluationResponse,
+    HedgesRequest,
+    HedgesResponse,
+    MarginRequest,
+    MarginResponse,
+    ScalarResponse,
+    TargetsResponse,
+)
+from models.api.history import EntryPage, InstrumentPage, InstrumentsAnswer, ReplayAnswer
+from models.api.observation import (
+    EstimateAnswer,
+    EstimateRequest,
+    ObservationsAnswer,
+    ObservationsRequest,
+    ResetAnswer,
+    VolatilityAnswer,
+    VolatilityPage,
+)
+from models.api.query import (
+    EntriesParameters,
+    EvaluationsParameters,
+    NoParameters,
+    PageParameters,
+    ScalarParameters,
+    StateParameters,
+    VolatilityParameters,
+)
+
+Model = type[BaseModel]
+ALWAYS = (400, 421, 500)
+"""Any operation: an illegal header, a foreign host, a defect."""
+QUERY = (*ALWAYS, 422)
+BODY = (*QUERY, 408, 413, 415)
+AUDIT = (503, 504)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation.
+
+    `answers`: models of the answer, several where it depends on the parameters; none where the answer is no JSON object of ours
+    (`media_type` then says what it is). `examples`: name to (summary, body).
+    """
+
+    method: str
+    path: str
+    operation_id: str
+    tag: str
+    summary: str
+    description: str = ""
+    query: Model = NoParameters
+    body: Model | None = None
+    answers: tuple[Model, ...] = ()
+    problems: tuple[int, ...] = ALWAYS
+    examples: Mapping[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    query_examples: Mapping[str, Any] = field(default_factory=dict)
+    media_type: str = "application/json"
+    idempotent: bool = False
+    timed: bool = False
+
+
+_SIZED = {
+    "smallest": ("One position, one series, one view", examples.SMALLEST),
+    "ccxt": ("Bars, symbol and contract as ccxt gives them; a preset; compact answer", examples.CCXT),
+    "inverse": ("Coin-margined contract and coin collateral, no signals", examples.INVERSE),
+}
+_ENTRY = "`{evaluation_id}` is the id in an answer of POST /v1/evaluations, or in GET /v1/evaluations."
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/v1/evaluations",
+        operation_id="evaluate",
+        tag="Evaluate",
+        summary="Targets, margin and hedges, in one audited answer",
+        description=(
+            "The core call. With `series` the answer depends on the request alone; without, volatility comes from the cached "
+            "state. Each target has a `status`: `ok`, `limited`, `held` (target = current) or `refused` (target null: do "
+            "nothing, and never read it as zero), and the `steps` that led to it. The answer is durable in the audit log "
+            "before it is sent."
+        ),
+        body=EvaluationRequest,
+        answers=(EvaluationResponse,),
+        problems=(*BODY, *AUDIT),
+        examples=_SIZED,
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/targets",
+        operation_id="compute_targets",
+        tag="Evaluate",
+        summary="Targets and orders only",
+        description="The same engine and request as POST /v1/evaluations; the answer leaves margin and hedges out.",
+        body=EvaluationRequest,
+        answers=(TargetsResponse,),
+        problems=(*BODY, *AUDIT),
+        examples=_SIZED,
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/margin",
+        operation_id="compute_margin",
+        tag="Evaluate",
+        summary="Initial and maintenance margin of the book as it is",
+        description="With liquidation prices, their distance in daily standard deviations and the chance to touch them in a day.",
+        body=MarginRequest,
+        answers=(MarginResponse,),
+        problems=(*BODY, *AUDIT),
+        examples={"short": ("Margin of a short", examples.MARGIN)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/hedges",
+        operation_id="compute_hedges",
+        tag="Evaluate",
+        summary="Orders that bring the delta of an underlying within its band",
+        body=HedgesRequest,
+        answers=(HedgesResponse,),
+        problems=(*BODY, *AUDIT),
+        examples={"short_calls": ("Short calls against a perpetual", examples.HEDGES)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/scalar",
+        operation_id="read_scalar",
+        tag="Evaluate",
+        summary="One number to multiply one's own stake by",
+        description=(
+            "`min(target_volatility / volatility, max_leverage)` from the cached state, audited like every answer. Without a "
+            "usable state `status` is `refused` and `scalar` null. Feed the state with POST /v1/observations."
+        ),
+        query=ScalarParameters,
+        answers=(ScalarResponse,),
+        problems=(*QUERY, *AUDIT),
+        query_examples={"symbol": "EXAMPLE-PERP", "target_volatility": 0.2},
+        timed=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/evaluations",
+        operation_id="list_evaluations",
+        tag="History",
+        summary="Recorded decisions, oldest first",
+        query=EvaluationsParameters,
+        answers=(EntryPage,),
+        problems=(*QUERY, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/evaluations/{evaluation_id}",
+        operation_id="read_evaluation",
+        tag="History",
+        summary="A recorded answer, byte for byte",
+        description=_ENTRY,
+        answers=(EvaluationResponse, TargetsResponse, MarginResponse, HedgesResponse, ScalarResponse),
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/evaluations/{evaluation_id}:replay",
+        operation_id="replay_evaluation",
+        tag="History",
+        summary="Compute a recorded decision again and compare",
+        description=f"{_ENTRY} Takes no body. Ids, clocks and audit position are taken from the record; all else is computed.",
+        answers=(ReplayAnswer,),
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/audit/entries",
+        operation_id="list_audit_entries",
+        tag="History",
+        summary="The audit log, oldest first",
+        query=EntriesParameters,
+        answers=(EntryPage,),
+        problems=(*QUERY, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/observations",
+        operation_id="observe_prices",
+        tag="Volatility",
+        summary="Feed closes to the cached volatility states",
+        description="Each close has an outcome of its own; a duplicate never changes a state.",
+        body=ObservationsRequest,
+        answers=(ObservationsAnswer,),
+        problems=(*BODY, *AUDIT),
+        examples={"ten_days": ("Ten daily closes", examples.OBSERVATIONS)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/volatility",
+        operation_id="read_volatility",
+        tag="Volatility",
+        summary="The cached state of a market, or a page of all states",
+        query=VolatilityParameters,
+        answers=(VolatilityAnswer, VolatilityPage),
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="DELETE",
+        path="/v1/volatility",
+        operation_id="reset_volatility",
+        tag="Volatility",
+        summary="Forget the cached state of a market",
+        description="Recorded in the audit log. Forgetting what is not there is no error: `existed` says so.",
+        query=StateParameters,
+        answers=(ResetAnswer,),
+        problems=(*QUERY, *AUDIT),
+        query_examples={"symbol": "EXAMPLE-PERP"},
+        timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/volatility:estimate",
+        operation_id="estimate_volatility",
+        tag="Volatility",
+        summary="Volatility of posted series; nothing is stored",
+        body=EstimateRequest,
+        answers=(EstimateAnswer,),
+        problems=BODY,
+        examples={"last": ("The newest estimate", examples.ESTIMATE)},
+    ),
+    Operation(
+        method="GET",
+        path="/v1/instruments",
+        operation_id="list_instruments",
+        tag="Instruments",
+        summary="Registered instruments",
+        query=PageParameters,
+        answers=(InstrumentPage,),
+        problems=(*QUERY, 503),
+    ),
+    Operation(
+        method="PUT",
+        path="/v1/instruments",
+        operation_id="register_instruments",
+        tag="Instruments",
+        summary="Register instruments, so that requests need not describe them",
+        description="One of the same venue and symbol replaces the former. All are stored, or none.",
+        body=InstrumentsRequest,
+        answers=(InstrumentsAnswer,),
+        problems=(*BODY, *AUDIT),
+        examples={"inverse": ("An inverse perpetual", examples.INSTRUMENTS)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/catalog",
+        operation_id="read_catalog",
+        tag="Discovery",
+        summary="Every method with its parameters, units, requirements and references",
+        answers=(CatalogAnswer,),
+        problems=QUERY,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/limits",
+        operation_id="read_limits",
+        tag="Discovery",
+        summary="What a request may hold",
+        answers=(LimitsAnswer,),
+        problems=QUERY,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/time",
+        operation_id="read_time",
+        tag="Discovery",
+        summary="The service's clock",
+        answers=(TimeAnswer,),
+        problems=QUERY,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/errors",
+        operation_id="read_errors",
+        tag="Discovery",
+        summary="Every stable code, with its meaning and remedy",
+        answers=(ErrorsAnswer,),
+        problems=QUERY,
+    ),
+    Operation(
+        method="GET",
+        path="/livez",
+        operation_id="check_live",
+        tag="Health",
+        summary="Whether the process answers; no store is asked",
+        answers=(LiveAnswer,),
+    ),
+    Operation(
+        method="GET",
+        path="/readyz",
+        operation_id="check_ready",
+        tag="Health",
+        summary="Whether requests can be answered, and what is missing",
+        description="503 with the same body while the audit log does not answer.",
+        answers=(ReadyAnswer,),
+    ),
+    Operation(
+        method="GET",
+        path="/metrics",
+        operation_id="read_metrics",
+        tag="Health",
+        summary="Metrics for Prometheus",
+        media_type="text/plain",
+    ),
+)
+
+REQUEST_MODELS: dict[str, Model] = {
+    model.__name__: model
+    for operation in OPERATIONS
+    for model in (operation.body, operation.query)
+    if model is not None
+}
+"""Models that validate what a client sent, by the title that a `ValidationError` carries."""

@@ -1,0 +1,38 @@
+"""Liveness, readiness, metrics."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from app.deps import container_of
+from app.routes.reply import reply_json
+from app.telemetry import CONTENT_TYPE
+from app.usecases.discover import log_size, readiness
+
+router = APIRouter()
+
+
+@router.get("/livez")
+async def check_live() -> Response:
+    """The process answers; no store is asked."""
+    return reply_json({"status": "live"})
+
+
+@router.get("/readyz")
+async def check_ready(request: Request) -> Response:
+    """Whether requests can be answered."""
+    report = await readiness(container_of(request))
+    for name, found in report["dependencies"].items():
+        request.app.state.telemetry.dependency(name, up=found["status"] == "up")
+    return reply_json(report, 503 if report["status"] == "unavailable" else 200)
+
+
+@router.get("/metrics")
+async def read_metrics(request: Request) -> Response:
+    """Metrics in the text format of Prometheus."""
+    telemetry = request.app.state.telemetry
+    entries = await log_size(container_of(request))
+    telemetry.dependency("audit", up=entries is not None)
+    if entries is not None:
+        telemetry.log_size(entries)
+    return Response(telemetry.render(), media_type=CONTENT_TYPE)

@@ -1,0 +1,54 @@
+"""The audit log: recorded decisions, lists, replay."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from starlette.convertors import Convertor, register_url_convertor
+
+from app.deps import container_of, read_query
+from app.routes.reply import reply
+from app.usecases import read_evaluations as history
+from models.api.query import EntriesParameters, EvaluationsParameters, NoParameters
+
+
+class _EvaluationId(Convertor[str]):
+    # Without the colon: else GET on …:replay would be taken for an id that does not exist, instead of a wrong method.
+    regex = "[^/:]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("evaluation_id", _EvaluationId())
+router = APIRouter()
+
+
+@router.get("/v1/evaluations")
+async def list_evaluations(request: Request) -> Response:
+    """Page of decisions."""
+    query = history.EntryQuery(**read_query(request, EvaluationsParameters).model_dump())
+    return reply(request, await history.list_evaluations(container_of(request), query))
+
+
+@router.get("/v1/audit/entries")
+async def list_audit_entries(request: Request) -> Response:
+    """Page of the audit log."""
+    query = history.EntryQuery(**read_query(request, EntriesParameters).model_dump())
+    return reply(request, await history.list_audit_entries(container_of(request), query))
+
+
+@router.post("/v1/evaluations/{evaluation_id:evaluation_id}:replay")
+async def replay_evaluation(request: Request) -> Response:
+    """Compute a decision again and compare."""
+    read_query(request, NoParameters)
+    return reply(request, await history.replay_evaluation(container_of(request), request.path_params["evaluation_id"]))
+
+
+@router.get("/v1/evaluations/{evaluation_id:evaluation_id}")
+async def read_evaluation(request: Request) -> Response:
+    """A recorded answer."""
+    read_query(request, NoParameters)
+    return reply(request, await history.read_evaluation(container_of(request), request.path_params["evaluation_id"]))

@@ -1,0 +1,25 @@
+"""Answers of use cases as responses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+
+from app.telemetry import server_timing
+from app.usecases.call import Answer
+
+
+def reply(request: Request, answer: Answer) -> Response:
+    """Bytes of a use case, with its headers and timings."""
+    headers = dict(answer.headers)
+    if answer.timings:
+        headers["Server-Timing"] = server_timing(answer.timings)
+        request.app.state.telemetry.timings(answer.timings)
+    return Response(answer.body, answer.status, headers, "application/json")
+
+
+def reply_json(value: Any, status: int = 200) -> Response:
+    """A plain value."""
+    return Response(orjson.dumps(value), status, media_type="application/json")

@@ -1,0 +1,48 @@
+"""Cached volatility states, and estimates on posted series."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from app.deps import container_of, cursor_errors, now, read_call, read_query, timeout_seconds
+from app.routes.reply import reply
+from app.usecases import observe_prices as observations
+from app.usecases import read_volatility as states
+from models.api.query import NoParameters, StateParameters, VolatilityParameters
+
+router = APIRouter()
+
+
+@router.post("/v1/observations")
+async def observe_prices(request: Request) -> Response:
+    """Feed closes to the cached states."""
+    read_query(request, NoParameters)
+    return reply(request, await observations.observe_prices(container_of(request), await read_call(request)))
+
+
+@router.get("/v1/volatility")
+async def read_volatility(request: Request) -> Response:
+    """One state, or a page of all."""
+    parameters = read_query(request, VolatilityParameters)
+    if parameters.symbol is None:
+        with cursor_errors():
+            return reply(
+                request, await states.list_volatility(container_of(request), parameters.after, parameters.limit)
+            )
+    named = parameters.model_dump(exclude={"after", "limit"}, exclude_none=True)
+    return reply(request, await states.read_volatility(container_of(request), states.VolatilityQuery(**named)))
+
+
+@router.delete("/v1/volatility")
+async def reset_volatility(request: Request) -> Response:
+    """Forget one state."""
+    query = states.VolatilityQuery(**read_query(request, StateParameters).model_dump())
+    seconds = timeout_seconds(request)
+    return reply(request, await states.reset_volatility(container_of(request), query, now(request), seconds))
+
+
+@router.post("/v1/volatility:estimate")
+async def estimate_volatility(request: Request) -> Response:
+    """Estimate on a posted series."""
+    read_query(request, NoParameters)
+    return reply(request, await states.estimate_volatility(container_of(request), await read_call(request)))

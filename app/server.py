@@ -1,0 +1,53 @@
+"""Runs the service under uvicorn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import uvicorn
+
+from app.main import create_app
+from app.settings import Settings
+
+MAX_FRAME_BYTES = 65_536
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM; running requests are finished first.
+
+    Raises
+    ------
+    SystemExit
+        With status 3 if the process may not start; the log says why.
+    """
+    uvicorn.Server(configuration(settings)).run()
+
+
+def configuration(settings: Settings) -> uvicorn.Config:
+    """Configuration of uvicorn."""
+    return uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=MAX_FRAME_BYTES,
+        ws_per_message_deflate=False,
+        server_header=False,
+        access_log=False,
+        timeout_graceful_shutdown=round(settings.shutdown_seconds),
+        log_config=logging_configuration(settings.log_level),
+    )
+
+
+def logging_configuration(level: str) -> dict[str, Any]:
+    """One handler on standard error for our log and uvicorn's."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+        "loggers": {
+            name: {"handlers": ["stderr"], "level": level, "propagate": False} for name in ("trimtab", "uvicorn")
+        },
+    }

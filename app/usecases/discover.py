@@ -1,0 +1,95 @@
+"""What the service says about itself: limits, codes, health."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import Any
+
+from app import limits
+from app.container import Container
+from app.ports import IDEMPOTENCY_RETENTION, AuditUnavailable, StateUnavailable
+from app.problems import PROBLEMS, RULES
+from app.usecases.instruments import MAX_REGISTERED
+from models.api.base import MAX_SIGNIFICANT
+from models.api.evaluation import MAX_REQUEST_POINTS
+from models.api.market import MAX_POINTS, MAX_SYMBOLS
+from models.api.observation import MAX_OBSERVATIONS, MAX_PATH_POINTS
+from models.api.problem import MAX_ERRORS
+from services.core.outcome import REASON_TEXT
+from services.volatility.state import OUTCOME_TEXT
+
+PROBE_SECONDS = 1.0
+
+
+def published_limits(container: Container) -> dict[str, Any]:
+    """Body of `GET /v1/limits`."""
+    settings = container.settings
+    return {
+        "max_body_bytes": settings.max_body_bytes,
+        "body_timeout_seconds": settings.body_timeout_seconds,
+        "max_values": limits.MAX_VALUES,
+        "max_containers": limits.MAX_CONTAINERS,
+        "max_symbols": MAX_SYMBOLS,
+        "max_points_per_series": MAX_POINTS,
+        "max_points_per_request": MAX_REQUEST_POINTS,
+        "max_observations": MAX_OBSERVATIONS,
+        "max_path_points": MAX_PATH_POINTS,
+        "max_registered_per_call": MAX_REGISTERED,
+        "significant_digits": MAX_SIGNIFICANT,
+        "request_timeout_ms_default": round(settings.request_timeout_seconds * 1000),
+        "request_timeout_ms_max": limits.MAX_TIMEOUT_MS,
+        "idempotency_key_max_length": limits.MAX_IDEMPOTENCY_KEY,
+        "idempotency_retention_seconds": round(IDEMPOTENCY_RETENTION.total_seconds()),
+        "instrument_staleness_seconds": container.instruments.staleness_seconds,
+        "errors_listed": MAX_ERRORS,
+    }
+
+
+def error_catalogue() -> dict[str, Any]:
+    """Body of `GET /v1/errors`."""
+    return {
+        "problems": [dataclasses.asdict(kind) for kind in PROBLEMS.values()],
+        "rules": RULES,
+        "reasons": {reason.value: text for reason, text in REASON_TEXT.items()},
+        "observation_outcomes": {outcome.value: text for outcome, text in OUTCOME_TEXT.items()},
+    }
+
+
+async def readiness(container: Container) -> dict[str, Any]:
+    """Body of `GET /readyz`: both stores are asked at once, each for at most a second."""
+    settings = container.settings
+    audit, states = await asyncio.gather(_probe(container.audit), _probe(container.volatility))
+    down = [name for name, found in (("audit", audit), ("volatility_state", states)) if found["status"] == "down"]
+    embedded = [
+        name
+        for name, url in (("audit", settings.database_url), ("volatility_state", settings.redis_url))
+        if url is None
+    ]
+    status = "unavailable" if "audit" in down else "degraded" if down else "ready"
+    return {
+        "status": status,
+        "degraded": down,
+        "embedded": embedded,
+        "dependencies": {"audit": audit, "volatility_state": states},
+    }
+
+
+async def _probe(store: Any) -> dict[str, Any]:
+    report = {"status": "up", "store": store.server_version(), "warnings": list(store.warnings())}
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            await store.ping()
+    except (AuditUnavailable, StateUnavailable, TimeoutError) as error:
+        detail = getattr(error, "detail", f"no answer within {PROBE_SECONDS:g} s")
+        return {**report, "status": "down", "detail": detail}
+    return report
+
+
+async def log_size(container: Container) -> int | None:
+    """Entries of the audit log; None if it does not answer within a second."""
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            return await container.audit.size()
+    except (AuditUnavailable, TimeoutError):
+        return None

@@ -1,0 +1,135 @@
+"""Answers of the resources that describe the service: catalogue, limits, time, errors, health."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from models.api.base import Model, Time
+
+
+class TimeAnswer(Model):
+    """The service's clock."""
+
+    server_time: Time
+    unix_ms: int
+
+
+class LimitsAnswer(Model):
+    """What a request may hold, and how long things are kept."""
+
+    max_body_bytes: int
+    body_timeout_seconds: float = Field(description="Time in which a body must arrive.")
+    max_values: int = Field(description="Values in a body.")
+    max_containers: int = Field(description="Objects and lists in a body.")
+    max_symbols: int = Field(description="Rows of each list of a snapshot.")
+    max_points_per_series: int
+    max_points_per_request: int
+    max_observations: int = Field(description="Of one call.")
+    max_path_points: int = Field(description="Points of POST /v1/volatility:estimate with output path.")
+    max_registered_per_call: int = Field(description="Instruments of one PUT.")
+    significant_digits: int = Field(description="Of a JSON number given for money; decimal strings hold more.")
+    request_timeout_ms_default: int
+    request_timeout_ms_max: int
+    idempotency_key_max_length: int
+    idempotency_retention_seconds: int = Field(description="How long a key surely answers with its stored bytes.")
+    instrument_staleness_seconds: float = Field(
+        description="Age at which an instrument registered elsewhere is surely seen."
+    )
+    errors_listed: int = Field(description="Broken rules that one problem lists.")
+
+
+class ProblemKindOut(Model):
+    """One problem code."""
+
+    code: str
+    status: int
+    title: str
+    meaning: str
+    remedy: str
+    retryable: bool
+    outcome: str
+
+
+class ErrorsAnswer(Model):
+    """Every stable code."""
+
+    problems: list[ProblemKindOut] = Field(description="`code` of a problem document.")
+    rules: dict[str, str] = Field(description="`errors[].code` of a problem document.")
+    reasons: dict[str, str] = Field(description="`reason` of a target: an outcome of one instrument, not an error.")
+    observation_outcomes: dict[str, str] = Field(description="`outcomes[]` of POST /v1/observations.")
+
+
+class ParameterOut(Model):
+    """One parameter of a method."""
+
+    name: str
+    type: str
+    required: bool
+    default: Any = None
+    description: str
+    unit: str | None = None
+    choices: list[Any] | None = None
+    minimum: float | None = None
+    exclusive_minimum: float | None = None
+    maximum: float | None = None
+    exclusive_maximum: float | None = None
+    methods: list[MethodOut] | None = Field(None, description="Where the parameter is itself a method: the choices.")
+
+
+class MethodOut(Model):
+    """One method: the value of `method`, and its parameters."""
+
+    method: str | None = Field(description="null for a block of plain parameters.")
+    summary: str
+    description: str
+    requires: list[str] = Field(description="Market data that it needs.")
+    parameters: list[ParameterOut]
+    notes: str | None = None
+    references: str | None = None
+
+
+class BlockOut(Model):
+    """One block of a policy."""
+
+    block: str
+    required: bool
+    default_method: str | None
+    methods: list[MethodOut]
+
+
+class CatalogAnswer(Model):
+    """Every method of a policy, with its parameters."""
+
+    engine: str
+    defaults_version: int
+    presets: list[dict[str, Any]]
+    blocks: list[BlockOut]
+
+
+class LiveAnswer(Model):
+    """The process answers; no store is asked."""
+
+    status: Literal["live"]
+
+
+class DependencyOut(Model):
+    """One store."""
+
+    status: Literal["up", "down"]
+    store: str = Field(description="Kind and version.")
+    detail: str | None = None
+    warnings: list[str] = Field(description="Settings under which something could be lost.")
+
+
+class ReadyAnswer(Model):
+    """Whether requests can be answered, and what is missing. Without the audit log, none is."""
+
+    status: Literal["ready", "degraded", "unavailable"]
+    degraded: list[str] = Field(description="What does not work.")
+    embedded: list[str] = Field(description="Stores that are part of this process.")
+    dependencies: dict[str, DependencyOut]
+
+
+ParameterOut.model_rebuild()

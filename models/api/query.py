@@ -1,0 +1,115 @@
+"""Query parameters of the GET and DELETE resources. Their values arrive as text; unknown parameters are refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from models.api.base import Interval, Model, Name, Symbol, Time
+
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?(e-?[0-9]{1,2})?\Z", re.ASCII | re.IGNORECASE)
+_WHOLE = re.compile(r"[0-9]{1,18}\Z", re.ASCII)
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, str) and not _NUMBER.match(value):
+        raise PydanticCustomError("float_parsing", "must be a number such as 0.2")
+    return value
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str) and not _WHOLE.match(value):
+        raise PydanticCustomError("int_parsing", "must be a whole number")
+    return value
+
+
+QueryNumber = Annotated[float, BeforeValidator(_number, json_schema_input_type=float)]
+QueryWhole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
+Limit = Annotated[QueryWhole, Field(ge=1, le=1000)]
+Cursor = Annotated[str, Field(min_length=1, max_length=400, pattern=r"^[A-Za-z0-9_=-]+$")]
+HalfLife = Annotated[QueryNumber, Field(gt=0, le=2000)]
+
+
+class ScalarParameters(Model):
+    """Parameters of `GET /v1/scalar`."""
+
+    symbol: Symbol = Field(description="Market whose cached state is used.")
+    target_volatility: Annotated[QueryNumber, Field(gt=0, le=3)] = Field(
+        description="Annual, as a fraction: 0.20 is 20 %."
+    )
+    interval: Interval = Field("P1D", description="Bar of the cached state.")
+    venue: Name | None = Field(None, description="The state of this venue, else the one kept without a venue.")
+    max_leverage: Annotated[QueryNumber, Field(gt=0, le=100)] = Field(2.0, description="Largest scalar.")
+    as_of: Time | None = Field(None, description="Event time; default: the time of receipt.")
+
+
+class StateParameters(Model):
+    """Parameters that name one cached state."""
+
+    symbol: Symbol
+    interval: Interval = Field("P1D", description="Bar of the state.")
+    venue: Name | None = None
+    half_life: HalfLife = Field(20.0, description="Half-life of the estimator whose state it is [bars].")
+
+
+class VolatilityParameters(Model):
+    """Parameters of `GET /v1/volatility`: one state by `symbol`, or a page of all."""
+
+    symbol: Symbol | None = Field(None, description="Show this market's state; without it, all states are listed.")
+    interval: Interval | None = Field(None, description="Bar of the state; default P1D. Goes with symbol.")
+    venue: Name | None = Field(None, description="Goes with symbol.")
+    half_life: HalfLife | None = Field(
+        None, description="Half-life of the estimator [bars]; default 20. Goes with symbol."
+    )
+    after: Cursor | None = Field(None, description="Cursor of a page: `next` of the page before.")
+    limit: Limit = Field(100, description="Rows of a page.")
+
+    @model_validator(mode="after")
+    def _one_or_all(self) -> VolatilityParameters:
+        if self.symbol is None and (self.interval or self.venue or self.half_life):
+            raise PydanticCustomError("state_form", "interval, venue and half_life go with symbol")
+        if self.symbol is not None and self.after is not None:
+            raise PydanticCustomError("state_form", "symbol names one state; after belongs to the list of all")
+        return self
+
+
+class PageParameters(Model):
+    """Parameters of a list."""
+
+    after: Cursor | None = Field(None, description="Cursor of a page: `next` of the page before.")
+    limit: Limit = Field(100, description="Rows of a page.")
+
+
+class EvaluationsParameters(Model):
+    """Parameters of `GET /v1/evaluations`."""
+
+    after: QueryWhole | None = Field(
+        None, description="Audit index after which the page begins: `next` of the page before."
+    )
+    limit: Limit = Field(100, description="Rows of a page.")
+    kind: Literal["evaluation", "targets", "margin", "hedges", "scalar"] = Field(
+        "evaluation", description="Door of the call."
+    )
+    portfolio_id: Name | None = None
+    client_reference: Name | None = None
+
+
+class EntriesParameters(Model):
+    """Parameters of `GET /v1/audit/entries`."""
+
+    after: QueryWhole | None = Field(
+        None, description="Audit index after which the page begins: `next` of the page before."
+    )
+    limit: Limit = Field(100, description="Rows of a page.")
+    kind: Literal["evaluation", "targets", "margin", "hedges", "scalar", "observation", "instruments"] | None = Field(
+        None, description="Only entries of this kind."
+    )
+    portfolio_id: Name | None = None
+    client_reference: Name | None = None
+
+
+class NoParameters(Model):
+    """A resource without query parameters."""
