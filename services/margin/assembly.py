@@ -168,7 +168,8 @@ def round_up(amount: ArrayLike) -> Floats:
     [6.0, 1.2345679]
     """
     scaled = np.asarray(amount, dtype=np.float64) * STEPS_PER_UNIT
-    return np.ceil(scaled - np.maximum(1e-6, 4.0 * np.finfo(float).eps * scaled)) / STEPS_PER_UNIT
+    # Adding 0 makes a negative zero plain.
+    return (np.ceil(scaled - np.maximum(1e-6, 4.0 * np.finfo(float).eps * scaled)) + 0.0) / STEPS_PER_UNIT
 
 
 def tier_of(notional_quote: float, tiers: Sequence[MarginTier]) -> MarginTier:
