@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.api.base import DecimalText, Interval, Model, Name, Time
@@ -17,8 +17,10 @@ MAX_REQUEST_POINTS = 400_000
 class OptionsIn(Model):
     """How the answer is given, and how silence is read."""
 
-    explain: bool = Field(default=True, description="Include steps and binding of each target.")
-    strict: bool = Field(default=False, description="Refuse the request where an assumption would be needed.")
+    explain: Annotated[bool, Strict()] = Field(default=True, description="Include steps and binding of each target.")
+    strict: Annotated[bool, Strict()] = Field(
+        default=False, description="Refuse the request where an assumption would be needed."
+    )
     view: Literal["full", "compact"] = Field(
         default="full", description="compact: targets (without steps), orders, portfolio volatility."
     )

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.api.base import Model, Name
+from models.api.strict import StrictScalars
 from services.engine.policy import DEFAULTS_VERSION, Policy
 from services.hedging.registry import HedgeTrigger
 from services.margin.registry import MarginPolicy
@@ -70,14 +71,14 @@ class _Preset(Model):
 class PolicyIn(_Preset):
     """How to size, within which limits. `sizing` is required: there is no default method and no default target."""
 
-    sizing: Annotated[SizingMethod, Field(discriminator="method")]
-    estimator: Estimator = Ewma()
-    correlation: Annotated[CorrelationMethod, Field(discriminator="method")] = DynamicConditional()
-    limits: Limits = Limits()
-    buffer: Annotated[Buffer, Field(discriminator="method")] = PositionBuffer()
-    orders: OrderRules = OrderRules()
-    margin: MarginPolicy = MarginPolicy()
-    hedging: HedgeTrigger | None = None
+    sizing: Annotated[SizingMethod, StrictScalars(), Field(discriminator="method")]
+    estimator: Annotated[Estimator, StrictScalars()] = Ewma()
+    correlation: Annotated[CorrelationMethod, StrictScalars(), Field(discriminator="method")] = DynamicConditional()
+    limits: Annotated[Limits, StrictScalars()] = Limits()
+    buffer: Annotated[Buffer, StrictScalars(), Field(discriminator="method")] = PositionBuffer()
+    orders: Annotated[OrderRules, StrictScalars()] = OrderRules()
+    margin: Annotated[MarginPolicy, StrictScalars()] = MarginPolicy()
+    hedging: Annotated[HedgeTrigger, StrictScalars()] | None = None
 
     def resolved(self) -> Policy:
         """Policy of the core."""
@@ -96,9 +97,9 @@ class PolicyIn(_Preset):
 class MarginPolicyIn(_Preset):
     """Policy of `POST /v1/margin`: no sizing."""
 
-    estimator: Estimator = Ewma()
-    limits: Limits = Limits()
-    margin: MarginPolicy = MarginPolicy()
+    estimator: Annotated[Estimator, StrictScalars()] = Ewma()
+    limits: Annotated[Limits, StrictScalars()] = Limits()
+    margin: Annotated[MarginPolicy, StrictScalars()] = MarginPolicy()
 
     def resolved(self) -> Policy:
         """Policy of the core."""
@@ -108,10 +109,10 @@ class MarginPolicyIn(_Preset):
 class HedgesPolicyIn(_Preset):
     """Policy of `POST /v1/hedges`: the trigger and its instrument."""
 
-    hedging: HedgeTrigger
-    estimator: Estimator = Ewma()
-    limits: Limits = Limits()
-    orders: OrderRules = OrderRules()
+    hedging: Annotated[HedgeTrigger, StrictScalars()]
+    estimator: Annotated[Estimator, StrictScalars()] = Ewma()
+    limits: Annotated[Limits, StrictScalars()] = Limits()
+    orders: Annotated[OrderRules, StrictScalars()] = OrderRules()
 
     def resolved(self) -> Policy:
         """Policy of the core."""
