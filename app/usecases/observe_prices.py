@@ -32,7 +32,7 @@ MAX_ATTEMPTS = 8
 INLINE_POINTS = 1_000
 """Points up to which a request is read on the event loop (3 ms); beyond, in a worker thread."""
 YIELD_POINTS = 500
-"""Points of one state after which other requests get a turn."""
+"""Points after which other requests get a turn."""
 MAX_REJECTED = 20
 
 
@@ -171,7 +171,7 @@ async def _attempt(
 ) -> list[Batch]:
     """One round of read, compute and write; returns the batches that lost a race against another writer."""
     loaded = await container.volatility.load([batch.key for batch in batches])
-    changes, makers = [], []
+    changes, makers, turn = [], [], 0
     for batch, before in zip(batches, loaded, strict=True):
         after, outcomes = batch.feed(before, estimator, now)
         for place, outcome in zip(batch.places, outcomes, strict=True):
@@ -181,7 +181,9 @@ async def _attempt(
             makers.append(batch)
         elif before is not None:
             fed.states[batch.key] = before
-        if len(batch.places) > YIELD_POINTS:
+        turn += len(batch.places)
+        if turn > YIELD_POINTS:
+            turn = 0
             await asyncio.sleep(0)
     stored = await container.volatility.compare_and_set(changes)
     for change, batch, done in zip(changes, makers, stored, strict=True):
@@ -196,7 +198,7 @@ def _answer(event_id: str, fed: Fed) -> dict[str, object]:
     return {
         "event_id": event_id,
         "outcomes": fed.outcomes,
-        "counts": dict(Counter(fed.outcomes)),
+        "counts": dict(Counter(outcome.value for outcome in fed.outcomes)),
         "rejected": [
             {"index": place, "outcome": outcome, "detail": OUTCOME_TEXT[outcome]}
             for place, outcome in refused[:MAX_REJECTED]

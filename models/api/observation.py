@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from models.api.base import DECIMAL_PATTERN, Interval, Model, Name, Number, Symbol, Time
 from models.api.evaluation import Assumption, WarningOut
 from models.api.market import MAX_SYMBOLS, CalendarIn, SeriesIn
+from models.api.strict import StrictScalars
 from services.volatility.estimators.ewma import Ewma
 from services.volatility.registry import Estimator
 from services.volatility.state import PointOutcome
@@ -58,10 +59,18 @@ class ObservationsRequest(Model):
     """Closes to feed to the cached volatility states, in any order of symbols; each symbol's in any order of time."""
 
     observations: Annotated[list[ObservationIn], Field(min_length=1, max_length=MAX_OBSERVATIONS)]
-    estimator: Estimator = Field(
+    estimator: Annotated[Estimator, StrictScalars()] = Field(
         default=Ewma(),
         description="Whose state to feed: every half-life has its own. Calibration and prior act on reading.",
     )
+
+    @model_validator(mode="after")
+    def _bounded(self) -> ObservationsRequest:
+        states = len({(point.venue, point.symbol, point.interval) for point in self.observations})
+        if states > MAX_SYMBOLS:
+            text = "a call may feed {limit} symbols, this one feeds {states}: split it"
+            raise PydanticCustomError("too_long", text, {"limit": MAX_SYMBOLS, "states": states})
+        return self
 
 
 class RejectedOut(Model):
@@ -149,7 +158,7 @@ class EstimateRequest(Model):
     """Series to estimate volatility on; nothing is stored."""
 
     series: Annotated[list[SeriesIn], Field(min_length=1, max_length=MAX_SYMBOLS)]
-    estimator: Estimator = Ewma()
+    estimator: Annotated[Estimator, StrictScalars()] = Ewma()
     output: Literal["last", "path"] = Field("last", description="last bar, or every bar (20,000 points at most).")
     as_of: Time | None = Field(None, description="Bars after it are not complete; default: the time of receipt.")
 
