@@ -53,7 +53,13 @@ def parse_database_url(url: str) -> SqliteUrl | PostgresUrl:
     postgresql://bot:***@db:5432/trimtab
     """
     if match := _POSTGRES.match(url):
-        return PostgresUrl(f"postgresql://{url[match.end() :]}")
+        # SQLAlchemy's users write ssl=, the driver reads libpq's sslmode=.
+        rest = re.sub(
+            r"([?&])ssl=(true\b)?",
+            lambda found: f"{found[1]}sslmode={'require' if found[2] else ''}",
+            url[match.end() :],
+        )
+        return PostgresUrl(f"postgresql://{rest}")
     if url.startswith("sqlite:///"):
         path = unquote(url.removeprefix("sqlite:///").partition("?")[0])
         if path and path != ":memory:":
