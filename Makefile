@@ -22,7 +22,7 @@ run-services: ## The same service on a real PostgreSQL and Valkey, started here,
 
 demo: ## Size a real portfolio, print the reasons, draw a picture (CSV=path for your own prices)
 	@$(BOOTSTRAP) run
-	@$(BIN)/trimtab demo $(if $(CSV),"$(CSV)")
+	@$(BIN)/trimtab demo $(if $(CSV),--csv "$(CSV)")
 
 test: ## All tests but browser, faults and benchmarks (TESTS=path for a part)
 	@$(BOOTSTRAP) dev
