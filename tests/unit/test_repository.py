@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,17 @@ class TestDockerfile:
             for source in line.split()[1:-1]
         }
         assert copied == allowed
+
+
+class TestWheel:
+    def test_holds_every_file_of_the_four_packages_and_nothing_else(self, tmp_path: Path) -> None:
+        packages = ("app", "migrations", "models", "services")
+        build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+        subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+        with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+            inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
+        paths = (path.relative_to(ROOT) for path in tracked_files())
+        assert inside == {path.as_posix() for path in paths if path.parts[0] in packages}
 
 
 class TestMakefile:
