@@ -44,7 +44,7 @@ async def read_body(request: Request) -> bytes:
     Raises
     ------
     RequestProblem
-        415 for another content type or a compressed body, 408 for one that takes too long, 413 for one that is too large.
+        415 for another content type or a compressed body, 408 for one that takes too long, 413 for a large one.
     ClientDisconnect
         If the client went away.
     """
@@ -129,7 +129,7 @@ def _syntax(error: orjson.JSONDecodeError) -> str:
 
 
 def check_complexity(raw: bytes) -> None:
-    """Refuse a body that no legal request resembles, by counting bytes: what it counts inside strings only makes it stricter."""
+    """Refuse a body that no legal request resembles, by counting bytes; those inside strings only make it stricter."""
     counts = (
         ("values", raw.count(b","), MAX_VALUES),
         ("objects and lists", raw.count(b"{") + raw.count(b"["), MAX_CONTAINERS),
@@ -143,8 +143,8 @@ def check_complexity(raw: bytes) -> None:
 def expected_colons(value: Any) -> int:
     """Colons in the text of a JSON value that has no duplicate keys, escapes or colons in keys.
 
-    A duplicate key makes the text hold more. Lists that begin with a scalar are taken for lists of scalars; where that is wrong,
-    the text holds more, too, and `check_keys` looks closer. So no duplicate can hide.
+    A duplicate key makes the text hold more. Lists that begin with a scalar are taken for lists of scalars; where that
+    is wrong, the text holds more, too, and `check_keys` looks closer. So no duplicate can hide.
     """
     count = 0
     stack = [value]
@@ -196,7 +196,7 @@ def _check_width(item: dict[str, Any]) -> None:
 def colons_outside_strings(raw: bytes) -> int:
     r"""Number of keys in valid JSON text.
 
-    Escapes go first: pairs ``\\``, then ``\"``. A run of backslashes begins at an escape, so pairing from the left is right.
+    Escapes go first: pairs ``\\``, then ``\"``. A run of backslashes begins at an escape, so pairs count from the left.
 
     Examples
     --------

@@ -80,7 +80,7 @@ def _parameter(kind: type, field: dataclasses.Field[Any], described: dict[str, s
     }
     if choices := [value for member in members for value in get_args(member) if get_origin(member) is Literal]:
         out["choices"] = choices
-    if methods := [_method(member) for member in members if dataclasses.is_dataclass(member)]:
+    if methods := [_method(member) for member in members if isinstance(member, type) and fields_of(member)]:
         out["methods"] = methods
     return out
 

@@ -47,7 +47,7 @@ def now(request: Request) -> datetime:
 
 
 def idempotency_key(request: Request) -> str | None:
-    """Header `Idempotency-Key`: 1 to 255 printable ASCII characters, with or without the quotes of a structured field."""
+    """Header `Idempotency-Key`: 1 to 255 printable ASCII characters, with or without a structured field's quotes."""
     text = _header(request, "Idempotency-Key")
     if text is None:
         return None

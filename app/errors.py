@@ -1,4 +1,7 @@
-"""Every exception as a problem document (RFC 9457). The input is never echoed beyond a short scalar; no answer exceeds 8 kB."""
+"""Every exception as a problem document (RFC 9457).
+
+The input is never echoed beyond a short scalar; no document exceeds 8 kB.
+"""
 
 from __future__ import annotations
 

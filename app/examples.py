@@ -1,7 +1,8 @@
 """Requests of the documentation. Each runs on a fresh service, in any order, any number of times.
 
-All carry `as_of` in the past, so they are answered as historical: computed and audited, with no effect on live state. The closes
-are those of Bitcoin in US dollars from 2019-08-18 to 2019-10-16 (Coinbase; source and licence in `app/demo/data`).
+All carry `as_of` in the past, so they are answered as historical: computed and audited, with no effect on live state.
+The closes are those of Bitcoin in US dollars from 2019-08-18 to 2019-10-16 (Coinbase; source and licence in
+`app/demo/data`).
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def create_app(settings: Settings, container: Container | None = None) -> FastAP
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.settings, app.state.container, app.state.telemetry = settings, container, Telemetry()
-    # Not include_router: the routes take raw requests and need nothing of the application's, so one flat list is searched.
+    # Not include_router: the routes take raw requests and need nothing of the application, so one flat list will do.
     app.router.routes.extend(route for router in ROUTERS for route in router.routes)
     install(app)
     app.add_middleware(Edge, settings=settings, telemetry=app.state.telemetry)

@@ -1,4 +1,7 @@
-"""The one layer around every route, in plain ASGI: request id, host check, body cap, security headers, metrics, last resort."""
+"""The one layer around every route, in plain ASGI.
+
+Request id, host check, body cap, security headers, metrics, and the last resort for exceptions.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,7 @@ class Edge:
 
 
 class _Capped:
-    """`receive` that refuses a body above the cap: at once where Content-Length says so, else as soon as it is exceeded."""
+    """`receive` that refuses a body above the cap: at once where Content-Length says so, else once it is exceeded."""
 
     __slots__ = ("left", "limit", "receive", "too_large")
 

@@ -17,11 +17,15 @@ from models.api.problem import Problem
 
 REFERENCE = "#/components/schemas/"
 DESCRIPTION = """\
-A portfolio snapshot and prices in; target sizes, margin and hedge orders out, each with the reason for every number and a durable record.
+A portfolio snapshot and prices in; target sizes, margin and hedge orders out, each with the reason for every number and
+a durable record.
 
-* **Numbers.** Money, quantities and prices are decimal strings in answers; in requests also JSON numbers of up to 15 significant digits. Statistics are JSON numbers. Fractions, never percent.
-* **Time.** RFC 3339, UTC in answers. `as_of` is the time of the event; an old one is answered as `historical`: computed and recorded, with no orders.
-* **Errors.** `application/problem+json` with a stable `code`, broken rules with JSON pointers, and `outcome`: whether anything was recorded. `GET /v1/errors` lists every code with its remedy.
+* **Numbers.** Money, quantities and prices are decimal strings in answers; in requests also JSON numbers of up to 15
+  significant digits. Statistics are JSON numbers. Fractions, never percent.
+* **Time.** RFC 3339, UTC in answers. `as_of` is the time of the event; an old one is answered as `historical`: computed
+  and recorded, with no orders.
+* **Errors.** `application/problem+json` with a stable `code`, broken rules with JSON pointers, and `outcome`: whether
+  anything was recorded. `GET /v1/errors` lists every code with its remedy.
 * **Retries.** Send an `Idempotency-Key`: the same key and body give the stored answer, byte for byte.
 * **Tracing.** `X-Request-Id` of a request is repeated in its answer; without one, it is made up.
 
@@ -44,7 +48,7 @@ TIMEOUT_HEADER: dict[str, Any] = {
 KEY_HEADER: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "The same key with the same body gives the stored answer; with another body, 422 `idempotency_mismatch`.",
+    "description": "Same key and body: the stored answer. Same key, other body: 422 `idempotency_mismatch`.",
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_IDEMPOTENCY_KEY, "pattern": "^[!-~]([ -~]*[!-~])?$"},
 }
 

@@ -56,8 +56,8 @@ AUDIT = (503, 504)
 class Operation:
     """One operation.
 
-    `answers`: models of the answer, several where it depends on the parameters; none where the answer is no JSON object of ours
-    (`media_type` then says what it is). `examples`: name to (summary, body).
+    `answers`: models of the answer, several where it depends on the parameters; none where the answer is no JSON object
+    of ours (`media_type` then says what it is). `examples`: name to (summary, body).
     """
 
     method: str
@@ -92,10 +92,10 @@ OPERATIONS = (
         tag="Evaluate",
         summary="Targets, margin and hedges, in one audited answer",
         description=(
-            "The core call. With `series` the answer depends on the request alone; without, volatility comes from the cached "
-            "state. Each target has a `status`: `ok`, `limited`, `held` (target = current) or `refused` (target null: do "
-            "nothing, and never read it as zero), and the `steps` that led to it. The answer is durable in the audit log "
-            "before it is sent."
+            "The core call. With `series` the answer depends on the request alone; without, volatility comes from the "
+            "cached state. Each target has a `status`: `ok`, `limited`, `held` (target = current) or `refused` (target "
+            "null: do nothing, and never read it as zero), and the `steps` that led to it. It is durable in the "
+            "audit log before it is sent."
         ),
         body=EvaluationRequest,
         answers=(EvaluationResponse,),
@@ -124,7 +124,7 @@ OPERATIONS = (
         operation_id="compute_margin",
         tag="Evaluate",
         summary="Initial and maintenance margin of the book as it is",
-        description="With liquidation prices, their distance in daily standard deviations and the chance to touch them in a day.",
+        description="With liquidation prices, their distance in daily standard deviations and touch probability.",
         body=MarginRequest,
         answers=(MarginResponse,),
         problems=(*BODY, *AUDIT),
@@ -152,8 +152,8 @@ OPERATIONS = (
         tag="Evaluate",
         summary="One number to multiply one's own stake by",
         description=(
-            "`min(target_volatility / volatility, max_leverage)` from the cached state, audited like every answer. Without a "
-            "usable state `status` is `refused` and `scalar` null. Feed the state with POST /v1/observations."
+            "`min(target_volatility / volatility, max_leverage)` from the cached state, audited. Without "
+            "a usable state `status` is `refused` and `scalar` null. Feed the state with POST /v1/observations."
         ),
         query=ScalarParameters,
         answers=(ScalarResponse,),
@@ -187,7 +187,7 @@ OPERATIONS = (
         operation_id="replay_evaluation",
         tag="History",
         summary="Compute a recorded decision again and compare",
-        description=f"{_ENTRY} Takes no body. Ids, clocks and audit position are taken from the record; all else is computed.",
+        description=f"{_ENTRY} Takes no body. Id, clocks and audit position are from the record; the rest is computed.",
         answers=(ReplayAnswer,),
         problems=(*QUERY, 404, 503),
     ),

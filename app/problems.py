@@ -1,6 +1,6 @@
 """Catalogue of problems: stable codes with their meaning and remedy, and the exception that carries one.
 
-`GET /v1/errors` serves these tables; `app.errors` turns exceptions into documents. Nothing here knows the web framework.
+`GET /v1/errors` serves these tables; `app.errors` turns exceptions into documents. Nothing here knows the framework.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ _KINDS = (
         "malformed_json",
         400,
         "The body is not valid JSON",
-        "The bytes are no JSON text in UTF-8: a syntax error, NaN or Infinity, a number beyond 1.8e308, a lone surrogate, a byte order mark, or too deep nesting.",
+        "The bytes are no JSON text in UTF-8: a syntax error, NaN or Infinity, a number beyond 1.8e308, "
+        "a lone surrogate, a byte order mark, or too deep nesting.",
         "Mend the place that the detail names. JSON has no NaN or Infinity: leave such a point out.",
     ),
     ProblemKind(
@@ -210,10 +211,10 @@ PROBLEMS: dict[str, ProblemKind] = {kind.code: kind for kind in _KINDS}
 
 RULES: dict[str, str] = {
     "required": "A field is missing.",
-    "unknown_field": "The object has no such field; unknown fields are refused, so that a typing error is never ignored.",
+    "unknown_field": "The object has no such field; unknown fields are refused, so that no slip is ignored.",
     "unknown_method": "The tagged object names a method that does not exist; GET /v1/catalog lists all.",
     "method_required": "The tagged object does not name its method.",
-    "wrong_type": "The JSON type is wrong: no strings for numbers, no numbers for strings, no 0 or 1 for true or false.",
+    "wrong_type": "The JSON type is wrong: no strings for numbers, no numbers for strings, no 0 or 1 for flags.",
     "not_finite": "The number is not finite.",
     "out_of_range": "The value lies outside its bounds.",
     "not_allowed": "The value is none of the allowed ones.",

@@ -78,8 +78,8 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.allow_unauthenticated and not is_loopback(self.host):
             raise SettingError(
-                f"TRIMTAB_HOST must be a loopback address such as 127.0.0.1, found {self.host!r}: this version has no API keys, "
-                "so everyone who can reach the port may use it. Put it behind an authenticating proxy and set "
+                f"TRIMTAB_HOST must be a loopback address such as 127.0.0.1, found {self.host!r}: there are no API "
+                "keys, so everyone who can reach the port may use it. Put it behind an authenticating proxy and set "
                 "TRIMTAB_ALLOW_UNAUTHENTICATED=1 if that is what you want"
             )
 
@@ -221,7 +221,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
 
 
 def _unknown(given: Mapping[str, str]) -> tuple[str, ...]:
-    # Not an error: an orchestrator may inject variables of its own under our prefix (Kubernetes: <SERVICE>_SERVICE_HOST).
+    # Not an error: an orchestrator may inject variables under our prefix (Kubernetes: <SERVICE>_SERVICE_HOST).
     ours = (name for name in given if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX))
     return tuple(sorted(name + _guess(name) for name in ours if name not in VARIABLES))
 

@@ -1,6 +1,7 @@
-"""The structure of a wire model, read from its annotations: which fields an object has, and where an error of pydantic points.
+"""The structure of a wire model, read from its annotations: which fields an object has, and where an error points.
 
-pydantic's locations hold the tags and labels of unions between the fields of the document; a client knows only the document.
+pydantic's locations hold the tags and labels of unions between the fields of the document; a client knows only the
+document.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from pydantic import BaseModel
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an error lies: parts of its JSON pointer, fields of the object that it lies in, and the branch of a union, if any."""
+    """Where an error lies.
+
+    Parts of its JSON pointer, fields of the object that it lies in, and the branch of an untagged union, if any.
+    """
 
     parts: tuple[str | int, ...]
     siblings: dict[str, Any]

@@ -101,8 +101,20 @@ INSTEAD: dict[str, str] = {
 """Fields that have no counterpart, and what serves their purpose."""
 
 FRACTIONS = frozenset(
-    "target_volatility implied_volatility prior_volatility max_weight max_margin_use fraction confidence alpha maintenance_rate initial_rate "
-    "floor maintenance_fraction".split()
+    {
+        "alpha",
+        "confidence",
+        "floor",
+        "fraction",
+        "implied_volatility",
+        "initial_rate",
+        "maintenance_fraction",
+        "maintenance_rate",
+        "max_margin_use",
+        "max_weight",
+        "prior_volatility",
+        "target_volatility",
+    }
 )
 """Fields in which percent are sent by mistake."""
 
@@ -123,6 +135,13 @@ EXAMPLES: dict[str, str] = {
     "target_volatility": "0.20",
 }
 """What a missing field looks like."""
+
+SCALES: dict[str, str] = {
+    "direction": "from -1 (short) to 1 (long), 1 being full size; forecast is the scale of -20 to 20",
+    "forecast": "from -20 to 20, 10 being the full size at target volatility; direction is the scale of -1 to 1",
+    "confidence": "from 0 to 1; it multiplies the direction",
+}
+"""What the numbers of a field mean, said whenever one is out of range or no number."""
 
 PATTERNS: dict[str, str] = {
     SYMBOL_PATTERN: "must be 1 to 64 printable ASCII characters without spaces",
@@ -148,15 +167,14 @@ def found(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int | float):
-        text = f"{value:.17g}" if isinstance(value, float) else str(value) if abs(value) < 10**24 else "a huge number"
-        return text
+        return f"{value:.17g}" if isinstance(value, float) or abs(value) >= 10**24 else str(value)
     if isinstance(value, str):
         short = len(value) <= 40 and value.isascii() and value.isprintable()
         return repr(value) if short else f"a text of {len(value)} characters"
     return f"a list of {len(value)}" if isinstance(value, list | tuple) else "an object"
 
 
-def suggestion(name: str, fields: Mapping[str, Any], root: type | None) -> str:
+def suggestion(name: str, fields: Mapping[str, Any], root: type | None, place: str = "") -> str:
     """What was probably meant by an unknown field.
 
     Parameters
@@ -167,6 +185,8 @@ def suggestion(name: str, fields: Mapping[str, Any], root: type | None) -> str:
         Fields that exist at its place.
     root : type, optional
         Model of the whole request: the field may belong elsewhere in it.
+    place : str
+        Pointer of the object that holds the field.
 
     Examples
     --------
@@ -184,10 +204,23 @@ def suggestion(name: str, fields: Mapping[str, Any], root: type | None) -> str:
     if plain in INSTEAD:
         return INSTEAD[plain]
     for item in meant if root is not None else ():
-        if homes := homes_of(root).get(item):
-            return f"it belongs in {homes[0]}" if item == plain else f"did you mean {homes[0]}/{item}?"
+        if home := _nearest(homes_of(root).get(item, []), place):
+            return f"it belongs in {home}" if item == plain else f"did you mean {home}/{item}?"
     listed = ", ".join(sorted(fields)[:MAX_FIELDS_LISTED])
     return f"known here: {listed}" + (", …" if len(fields) > MAX_FIELDS_LISTED else "") if fields else ""
+
+
+def _nearest(homes: list[str], place: str) -> str:
+    # The home that shares most of its path with the place; the place itself is none, or the field would be known there.
+    own = re.sub(r"/\d+", "/0", place)
+    others = [home for home in homes if home != own]
+    return max(others, key=lambda home: _common(home.split("/"), own.split("/")), default="")
+
+
+def _common(one: list[str], other: list[str]) -> int:
+    return next(
+        (index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
 
 
 def percent_hint(field: str, value: Any, bound: float) -> str:
@@ -196,10 +229,13 @@ def percent_hint(field: str, value: Any, bound: float) -> str:
     Examples
     --------
     >>> percent_hint("target_volatility", 20, 3.0)
-    'fractions, not percent: 0.2 is 20 %'
+    'fractions, not percent: 0.20 is 20 %'
     """
     plausible = isinstance(value, int | float) and not isinstance(value, bool) and bound < value <= 100 * bound
-    return f"fractions, not percent: {value / 100:.6g} is {value:.6g} %" if field in FRACTIONS and plausible else ""
+    if field not in FRACTIONS or not plausible:
+        return ""
+    fraction = f"{value / 100:.2f}" if round(value) == value else f"{value / 100:.6g}"
+    return f"fractions, not percent: {fraction} is {value:.6g} %"
 
 
 def example_of(field: str) -> str:

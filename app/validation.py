@@ -1,4 +1,4 @@
-"""Errors of pydantic and of the core as broken rules that name the place, the rule, what was found, and how to mend it."""
+"""Errors of pydantic and of the core as broken rules: the place, the rule, what was found, and how to mend it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from app.body import pointer_of
 from app.problems import BrokenRule
 from app.shapes import Place, locate
-from app.teaching import close_match, example_of, found, interval_hint, pattern_rule, percent_hint, suggestion
+from app.teaching import SCALES, close_match, example_of, found, interval_hint, pattern_rule, percent_hint, suggestion
 from models.api.problem import MAX_ERRORS
 from services.core.errors import InvalidInput
 
@@ -24,7 +24,7 @@ _BOUNDS = {
     "less_than_equal": ("le", "<="),
 }
 _KINDS = {
-    "float": "a JSON number, not a string",
+    "float": "a JSON number without quotes",
     "int": "a whole JSON number",
     "bool": "true or false",
     "string": "a string",
@@ -101,6 +101,7 @@ def _rule(item: Any, place: Place, root: type | None) -> BrokenRule:
     parts = place.parts
     if translate is None:
         code, detail = _other(item, name)
+        parts = (*parts, item["ctx"]["field"]) if code == "duplicate_row" and "field" in item.get("ctx", {}) else parts
     else:
         code, detail = translate(item, name, place, root)
         parts = (*parts, "method") if code in ("unknown_method", "method_required") and name != "method" else parts
@@ -119,7 +120,8 @@ def _other(item: Any, name: str) -> tuple[str, str]:
     if item["type"] == "int_from_float":
         return "wrong_type", f"must be a whole JSON number, found {found(item['input'])}"
     if what in ("type", "parsing") and kind in _KINDS:
-        return "wrong_type", f"{_own_text(item) or 'must be ' + _KINDS[kind]}, found {found(item['input'])}"
+        scale = f": {SCALES[name]}" if name in SCALES else ""
+        return "wrong_type", f"{_own_text(item) or 'must be ' + _KINDS[kind]}, found {found(item['input'])}{scale}"
     if item["type"].startswith("datetime"):
         text = _own_text(item) or "must be an RFC 3339 time with a zone, such as '2026-11-20T00:00:05Z'"
         return "bad_time", f"{text}, found {found(item['input'])}"
@@ -147,7 +149,7 @@ def _lowered(text: str) -> str:
 
 
 def _bound(value: Any, name: str, sign: str, bound: float) -> tuple[str, str]:
-    hint = percent_hint(name, value, bound) if sign in ("<", "<=") else ""
+    hint = (percent_hint(name, value, bound) if sign in ("<", "<=") else "") or SCALES.get(name, "")
     return "out_of_range", f"must be {sign} {bound:.15g}, found {found(value)}" + (f": {hint}" if hint else "")
 
 
@@ -156,8 +158,8 @@ def _missing(item: Any, name: str, place: Place, root: type | None) -> tuple[str
 
 
 def _unknown(item: Any, name: str, place: Place, root: type | None) -> tuple[str, str]:
-    hint = suggestion(name, place.siblings, root)
-    return "unknown_field", "is no field of this object" + (f": {hint}" if hint else "")
+    hint = suggestion(name, place.siblings, root, pointer_of(place.parts[:-1]))
+    return "unknown_field", f"unknown field {name[:40]!a}" + (f": {hint}" if hint else "")
 
 
 def _untagged(item: Any, name: str, place: Place, root: type | None) -> tuple[str, str]:

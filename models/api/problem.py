@@ -29,7 +29,7 @@ class Problem(Model):
     detail: str
     retryable: bool = Field(description="Whether the same request may succeed later.")
     outcome: Literal["rejected", "recorded", "unknown"] = Field(
-        description="rejected: nothing was recorded. recorded: durably audited. unknown: retry with the same Idempotency-Key."
+        description="rejected: nothing recorded. recorded: durably audited. unknown: retry with the same key."
     )
     request_id: str
     instance: str = Field(description="Path of the request.")

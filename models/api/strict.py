@@ -1,8 +1,8 @@
 """Strict scalars inside the parameter objects of the core, which know no validating layer.
 
-A dataclass with plain `float` and `bool` fields is read leniently: `"0.2"` and `true` would pass for numbers. `strict=True` on
-the whole model is no way out, because a strict dataclass takes instances only, never a JSON object. So the scalars alone
-are made strict, in the schema.
+A dataclass with plain `float` and `bool` fields is read leniently: `"0.2"` and `true` would pass for numbers.
+`strict=True` on the whole model is no way out, because a strict dataclass takes instances only, never a JSON object. So
+the scalars alone are made strict, in the schema.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _tighten(node: Any, handler: GetCoreSchemaHandler, seen: set[int]) -> None:
             _tighten(item, handler, seen)
     elif isinstance(node, dict):
         if node.get("type") == "definition-ref":
-            _tighten(handler.resolve_ref_schema(node), handler, seen)  # type: ignore[arg-type]
+            _tighten(handler.resolve_ref_schema(node), handler, seen)
         elif node.get("type") in SCALARS:
             node["strict"] = True
         for item in node.values():
