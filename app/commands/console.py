@@ -10,10 +10,15 @@ from typing import Any
 
 import orjson
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
-EXIT_CODES = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 refused (the input breaks a rule) · 4 unavailable (service or store)."
+EXIT_CODES = (
+    "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 refused (the input breaks a rule) · "
+    "4 unavailable (service or store)."
+)
 
 
 class ExitCode(IntEnum):
@@ -89,7 +94,7 @@ def write_bytes(body: bytes) -> None:
 
 @contextmanager
 def reporting(as_json: bool) -> Iterator[None]:
-    """Turn a `Failure` into text on standard error, or under `--json` into one document on standard output, and its exit code."""
+    """End with the exit code of a `Failure`, having told it on standard error, under `--json` on standard output."""
     try:
         yield
     except Failure as failure:
@@ -113,10 +118,22 @@ def show_failure(failure: Failure) -> None:
         console.print(failure.remedy, style="green", markup=False)
 
 
+def table(title: str = "", *, headings: bool = True) -> Table:
+    """Empty table in the style of all commands."""
+    return Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, show_header=headings)
+
+
 @contextmanager
 def progress(description: str, total: int, *, visible: bool = True) -> Iterator[Progress]:
-    """Progress bar on standard error with one task of id 0; it vanishes when done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err(), transient=True, disable=not visible) as bar:
+    """Progress bar with one task of id 0 on standard error, where that is a terminal; it vanishes when done."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = err()
+    with Progress(*columns, console=console, transient=True, disable=not (visible and console.is_terminal)) as bar:
         bar.add_task(description, total=total)
         yield bar

@@ -8,9 +8,23 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
-TIME_NAMES = ("close_time", "closetime", "timestamp", "ts", "time", "datetime", "date_time", "date", "open_time", "opentime", "unix", "day")
+TIME_NAMES = (
+    "close_time",
+    "closetime",
+    "timestamp",
+    "ts",
+    "time",
+    "datetime",
+    "date_time",
+    "date",
+    "open_time",
+    "opentime",
+    "unix",
+    "day",
+)
 PRICE_NAMES = ("close", "close_price", "adj close", "adj_close", "price", "last", "value")
 SYMBOL_NAMES = ("symbol", "asset", "ticker", "pair", "coin")
 NO_PRICE = frozenset({"", ".", "-", "na", "n/a", "nan", "null", "none"})
@@ -47,7 +61,12 @@ class PriceFile:
 
 
 def read_price_file(
-    path: Path, *, bar_seconds: int, label: str = "open", time_column: str | None = None, price_column: str | None = None
+    path: Path,
+    *,
+    bar_seconds: int,
+    label: str = "open",
+    time_column: str | None = None,
+    price_column: str | None = None,
 ) -> PriceFile:
     """Closes of a CSV file, plain or gzipped.
 
@@ -69,11 +88,18 @@ def read_price_file(
     """
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8-sig", newline="") as stream:
-        return parse_prices(stream, bar_seconds=bar_seconds, label=label, time_column=time_column, price_column=price_column)
+        return parse_prices(
+            stream, bar_seconds=bar_seconds, label=label, time_column=time_column, price_column=price_column
+        )
 
 
 def parse_prices(
-    lines: Iterable[str], *, bar_seconds: int, label: str = "open", time_column: str | None = None, price_column: str | None = None
+    lines: Iterable[str],
+    *,
+    bar_seconds: int,
+    label: str = "open",
+    time_column: str | None = None,
+    price_column: str | None = None,
 ) -> PriceFile:
     """`read_price_file` of lines.
 
@@ -84,11 +110,12 @@ def parse_prices(
     [('2026-01-02T00:00:00+00:00', '101'), ('2026-01-03T00:00:00+00:00', '102.50')]
     """
     try:
-        rows = [(number, row) for number, row in enumerate(csv.reader(lines), start=1) if any(cell.strip() for cell in row)]
+        rows = [
+            (number, row) for number, row in enumerate(csv.reader(lines), start=1) if any(cell.strip() for cell in row)
+        ]
     except (csv.Error, UnicodeDecodeError) as error:
         raise PriceFileError(f"this is not a CSV file in UTF-8: {error}") from error
-    place, header = _header(rows, time_column, price_column)
-    time_at, price_at = header.index(time_column or _known(header, TIME_NAMES)), header.index(price_column or _known(header, PRICE_NAMES))
+    place, header, time_at, price_at = _header(rows, time_column, price_column)
     body = rows[place + 1 :]
     if not body:
         raise PriceFileError("the file holds a header and no row")
@@ -98,8 +125,16 @@ def parse_prices(
     priced = [row for row in body if _cell(row, price_at).lower() not in NO_PRICE]
     if not priced:
         raise PriceFileError(f"column {header[price_at]!r} holds no price")
-    closes = sorted((Close(_moment(row, time_at, ticks) + shift, _price(row, price_at)) for row in priced), key=_by_time)
+    closes = sorted(
+        (Close(_moment(row, time_at, ticks) + shift, _price(row, price_at)) for row in priced), key=_by_time
+    )
     return PriceFile(tuple(closes), header[time_at], header[price_at], len(body) - len(priced))
+
+
+def looks_like_sessions(closes: Sequence[Close], bar_seconds: int) -> bool:
+    """Whether so many bars are missing (one step in ten is longer than a bar) that the market must close at times."""
+    steps = [(after.close_time - before.close_time).total_seconds() for before, after in pairwise(closes)]
+    return sum(step > 1.5 * bar_seconds for step in steps) > 0.1 * len(steps)
 
 
 _Row = tuple[int, list[str]]
@@ -109,32 +144,35 @@ def _by_time(item: Close) -> datetime:
     return item.close_time
 
 
-def _header(rows: Sequence[_Row], time_column: str | None, price_column: str | None) -> tuple[int, list[str]]:
+def _header(rows: Sequence[_Row], time_column: str | None, price_column: str | None) -> tuple[int, list[str], int, int]:
+    """Place of the header among the rows, its cells, and the places of time and price in it."""
+    times, prices = (time_column,) if time_column else TIME_NAMES, (price_column,) if price_column else PRICE_NAMES
     for place, (_, row) in enumerate(rows[:HEADER_LINES]):
         header = [cell.strip() for cell in row]
-        has_time = time_column in header if time_column else _known(header, TIME_NAMES) is not None
-        has_price = price_column in header if price_column else _known(header, PRICE_NAMES) is not None
-        if has_time and has_price:
-            return place, header
+        time_at, price_at = _known(header, times), _known(header, prices)
+        if time_at is not None and price_at is not None:
+            return place, header, time_at, price_at
     found = ", ".join(rows[0][1][:12]) if rows else "an empty file"
     wanted = f"{time_column or 'a time (date, time, timestamp, …)'} and {price_column or 'a price (close, price, …)'}"
-    raise PriceFileError(f"no header with {wanted} in the first {HEADER_LINES} lines, found: {found}; name them with --time-column and --price-column")
+    remedy = "name them with --time-column and --price-column"
+    raise PriceFileError(f"no header with {wanted} in the first {HEADER_LINES} lines, found: {found}; {remedy}")
 
 
-def _known(header: Sequence[str], names: Sequence[str]) -> str | None:
-    lower = {cell.lower(): cell for cell in reversed(header)}
-    return next((lower[name] for name in names if name in lower), None)
+def _known(header: Sequence[str], names: Sequence[str]) -> int | None:
+    lower = [cell.lower() for cell in header]
+    return next((lower.index(name.lower()) for name in names if name.lower() in lower), None)
 
 
 def _one_market(header: Sequence[str], body: Sequence[_Row]) -> None:
-    column = _known(header, SYMBOL_NAMES)
-    if column is None:
+    place = _known(header, SYMBOL_NAMES)
+    if place is None:
         return
-    place = header.index(column)
     markets = sorted({row[place] for _, row in body if len(row) > place})
     if len(markets) > 1:
         named = ", ".join(markets[:4]) + (", …" if len(markets) > 4 else "")
-        raise PriceFileError(f"column {column!r} holds {len(markets)} markets ({named}): give one file per market")
+        raise PriceFileError(
+            f"column {header[place]!r} holds {len(markets)} markets ({named}): give one file per market"
+        )
 
 
 def _cell(row: _Row, place: int) -> str:
@@ -160,7 +198,8 @@ def _moment(row: _Row, place: int, ticks: float | None) -> datetime:
             return datetime.fromtimestamp(float(text) / ticks, UTC)
         moment = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError):
-        raise PriceFileError(f"line {row[0]}: time {text!r} must be ISO 8601 (2026-01-31 or 2026-01-31T13:00:00Z) or an epoch in s, ms, µs or ns") from None
+        forms = "ISO 8601 (2026-01-31 or 2026-01-31T13:00:00Z) or an epoch in s, ms, µs or ns"
+        raise PriceFileError(f"line {row[0]}: time {text!r} must be {forms}") from None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 

@@ -9,25 +9,48 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.commands.console import table
 from services.core.outcome import REASON_TEXT, Reason
 
+WIDE = 110
+"""Columns of a terminal from which every column of the targets is shown."""
 STATUS_STYLE = {"ok": "green", "limited": "yellow", "held": "cyan", "refused": "red"}
 
 
 def show_answer(console: Console, answer: dict[str, Any], *, explain: bool) -> None:
-    """Targets with their reasons, orders, then on demand every step, and what was assumed."""
-    console.print(targets_table(answer))
-    for row in answer.get("targets", ()):
-        text = reason_text(row)
-        if text:
-            console.print(f"[bold]{escape(name_of(row))}[/] [dim]{row['reason']}[/]: {escape(text)}")
+    """Targets with their reasons, the book, orders, on demand every step, and what was assumed."""
+    targets = answer.get("targets", [])
+    console.print(targets_table(answer, wide=console.width >= WIDE))
+    for row in targets:
+        if text := reason_text(row):
+            console.print(f"[bold]{escape(name_of(row))}[/] {row['reason']}: {escape(text)}")
+    if text := book_text(answer):
+        console.print(text, style="dim", markup=False)
     if answer.get("orders"):
         console.print(orders_table(answer["orders"]))
     if explain:
-        for row in answer.get("targets", ()):
+        for row in targets:
             show_steps(console, row)
     for kind in ("assumptions", "warnings"):
-        show_notes(console, kind, answer.get(kind, ()))
+        show_notes(console, kind, answer.get(kind, []))
+
+
+def book_text(answer: dict[str, Any]) -> str:
+    """Volatility, leverage and margin of the book at target, in one line."""
+    book, margin = answer.get("portfolio") or {}, (answer.get("margin") or {}).get("target")
+    target = book.get("target_volatility")
+    parts = []
+    if book.get("forecast_volatility") is not None:
+        aim = f" (target {percent(target)})" if target else ""
+        parts.append(f"volatility {percent(book['forecast_volatility'])}{aim}")
+    if book.get("gross_leverage") is not None:
+        parts.append(f"gross leverage {book['gross_leverage']:.2f}")
+    if margin:
+        currency = margin["currency"]
+        parts.append(
+            f"margin {amount(margin['initial'])} initial, {amount(margin['maintenance'])} maintenance {currency}"
+        )
+    return f"Book at target: {'; '.join(parts)}" if parts else ""
 
 
 def name_of(row: dict[str, Any]) -> str:
@@ -43,34 +66,32 @@ def reason_text(row: dict[str, Any]) -> str:
     return str(row.get("detail") or REASON_TEXT[Reason(row["reason"])])
 
 
-def targets_table(answer: dict[str, Any]) -> Table:
-    """One line per target."""
-    table = Table(title=f"Targets as of {answer['as_of']}, {answer['mode']}", title_justify="left", title_style="bold")
-    for heading, side in (
-        ("symbol", "left"), ("status", "left"), ("action", "left"), ("current", "right"), ("target", "right"), ("order", "right"),
-        ("unit", "left"), ("notional", "right"), ("weight", "right"), ("volatility", "right"), ("reason", "left"),
-    ):  # fmt: skip
-        table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=heading != "reason")
-    for row in answer.get("targets", ()):
-        table.add_row(*_target_cells(row))
-    return table
+def targets_table(answer: dict[str, Any], *, wide: bool) -> Table:
+    """One line per target; narrow terminals do without notional and unit."""
+    title = f"Targets as of {answer['as_of'].replace('.000000Z', 'Z')} ({answer['mode']})"
+    rows = table(title)
+    rows.add_column("symbol", overflow="fold")
+    rows.add_column("outcome", no_wrap=True)
+    for heading in ("current", "target", "order", *(("unit", "notional") if wide else ()), "weight", "volatility"):
+        rows.add_column(heading, justify="left" if heading == "unit" else "right", no_wrap=True)
+    for row in answer.get("targets", []):
+        rows.add_row(*_target_cells(row, wide=wide))
+    return rows
 
 
-def _target_cells(row: dict[str, Any]) -> list[str]:
-    style = STATUS_STYLE.get(row["status"], "white")
-    volatility = row.get("volatility")
+def _target_cells(row: dict[str, Any], *, wide: bool) -> list[str]:
+    style, volatility = STATUS_STYLE.get(row["status"], "white"), row.get("volatility")
+    action = "" if row["action"] == "none" else f", {row['action']}"
+    more = [row["quantity_unit"], amount(row.get("target_notional"))] if wide else []
     return [
         escape(name_of(row)),
-        f"[{style}]{row['status']}[/]",
-        row["action"],
+        f"[{style}]{row['status']}{action}[/]",
         row["current_quantity"],
         row["target_quantity"] or "—",
         signed(row["order_quantity"]),
-        row["quantity_unit"],
-        amount(row.get("target_notional")),
+        *more,
         percent(row.get("weight")),
         percent(volatility["annual"]) if volatility else "—",
-        row["reason"] if row["reason"] != Reason.NONE else "",
     ]
 
 
@@ -111,31 +132,32 @@ def percent(value: float | None) -> str:
 
 def orders_table(orders: list[dict[str, Any]]) -> Table:
     """One line per order leg."""
-    table = Table(title="Orders", title_justify="left", title_style="bold")
-    for heading in ("symbol", "side", "quantity", "unit", "limit price", "reduce only", "client order id"):
-        table.add_column(heading, justify="right" if heading in ("quantity", "limit price") else "left")
+    rows = table("Orders")
+    for heading in ("symbol", "side", "quantity", "limit price", "reduce only", "client order id"):
+        right = heading in ("quantity", "limit price")
+        rows.add_column(heading, justify="right" if right else "left", overflow="fold")
     for order in orders:
         reduce_only = "yes" if order["reduce_only"] else "no"
-        table.add_row(
-            escape(name_of(order)), order["side"], order["quantity"], order["quantity_unit"], order["limit_price"], reduce_only, order["client_order_id"]
-        )
-    return table
+        what = (order["side"], order["quantity"], order["limit_price"], reduce_only, order["client_order_id"])
+        rows.add_row(escape(name_of(order)), *what)
+    return rows
 
 
 def show_steps(console: Console, row: dict[str, Any]) -> None:
     """From raw size to final size: every stage, and what it multiplied by or was bound by."""
     if not row.get("steps"):
         return
-    table = Table(title=f"Why {escape(name_of(row))}: {row['target_quantity']}", title_justify="left", title_style="bold")
+    rows = table(f"Why {escape(name_of(row))}: {row['target_quantity']}")
     for heading in ("stage", "in", "out", "how"):
-        table.add_column(heading, justify="right" if heading in ("in", "out") else "left")
+        rows.add_column(heading, justify="right" if heading in ("in", "out") else "left")
     for step in row["steps"]:
-        table.add_row(step["stage"], short(step["in"]), short(step["out"]), escape(how(step)))
-    console.print(table)
-    for binding in row.get("binding", ()):
+        rows.add_row(step["stage"], short(step["in"]), short(step["out"]), escape(how(step)))
+    console.print(rows)
+    for binding in row.get("binding", []):
+        limit = f"{binding['stage']} ({binding['parameter']}), slack {short(binding['slack'])} contracts"
         after = binding.get("next")
-        following = f"; next {after['stage']} ({after['parameter']}) at {short(after['allowed'])}" if after else ""
-        console.print(f"[dim]nearest limit: {binding['stage']} ({binding['parameter']}), slack {short(binding['slack'])} contracts{following}[/]")
+        following = f"; next {after['stage']} at {short(after['allowed'])}" if after else ""
+        console.print(f"Nearest limit: {limit}{following}", style="dim", markup=False)
 
 
 def how(step: dict[str, Any]) -> str:
@@ -143,8 +165,10 @@ def how(step: dict[str, Any]) -> str:
 
     Examples
     --------
-    >>> how({"parameter": "target_volatility", "factor": 0.5}), how({"parameter": "max_leverage", "bound_by": "max_leverage"})
-    ('× 0.5 (target_volatility)', 'bound by max_leverage')
+    >>> how({"parameter": "sizing.target_volatility", "factor": 0.5})
+    '× 0.5 (sizing.target_volatility)'
+    >>> how({"parameter": "limits.max_leverage", "bound_by": "limits.max_leverage"})
+    'bound by limits.max_leverage'
     """
     if "bound_by" in step:
         return f"bound by {step['bound_by']}"
@@ -168,5 +192,9 @@ def show_notes(console: Console, kind: str, notes: list[dict[str, Any]]) -> None
         return
     console.print(f"[bold]{kind.capitalize()}[/]")
     for note in notes:
-        head = f"{note['pointer']} = {note['value']}" if "pointer" in note else " ".join(filter(None, (note["code"], note.get("symbol"))))
+        head = (
+            f"{note['pointer']} = {note['value']}"
+            if "pointer" in note
+            else " ".join(filter(None, (note["code"], note.get("symbol"))))
+        )
         console.print(f"  {escape(head)}[dim]: {escape(note.get('effect') or note.get('detail', ''))}[/]")

@@ -14,7 +14,15 @@ from app.demo.walk import Walk
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PRICE, RAW, USED, SIZE, REALIZED, TARGET, REFERENCE = "#222222", "#8fb4d9", "#1f5fa8", "#2a7f62", "#b4472f", "#222222", "#c9a227"
+PRICE, RAW, USED, SIZE, REALIZED, TARGET, REFERENCE = (
+    "#222222",
+    "#8fb4d9",
+    "#1f5fa8",
+    "#2a7f62",
+    "#b4472f",
+    "#222222",
+    "#c9a227",
+)
 ROLLING_DAYS = 182.5
 """Window of the rolling realised volatility: half a year."""
 STYLE: dict[str, Any] = {
@@ -60,7 +68,9 @@ def draw(walks: Sequence[Walk], path: Path) -> None:
             for panel, row in zip((_price, _forecast, _size, _realized), axes[:, column], strict=True):
                 panel(row, walk)
             _dates(axes[-1, column], walk.times)
-        figure.suptitle("Trimtab: size from forecast volatility, evaluated at every close", fontsize=12, fontweight="bold")
+        figure.suptitle(
+            "Trimtab: size from forecast volatility, evaluated at every close", fontsize=12, fontweight="bold"
+        )
         figure.supxlabel(_caption(walks), fontsize=7.5, color="#555555")
         figure.savefig(path, format="png")
 
@@ -79,7 +89,13 @@ def _price(axes: Axes, walk: Walk) -> None:
 def _forecast(axes: Axes, walk: Walk) -> None:
     if walk.market.reference:
         times = [item.close_time for item in walk.market.reference]
-        axes.plot(times, [float(item.close) / 100.0 for item in walk.market.reference], color=REFERENCE, linewidth=0.7, label=walk.market.reference_title)
+        axes.plot(
+            times,
+            [float(item.close) / 100.0 for item in walk.market.reference],
+            color=REFERENCE,
+            linewidth=0.7,
+            label=walk.market.reference_title,
+        )
     axes.plot(walk.times, walk.forecast, color=RAW, linewidth=0.9, label="raw forecast (EWMA, half-life 20)")
     axes.plot(walk.times, walk.volatility, color=USED, linewidth=0.9, label="used for sizing (calibrated, floored)")
     axes.set_title("Forecast volatility of the price")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,14 +15,15 @@ import orjson
 from app.demo.markets import DemoMarket
 from app.usecases.call import Door
 from app.usecases.decide import Decision, Gathered, decide
+from app.usecases.volatility_state import state_input
 from models.api.evaluation import EvaluationRequest
 from services.core.annualization import Calendar, parse_interval
-from services.core.decimals import plain
+from services.core.decimals import decimal_text, plain
 from services.core.explain import Floats
 from services.engine import StateInput
 from services.volatility.estimators.ewma import Ewma
 from services.volatility.readout import VolatilityReadout
-from services.volatility.state import empty_state, readout, update
+from services.volatility.state import empty_state, update
 
 START_EQUITY = 100_000.0
 
@@ -79,13 +81,13 @@ class Walk:
         return self.realized_volatility / self.market.target_volatility
 
     def rolling_volatility(self, window: int) -> Floats:
-        """Realised volatility of the held position over the last `window` returns [annual]; NaN until they are there."""
-        return rolling_deviation(self.held_return, window) * self.periods_per_year**0.5
+        """Realised volatility of the held position over `window` returns [annual]; NaN until they are there."""
+        return rolling_deviation(self.held_return, window) * math.sqrt(self.periods_per_year)
 
 
 def annual(returns: Floats, periods_per_year: float) -> float:
     """Standard deviation of the returns that are there, annualised."""
-    return float(np.nanstd(returns, ddof=1)) * periods_per_year**0.5
+    return float(np.nanstd(returns, ddof=1)) * math.sqrt(periods_per_year)
 
 
 def rolling_deviation(values: Floats, window: int) -> Floats:
@@ -134,11 +136,11 @@ def walk(market: DemoMarket, advance: Callable[[int], None] = lambda done: None)
             if not _bars_missing(state.clock.continuous, times[index - 1], times[index], bar_seconds):
                 held_return[index], market_return[index] = earned / equity, close[index] / close[index - 1] - 1.0
             equity += earned
-        read = readout(state, estimator=estimator)
-        if isinstance(read, VolatilityReadout):
-            forecast[index], volatility[index] = read.forecast, read.volatility
+        known = state_input(state, estimator)
+        if isinstance(known.readout, VolatilityReadout):
+            forecast[index], volatility[index] = known.readout.forecast, known.readout.volatility
         request = evaluation_request(market, index, equity, quantity)
-        quantity = target_of(decision_of(request, {market.symbol: StateInput(read)}, item.close_time), quantity)
+        quantity = target_of(decision_of(request, {market.symbol: known}, item.close_time), quantity)
         exposure[index] = float(quantity) * close[index] / equity
         advance(index + 1)
     return Walk(
@@ -167,8 +169,10 @@ def evaluation_request(market: DemoMarket, index: int, equity: float, quantity: 
         "as_of": item.close_time.isoformat().replace("+00:00", "Z"),
         "interval": market.interval,
         "account": {"equity": f"{equity:.2f}", "currency": "USD"},
-        "instruments": [{"symbol": market.symbol, "kind": "spot", "quote_currency": "USD", "lot": market.lot}],
-        "positions": [{"symbol": market.symbol, "quantity": plain(quantity), "mark_price": item.close}],
+        "instruments": [{"symbol": market.symbol, "kind": "linear", "quote_currency": "USD", "lot": market.lot}],
+        "positions": [
+            {"symbol": market.symbol, "quantity": plain(quantity), "mark_price": decimal_text(float(item.close))}
+        ],
         "signals": [{"symbol": market.symbol, "direction": 1}],
         "policy": {"sizing": {"method": "volatility_target", "target_volatility": market.target_volatility}},
     }
@@ -177,7 +181,14 @@ def evaluation_request(market: DemoMarket, index: int, equity: float, quantity: 
 def decision_of(request: dict[str, Any], states: dict[str, StateInput], moment: datetime) -> Decision:
     """Decision of the engine, as the service would have made it at that moment."""
     parsed = EvaluationRequest.model_validate(request)
-    return decide(Door.EVALUATIONS, parsed, orjson.dumps(request), Gathered(states=states), evaluation_id="ev_demo", received_at=moment)
+    return decide(
+        Door.EVALUATIONS,
+        parsed,
+        orjson.dumps(request),
+        Gathered(states=states),
+        evaluation_id="ev_demo",
+        received_at=moment,
+    )
 
 
 def target_of(decision: Decision, held: Decimal) -> Decimal:

@@ -1,0 +1,61 @@
+"""`trimtab`: the command line. Commands live in `app.commands`; each imports what is heavy when it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from app.commands.catalog import catalog_command
+from app.commands.console import EXIT_CODES
+from app.commands.demo import demo_command
+from app.commands.evaluate import evaluate_command
+from app.commands.observe import observe_command
+from app.commands.serve import migrate_command, serve_command
+from app.commands.state import state_commands
+
+application = typer.Typer(
+    name="trimtab",
+    help="Target sizes, margin and hedge orders for trading bots, each number with its reason and a durable record.\n\n"
+    "Start with `trimtab demo`, then `trimtab serve` and http://127.0.0.1:8000/docs.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from app.commands.console import out
+        from app.version import ENGINE_VERSION
+
+        out().print(f"trimtab {ENGINE_VERSION}")
+        raise typer.Exit
+
+
+@application.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+application.command("serve", epilog=EXIT_CODES)(serve_command)
+application.command("demo", epilog=EXIT_CODES)(demo_command)
+application.command("evaluate", epilog=EXIT_CODES)(evaluate_command)
+application.command("observe", epilog=EXIT_CODES)(observe_command)
+application.add_typer(state_commands, name="state", epilog=EXIT_CODES)
+application.command("catalog", epilog=EXIT_CODES)(catalog_command)
+application.command("migrate", epilog=EXIT_CODES)(migrate_command)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    application()
+
+
+if __name__ == "__main__":
+    main()

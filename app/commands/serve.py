@@ -1,0 +1,105 @@
+"""`trimtab serve` and `trimtab migrate`: what an operator runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.commands.console import ExitCode, Failure, out, reporting, write_json
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+
+def serve_command(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on [TRIMTAB_HOST, 127.0.0.1].", show_default=False)
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on [TRIMTAB_PORT, 8000].", show_default=False)
+    ] = None,
+    data_dir: Annotated[
+        str | None,
+        typer.Option(help="Directory of the embedded database [TRIMTAB_DATA_DIR, .run].", show_default=False),
+    ] = None,
+) -> None:
+    """Serve the API until interrupted; the explorer is at /docs.
+
+    Without `DATABASE_URL` the audit log is a SQLite file in the data directory, without `REDIS_URL` volatility states
+    live in this process. An option wins over its environment variable.
+
+    **Examples**
+
+    - `trimtab serve`
+
+    - `trimtab serve --port 9000 --data-dir /var/lib/trimtab`
+
+    - `DATABASE_URL=postgresql://risk@db/risk REDIS_URL=redis://cache trimtab serve`
+    """
+    with reporting(as_json=False):
+        settings = settings_of({"TRIMTAB_HOST": host, "TRIMTAB_PORT": port, "TRIMTAB_DATA_DIR": data_dir})
+        from app.server import serve
+
+        serve(settings)
+
+
+def settings_of(options: Mapping[str, object]) -> Settings:
+    """Settings of the environment, overridden by the options that are given.
+
+    Raises
+    ------
+    Failure
+        Naming the variable, the rule and the value found.
+    """
+    from app.settings import SettingError, Settings
+
+    given = {name: str(value) for name, value in options.items() if value is not None}
+    try:
+        return Settings.from_mapping({**os.environ, **given})
+    except SettingError as error:
+        raise Failure(ExitCode.USAGE, str(error)) from None
+
+
+def migrate_command(
+    database_url: Annotated[
+        str | None,
+        typer.Option(help="Database to migrate [DATABASE_URL, the embedded file].", show_default=False, metavar="URL"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the revisions as JSON.")] = False,
+) -> None:
+    """Bring the schema of the audit database to this version: before the first start on PostgreSQL, after an update.
+
+    Several at once take turns; a schema that is current is left alone.
+
+    **Examples**
+
+    - `trimtab migrate`
+
+    - `trimtab migrate --database-url postgresql://risk@db/risk`
+    """
+    with reporting(as_json):
+        from app.adapters.database_url import redact
+        from app.adapters.schema import DatabaseUnreachable, SchemaMismatch, migrate
+
+        url = settings_of({"DATABASE_URL": database_url}).audit_url
+        try:
+            before = migrate(url)
+        except DatabaseUnreachable as error:
+            raise Failure(ExitCode.UNAVAILABLE, "The database does not answer", str(error)) from None
+        except SchemaMismatch as error:
+            raise Failure(ExitCode.REFUSED, "The schema cannot be migrated", str(error)) from None
+        if as_json:
+            write_json(
+                {
+                    "database": redact(url),
+                    "from": before.found,
+                    "to": before.needed,
+                    "changed": before.found != before.needed,
+                }
+            )
+        else:
+            change = "is current" if before.found == before.needed else f"migrated from {before.found or 'nothing'}"
+            out().print(f"{redact(url)}: revision {before.needed}, {change}", markup=False)
