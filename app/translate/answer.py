@@ -24,12 +24,15 @@ from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Evaluation, Hedge, MarginFigures, Order, Target
 from services.volatility.readout import VolatilityReadout
 
+STEP_DIGITS = 10
+NOT_A_FACTOR = frozenset({"buffer", "rounding", "collateral"})
+
 
 def stat(value: float | None) -> float | None:
-    """Statistic with nine significant digits; None for what is unknown."""
+    """Statistic with eight significant digits; None for what is unknown."""
     if value is None or not math.isfinite(value):
         return None
-    return float(f"{value:.9g}")
+    return float(f"{value:.8g}")
 
 
 def money(value: float | None) -> str | None:
@@ -95,7 +98,7 @@ def target_rows(inputs: EvaluationInputs, result: Evaluation, *, full: bool, exp
                 out["risk_contribution"] = stat(contributions[index])
             if explain and result.trail is not None and target.status is not Status.REFUSED:
                 out["binding"] = _binding(result.trail, index, target)
-                out["steps"] = [_step(step) for step in result.trail.steps(index)]
+                out["steps"] = _steps(result.trail.steps(index))
         rows.append(out)
     return rows
 
@@ -165,18 +168,19 @@ def volatility_block(readout: VolatilityReadout) -> dict[str, Any]:
     }
 
 
-def _step(step: Step) -> dict[str, Any]:
-    out: dict[str, Any] = {
-        "stage": step.stage,
-        "in": decimal_text(step.before),
-        "out": decimal_text(step.after),
-        "parameter": step.parameter,
-    }
-    if step.bound:
-        out["bound_by"] = step.parameter
-    elif step.factor is not None and step.stage not in ("buffer", "rounding", "collateral"):
-        out["factor"] = stat(step.factor)
-    return out
+def _steps(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Stages as text; the `in` of each is the `out` of the one before it, to the digit."""
+    rows, text = [], decimal_text(steps[0].before, STEP_DIGITS) if steps else ""
+    for step in steps:
+        out: dict[str, Any] = {"stage": step.stage, "in": text}
+        text = decimal_text(step.after, 12 if step.stage == "rounding" else STEP_DIGITS)
+        out["out"], out["parameter"] = text, step.parameter
+        if step.bound:
+            out["bound_by"] = step.parameter
+        elif step.factor is not None and step.stage not in NOT_A_FACTOR:
+            out["factor"] = stat(step.factor)
+        rows.append(out)
+    return rows
 
 
 def _binding(trail: Trail, index: int, target: Target) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """The state that a decision read, as exact bytes for the audit record, and back for replay.
 
-Layout: one line of JSON (names, counts, texts), then float64 little-endian: nine figures a readout, then the upper
-triangle of
-the correlation matrix. Exact by construction, and a third of the size of decimal text.
+Layout: one line of JSON (names, counts, texts), then little-endian numbers: nine float64 a readout, then the upper
+triangle of the correlation matrix as float32, the precision that the engine uses. Exact by construction, and a third of
+the size of decimal text.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FIGURES = (
     "last_close",
     "confidence",
 )
-FLOAT = np.dtype("<f8")
+FLOAT, SINGLE = np.dtype("<f8"), np.dtype("<f4")
 
 
 def encode_state(
@@ -47,15 +47,15 @@ def encode_state(
         return b""
     figures: list[float] = []
     head: dict[str, Any] = {"states": [_state(key, state, figures) for key, state in states.items()]}
-    block = np.array(figures, dtype=FLOAT)
+    block, upper = np.array(figures, dtype=FLOAT), np.empty(0, dtype=SINGLE)
     if states:
         matrix = market.correlation
         head["correlation"] = {"keys": market.keys, "known": matrix is not None, "source": market.source}
         if matrix is not None:
-            block = np.concatenate([block, matrix[np.triu_indices(len(market.keys), 1)]])
+            upper = matrix[np.triu_indices(len(market.keys), 1)].astype(SINGLE)
     if registered:
         head["instruments"] = [_instrument_fields(instrument) for instrument in registered.values()]
-    return orjson.dumps(head, default=str) + b"\n" + block.astype(FLOAT).tobytes()
+    return orjson.dumps(head, default=str) + b"\n" + block.tobytes() + upper.tobytes()
 
 
 def _state(key: str, state: StateInput, figures: list[float]) -> list[Any]:
@@ -82,7 +82,9 @@ def decode_state(
     if not raw:
         return {}, {}, None
     line, _, packed = raw.partition(b"\n")
-    head, block = orjson.loads(line), np.frombuffer(packed, dtype=FLOAT)
+    head = orjson.loads(line)
+    known = sum(len(row) > 3 for row in head["states"]) * len(FIGURES) * FLOAT.itemsize
+    block, upper = np.frombuffer(packed[:known], dtype=FLOAT), np.frombuffer(packed[known:], dtype=SINGLE)
     states, place = {}, 0
     for row in head["states"]:
         if len(row) == 3:
@@ -94,7 +96,7 @@ def decode_state(
     return (
         states,
         {(item.venue, item.symbol): item for item in instruments},
-        _correlation(head.get("correlation"), block[place:]),
+        _correlation(head.get("correlation"), upper),
     )
 
 

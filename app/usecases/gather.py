@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from app.container import Container
+from app.ports import StateKey
 from app.translate.instruments import InstrumentKey, domain_instrument
 from app.translate.snapshot import DEFAULT_INTERVAL, StateNeed, states_needed
 from app.usecases.decide import AnyRequest, Gathered
@@ -13,19 +16,30 @@ from models.api.evaluation import SnapshotIn
 from models.api.market import InstrumentIn
 from services.core.annualization import parse_interval
 from services.core.instrument import Instrument
-from services.engine.inputs import StateInput
+from services.engine.inputs import RecordedCorrelation, StateInput
+from services.engine.market import correlate_states
+from services.risk.registry import CorrelationMethod
 from services.volatility.registry import Estimator
+from services.volatility.state import VolatilityState
 
 TENANT = "local"
+MEMO_STATES, MEMO_BOOKS = 20_000, 256
 
 
 async def gather(container: Container, request: AnyRequest) -> Gathered:
-    """Registered instruments of the request's symbols, and the states of the markets without a series."""
+    """Registered instruments of the request's symbols, and the states of the markets without a series.
+
+    Where every market comes from a cached state, their correlation is read here too: it depends on the states alone and
+    changes only when one of them does.
+    """
     registered = await registered_instruments(container, request)
     needs = states_needed(request, registered)
-    estimator = request.policy.resolved().estimator
-    states = await load_states(container, needs, request.interval or DEFAULT_INTERVAL, estimator) if needs else {}
-    return Gathered(registered, states)
+    if not needs:
+        return Gathered(registered)
+    policy = request.policy.resolved()
+    states = await load_states(container, needs, request.interval or DEFAULT_INTERVAL, policy.estimator)
+    correlation = remembered_correlation(states, policy.correlation) if states and not request.series else None
+    return Gathered(registered, states, correlation)
 
 
 async def registered_instruments(container: Container, request: SnapshotIn) -> dict[InstrumentKey, Instrument]:
@@ -34,9 +48,8 @@ async def registered_instruments(container: Container, request: SnapshotIn) -> d
     wanted = {(row.venue, row.symbol) for row in request.positions}
     wanted |= {(row.venue, row.symbol) for row in request.signals or ()}
     wanted |= {(None, symbol) for _, symbol in wanted} | {(None, row.symbol) for row in request.series}
-    found = await container.instruments.get_many(
-        TENANT, [(venue or "", symbol) for venue, symbol in wanted - described]
-    )
+    keys = [(venue or "", symbol) for venue, symbol in wanted - described]
+    found = await container.instruments.get_many(TENANT, keys)
     instruments = [registered_instrument(specification) for _, specification in sorted(found.items())]
     return {(instrument.venue, instrument.symbol): instrument for instrument in instruments}
 
@@ -57,7 +70,45 @@ async def load_states(
     loaded = dict(zip(flat, await container.volatility.load(flat), strict=True))
     states: dict[str, StateInput] = {}
     for need, candidates in zip(needs, keys, strict=True):
-        state = next((loaded[key] for key in candidates if loaded[key] is not None), None)
-        if state is not None:
-            states[need.market_key] = state_input(state, estimator)
+        for key in candidates:
+            state = loaded[key]
+            if state is not None:
+                states[need.market_key] = remembered_input(key, state, estimator)
+                break
     return states
+
+
+_inputs: dict[StateKey, tuple[VolatilityState, Estimator, StateInput]] = {}
+_correlations: dict[tuple[str, ...], tuple[CorrelationMethod, tuple[StateInput, ...], RecordedCorrelation]] = {}
+
+
+def remembered_input(key: StateKey, state: VolatilityState, estimator: Estimator) -> StateInput:
+    """`state_input`, computed once per state object: a store gives the same object until the state changes."""
+    known = _inputs.get(key)
+    if known is not None and known[0] is state and known[1] == estimator:
+        return known[2]
+    made = state_input(state, estimator)
+    _make_room(_inputs, MEMO_STATES)
+    _inputs[key] = (state, estimator, made)
+    return made
+
+
+def remembered_correlation(states: Mapping[str, StateInput], method: CorrelationMethod) -> RecordedCorrelation:
+    """`correlate_states`, computed once per set of state objects."""
+    names, inputs = tuple(states), tuple(states.values())
+    known = _correlations.get(names)
+    if known is not None and known[0] == method and all(map(_same, known[1], inputs)):
+        return known[2]
+    made = correlate_states(states, method)
+    _make_room(_correlations, MEMO_BOOKS)
+    _correlations[names] = (method, inputs, made)
+    return made
+
+
+def _same(one: object, other: object) -> bool:
+    return one is other
+
+
+def _make_room(memo: dict[Any, Any], size: int) -> None:
+    if len(memo) >= size:
+        memo.clear()

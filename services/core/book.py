@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from services.core.instrument import Instrument, QuantityUnit
 from services.core.outcome import Reason
@@ -28,8 +29,7 @@ class Account:
     collateral: tuple[Collateral, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PriceUsed:
+class PriceUsed(NamedTuple):
     """Mark price of a row [quote currency], where it came from and how old it is."""
 
     value: float
@@ -37,8 +37,7 @@ class PriceUsed:
     age_seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(NamedTuple):
     """View on a row: `direction` in [-1, 1], or up to ±2 from a forecast.
 
     The effective direction is ``direction × confidence × 2^(−age / half_life)``.

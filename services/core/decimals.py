@@ -38,16 +38,15 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def decimal_text(value: float) -> str:
-    """Float as a plain decimal string of at most 12 significant digits (figures that are not of record: steps,
-    money totals).
+def decimal_text(value: float, digits: int = 12) -> str:
+    """Float as a plain decimal string of at most `digits` significant digits, for figures that are not of record.
 
     Examples
     --------
     >>> decimal_text(0.1 + 0.2), decimal_text(1e-07), decimal_text(93120.5)
     ('0.3', '0.0000001', '93120.5')
     """
-    text = f"{value:.12g}"
+    text = f"{value:.{digits}g}"
     if "e" in text:
         return plain(Decimal(text))
     return "0" if text == "-0" else text

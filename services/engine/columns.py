@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +27,7 @@ LIVE_HALF_LIVES = 3.0
 """After three half-lives 1/8 of a signal is left: it has expired."""
 
 
-@dataclass(frozen=True, slots=True)
-class RowState:
+class RowState(NamedTuple):
     """What is known of one row before sizing."""
 
     contracts: Decimal

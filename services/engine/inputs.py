@@ -46,7 +46,7 @@ class StateInput:
 
 @dataclass(frozen=True, slots=True)
 class RecordedCorrelation:
-    """Correlation matrix over `keys` as it was when the answer was recorded; replay uses it instead of the rings."""
+    """Correlation matrix over `keys` as it was read with the states, or recorded; used instead of their rings."""
 
     keys: tuple[str, ...]
     matrix: Floats | None
@@ -66,7 +66,7 @@ class EvaluationInputs:
     signals_present : bool
         Whether the request had a `signals` block at all: absence and silence mean different things.
     correlation : RecordedCorrelation, optional
-        Set by replay only.
+        Given where it was read with the states or comes from the record; otherwise computed.
     historical : bool
         No orders are made.
     figures : bool

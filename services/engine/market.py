@@ -10,7 +10,7 @@ import numpy as np
 from services.core.annualization import Calendar
 from services.core.errors import Refusal
 from services.core.explain import Floats
-from services.engine.inputs import EvaluationInputs, SeriesInput
+from services.engine.inputs import EvaluationInputs, RecordedCorrelation, SeriesInput, StateInput
 from services.risk.correlation import Ring, common_clock
 from services.risk.registry import CorrelationMethod
 from services.risk.undiversified import Undiversified
@@ -81,8 +81,19 @@ def resolve_market(inputs: EvaluationInputs) -> Market:
     return Market(readouts, refusals, keys, matrix, source)
 
 
+def correlate_states(states: Mapping[str, StateInput], method: CorrelationMethod) -> RecordedCorrelation:
+    """Correlation of the markets of cached states; it depends on nothing else."""
+    rings = {key: state.ring for key, state in states.items() if state.ring is not None}
+    keys = tuple(key for key, state in states.items() if isinstance(state.readout, VolatilityReadout))
+    return RecordedCorrelation(keys, *correlate(keys, rings, method))
+
+
 def correlate(keys: tuple[str, ...], rings: dict[str, Ring], method: CorrelationMethod) -> tuple[Floats | None, str]:
-    """Correlation of the markets and its source; None where there is no common clock of enough bars."""
+    """Correlation of the markets and its source; None where there is no common clock of enough bars.
+
+    Kept in single precision, so that a record of it takes half the room: the rounding of 6e-8 is a millionth of the
+    sampling error of a correlation from 500 bars (0.04).
+    """
     if len(keys) < 2:
         return np.ones((len(keys), len(keys))), "single"
     if isinstance(method, Undiversified):
@@ -92,7 +103,8 @@ def correlate(keys: tuple[str, ...], rings: dict[str, Ring], method: Correlation
     aligned = common_clock([rings[key] for key in keys])
     if aligned is None:
         return None, "none: fewer than 60 common bars or mixed intervals; volatilities add up"
-    return method.matrix(aligned), method.method
+    matrix: Floats = method.matrix(aligned).astype(np.float32).astype(np.float64)
+    return matrix, method.method
 
 
 def forecast_all(series: Mapping[str, SeriesInput], estimator: Estimator) -> dict[str, SeriesForecast | Refusal]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from services.core.explain import Floats, Trail
 from services.core.outcome import Action, Permission, Reason, Status
@@ -13,8 +14,7 @@ from services.engine.market import Market
 from services.sizing.rounding import Leg
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Decision on one row [contracts]; `target` and `order` are None where it is refused."""
 
     status: Status
@@ -29,8 +29,7 @@ class Target:
     legs: tuple[Leg, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """One leg of an order bundle [signed contracts], with its worst acceptable price [quote]."""
 
     row: int

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from typing import NamedTuple
 
 from services.core.decimals import SNAP, lots_toward_zero
 from services.core.outcome import Reason
@@ -12,16 +12,14 @@ MAX_BUMP = Decimal("1.3")
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(NamedTuple):
     """One order leg [signed contracts]."""
 
     quantity: Decimal
     reduce_only: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LotChange:
+class LotChange(NamedTuple):
     """A change of position in exact lots: where it ends, the legs that lead there, why it does not go further."""
 
     target: Decimal
