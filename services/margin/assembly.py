@@ -149,7 +149,7 @@ def requirement(
     base = np.where(held >= 0.0, rate_long, rate_short)
     at_held = np.minimum(size_addon.rate(base, held), np.where(held >= 0.0, CAP_LONG, cap_short))
     funding = np.where(held == 0.0, 0.0, np.maximum(held * np.asarray(funding_per_contract, dtype=np.float64), 0.0))
-    sell_side = (selling > buying) | ((selling == buying) & (held < 0.0))
+    sell_side = (selling > buying) | ((held < 0.0) & ~(buying > selling))
     return MarginRequirement(
         initial=round_up(np.maximum(buying, selling) + funding),
         maintenance=round_up(maintenance_fraction * _margin(np.abs(held), value, at_held)),

@@ -169,9 +169,7 @@ def liquidation_prices_linear(
     [52525.25, 67326.73, nan]
     """
     equity, q, price, rate = _columns(equity_quote, base_quantity, mark, maintenance_rate)
-    # A long whose maintenance rate is 1 or more has no price at which a fall brings it closer.
-    slope = np.abs(q) * rate - q
-    root = _quotient(equity - q * price, np.where((q > 0.0) & (rate >= 1.0), 0.0, slope))
+    root = _quotient(equity - q * price, np.abs(q) * rate - q)
     return _first_reached(root, equity - np.abs(q) * rate * price, q, price)
 
 

@@ -75,7 +75,7 @@ class MarginPolicy:
                 floored(short, floor=self.floor, venue_floor=venue_floor, multiplier=multiplier), self.cap_short
             ),
             method_used=tuple(self.model.method if row else FLOOR_ONLY for row in known.tolist()),
-            clamped=known & (sigma * np.sqrt(self.model.horizon_days / DAYS_PER_YEAR) > MAX_HORIZON_VOLATILITY),
+            clamped=sigma * np.sqrt(self.model.horizon_days / DAYS_PER_YEAR) > MAX_HORIZON_VOLATILITY,
         )
 
     def requirement(

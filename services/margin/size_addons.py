@@ -74,7 +74,7 @@ class SqrtAddon:
         if self.coefficient == 0.0:
             return flat
         c, a = self.coefficient, 0.8 * base
-        x = np.minimum(np.sqrt(flat), np.cbrt(budget / c))
+        x = np.minimum(np.sqrt(flat), np.cbrt(budget) / np.cbrt(c))
         for _ in range(NEWTON_STEPS):
             slope = np.where(x > 0.0, x * (3.0 * c * x + 2.0 * a), 1.0)
             step = (x * x * (c * x + a) - budget) / slope

@@ -94,6 +94,12 @@ def test_the_order_of_rows_does_not_matter(rows: list[tuple[float, float, float]
     assert policy.requirement(size, value, policy.rates(sigma)).initial.tolist() == straight[shuffled].tolist()
 
 
+@given(addons, st.floats(0.01, 0.5), st.floats(1e-6, 1e6))
+def test_the_largest_size_is_the_one_that_spends_the_units(addon: SizeAddon, base: float, units: float) -> None:
+    size = addon.largest(base, units)
+    assert size * addon.rate(base, size) == pytest.approx(units, rel=1e-12)
+
+
 @given(models, volatilities)
 def test_a_long_never_loses_more_than_its_notional_and_a_short_risks_more(model: MarginModel, sigma: float) -> None:
     long, short = model.rates(sigma)

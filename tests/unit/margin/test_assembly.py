@@ -58,13 +58,15 @@ def test_the_size_addon_sees_the_size_of_each_side_and_is_capped() -> None:
         [5.0, -5.0, 500.0, -500.0], 100.0, 0.10, 0.10, size_addon=addon, open_buys=[5.0, 0.0, 0.0, 0.0]
     )
     assert answer.initial.tolist() == [10 * 100 * 0.20, 5 * 100 * 0.15, 500 * 100 * 1.0, 500 * 100 * 3.0]
-    assert float(answer.maintenance[0]) == pytest.approx(0.6 * 5 * 100 * 0.15)
+    assert answer.maintenance.tolist() == pytest.approx([45.0, 45.0, 0.6 * 50_000.0, 0.6 * 150_000.0])
 
 
 def test_unknown_stays_unknown_but_nothing_held_is_nothing_asked() -> None:
     answer = requirement([1.0, 0.0, 1.0], [np.nan, np.nan, 100.0], [0.1, 0.1, np.nan], 0.1)
     assert np.isnan(answer.initial).tolist() == np.isnan(answer.maintenance).tolist() == [True, False, True]
     assert float(answer.initial[1]) == 0.0
+    short = requirement(-1.0, np.nan, 0.1, 0.2)
+    assert float(short.rate_initial) == 0.2
 
 
 @pytest.mark.parametrize(
@@ -88,6 +90,10 @@ def test_rounding_is_up_but_not_for_the_float_that_means_a_step() -> None:
     up = round_up(amounts)
     assert ((up >= amounts * (1 - 1e-15)) & (up <= amounts + 1.0000001e-8 + amounts * 1e-15)).all()
     assert np.isnan(round_up(np.nan))
+
+
+def test_a_tier_begins_at_its_floor() -> None:
+    assert tier_maintenance(100.0, [MarginTier(0.0, 0.01), MarginTier(100.0, 0.05)]) == 5.0
 
 
 def test_the_venues_table_is_read_by_tier() -> None:
@@ -125,3 +131,16 @@ def test_largest_is_the_inverse_of_rate(addon: NoAddon | SqrtAddon | LinearAddon
     else:
         np.testing.assert_allclose(size * addon.rate(base, size), units, rtol=1e-12)
     assert float(addon.largest(0.05, 0.0)) == 0.0
+
+
+@pytest.mark.parametrize("excess", [0.19, 0.2, 0.21, 0.25, 0.4])
+def test_the_square_root_takes_over_where_it_exceeds_a_fifth_of_the_rate(excess: float) -> None:
+    addon = SqrtAddon(coefficient=excess * 0.05 / 100.0)
+    size = float(addon.largest(0.05, 500.0))
+    assert size * float(addon.rate(0.05, size)) == pytest.approx(500.0, rel=1e-13)
+    assert (size == 10_000.0) == (excess <= 0.2)
+
+
+def test_a_vanishing_coefficient_is_no_addon() -> None:
+    tiny = SqrtAddon(coefficient=5e-324)
+    assert tiny.largest([0.05, 0.5], 1e6).tolist() == [1e6 / 0.05, 1e6 / 0.5]

@@ -222,6 +222,13 @@ def test_a_long_whose_margin_rate_is_one_is_never_brought_closer_by_a_fall() -> 
     )
 
 
+def test_beyond_a_margin_rate_of_one_a_rise_is_what_liquidates_a_long() -> None:
+    """100,000 + (P − 60,000) = 1.5 P at 80,000."""
+    tiers = [(0.0, 1.5, 0.0)]
+    one = liquidation_price_linear(equity_quote=100_000.0, base_quantity=1.0, mark=MARK, tiers=tiers)
+    assert one == float(liquidation_prices_linear(100_000.0, 1.0, MARK, 1.5)) == 80_000.0
+
+
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
