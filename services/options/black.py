@@ -16,6 +16,7 @@ from scipy.special import ndtr
 from services.core.annualization import SECONDS_PER_DAY, SECONDS_PER_YEAR
 from services.core.errors import InvalidInput
 from services.core.explain import Bools, Floats
+from services.options.checks import finite, first, positive
 
 ONE_DAY = SECONDS_PER_DAY / SECONDS_PER_YEAR
 SETTLEMENT_MINUTES = 30.0
@@ -250,8 +251,8 @@ def spot_greeks(
     >>> round(float(spot_greeks(100, 95, 0.5, 0.2, -1, rate=0.10, dividend_yield=0.05).price), 4)
     2.4648
     """
-    spot_price, time = _positive("spot", spot), np.maximum(_finite("time_to_expiry", time_to_expiry), 0.0)
-    interest, carry = _finite("rate", rate), _finite("rate", rate) - _finite("dividend_yield", dividend_yield)
+    spot_price, time = positive("spot", spot), np.maximum(finite("time_to_expiry", time_to_expiry), 0.0)
+    interest, carry = finite("rate", rate), finite("rate", rate) - finite("dividend_yield", dividend_yield)
     growth = np.exp(carry * time)
     forward = spot_price * growth
     black = black_greeks(forward, strike, time_to_expiry, volatility, right, discount=np.exp(-interest * time))
@@ -325,7 +326,7 @@ def delta_in_convention(
     delta = _delta(t)
     if convention.startswith("pa"):
         delta = delta - _price(t) / t.forward
-    return delta * _positive("foreign_discount", foreign_discount) if convention.endswith("spot") else delta
+    return delta * positive("foreign_discount", foreign_discount) if convention.endswith("spot") else delta
 
 
 def settlement_window_factor(minutes_to_expiry: ArrayLike) -> Floats:
@@ -340,7 +341,7 @@ def settlement_window_factor(minutes_to_expiry: ArrayLike) -> Floats:
     >>> float(settlement_window_factor(15.0)), float(settlement_window_factor(600.0))
     (0.5, 1.0)
     """
-    return np.clip(_finite("minutes_to_expiry", minutes_to_expiry) / SETTLEMENT_MINUTES, 0.0, 1.0)
+    return np.clip(finite("minutes_to_expiry", minutes_to_expiry) / SETTLEMENT_MINUTES, 0.0, 1.0)
 
 
 def _price(t: _Terms) -> Floats:
@@ -362,14 +363,14 @@ def _terms(
     right: ArrayLike,
     discount: ArrayLike,
 ) -> _Terms:
-    f, k, df = _positive("forward", forward), _positive("strike", strike), _positive("discount", discount)
+    f, k, df = positive("forward", forward), positive("strike", strike), positive("discount", discount)
     time, sigma, w = (
-        _finite("time_to_expiry", time_to_expiry),
-        _finite("volatility", volatility),
-        _finite("right", right),
+        finite("time_to_expiry", time_to_expiry),
+        finite("volatility", volatility),
+        finite("right", right),
     )
     if np.any(np.abs(w) != 1.0):
-        raise InvalidInput("right", "must be +1 (call) or -1 (put)", _first(w, np.abs(w) != 1.0))
+        raise InvalidInput("right", "must be +1 (call) or -1 (put)", first(w, np.abs(w) != 1.0))
     f, k, time, sigma, w, df = np.broadcast_arrays(f, k, time, sigma, w, df)
     expired = time <= 0.0
     degenerate = sigma * np.sqrt(np.maximum(time, 0.0)) < _NO_VOLATILITY
@@ -403,21 +404,3 @@ def _one_day_later(t: _Terms) -> _Terms:
     over = left == 0.0
     discount = t.discount ** (left / t.time)
     return _assemble(t.forward, t.strike, np.where(over, 1.0, left), t.volatility, t.right, discount, over, over)
-
-
-def _finite(name: str, value: ArrayLike) -> Floats:
-    array = np.asarray(value, dtype=np.float64)
-    if not np.isfinite(array).all():
-        raise InvalidInput(name, "must be finite", _first(array, ~np.isfinite(array)))
-    return array
-
-
-def _positive(name: str, value: ArrayLike) -> Floats:
-    array = _finite(name, value)
-    if np.any(array <= 0.0):
-        raise InvalidInput(name, "must be > 0", _first(array, array <= 0.0))
-    return array
-
-
-def _first(array: Floats, mask: Bools) -> float:
-    return float(array[mask][0]) if array.ndim else float(array)
