@@ -54,7 +54,7 @@ application.command("migrate", epilog=EXIT_CODES)(migrate_command)
 
 def main() -> None:
     """Entry point of the console script."""
-    application()
+    application(prog_name="trimtab")
 
 
 if __name__ == "__main__":

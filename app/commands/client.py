@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,16 +22,6 @@ class ServiceClient:
 
     http: httpx.Client
 
-    @classmethod
-    def of(cls, url: str) -> ServiceClient:
-        """Client of a base URL; the environment's proxies are not used for a loopback address by accident."""
-        try:
-            return cls(httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False))
-        except (httpx.InvalidURL, ValueError) as error:
-            raise Failure(
-                ExitCode.USAGE, f"{url} is no base URL of a service", str(error), f"Write --url {DEFAULT_URL}"
-            ) from None
-
     def call(self, method: str, path: str, *, params: Mapping[str, str] | None = None, body: object = None) -> Any:
         """JSON of the answer.
 
@@ -48,6 +39,24 @@ class ServiceClient:
         if response.status_code >= 400:
             raise refused(response)
         return orjson.loads(response.content) if response.content else {}
+
+
+@contextmanager
+def connect(url: str) -> Iterator[ServiceClient]:
+    """Client of the service at a base URL; proxies of the environment are not used.
+
+    Raises
+    ------
+    Failure
+        If the URL is none.
+    """
+    try:
+        http = httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False)
+    except (httpx.InvalidURL, ValueError) as error:
+        remedy = f"Write --url {DEFAULT_URL}"
+        raise Failure(ExitCode.USAGE, f"{url} is no base URL of a service", str(error), remedy) from None
+    with http:
+        yield ServiceClient(http)
 
 
 def unreachable(url: str, error: Exception) -> Failure:

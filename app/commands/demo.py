@@ -153,13 +153,12 @@ def kept_directory(keep: bool) -> Iterator[Path]:
 
 def through_the_service(walks: Sequence[Walk], directory: Path, *, visible: bool) -> list[dict[str, Any]]:
     """Warm the embedded service with every close, and let it make the last decision of each walk."""
-    from app.commands.client import ServiceClient
+    from app.commands.client import connect
     from app.commands.embedded import embedded_service
     from app.settings import Settings
 
     settings = Settings(data_dir=directory, log_level="WARNING", request_timeout_seconds=30.0)
-    with embedded_service(settings) as url:
-        client = ServiceClient.of(url)
+    with embedded_service(settings) as url, connect(url) as client:
         return [last_decision(client, walk, visible=visible) for walk in walks]
 
 

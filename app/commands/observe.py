@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.progress import TaskID
 
-from app.commands.client import DEFAULT_URL, ServiceClient
+from app.commands.client import DEFAULT_URL, ServiceClient, connect
 from app.commands.console import ExitCode, Failure, out, progress, reporting, table, write_json
 from app.commands.price_file import Close, PriceFile, PriceFileError, looks_like_sessions, read_price_file
 
@@ -112,7 +112,8 @@ def load(
 def service_of(url: str, *, direct: bool) -> Iterator[ServiceClient]:
     """Client of the service at `url`, or of one that this process runs on the shared stores."""
     if not direct:
-        yield ServiceClient.of(url)
+        with connect(url) as client:
+            yield client
         return
     from app.commands.embedded import embedded_service
     from app.commands.serve import settings_of
@@ -123,8 +124,8 @@ def service_of(url: str, *, direct: bool) -> Iterator[ServiceClient]:
         raise Failure(
             ExitCode.USAGE, "--direct needs REDIS_URL: without it states live in the memory of one process", "", remedy
         )
-    with embedded_service(settings) as own:
-        yield ServiceClient.of(own)
+    with embedded_service(settings) as own, connect(own) as client:
+        yield client
 
 
 def send(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -113,8 +114,8 @@ def parse_prices(
         rows = [
             (number, row) for number, row in enumerate(csv.reader(lines), start=1) if any(cell.strip() for cell in row)
         ]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise PriceFileError(f"this is not a CSV file in UTF-8: {error}") from error
+    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise PriceFileError(f"this is not a CSV file in UTF-8, plain or gzipped: {error}") from error
     place, header, time_at, price_at = _header(rows, time_column, price_column)
     body = rows[place + 1 :]
     if not body:

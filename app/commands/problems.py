@@ -46,10 +46,10 @@ def problems_as_failures(model: type[BaseModel], path: str) -> Iterator[None]:
 
 
 def invalid_request(rules: Sequence[BrokenRule], count: int) -> RequestProblem:
-    """Problem of a body that breaks rules."""
-    return RequestProblem(
-        "invalid_request", f"{count} broken {'rule' if count == 1 else 'rules'}", rules, error_count=count
-    )
+    """Problem of a body that breaks rules; the first one is its summary, as in the service."""
+    first = f"{rules[0].pointer or 'the body'} {rules[0].detail}"
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    return RequestProblem("invalid_request", first + more, rules, error_count=count)
 
 
 def failure_of(problem: RequestProblem, path: str) -> Failure:

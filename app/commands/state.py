@@ -8,9 +8,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.client import DEFAULT_URL, ServiceClient
+from app.commands.client import DEFAULT_URL, connect
 from app.commands.console import out, reporting, table, write_json
-from app.commands.tables import percent
+from app.commands.tables import number, percent
 
 state_commands = typer.Typer(
     help="Show or reset the cached volatility state of a symbol.", no_args_is_help=True, rich_markup_mode="markdown"
@@ -44,8 +44,8 @@ def show_command(
 
     - `trimtab state show BTC/USDT:USDT --venue binance --interval PT1H --json`
     """
-    with reporting(as_json):
-        answer = ServiceClient.of(url).call("GET", "/v1/volatility", params=query(symbol, interval, venue, half_life))
+    with reporting(as_json), connect(url) as client:
+        answer = client.call("GET", "/v1/volatility", params=query(symbol, interval, venue, half_life))
         if as_json:
             write_json(answer)
         else:
@@ -67,10 +67,8 @@ def reset_command(
 
     - `trimtab state reset BTC-PERP`
     """
-    with reporting(as_json):
-        answer = ServiceClient.of(url).call(
-            "DELETE", "/v1/volatility", params=query(symbol, interval, venue, half_life)
-        )
+    with reporting(as_json), connect(url) as client:
+        answer = client.call("DELETE", "/v1/volatility", params=query(symbol, interval, venue, half_life))
         if as_json:
             write_json(answer)
         else:
@@ -96,10 +94,10 @@ def state_table(answer: dict[str, Any]) -> Table:
     lines = {
         "status": "ok" if readout["status"] == "ok" else f"{readout['reason']}: {readout.get('detail') or ''}",
         "volatility used for sizing": percent(readout.get("volatility")),
-        "forecast × calibration": f"{percent(readout.get('forecast'))} × {_number(readout.get('calibration'))}",
+        "forecast × calibration": f"{percent(readout.get('forecast'))} × {number(readout.get('calibration'))}",
         "floor; long-run": f"{percent(readout.get('floor'))}; {percent(readout.get('long_run'))}",
         "maturity; guard": f"{readout.get('maturity') or '—'}; {readout.get('guard') or '—'}",
-        "method": f"{readout['method']}, half-life {_number(readout.get('effective_half_life'))} bars",
+        "method": f"{readout['method']}, half-life {number(readout.get('effective_half_life'))} bars",
         "annualised with": f"{readout['periods_per_year']:g} bars a year",
         "returns used": f"{answer['observations']:,}",
         "bars": f"{answer['first_close_time']} … {answer['last_close_time']}",
@@ -109,7 +107,3 @@ def state_table(answer: dict[str, Any]) -> Table:
     for name, value in lines.items():
         rows.add_row(f"[bold]{name}[/]", escape(value))
     return rows
-
-
-def _number(value: float | None) -> str:
-    return "—" if value is None else f"{value:.4g}"

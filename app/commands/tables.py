@@ -26,6 +26,8 @@ def show_answer(console: Console, answer: dict[str, Any], *, explain: bool) -> N
             console.print(f"[bold]{escape(name_of(row))}[/] {row['reason']}: {escape(text)}")
     if text := book_text(answer):
         console.print(text, style="dim", markup=False)
+    if answer.get("hedges"):
+        console.print(hedges_table(answer["hedges"]))
     if answer.get("orders"):
         console.print(orders_table(answer["orders"]))
     if explain:
@@ -128,6 +130,30 @@ def percent(value: float | None) -> str:
     ('42.7 %', '—')
     """
     return "—" if value is None else f"{100.0 * value:.1f} %"
+
+
+def hedges_table(hedges: list[dict[str, Any]]) -> Table:
+    """One line per underlying: delta before and after, and the order in contracts of the hedge instrument."""
+    rows = table("Hedges")
+    for heading in ("underlying", "hedge", "outcome", "delta", "after", "bound", "order"):
+        rows.add_column(heading, justify="right" if heading in ("delta", "after", "bound", "order") else "left")
+    for hedge in hedges:
+        outcome = hedge["status"] if hedge["reason"] == Reason.NONE else f"{hedge['status']}: {hedge['reason']}"
+        deltas = [number(hedge[name]) for name in ("delta_before", "delta_after", "max_delta")]
+        order = signed(hedge["quantity"])
+        rows.add_row(escape(hedge["underlying"]), escape(hedge["symbol"]), outcome, *deltas, order)
+    return rows
+
+
+def number(value: float | None) -> str:
+    """Statistic with at most five significant digits.
+
+    Examples
+    --------
+    >>> number(1.23456789), number(None)
+    ('1.2346', '—')
+    """
+    return "—" if value is None else f"{value:,.5g}"
 
 
 def orders_table(orders: list[dict[str, Any]]) -> Table:
