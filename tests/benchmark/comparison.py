@@ -83,7 +83,7 @@ def load(target: Target, connections: int, seconds: float) -> dict[str, float]:
     before = processor_seconds(target.pid)
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     os.sched_setaffinity(process.pid, other_cores())
-    printed, _ = process.communicate()
+    printed, _ = process.communicate(timeout=10 * seconds + 30)
     used = processor_seconds(target.pid) - before
     figures = json.loads(printed)
     assert process.returncode == 0 and figures["failed"] == 0, (

@@ -16,6 +16,7 @@ import sys
 import time
 from array import array
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
@@ -32,8 +33,7 @@ class Connection(asyncio.Protocol):
         self.sent_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transports do not inherit from asyncio's
         self.send()
 
     def send(self) -> None:

@@ -163,16 +163,18 @@ def coins_and_options(as_of: datetime = AS_OF) -> Body:
 
 def smallest(as_of: datetime = AS_OF) -> Body:
     """The call that opens the manual."""
+    prices = closes(1, 120, start=90_000.0)
+    mark = f"{prices[-1] * 1.001:.1f}"
     return {
         "as_of": text(as_of),
         "account": {"equity": "100000", "currency": "USD"},
-        "positions": [{"symbol": "BTC-PERP", "quantity": "0.85", "mark_price": "93120.5"}],
+        "positions": [{"symbol": "BTC-PERP", "quantity": "0.85", "mark_price": mark}],
         "series": [
             {
                 "symbol": "BTC-PERP",
                 "interval": "P1D",
                 "end": text(midnight(as_of)),
-                "close": closes(1, 120, start=90_000.0),
+                "close": prices,
             }
         ],
         "signals": [{"symbol": "BTC-PERP", "direction": 1}],

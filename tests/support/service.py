@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 import httpx
 
@@ -58,7 +58,6 @@ class ServiceProcess:
     cores: set[int] | None = None
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
-    _log: IO[bytes] | None = field(default=None, init=False)
 
     @property
     def url(self) -> str:
@@ -97,20 +96,24 @@ class ServiceProcess:
             raise ServiceDied(f"trimtab migrate failed:\n{result.stdout}{result.stderr}")
 
     def start(self) -> Self:
-        """Start, and return once `/readyz` answers 200."""
+        """Start, and return once `/readyz` answers 200; a process that does not become ready is killed."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        self._log = self.log_path.open("ab")
-        self.process = subprocess.Popen(
-            [*trimtab(), "serve"],
-            cwd=ROOT,
-            env=self.variables(),
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-        )
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*trimtab(), "serve"],
+                cwd=ROOT,
+                env=self.variables(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
         if self.cores:
             os.sched_setaffinity(self.process.pid, self.cores)
-        self.wait_ready()
+        try:
+            self.wait_ready()
+        except ServiceDied:
+            self.kill()
+            raise
         return self
 
     def wait_ready(self, seconds: float = START_SECONDS) -> None:
@@ -144,9 +147,6 @@ class ServiceProcess:
             process.kill()
             process.wait()
             raise ServiceDied(f"still running {STOP_SECONDS:g} s after SIGTERM:\n{self.log_tail()}") from None
-        finally:
-            if self._log is not None:
-                self._log.close()
 
     def log_tail(self, characters: int = 4000) -> str:
         """End of what the process printed."""
