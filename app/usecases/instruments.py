@@ -24,7 +24,7 @@ MAX_REGISTERED = 2000
 class InstrumentsRequest(Model):
     """Instruments to register; one of the same venue and symbol replaces the former."""
 
-    instruments: Annotated[list[InstrumentIn], Field(min_length=1, max_length=MAX_REGISTERED)]
+    instruments: Annotated[list[InstrumentIn], Field(min_length=1, max_length=MAX_REGISTERED, fail_fast=True)]
 
 
 async def put_instruments(container: Container, call: Call) -> Answer:

@@ -58,7 +58,7 @@ class ObservationIn(Model):
 class ObservationsRequest(Model):
     """Closes to feed to the cached volatility states, in any order of symbols; each symbol's in any order of time."""
 
-    observations: Annotated[list[ObservationIn], Field(min_length=1, max_length=MAX_OBSERVATIONS)]
+    observations: Annotated[list[ObservationIn], Field(min_length=1, max_length=MAX_OBSERVATIONS, fail_fast=True)]
     estimator: Annotated[Estimator, StrictScalars()] = Field(
         default=Ewma(),
         description="Whose state to feed: every half-life has its own. Calibration and prior act on reading.",
@@ -157,7 +157,7 @@ class ResetAnswer(Model):
 class EstimateRequest(Model):
     """Series to estimate volatility on; nothing is stored."""
 
-    series: Annotated[list[SeriesIn], Field(min_length=1, max_length=MAX_SYMBOLS)]
+    series: Annotated[list[SeriesIn], Field(min_length=1, max_length=MAX_SYMBOLS, fail_fast=True)]
     estimator: Annotated[Estimator, StrictScalars()] = Ewma()
     output: Literal["last", "path"] = Field("last", description="last bar, or every bar (20,000 points at most).")
     as_of: Time | None = Field(None, description="Bars after it are not complete; default: the time of receipt.")
