@@ -34,11 +34,11 @@ test-browser: ## The API explorer in headless Chromium
 
 faults: ## Kill, suspend and restart the service and its stores under load
 	@$(BOOTSTRAP) dev
-	@$(BIN)/python -m pytest -m faults $(TESTS)
+	@$(BIN)/python -m pytest -m faults -o faulthandler_timeout=1200 $(TESTS)
 
 bench: ## Measure throughput and latency beside a FastAPI echo (needs a quiet machine)
 	@$(BOOTSTRAP) dev
-	@$(BIN)/python -m pytest -m benchmark -s $(TESTS)
+	@$(BIN)/python -m pytest -m benchmark -o faulthandler_timeout=1200 -s $(TESTS)
 
 check: ## Static checks: lint, format, types, import contracts
 	@$(BOOTSTRAP) dev

@@ -98,7 +98,11 @@ class Server(ABC):
         """Tell whether the server answers."""
 
     def start(self) -> None:
-        """Start and wait until it answers; tried again while a killed predecessor still ends."""
+        """Start and wait until it answers; tried again while a killed predecessor still ends.
+
+        The kernel ties the server's life to the thread that calls this: use one that lives as long as the server
+        (the main thread, never a pool's worker).
+        """
         deadline = time.monotonic() + START_SECONDS
         while not self._start_once(deadline):
             if time.monotonic() > deadline:
