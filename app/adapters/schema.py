@@ -57,6 +57,10 @@ class SchemaMismatch(Exception):
     """The schema is not the one this program was written for. The text names the remedy."""
 
 
+class MigrationFailed(SchemaMismatch):
+    """A migration stopped and was rolled back: the schema is as it was."""
+
+
 class DatabaseUnreachable(Exception):
     """The database did not answer. The text holds no password."""
 
@@ -105,14 +109,25 @@ def require_schema(url: str) -> None:
 
 
 def run_alembic(url: str, action: Callable[[Config], object]) -> None:
-    """Run one Alembic command on the database, under the migrators' lock."""
+    """Run one Alembic command on the database, under the migrators' lock.
+
+    Raises
+    ------
+    MigrationFailed
+        If the database refuses it.
+    """
     target = parse_database_url(url)
 
     def act(connection: Connection) -> None:
         config = _config()
         config.attributes["connection"] = connection
-        action(config)
-        connection.commit()
+        try:
+            action(config)
+            connection.commit()
+        except SQLAlchemyError as error:
+            raise MigrationFailed(
+                f"{target}: the migration failed and was rolled back: {redact(str(error))}"
+            ) from error
 
     if isinstance(target, SqliteUrl):
         target.path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,94 @@
+"""A wire to PostgreSQL that can be cut at the worst moment: around a COMMIT."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from enum import Enum
+from urllib.parse import urlsplit
+
+COMMIT = b"COMMIT\0"
+
+
+class Cut(Enum):
+    """What happens to the next COMMIT that passes."""
+
+    NOTHING = "it passes"
+    LOSE_ANSWER = "the server gets it, the client never hears of it"
+    LOSE_COMMIT = "the server never gets it"
+
+
+class PostgresProxy:
+    """Forwards bytes between clients and the server of a URL; `cut` acts once, `blocked` refuses new connections."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        assert parts.port is not None
+        self._upstream = (parts.hostname, parts.port)
+        self._url = url
+        self.cut = Cut.NOTHING
+        self.blocked = False
+        self.cuts = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        """The same database through the proxy."""
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return self._url.replace(f"{self._upstream[0]}:{self._upstream[1]}", f"{host}:{port}")
+
+    async def __aenter__(self) -> PostgresProxy:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if self.blocked:
+            writer.transport.abort()
+            return
+        server_reader, server_writer = await asyncio.open_connection(*self._upstream)
+        answers = asyncio.create_task(self._copy(server_reader, writer))
+        try:
+            await self._requests(reader, server_writer, answers, writer)
+        finally:
+            answers.cancel()
+            for stream in (writer, server_writer):
+                stream.transport.abort()
+
+    async def _requests(
+        self,
+        reader: asyncio.StreamReader,
+        server: asyncio.StreamWriter,
+        answers: asyncio.Task[None],
+        client: asyncio.StreamWriter,
+    ) -> None:
+        while data := await reader.read(65_536):
+            cut, hit = self.cut, COMMIT in data
+            if hit and cut is not Cut.NOTHING:
+                self.cut, self.cuts, self.blocked = Cut.NOTHING, self.cuts + 1, True
+                if cut is Cut.LOSE_ANSWER:
+                    answers.cancel()
+                    server.write(data)
+                    await server.drain()
+                client.transport.abort()
+                return
+            server.write(data)
+            await server.drain()
+
+    @staticmethod
+    async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
