@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
     Strict,
     StringConstraints,
@@ -75,16 +76,19 @@ _DECIMAL_SCHEMA: dict[str, Any] = {
     "description": "Decimal string, or JSON number of at most 15 significant digits.",
 }
 
-PlainDecimal = Annotated[Decimal, PlainValidator(_decimal), WithJsonSchema(_DECIMAL_SCHEMA)]
+# Without exponent: our own strict decimals must be able to read back what is stored.
+_AS_TEXT = PlainSerializer(lambda value: f"{value:f}", return_type=str, when_used="json")
+
+PlainDecimal = Annotated[Decimal, PlainValidator(_decimal), _AS_TEXT, WithJsonSchema(_DECIMAL_SCHEMA)]
 """Money, quantity or price: exact decimal."""
 
 PositiveDecimal = Annotated[
-    Decimal, PlainValidator(lambda value: _positive(_decimal(value))), WithJsonSchema(_DECIMAL_SCHEMA)
+    Decimal, PlainValidator(lambda value: _positive(_decimal(value))), _AS_TEXT, WithJsonSchema(_DECIMAL_SCHEMA)
 ]
 """Decimal > 0."""
 
 NonNegativeDecimal = Annotated[
-    Decimal, PlainValidator(lambda value: _not_negative(_decimal(value))), WithJsonSchema(_DECIMAL_SCHEMA)
+    Decimal, PlainValidator(lambda value: _not_negative(_decimal(value))), _AS_TEXT, WithJsonSchema(_DECIMAL_SCHEMA)
 ]
 """Decimal >= 0."""
 
