@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-MAX_VALUES = 600_000
+MAX_VALUES = 500_000
 """Commas in a body: 400,000 points fit, or 4 MiB of ohlcv rows."""
-MAX_CONTAINERS = 120_000
+MAX_CONTAINERS = 80_000
 """Objects and lists in a body: what 4 MiB of ohlcv rows hold."""
 MAX_KEYS = 200_000
 """Colons in a body: 10,000 observations with their times fit."""
