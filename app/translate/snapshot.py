@@ -389,7 +389,9 @@ class _RowBuilder:
             return None
         mark = self.marks.get(instrument.underlying)
         close = self._close(instrument.underlying)
-        return float(mark.price) if mark else close[0] if close else None
+        if mark is not None:
+            return float(mark.price)
+        return close[0] if close is not None and close[0] > 0 else None
 
     def summarise(self) -> None:
         """One assumption for all symbols that share it."""

@@ -16,7 +16,8 @@ from services.core.instrument import Kind, QuantityUnit
 from services.core.outcome import Reason
 from services.engine.inputs import EvaluationInputs
 from services.engine.market import Market
-from services.engine.option_legs import premium_adjusted_delta
+from services.engine.option_legs import row_greeks
+from services.options.portfolio_greeks import LegGreeks
 from services.sizing.columns import SizingColumns
 from services.volatility.readout import VolatilityReadout
 
@@ -37,7 +38,7 @@ class RowState(NamedTuple):
     problem: Reason | None
     detail: str
     readout: VolatilityReadout | None
-    option_delta: float | None
+    greeks: LegGreeks | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +110,12 @@ def row_problem(
     return None, ""
 
 
-def row_state(row: Row, market: Market, inputs: EvaluationInputs) -> RowState:
+def row_state(
+    row: Row, contracts: Decimal, greeks: LegGreeks | None, market: Market, inputs: EvaluationInputs
+) -> RowState:
     """Everything about one row that does not depend on the others."""
     readout = market.readouts.get(row.market_key)
     problem, detail = row_problem(row, readout, market, inputs)
-    contracts = exact_contracts(row, row.quantity)
     expected = (
         contracts + exact_contracts(row, row.open_buys - row.open_sells)
         if row.open_buys or row.open_sells
@@ -123,14 +125,15 @@ def row_state(row: Row, market: Market, inputs: EvaluationInputs) -> RowState:
     if row.signal is not None:
         limit = max_age_seconds(readout, inputs.policy.limits.max_data_age_bars) if readout else float("inf")
         direction, live = effective_direction(row.signal, inputs.as_of, limit)
-    delta = premium_adjusted_delta(row, inputs.as_of) if row.instrument.kind is Kind.OPTION or row.own_greeks else None
-    return RowState(contracts, expected, direction if live else 0.0, live, problem, detail, readout, delta)
+    return RowState(contracts, expected, direction if live else 0.0, live, problem, detail, readout, greeks)
 
 
 def book_columns(inputs: EvaluationInputs, market: Market) -> BookColumns:
     """Columns over all rows of the request."""
     rows, account = inputs.rows, inputs.account
-    states = tuple(row_state(row, market, inputs) for row in rows)
+    sizes = [exact_contracts(row, row.quantity) for row in rows]
+    greeks = row_greeks(rows, [float(size) for size in sizes], inputs.as_of)
+    states = tuple(row_state(*known, market, inputs) for known in zip(rows, sizes, greeks, strict=True))
     unit_value = np.array([unit_value_of(row) for row in rows], dtype=float)
     contracts = np.array([float(state.contracts) for state in states], dtype=float)
     expected = np.array([float(state.expected) for state in states], dtype=float)
@@ -147,9 +150,7 @@ def book_columns(inputs: EvaluationInputs, market: Market) -> BookColumns:
     unknown_option = (
         option
         & held
-        & np.array(
-            [state.option_delta is None or readout is None for state, readout in zip(states, readouts, strict=True)]
-        )
+        & np.array([state.greeks is None or readout is None for state, readout in zip(states, readouts, strict=True)])
     )
     collateral, uncounted = collateral_contracts(account, rows, unit_value, priced & ~problem)
     sizing = SizingColumns(
@@ -183,8 +184,8 @@ def option_weights(inputs: EvaluationInputs, states: tuple[RowState, ...]) -> Fl
     weights = np.zeros(len(states))
     for index, (row, state) in enumerate(zip(inputs.rows, states, strict=True)):
         spot = row.forward or (state.readout.last_close if state.readout else None)
-        if row.instrument.kind is Kind.OPTION and state.option_delta is not None and spot and row.fx:
-            weights[index] = state.option_delta * spot * row.fx / inputs.account.equity
+        if row.instrument.kind is Kind.OPTION and state.greeks is not None and spot and row.fx:
+            weights[index] = state.greeks.delta * spot * row.fx / inputs.account.equity
     return weights
 
 

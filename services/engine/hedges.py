@@ -10,10 +10,8 @@ from services.core.instrument import Kind
 from services.core.outcome import Reason, Status
 from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
-from services.engine.option_legs import option_leg
 from services.engine.outputs import Hedge
 from services.hedging.delta_neutral import decide_hedge
-from services.options.portfolio_greeks import LegGreeks, leg_greeks
 from services.sizing.rounding import Leg, change_in_lots
 
 
@@ -66,7 +64,7 @@ def hedge_book(inputs: EvaluationInputs, columns: BookColumns, final: Floats) ->
     if unknown:
         reason = unknown[0].problem or Reason.GREEKS_UNAVAILABLE
         return (outcome(Status.REFUSED, reason, f"the delta of {unknown[0].symbol} is unknown"),)
-    legs = [greek for i in members if (greek := _option_greeks(inputs, i, final)) is not None]
+    legs = [greek for i in members if (greek := columns.states[i].greeks) is not None]
     if legs:
         greeks = (
             sum(leg.gamma_1pct for leg in legs),
@@ -92,14 +90,14 @@ def _delta_unknown(row: Row, columns: BookColumns, index: int) -> bool:
     if row.own_greeks is not None:
         return False
     if row.instrument.kind is Kind.OPTION:
-        return columns.states[index].option_delta is None
+        return columns.states[index].greeks is None
     return row.problem is not None or row.price is None
 
 
 def _delta(inputs: EvaluationInputs, columns: BookColumns, index: int, final: Floats) -> float:
     row, state = inputs.rows[index], columns.states[index]
-    if state.option_delta is not None:
-        return state.option_delta
+    if state.greeks is not None:
+        return state.greeks.delta
     if row.price is None:
         return 0.0
     contracts = (
@@ -108,12 +106,6 @@ def _delta(inputs: EvaluationInputs, columns: BookColumns, index: int, final: Fl
         else float(final[index])
     )
     return contracts * row.instrument.base_per_contract(row.price.value)
-
-
-def _option_greeks(inputs: EvaluationInputs, index: int, final: Floats) -> LegGreeks | None:
-    row = inputs.rows[index]
-    leg = option_leg(row, float(final[index]), inputs.as_of) if row.instrument.kind is Kind.OPTION else None
-    return None if leg is None else leg_greeks(leg)
 
 
 def _collateral_delta(inputs: EvaluationInputs, row: Row) -> float:

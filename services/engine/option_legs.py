@@ -1,4 +1,4 @@
-"""Option rows as legs of the options package."""
+"""Greeks of the rows that have them: options under the model, and positions that bring their own."""
 
 from __future__ import annotations
 
@@ -7,34 +7,44 @@ from datetime import datetime
 from services.core.annualization import SECONDS_PER_YEAR
 from services.core.book import Row
 from services.core.instrument import Kind, Right
-from services.options.portfolio_greeks import OptionLeg, leg_greeks
+from services.options.portfolio_greeks import LegGreeks, OptionLeg, legs_greeks
+
+
+def row_greeks(rows: tuple[Row, ...], contracts: list[float], as_of: datetime) -> list[LegGreeks | None]:
+    """Greeks of each whole position, in one pass over all options; the client's own win.
+
+    None for linear rows, and for options whose implied volatility or forward is unknown.
+    """
+    legs = [option_leg(row, size, as_of) for row, size in zip(rows, contracts, strict=True)]
+    modelled = iter(legs_greeks([leg for leg in legs if leg is not None]))
+    found = [None if leg is None else next(modelled) for leg in legs]
+    return [own_greeks(row) if row.own_greeks is not None else leg for row, leg in zip(rows, found, strict=True)]
+
+
+def own_greeks(row: Row) -> LegGreeks:
+    """Greeks that a client brings: gamma per unit of price becomes a change per 1 % at the row's price."""
+    own = row.own_greeks
+    assert own is not None
+    price = row.forward or (row.price.value if row.price else 0.0)
+    return LegGreeks(
+        delta=own.delta, gamma_1pct=own.gamma * price / 100.0, vega_per_point=own.vega, theta_per_day=own.theta
+    )
 
 
 def option_leg(row: Row, contracts: float, as_of: datetime) -> OptionLeg | None:
     """Leg of an option row; None where the implied volatility or the forward is missing."""
     instrument = row.instrument
-    forward = row.forward
-    if instrument.strike is None or instrument.expiry is None or row.implied_volatility is None or forward is None:
+    if instrument.kind is not Kind.OPTION or row.implied_volatility is None or row.forward is None:
         return None
+    assert instrument.strike is not None
+    assert instrument.expiry is not None
     return OptionLeg(
         quantity=contracts,
         multiplier=instrument.contract_multiplier,
         right=1 if instrument.right is Right.CALL else -1,
         strike=instrument.strike,
-        forward=forward,
+        forward=row.forward,
         time_to_expiry=(instrument.expiry - as_of).total_seconds() / SECONDS_PER_YEAR,
         volatility=row.implied_volatility,
         coin_settled=instrument.coin_settled,
     )
-
-
-def premium_adjusted_delta(row: Row, as_of: datetime) -> float | None:
-    """Delta of the whole position [base units], premium-adjusted for coin-settled options; the client's own Greeks
-    win.
-    """
-    if row.own_greeks is not None:
-        return row.own_greeks.delta
-    if row.instrument.kind is not Kind.OPTION:
-        return None
-    leg = option_leg(row, float(row.quantity), as_of)
-    return None if leg is None else leg_greeks(leg).delta
