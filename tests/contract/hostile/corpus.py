@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.examples import HEDGES, INSTRUMENTS, OBSERVATIONS, SMALLEST
+from models.api.market import InstrumentIn, PositionIn
 
 EVALUATIONS = "/v1/evaluations"
+OBSERVE = "/v1/observations"
 JSON = (("Content-Type", "application/json"),)
 REFUSED = frozenset({400, 413, 415, 422})
 MALFORMED = frozenset({400})
@@ -220,19 +222,13 @@ def limits() -> Iterator[Case]:
     many = [{**series, "symbol": f"S{row}", "close": [1.5, 1.25] * 9_000} for row in range(23)]
     yield Case("S11 414000 points", changed("/series", many), INVALID)
     point = {"symbol": "A", "interval": "P1D", "close_time": "2019-10-17T00:00:00Z", "close": 1.0}
-    yield Case(
-        "S11 10001 observations", json.dumps({"observations": [point] * 10_001}).encode(), INVALID, "/v1/observations"
-    )
+    yield Case("S11 10001 observations", json.dumps({"observations": [point] * 10_001}).encode(), INVALID, OBSERVE)
     bad = {**point, "close": "x"}
-    yield Case(
-        "S12 10000 bad observations", json.dumps({"observations": [bad] * 10_000}).encode(), INVALID, "/v1/observations"
-    )
+    yield Case("S12 10000 bad observations", json.dumps({"observations": [bad] * 10_000}).encode(), INVALID, OBSERVE)
     yield Case("S12 100000 bad rows", b'{"positions":[' + b"0," * 100_000 + b"0]}", INVALID)
     yield Case("S12 400000 bad prices", changed("/series/0/close", [True] * 400_000), INVALID)
-    yield Case(
-        "S12 200 rows with every field wrong", changed("/positions", [dict.fromkeys(_POSITION, [])] * 200), INVALID
-    )
-    wrong = [dict.fromkeys(_INSTRUMENT, {})] * 2_000
+    yield Case("S12 200 rows with every field wrong", changed("/positions", [WRONG_POSITION] * 200), INVALID)
+    wrong = [WRONG_INSTRUMENT] * 2_000
     yield Case(
         "S12 2000 wrong instruments",
         json.dumps({"instruments": wrong}).encode(),
@@ -242,46 +238,8 @@ def limits() -> Iterator[Case]:
     )
 
 
-_POSITION = [
-    "symbol",
-    "quantity",
-    "quantity_unit",
-    "mark_price",
-    "entry_price",
-    "venue",
-    "account_id",
-    "position_side",
-    "margin_mode",
-    "isolated_margin",
-    "open_buys",
-    "open_sells",
-    "implied_volatility",
-    "forward_price",
-    "greeks",
-    "initial_margin",
-    "maintenance_margin",
-]
-_INSTRUMENT = [
-    "symbol",
-    "kind",
-    "venue",
-    "underlying",
-    "base_currency",
-    "quote_currency",
-    "settle_currency",
-    "contract_multiplier",
-    "quantity_unit",
-    "lot",
-    "tick",
-    "min_quantity",
-    "max_quantity",
-    "min_notional",
-    "max_leverage",
-    "margin_tiers",
-    "strike",
-    "expiry",
-    "right",
-]
+WRONG_POSITION: dict[str, Any] = {key: [] for key in PositionIn.model_fields}
+WRONG_INSTRUMENT: dict[str, Any] = {key: {} for key in InstrumentIn.model_fields}
 
 
 def expressions() -> Iterator[Case]:
@@ -351,7 +309,7 @@ def degenerate() -> Iterator[Case]:
     yield Case("S15 bar at infinity", changed("/series/0", {**bare, "ohlcv": [[1e300, 1, 1, 1, 1, 1]]}), INVALID)
     yield Case("S15 bar long before time", changed("/series/0", {**bare, "ohlcv": [[-1e300, 1, 1, 1, 1, 1]]}), INVALID)
     price = {"observations": [{**OBSERVATIONS["observations"][0], "symbol": "HOSTILE", "close": 1e308}]}
-    yield Case("S15 huge observation", json.dumps(price).encode(), LEGAL, "/v1/observations")
+    yield Case("S15 huge observation", json.dumps(price).encode(), LEGAL, OBSERVE)
 
 
 def media() -> Iterator[Case]:
