@@ -268,13 +268,13 @@ def figures_table(walks: Sequence[Walk]) -> Table:
     from app.commands.tables import percent
 
     rows = table("Realised volatility against target")
-    for heading in ("market", "closes", "period", "price itself", "target", "realised", "ratio"):
-        rows.add_column(heading, justify="left" if heading in ("market", "period") else "right")
+    for heading in ("market", "closes", "period", "price", "target", "realised", "ratio"):
+        rows.add_column(heading, justify="left" if heading in ("market", "period") else "right", no_wrap=True)
     for walk in walks:
         rows.add_row(
             escape(walk.market.symbol),
             f"{len(walk.times):,}",
-            f"{walk.times[0]:%Y-%m-%d} … {walk.times[-1]:%Y-%m-%d}",
+            f"{walk.times[0]:%Y-%m} … {walk.times[-1]:%Y-%m}",
             percent(walk.market_volatility),
             percent(walk.market.target_volatility),
             percent(walk.realized_volatility),

