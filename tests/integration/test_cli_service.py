@@ -152,10 +152,14 @@ class TestDemo:
         assert walk["tracking_ratio"] == pytest.approx(walk["realized_volatility"] / 0.20)
         assert picture.read_bytes().startswith(b"\x89PNG")
 
-    def test_kept_database_holds_the_decisions(self, bitcoin: Path) -> None:
+    def test_kept_database_holds_the_decisions(
+        self, bitcoin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         report = document(run("demo", "--csv", bitcoin, "--label", "close", "--no-plot", "--keep", "--json"))
         assert report["picture"] is None
         folder = Path(report["data_dir"])
+        assert folder.parent == tmp_path
         with sqlite3.connect(folder / "trimtab.db") as connection:
             (count,) = connection.execute("SELECT count(*) FROM audit_entry").fetchone()
         connection.close()
