@@ -21,11 +21,13 @@ from pydantic import BaseModel
 class Place:
     """Where an error lies.
 
-    Parts of its JSON pointer, fields of the object that it lies in, and the branch of an untagged union, if any.
+    Parts of its JSON pointer, fields of the object that it lies in, tags of the union that stands there, and the branch
+    of an untagged union, if any.
     """
 
     parts: tuple[str | int, ...]
     siblings: dict[str, Any]
+    tags: tuple[str, ...] = ()
     branch: tuple[tuple[str | int, ...], str] | None = None
 
 
@@ -86,7 +88,8 @@ def locate(root: Any, location: Sequence[str | int]) -> Place:
         else:
             parts.append(part)
             siblings, here = fields, members_of(fields[part]) if part in fields else []
-    return Place(tuple(parts), siblings, branch)
+    tags = tuple(tag for member in here if (tag := tag_of(member)) is not None)
+    return Place(tuple(parts), siblings, tags, branch)
 
 
 @lru_cache(maxsize=32)

@@ -276,5 +276,6 @@ def pattern_rule(pattern: str) -> str:
 def close_match(value: Any, known: list[str]) -> str:
     """Which of the known values was probably meant."""
     text = value[:64].lower().replace("-", "_").replace(" ", "_") if isinstance(value, str) else ""
-    close = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else ""
+    lowered = {item.lower(): item for item in known}
+    close = difflib.get_close_matches(text, list(lowered), n=1, cutoff=0.5)
+    return f"did you mean {lowered[close[0]]}?" if close else ""

@@ -30,6 +30,7 @@ _KINDS = {
     "string": "a string",
     "list": "a list",
     "model": "an object",
+    "model_attributes": "an object",
     "dataclass": "an object",
     "dict": "an object",
 }
@@ -88,7 +89,7 @@ def _without_other_branches(located: list[tuple[Any, Place]]) -> list[tuple[Any,
             for other, there in located
             if there.branch and there.branch[0] == place.branch[0] and there.branch != place.branch
         ]
-        is_object_branch = item["type"] in ("model_type", "dataclass_type")
+        is_object_branch = item["type"] in ("model_type", "model_attributes_type", "dataclass_type")
         wrong_shape = is_object_branch or (item["type"] == "literal_error" and isinstance(item["input"], dict))
         if not (wrong_shape and rivals):
             kept.append((item, place))
@@ -163,8 +164,7 @@ def _unknown(item: Any, name: str, place: Place, root: type | None) -> tuple[str
 
 
 def _untagged(item: Any, name: str, place: Place, root: type | None) -> tuple[str, str]:
-    tags = _tags(item)
-    return "method_required", f"is required: {_choice(tags)}" if tags else "is required"
+    return "method_required", f"is required: {_choice(list(place.tags))}" if place.tags else "is required"
 
 
 def _unknown_tag(item: Any, name: str, place: Place, root: type | None) -> tuple[str, str]:
