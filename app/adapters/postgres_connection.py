@@ -20,6 +20,8 @@ CONNECTION_ERRORS = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    # What the driver says ("cannot switch to state …") when the server ends a connection between two statements.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -118,6 +120,9 @@ class PostgresReaders:
             guard = loop.call_at(deadline, connection.terminate)
             try:
                 rows: Sequence[Any] = await connection.fetch(statement, *arguments)
+            except CONNECTION_ERRORS:
+                connection.terminate()
+                raise
             finally:
                 guard.cancel()
             return rows
