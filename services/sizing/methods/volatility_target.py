@@ -12,6 +12,8 @@ from services.core.explain import Bools, Floats, Trail
 from services.sizing.columns import SizingColumns, volatility_multiplier
 
 MAX_DIVERSIFICATION = 2.5
+ROUNDING = 1e-12
+"""A scale this close to 1 is 1: no stage for the last bit of a float."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,8 @@ class VolatilityTarget:
         scale = self.target_volatility / reference if reference > 0 else 1.0
         ceiling = self.target_volatility * max(1.0, float(np.abs(direction).max()))
         scale = min(scale, volatility_multiplier(columns, weights, fixed, ceiling))
+        if abs(scale - 1.0) < ROUNDING:
+            return 1.0
         faulty = bool((columns.live & ~resized).any())
         return min(scale, 1.0) if faulty or not columns.risk_complete else scale
 
