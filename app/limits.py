@@ -10,6 +10,12 @@ MAX_KEYS = 200_000
 """Colons in a body: 10,000 observations with their times fit."""
 MAX_KEYS_PER_OBJECT = 100
 """No object of the API has half as many fields."""
+MAX_URL_BYTES = 8_192
+"""Path and query of a request."""
+MAX_HEAD_BYTES = 65_536
+"""Request line and headers."""
+HEAD_SECONDS = 10.0
+"""Time in which they must arrive."""
 MAX_TIMEOUT_MS = 10_000
 """Longest `Request-Timeout-Ms`."""
 MAX_IDEMPOTENCY_KEY = 255

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from app.errors import CODE_KEY, REQUEST_ID_KEY, internal_error, respond
+from app.limits import MAX_HEAD_BYTES, MAX_URL_BYTES
 from app.problems import BrokenRule, RequestProblem
 from app.settings import Settings, is_loopback
 from app.telemetry import Telemetry
@@ -71,7 +72,7 @@ class Edge:
             await send(message)
 
         try:
-            problem = problem or self.check_host(scope["headers"])
+            problem = problem or check_head(scope) or self.check_host(scope["headers"])
             if problem is not None:
                 await respond(scope, problem)(scope, receive, send_with_headers)
             else:
@@ -102,6 +103,15 @@ class Edge:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in METHODS else "other"
         self.telemetry.request(route, method, status or 499, scope.get(CODE_KEY, ""), seconds)
+
+
+def check_head(scope: Scope) -> RequestProblem | None:
+    """Refuse a URL or headers that no client of ours sends."""
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_BYTES:
+        return RequestProblem("uri_too_long", f"path and query may hold {MAX_URL_BYTES} bytes")
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEAD_BYTES:
+        return RequestProblem("headers_too_large", f"the headers may hold {MAX_HEAD_BYTES} bytes")
+    return None
 
 
 class _Capped:

@@ -45,8 +45,8 @@ from models.api.query import (
 )
 
 Model = type[BaseModel]
-ALWAYS = (400, 421, 500)
-"""Any operation: an illegal header, a foreign host, a defect."""
+ALWAYS = (400, 414, 421, 431, 500)
+"""Any operation: an illegal header, too long a URL, a foreign host, too large headers, a defect."""
 QUERY = (*ALWAYS, 422)
 BODY = (*QUERY, 408, 413, 415)
 AUDIT = (503, 504)

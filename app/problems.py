@@ -125,6 +125,13 @@ _KINDS = (
         "Split the request, or feed prices with POST /v1/observations and leave series out.",
     ),
     ProblemKind(
+        "uri_too_long",
+        414,
+        "The URL is too long",
+        "Path and query hold more bytes than GET /v1/limits allows.",
+        "Shorten the query.",
+    ),
+    ProblemKind(
         "unsupported_media_type",
         415,
         "The body has the wrong type or encoding",
@@ -172,6 +179,13 @@ _KINDS = (
         "The entry records a fact, not a decision",
         "Only evaluations, targets, margin, hedges and scalars can be recomputed.",
         "Choose an entry of one of these kinds at GET /v1/audit/entries.",
+    ),
+    ProblemKind(
+        "headers_too_large",
+        431,
+        "The headers are too large",
+        "The headers hold more bytes than GET /v1/limits allows.",
+        "Send fewer and shorter headers.",
     ),
     ProblemKind(
         "internal_error",

@@ -7,6 +7,7 @@ from typing import Any
 import uvicorn
 
 from app.main import create_app
+from app.protocol import BoundedProtocol
 from app.settings import Settings
 
 MAX_FRAME_BYTES = 65_536
@@ -29,7 +30,7 @@ def configuration(settings: Settings) -> uvicorn.Config:
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http="httptools",
+        http=BoundedProtocol,
         ws="websockets-sansio",
         ws_max_size=MAX_FRAME_BYTES,
         ws_per_message_deflate=False,

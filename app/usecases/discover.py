@@ -30,6 +30,8 @@ def published_limits(container: Container) -> dict[str, Any]:
         "body_timeout_seconds": settings.body_timeout_seconds,
         "max_values": limits.MAX_VALUES,
         "max_containers": limits.MAX_CONTAINERS,
+        "max_url_bytes": limits.MAX_URL_BYTES,
+        "max_head_bytes": limits.MAX_HEAD_BYTES,
         "max_symbols": MAX_SYMBOLS,
         "max_points_per_series": MAX_POINTS,
         "max_points_per_request": MAX_REQUEST_POINTS,

@@ -23,6 +23,8 @@ class LimitsAnswer(Model):
     body_timeout_seconds: float = Field(description="Time in which a body must arrive.")
     max_values: int = Field(description="Values in a body.")
     max_containers: int = Field(description="Objects and lists in a body.")
+    max_url_bytes: int = Field(description="Path and query.")
+    max_head_bytes: int = Field(description="Request line and headers.")
     max_symbols: int = Field(description="Rows of each list of a snapshot.")
     max_points_per_series: int
     max_points_per_request: int
