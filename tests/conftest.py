@@ -30,7 +30,7 @@ def pytest_report_header() -> str:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     used = config.stash[_versions]
     text = ", ".join(f"{product} {version}" for product, version in sorted(used.items())) or "none was needed"
-    terminalreporter.write_line(f"real servers used in this run: {text}")
+    terminalreporter.write_line(f"shared servers started in this run: {text}")
 
 
 @pytest.fixture(scope="session")
