@@ -42,13 +42,13 @@ TAGS = {
 TIMEOUT_HEADER: dict[str, Any] = {
     "name": "Request-Timeout-Ms",
     "in": "header",
-    "description": "Longest wait for the durable write, 1 to 10000. When it passes, the answer is 504 with outcome `unknown`.",
+    "description": "Longest wait for the durable write, 1 to 10000. After it: 504 with outcome `unknown`.",
     "schema": {"type": "string", "pattern": "^([1-9][0-9]{0,3}|10000)$"},
 }
 KEY_HEADER: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "Same key and body: the stored answer. Same key, other body: 422 `idempotency_mismatch`.",
+    "description": "Same key and body: the stored answer. Another body: 422 `idempotency_mismatch`.",
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_IDEMPOTENCY_KEY, "pattern": "^[!-~]([ -~]*[!-~])?$"},
 }
 

@@ -10,7 +10,7 @@ from app.ports import EventKind
 
 
 class Door(Enum):
-    """Routes into the engine: the full call and its narrow variants. The value is the route, the scope of idempotency keys."""
+    """Routes into the engine: the full call and its narrow variants; the value is the scope of idempotency keys."""
 
     EVALUATIONS = "POST /v1/evaluations"
     TARGETS = "POST /v1/targets"

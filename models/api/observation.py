@@ -9,7 +9,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.api.base import DECIMAL_PATTERN, Interval, Model, Name, Number, Symbol, Time
-from models.api.evaluation import Assumption, WarningOut
+from models.api.evaluation import Assumption, AuditOut, WarningOut
 from models.api.market import MAX_SYMBOLS, CalendarIn, SeriesIn
 from models.api.strict import StrictScalars
 from services.volatility.estimators.ewma import Ewma
@@ -104,6 +104,7 @@ class ObservationsAnswer(Model):
     rejected: list[RejectedOut] = Field(description="The first 20 observations that were not stored, with the reason.")
     states: list[StateOut] = Field(description="States after this call.")
     assumptions: list[Assumption]
+    audit: AuditOut
 
 
 class ReadoutOut(Model):
@@ -152,6 +153,7 @@ class ResetAnswer(Model):
     venue: str | None = None
     interval: str
     existed: bool
+    audit: AuditOut
 
 
 class EstimateRequest(Model):
