@@ -47,7 +47,7 @@ def _block(name: str, info: FieldInfo) -> dict[str, Any]:
 
 
 def _method(kind: type) -> dict[str, Any]:
-    sections = docstring_sections(kind)
+    sections = docstring_sections(inspect.getdoc(kind) or "")
     described = parameter_texts(sections.get("Parameters", ""))
     summary, _, rest = sections[""].partition("\n\n")
     return {
@@ -114,22 +114,14 @@ def _annotations(annotation: Any) -> list[Any]:
     return own + inner if get_origin(annotation) is not Literal else []
 
 
-def docstring_sections(kind: type) -> dict[str, str]:
+def docstring_sections(text: str) -> dict[str, str]:
     """Sections of a numpydoc docstring; the text before the first is under the empty name.
 
     Examples
     --------
-    >>> class Doubling:
-    ...     '''Twice as much.
-    ...
-    ...     Notes
-    ...     -----
-    ...     Dangerous.
-    ...     '''
-    >>> docstring_sections(Doubling)
+    >>> docstring_sections("Twice as much.\\n\\nNotes\\n-----\\nDangerous.")
     {'': 'Twice as much.', 'Notes': 'Dangerous.'}
     """
-    text = inspect.getdoc(kind) or ""
     pieces = _SECTION.split(text)
     return {
         "": pieces[0].strip(),

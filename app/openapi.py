@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from app.catalog import docstring_sections, parameter_texts
 from app.limits import MAX_IDEMPOTENCY_KEY
 from app.operations import OPERATIONS, Model, Operation
 from app.problems import PROBLEMS
@@ -94,7 +95,17 @@ def _schemas() -> dict[str, Any]:
 def _definitions(models: list[Model]) -> dict[str, Any]:
     unique = list(dict.fromkeys(models))
     _, document = models_json_schema([(model, "validation") for model in unique], ref_template=REFERENCE + "{model}")
-    return dict(document.get("$defs", {}))
+    return {name: _tidied(schema) for name, schema in document.get("$defs", {}).items()}
+
+
+def _tidied(schema: dict[str, Any]) -> dict[str, Any]:
+    # The docstrings of the core describe their parameters in sections: the document wants each text at its property.
+    sections = docstring_sections(schema.get("description", ""))
+    if sections[""]:
+        schema["description"] = sections[""]
+    for name, text in parameter_texts(sections.get("Parameters", "")).items():
+        schema["properties"][name].setdefault("description", text)
+    return schema
 
 
 def _operation(operation: Operation) -> dict[str, Any]:

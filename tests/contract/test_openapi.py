@@ -1,6 +1,6 @@
 """The contract: OpenAPI says what is there, nothing else is there, and every example in it runs.
 
-A change of the contract is a reviewed difference of `openapi.json`, which `python -m tests.contract.test_openapi` writes.
+A change of the contract is a reviewed difference of `openapi.json`; `python -m tests.contract.test_openapi` writes it.
 """
 
 from __future__ import annotations
