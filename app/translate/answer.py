@@ -17,7 +17,7 @@ import numpy as np
 
 from services.core.book import Row
 from services.core.decimals import decimal_text, plain
-from services.core.explain import Step, Trail
+from services.core.explain import Limit, Step
 from services.core.instrument import Kind, QuantityUnit
 from services.core.outcome import Status
 from services.engine.inputs import EvaluationInputs
@@ -47,7 +47,7 @@ def time_text(moment: datetime) -> str:
 
 def in_unit(row: Row, contracts: Decimal) -> Decimal:
     """Contracts in the unit in which the client counts."""
-    if row.unit is QuantityUnit.CONTRACTS or row.price is None or not contracts:
+    if row.counts_contracts or row.price is None or not contracts:
         return contracts
     instrument, multiplier = row.instrument, Decimal(repr(row.instrument.contract_multiplier))
     price, inverse = Decimal(repr(row.price.value)), instrument.kind is Kind.INVERSE
@@ -97,8 +97,9 @@ def target_rows(inputs: EvaluationInputs, result: Evaluation, *, full: bool, exp
             if contributions is not None:
                 out["risk_contribution"] = stat(contributions[index])
             if explain and result.trail is not None and target.status is not Status.REFUSED:
-                out["binding"] = _binding(result.trail, index, target)
-                out["steps"] = _steps(result.trail.steps(index))
+                steps = result.trail.steps(index)
+                out["binding"] = _binding(result.trail.row_limits(index), steps, target)
+                out["steps"] = _steps(steps)
         rows.append(out)
     return rows
 
@@ -183,12 +184,11 @@ def _steps(steps: Sequence[Step]) -> list[dict[str, Any]]:
     return rows
 
 
-def _binding(trail: Trail, index: int, target: Target) -> list[dict[str, Any]]:
+def _binding(limits: Sequence[Limit], steps: Sequence[Step], target: Target) -> list[dict[str, Any]]:
     size = abs(float(target.target)) if target.target is not None else 0.0
-    limits = trail.row_limits(index)
     if not limits:
         return []
-    bound = {step.stage for step in trail.steps(index) if step.bound}
+    bound = {step.stage for step in steps if step.bound}
     tightest = next((limit for limit in limits if limit.stage in bound), limits[0])
     following = next((limit for limit in limits if limit.allowed >= tightest.allowed and limit is not tightest), None)
     out: dict[str, Any] = {

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from services.core.instrument import Instrument, QuantityUnit
+from services.core.instrument import Instrument, Kind, QuantityUnit
 from services.core.outcome import Reason
 
 
@@ -98,3 +98,9 @@ class Row:
     maintenance_margin: float | None = None
     problem: Reason | None = None
     detail: str = ""
+
+    @property
+    def counts_contracts(self) -> bool:
+        """Whether the client's quantities are contracts as they stand."""
+        whole = self.unit is QuantityUnit.BASE and self.instrument.contract_multiplier == 1.0
+        return self.unit is QuantityUnit.CONTRACTS or (whole and self.instrument.kind is not Kind.INVERSE)

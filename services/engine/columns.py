@@ -55,7 +55,7 @@ class BookColumns:
 
 def exact_contracts(row: Row, quantity: Decimal) -> Decimal:
     """Contracts of a quantity in the row's unit, in exact decimals."""
-    if row.unit is QuantityUnit.CONTRACTS or row.price is None:
+    if row.counts_contracts or row.price is None:
         return quantity
     multiplier, price = Decimal(repr(row.instrument.contract_multiplier)), Decimal(repr(row.price.value))
     inverse = row.instrument.kind is Kind.INVERSE
