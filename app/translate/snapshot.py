@@ -24,6 +24,8 @@ from services.volatility.readout import VolatilityReadout
 CLOCK_SKEW = timedelta(seconds=5)
 DEFAULT_INTERVAL = "P1D"
 FAR_FROM_CLOSE = 0.25
+EARLIEST_BAR, LATEST_BAR = 1e8, 7.26e9
+"""March 1973 and the year 2200 [s]: seconds that are read as milliseconds lie before, microseconds after."""
 ZERO = Decimal(0)
 
 
@@ -211,12 +213,12 @@ def _ohlcv(item: SeriesIn, index: int, seconds: int, as_of: datetime, notes: Not
     assert item.ohlcv is not None
     opens = np.array([row[0] for row in item.ohlcv], dtype=float) / 1000.0
     closes = np.array([row[4] for row in item.ohlcv], dtype=float)
-    if not (0.0 <= opens[0] and opens[-1] < 7.26e9):
+    if not (EARLIEST_BAR <= opens[0] and opens[-1] < LATEST_BAR):
         raise InvalidInput(
             f"series.{index}.ohlcv",
-            "needs timestamps in milliseconds, as ccxt returns them",
+            "needs timestamps in milliseconds between 1973 and 2200, as ccxt returns them",
             item.ohlcv[0][0],
-            "multiply seconds by 1000",
+            "multiply seconds by 1000" if opens[0] < EARLIEST_BAR else "divide microseconds by 1000",
         )
     steps = np.diff(opens)
     if steps.size and steps.min() <= 0:
@@ -341,7 +343,8 @@ class _RowBuilder:
         if close is not None and close[0] > 0 and abs(value / close[0] - 1.0) > FAR_FROM_CLOSE:
             self.notes.warn(
                 "mark_far_from_close",
-                f"mark_price {value:g} is more than 25 % away from the last close {close[0]:g}: check symbol and units",
+                f"mark_price {value:.12g} is more than 25 % away from the last close {close[0]:.12g}: "
+                "check symbol and units, and that closes are sent oldest first",
                 key.symbol,
             )
 

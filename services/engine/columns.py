@@ -100,7 +100,13 @@ def row_problem(
         if policy.sizing is not None and "volatility" not in policy.sizing.requires:
             return None, ""
         refusal = market.refusals.get(row.market_key)
-        return (refusal.reason, refusal.detail) if refusal else (Reason.VOLATILITY_UNAVAILABLE, "")
+        if refusal is not None:
+            return refusal.reason, refusal.detail
+        others = f" (series were sent for {', '.join(list(inputs.series)[:3])})" if inputs.series else ""
+        return (
+            Reason.VOLATILITY_UNAVAILABLE,
+            f"no series and no cached state of {row.market_key}{others}: send series with this symbol, or observations",
+        )
     limit = max_age_seconds(readout, policy.limits.max_data_age_bars)
     age = (inputs.as_of - readout.last_close_at).total_seconds()
     if age > limit:

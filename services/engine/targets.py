@@ -20,9 +20,11 @@ NOT_A_FAULT = frozenset({Reason.OPTION_NOT_RESIZED, Reason.HEDGE_INSTRUMENT})
 
 def hold_all(columns: BookColumns, reason: Reason) -> tuple[Target, ...]:
     """Every row as it is: without a sizing method, or without equity."""
-    permission = Permission.REDUCE_ONLY if reason is Reason.EQUITY_NOT_POSITIVE else Permission.ANY
+    broke = reason is Reason.EQUITY_NOT_POSITIVE
+    permission = Permission.REDUCE_ONLY if broke else Permission.ANY
+    detail = "account.equity is not positive: positions are held and may only be reduced" if broke else ""
     return tuple(
-        _hold(state, reason if state.problem is None else state.problem, permission, state.detail)
+        _hold(state, reason if state.problem is None else state.problem, permission, state.detail or detail)
         for state in columns.states
     )
 

@@ -159,7 +159,7 @@ MISTAKES = (
     Mistake("numeric string for a statistic", put(TARGET, "0.2"), 422, TARGET, ("number", "without quotes", "0.2")),
     Mistake(
         "number with 17 digits",
-        put("/account/equity", 100000.12345678901),
+        put("/account/equity", 100000.12345678912),
         422,
         "/account/equity",
         ("15 significant digits", "decimal string"),
@@ -240,7 +240,7 @@ MISTAKES = (
         ("required",),
     ),
     Mistake(
-        "no price history anywhere", drop("/series"), 200, "volatility_unavailable", ("series", "/v1/observations")
+        "no price history anywhere", drop("/series"), 200, "volatility_unavailable", ("no cached state", "send series", "observations")
     ),
     Mistake("zero equity", put("/account/equity", "0"), 200, "equity_not_positive", ("equity",)),
     # Time
@@ -288,7 +288,7 @@ MISTAKES = (
     Mistake("empty closes", put(CLOSE, []), 422, CLOSE, ("1 to 20000",)),
     Mistake("one bar", put(CLOSE, BARS[-1:]), 200, "insufficient_history", ("2",)),
     Mistake("ten bars", put(CLOSE, BARS[-10:]), 200, "insufficient_history", ("20", "prior_volatility")),
-    Mistake("flat price", put(CLOSE, [BARS[-1]] * 60), 200, "stale_price", ("unchanged",)),
+    Mistake("flat price", put(CLOSE, [BARS[-1]] * 60), 200, "stale_price", ("has not changed", "59 bars")),
     Mistake("newest close first", put(CLOSE, BARS[::-1]), 200, "mark_far_from_close", ("last close", "oldest first")),
     Mistake(
         "newest bar first",
@@ -343,7 +343,7 @@ MISTAKES = (
         put("/series/0/symbol", "BTCUSD"),
         200,
         "volatility_unavailable",
-        ("btc-perp", "series"),
+        ("btc-perp", "series were sent for btcusd"),
     ),
     Mistake(
         "option without its terms",
