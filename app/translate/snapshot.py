@@ -290,7 +290,7 @@ class _RowBuilder:
         problem, detail = self.problem(key, found, instrument, price)
         fx = self.rate(instrument)
         if problem is None and fx is None:
-            problem, detail = Reason.FX_REQUIRED, f"send fx: [{{currency: {instrument.quote_currency}, rate: ...}}]"
+            problem, detail = Reason.FX_REQUIRED, fx_text(instrument.quote_currency, self.request.account.currency)
         if found is None and problem is not Reason.INSTRUMENT_REQUIRED:
             self.assumed.append(key.symbol)
         unit = QuantityUnit(position.quantity_unit) if position and position.quantity_unit else instrument.quantity_unit
@@ -424,6 +424,18 @@ class _RowBuilder:
                 "base_currency",
                 "collateral delta counts only where an instrument names its base_currency",
             )
+
+
+def fx_text(quote: str | None, account: str) -> str:
+    """How to send a missing conversion.
+
+    Examples
+    --------
+    >>> fx_text("USDT", "USD")
+    'prices are in USDT, the account in USD: send fx: [{"currency": "USDT", "rate": USD per USDT}]'
+    """
+    rate = f'{{"currency": "{quote}", "rate": {account} per {quote}}}'
+    return f"prices are in {quote}, the account in {account}: send fx: [{rate}]"
 
 
 def names(symbols: list[str]) -> str:

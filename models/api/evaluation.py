@@ -57,11 +57,14 @@ class SnapshotIn(Model):
         for field, keys in self._keys().items():
             if len(keys) != len(set(keys)):
                 twice = next(key for index, key in enumerate(keys) if key in keys[:index])
+                named = twice if isinstance(twice, str) else ", ".join(part for part in twice if part is not None)
                 raise PydanticCustomError(
-                    "duplicate_row", "{field} holds {key} more than once", {"field": field, "key": str(twice)}
+                    "duplicate_row",
+                    "{field} holds {key} more than once: send one row for each",
+                    {"field": field, "key": named},
                 )
         if not (self.positions or self.signals or self.series):
-            raise PydanticCustomError("nothing_to_do", "send at least one of positions, signals or series")
+            raise PydanticCustomError("nothing_to_do", "must hold at least one of positions, signals or series")
         return self
 
     def _keys(self) -> dict[str, list[Any]]:

@@ -240,7 +240,11 @@ MISTAKES = (
         ("required",),
     ),
     Mistake(
-        "no price history anywhere", drop("/series"), 200, "volatility_unavailable", ("no cached state", "send series", "observations")
+        "no price history anywhere",
+        drop("/series"),
+        200,
+        "volatility_unavailable",
+        ("no cached state", "send series", "observations"),
     ),
     Mistake("zero equity", put("/account/equity", "0"), 200, "equity_not_positive", ("equity",)),
     # Time
@@ -336,7 +340,7 @@ MISTAKES = (
         "instrument_required",
         ("btc-perpetual", "instruments[]", "kind"),
     ),
-    Mistake("USDT contract on a USD account", everywhere("BTC/USDT:USDT"), 200, "fx_required", ("fx", "usdt", "rate")),
+    Mistake("USDT contract on a USD account", everywhere("BTC/USDT:USDT"), 200, "fx_required", ("fx", "usd per usdt")),
     Mistake("symbol with a space", everywhere("BTC PERP"), 422, "/positions/0/symbol", ("space", "64", "btc perp")),
     Mistake(
         "series under another name",
