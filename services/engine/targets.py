@@ -110,9 +110,8 @@ def action_of(held: Decimal, target: Decimal) -> Action:
 
     Examples
     --------
-    >>> action_of(Decimal(1), Decimal(-1)).value, action_of(Decimal(-1), Decimal(-2)).value, action_of(Decimal(1),
-    Decimal(0)).value
-    ('reverse', 'increase', 'close')
+    >>> [action_of(Decimal(held), Decimal(target)).value for held, target in ((1, -1), (-1, -2), (1, 0))]
+    ['reverse', 'increase', 'close']
     """
     if held == target:
         return Action.NONE
