@@ -114,7 +114,7 @@ async def test_interleaved_and_shuffled_points_give_the_forecast_of_the_series()
     for symbol, prices in closes.items():
         readout = (await show(box, symbol))["readout"]
         direct = forecast_series(prices, end=END, bar_seconds=DAY, calendar=Calendar(), estimator=Ewma()).readout
-        assert readout["volatility"] == pytest.approx(direct.volatility, rel=1e-8)
+        assert readout["volatility"] == pytest.approx(direct.volatility, rel=1e-7)  # answers have eight digits
         assert readout["observations"] == 89
 
 
@@ -272,7 +272,7 @@ async def test_estimates_stand_beside_each_other_and_refusals_say_why() -> None:
     )
     direct = forecast_series(closes, end=END, bar_seconds=DAY, calendar=Calendar(), estimator=Ewma()).readout
     first, second = body["estimates"]
-    assert first["volatility"] == pytest.approx(direct.volatility, rel=1e-8)
+    assert first["volatility"] == pytest.approx(direct.volatility, rel=1e-7)  # answers have eight digits
     assert (second["status"], second["reason"]) == ("refused", "insufficient_history")
     assert [item["pointer"] for item in body["assumptions"]] == ["/series/1/calendar"]
 
