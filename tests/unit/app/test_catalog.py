@@ -1,0 +1,67 @@
+"""The catalogue is read from the parameter objects, so it can be wrong in one way only: by leaving something out."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from app.catalog import catalog
+from app.shapes import fields_of, members_of, tag_of
+from models.api.discovery import CatalogAnswer
+from models.api.policy import PolicyIn
+
+
+def methods() -> list[tuple[str, dict[str, Any]]]:
+    """(block, method) of the catalogue, nested ones too."""
+    found = []
+    queue = [(block["block"], method) for block in catalog()["blocks"] for method in block["methods"]]
+    for name, method in queue:
+        found.append((name, method))
+        queue += [(name, inner) for parameter in method["parameters"] for inner in parameter.get("methods", ())]
+    return found
+
+
+def test_every_block_of_a_policy_and_every_member_of_its_union_is_there() -> None:
+    blocks = {block["block"]: {method["method"] for method in block["methods"]} for block in catalog()["blocks"]}
+    expected = {
+        name: {tag_of(member) for member in members_of(info.annotation)}
+        for name, info in PolicyIn.model_fields.items()
+        if name not in ("preset", "version")
+    }
+    assert blocks == expected
+
+
+def test_every_field_is_a_parameter() -> None:
+    for name, info in PolicyIn.model_fields.items():
+        for kind in members_of(info.annotation) if fields_of(members_of(info.annotation)[0]) else ():
+            listed = next(method for block, method in methods() if block == name and method["method"] == tag_of(kind))
+            wanted = {field.name for field in dataclasses.fields(kind)} - {"method"}
+            assert {parameter["name"] for parameter in listed["parameters"]} == wanted
+
+
+@pytest.mark.parametrize(
+    ("block", "method"), methods(), ids=lambda item: item if isinstance(item, str) else item["method"]
+)
+def test_every_method_explains_itself(block: str, method: dict[str, Any]) -> None:
+    assert method["summary"].endswith((".", ".`", "]"))
+    for parameter in method["parameters"]:
+        assert parameter["description"], f"{block}.{method['method']}.{parameter['name']} has no description"
+        assert parameter["required"] or "default" in parameter
+
+
+def test_bounds_and_units_are_told() -> None:
+    target = next(method for _, method in methods() if method["method"] == "volatility_target")["parameters"][0]
+    assert (target["name"], target["exclusive_minimum"], target["maximum"], target["required"]) == (
+        "target_volatility",
+        0.0,
+        3.0,
+        True,
+    )
+    half_life = next(method for _, method in methods() if method["method"] == "ewma")["parameters"][0]
+    assert (half_life["unit"], half_life["default"]) == ("bars", 20.0)
+
+
+def test_the_answer_fits_its_model() -> None:
+    CatalogAnswer.model_validate(catalog())
