@@ -113,7 +113,7 @@ def parse_json(raw: bytes) -> Any:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise RequestProblem("malformed_json", _syntax(error)) from None
-    if raw.count(b":") != expected_colons(value) or b"\\" in raw:
+    if b"\\" in raw or key_marks(raw) != keys_in(value):
         check_keys(raw, value)
     return value
 
@@ -140,30 +140,31 @@ def check_complexity(raw: bytes) -> None:
             raise RequestProblem("body_too_large", f"the body may hold {limit} {what}, found {found}")
 
 
-def expected_colons(value: Any) -> int:
-    """Colons in the text of a JSON value that has no duplicate keys, escapes or colons in keys.
+def key_marks(raw: bytes) -> int:
+    """Occurrences of ``":`` in a JSON text without white space: one for each key, and for each text that begins so."""
+    return raw.translate(None, b" \n\t\r").count(b'":')
 
-    A duplicate key makes the text hold more. Lists that begin with a scalar are taken for lists of scalars; where that
-    is wrong, the text holds more, too, and `check_keys` looks closer. So no duplicate can hide.
+
+def keys_in(value: Any) -> int:
+    """Keys of a JSON value, as many as `key_marks` in a text without duplicates and escapes.
+
+    A duplicate makes the text hold more. So does a text that begins with a colon, and so do objects in a list that
+    begins with a scalar, which is not searched: `check_keys` then looks closer. No duplicate can hide.
     """
     count = 0
     stack = [value]
     while stack:
         item = stack.pop()
         if type(item) is dict:
-            _check_width(item)
-            count += len(item)
-            children: Any = item.values()
-        elif type(item) is list:
-            children = item
-        else:
-            continue
-        for child in children:
-            kind = type(child)
-            if kind is str:
-                count += child.count(":")
-            elif kind is dict or (kind is list and child and type(child[0]) in _CONTAINERS):
-                stack.append(child)
+            width = len(item)
+            if width > MAX_KEYS_PER_OBJECT:
+                raise _too_wide(width)
+            count += width
+            for child in item.values():
+                if type(child) is dict or type(child) is list:
+                    stack.append(child)
+        elif type(item) is list and item and type(item[0]) in _CONTAINERS:
+            stack += item
     return count
 
 
@@ -181,16 +182,16 @@ def objects_in(value: Any) -> Iterator[dict[str, Any]]:
     while stack:
         item = stack.pop()
         if type(item) is dict:
-            _check_width(item)
+            if len(item) > MAX_KEYS_PER_OBJECT:
+                raise _too_wide(len(item))
             yield item
             stack.extend(item.values())
         elif type(item) is list and not _CONTAINERS.isdisjoint(map(type, item)):
             stack.extend(child for child in item if type(child) in _CONTAINERS)
 
 
-def _check_width(item: dict[str, Any]) -> None:
-    if len(item) > MAX_KEYS_PER_OBJECT:
-        raise RequestProblem("body_too_large", f"an object may hold {MAX_KEYS_PER_OBJECT} keys, found {len(item)}")
+def _too_wide(width: int) -> RequestProblem:
+    return RequestProblem("body_too_large", f"an object may hold {MAX_KEYS_PER_OBJECT} keys, found {width}")
 
 
 def colons_outside_strings(raw: bytes) -> int:

@@ -10,7 +10,7 @@ from app.container import Container
 from app.errors import install
 from app.lifespan import lifespan
 from app.middleware import Edge
-from app.routes import ROUTERS
+from app.routes import ROUTES
 from app.settings import Settings
 from app.telemetry import Telemetry
 from app.version import ENGINE_VERSION
@@ -37,8 +37,7 @@ def create_app(settings: Settings, container: Container | None = None) -> FastAP
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.settings, app.state.container, app.state.telemetry = settings, container, Telemetry()
-    # Not include_router: the routes take raw requests and need nothing of the application, so one flat list will do.
-    app.router.routes.extend(route for router in ROUTERS for route in router.routes)
+    app.router.routes.extend(ROUTES)
     install(app)
     app.add_middleware(Edge, settings=settings, telemetry=app.state.telemetry)
     return app

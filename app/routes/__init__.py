@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from starlette.routing import Route
 
 from app.routes import docs, evaluations, health, history, instruments, reference, volatility
 
-ROUTERS: tuple[APIRouter, ...] = (
-    evaluations.router,
-    history.router,
-    volatility.router,
-    instruments.router,
-    reference.router,
-    health.router,
-    docs.router,
+ROUTES: tuple[Route, ...] = (
+    *evaluations.ROUTES,
+    *history.ROUTES,
+    *volatility.ROUTES,
+    *instruments.ROUTES,
+    *reference.ROUTES,
+    *health.ROUTES,
+    *docs.ROUTES,
 )

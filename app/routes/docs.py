@@ -7,12 +7,12 @@ from functools import cache
 from importlib.resources import files
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.openapi import openapi_document
 from app.problems import RequestProblem
+from app.routes.routing import route
 
-router = APIRouter(include_in_schema=False)
 POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
@@ -42,19 +42,16 @@ def _send(request: Request, name: str, cache_control: str) -> Response:
     return Response(content, headers=headers, media_type=MEDIA_TYPES[name.rpartition(".")[2]])
 
 
-@router.get("/openapi.json")
-async def read_openapi() -> Response:
+async def read_openapi(request: Request) -> Response:
     """The contract."""
     return Response(_document(), media_type="application/json")
 
 
-@router.get("/docs")
 async def read_docs(request: Request) -> Response:
     """The explorer."""
     return _send(request, "docs.html", "no-cache")
 
 
-@router.get("/docs/{name}")
 async def read_docs_file(request: Request) -> Response:
     """A file of the explorer."""
     name = request.path_params["name"]
@@ -63,7 +60,14 @@ async def read_docs_file(request: Request) -> Response:
     return _send(request, name, "public, max-age=3600")
 
 
-@router.get("/favicon.ico")
 async def read_favicon(request: Request) -> Response:
     """Icon that browsers ask for."""
     return _send(request, "favicon-32x32.png", "public, max-age=86400")
+
+
+ROUTES = (
+    route("GET", "/openapi.json", read_openapi),
+    route("GET", "/docs", read_docs),
+    route("GET", "/docs/{name}", read_docs_file),
+    route("GET", "/favicon.ico", read_favicon),
+)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.deps import container_of
 from app.routes.reply import reply_json
+from app.routes.routing import route
 from app.telemetry import CONTENT_TYPE
 from app.usecases.discover import log_size, readiness
 
-router = APIRouter()
 
-
-@router.get("/livez")
-async def check_live() -> Response:
+async def check_live(request: Request) -> Response:
     """The process answers; no store is asked."""
     return reply_json({"status": "live"})
 
 
-@router.get("/readyz")
 async def check_ready(request: Request) -> Response:
     """Whether requests can be answered."""
     report = await readiness(container_of(request))
@@ -27,7 +24,6 @@ async def check_ready(request: Request) -> Response:
     return reply_json(report, 503 if report["status"] == "unavailable" else 200)
 
 
-@router.get("/metrics")
 async def read_metrics(request: Request) -> Response:
     """Metrics in the text format of Prometheus."""
     telemetry = request.app.state.telemetry
@@ -36,3 +32,10 @@ async def read_metrics(request: Request) -> Response:
     if entries is not None:
         telemetry.log_size(entries)
     return Response(telemetry.render(), media_type=CONTENT_TYPE)
+
+
+ROUTES = (
+    route("GET", "/livez", check_live),
+    route("GET", "/readyz", check_ready),
+    route("GET", "/metrics", read_metrics),
+)

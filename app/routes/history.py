@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.convertors import Convertor, register_url_convertor
 
 from app.deps import container_of, read_query
 from app.routes.reply import reply
+from app.routes.routing import route
 from app.usecases import read_evaluations as history
 from models.api.query import EntriesParameters, EvaluationsParameters, NoParameters
 
@@ -23,32 +24,35 @@ class _EvaluationId(Convertor[str]):
 
 
 register_url_convertor("evaluation_id", _EvaluationId())
-router = APIRouter()
 
 
-@router.get("/v1/evaluations")
 async def list_evaluations(request: Request) -> Response:
     """Page of decisions."""
     query = history.EntryQuery(**read_query(request, EvaluationsParameters).model_dump())
     return reply(request, await history.list_evaluations(container_of(request), query))
 
 
-@router.get("/v1/audit/entries")
 async def list_audit_entries(request: Request) -> Response:
     """Page of the audit log."""
     query = history.EntryQuery(**read_query(request, EntriesParameters).model_dump())
     return reply(request, await history.list_audit_entries(container_of(request), query))
 
 
-@router.post("/v1/evaluations/{evaluation_id:evaluation_id}:replay")
 async def replay_evaluation(request: Request) -> Response:
     """Compute a decision again and compare."""
     read_query(request, NoParameters)
     return reply(request, await history.replay_evaluation(container_of(request), request.path_params["evaluation_id"]))
 
 
-@router.get("/v1/evaluations/{evaluation_id:evaluation_id}")
 async def read_evaluation(request: Request) -> Response:
     """A recorded answer."""
     read_query(request, NoParameters)
     return reply(request, await history.read_evaluation(container_of(request), request.path_params["evaluation_id"]))
+
+
+ROUTES = (
+    route("GET", "/v1/evaluations", list_evaluations),
+    route("GET", "/v1/audit/entries", list_audit_entries),
+    route("POST", "/v1/evaluations/{evaluation_id:evaluation_id}:replay", replay_evaluation),
+    route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}", read_evaluation),
+)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.deps import container_of, cursor_errors, read_call, read_query
 from app.routes.reply import reply
+from app.routes.routing import route
 from app.usecases import instruments as register
 from models.api.query import NoParameters, PageParameters
 
-router = APIRouter()
 
-
-@router.get("/v1/instruments")
 async def list_instruments(request: Request) -> Response:
     """Page of instruments."""
     page = read_query(request, PageParameters)
@@ -20,8 +18,13 @@ async def list_instruments(request: Request) -> Response:
         return reply(request, await register.list_instruments(container_of(request), page.after, page.limit))
 
 
-@router.put("/v1/instruments")
 async def register_instruments(request: Request) -> Response:
     """Create or replace instruments."""
     read_query(request, NoParameters)
     return reply(request, await register.put_instruments(container_of(request), await read_call(request)))
+
+
+ROUTES = (
+    route("GET", "/v1/instruments", list_instruments),
+    route("PUT", "/v1/instruments", register_instruments),
+)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.deps import container_of, cursor_errors, now, read_call, read_query, timeout_seconds
 from app.routes.reply import reply
+from app.routes.routing import route
 from app.usecases import observe_prices as observations
 from app.usecases import read_volatility as states
 from models.api.query import NoParameters, StateParameters, VolatilityParameters
 
-router = APIRouter()
 
-
-@router.post("/v1/observations")
 async def observe_prices(request: Request) -> Response:
     """Feed closes to the cached states."""
     read_query(request, NoParameters)
     return reply(request, await observations.observe_prices(container_of(request), await read_call(request)))
 
 
-@router.get("/v1/volatility")
 async def read_volatility(request: Request) -> Response:
     """One state, or a page of all."""
     parameters = read_query(request, VolatilityParameters)
@@ -33,7 +30,6 @@ async def read_volatility(request: Request) -> Response:
     return reply(request, await states.read_volatility(container_of(request), states.VolatilityQuery(**named)))
 
 
-@router.delete("/v1/volatility")
 async def reset_volatility(request: Request) -> Response:
     """Forget one state."""
     query = states.VolatilityQuery(**read_query(request, StateParameters).model_dump())
@@ -41,8 +37,15 @@ async def reset_volatility(request: Request) -> Response:
     return reply(request, await states.reset_volatility(container_of(request), query, now(request), seconds))
 
 
-@router.post("/v1/volatility:estimate")
 async def estimate_volatility(request: Request) -> Response:
     """Estimate on a posted series."""
     read_query(request, NoParameters)
     return reply(request, await states.estimate_volatility(container_of(request), await read_call(request)))
+
+
+ROUTES = (
+    route("POST", "/v1/observations", observe_prices),
+    route("GET", "/v1/volatility", read_volatility),
+    route("DELETE", "/v1/volatility", reset_volatility),
+    route("POST", "/v1/volatility:estimate", estimate_volatility),
+)

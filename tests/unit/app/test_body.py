@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.body import check_media, colons_outside_strings, expected_colons, find_duplicate, parse_json, pointer_of
+from app.body import (
+    check_media,
+    colons_outside_strings,
+    find_duplicate,
+    key_marks,
+    keys_in,
+    parse_json,
+    pointer_of,
+)
 from app.limits import MAX_CONTAINERS, MAX_KEYS_PER_OBJECT, MAX_VALUES
 from app.problems import RequestProblem
 
@@ -116,7 +124,19 @@ def test_the_duplicate_is_named(text: str, pointer: str, key: str) -> None:
 
 def test_times_and_symbols_with_colons_need_no_second_look() -> None:
     value = {"as_of": "2026-11-20T00:00:05Z", "rows": [{"symbol": "BTC/USDT:USDT"}], "close": [1.5, 2.0]}
-    assert expected_colons(value) == json.dumps(value).count(":")
+    raw = json.dumps(value).encode()
+    assert keys_in(value) == key_marks(raw) == 4
+
+
+@pytest.mark.parametrize("space", [" ", "\n", "\t", "\r", " \r\n\t "])
+def test_space_before_a_colon_hides_nothing(space: str) -> None:
+    assert parse_json(f'{{"a"{space}: 1, "b": ":"}}'.encode()) == {"a": 1, "b": ":"}
+    assert code_of(f'{{"a": 1, "a": 2, "b"{space}: 3}}'.encode()) == "duplicate_key"
+
+
+def test_a_text_that_begins_with_a_colon_hides_nothing() -> None:
+    assert parse_json(b'{"a": ":", ":": 1}') == {"a": ":", ":": 1}
+    assert code_of(b'{"a": ":", ":": 1, ":": 1}') == "duplicate_key"
 
 
 @pytest.mark.parametrize(
