@@ -165,13 +165,14 @@ async def wire(own_url: str) -> AsyncIterator[PostgresProxy]:
         yield proxy
 
 
-@pytest.mark.parametrize("cut", [Cut.LOSE_ANSWER, Cut.LOSE_COMMIT])
+@pytest.mark.parametrize("cut", [Cut.LOSE_ANSWER, Cut.LOSE_COMMIT, Cut.DELAY_COMMIT])
 async def test_a_commit_in_doubt_is_looked_up_before_anything_else(wire: PostgresProxy, cut: Cut) -> None:
+    """No keys here: they would hide a second write. A look that does not wait for the former commit finds nothing."""
     async with open_database(wire.url) as database:
         log = database.audit
         await log.append(record(), timeout=SECONDS)
         wire.cut = cut
-        calls = [asyncio.create_task(log.append(record(idempotency=key(f"k{n}")), timeout=SECONDS)) for n in range(5)]
+        calls = [asyncio.create_task(log.append(record(), timeout=SECONDS)) for _ in range(5)]
         await until(lambda: wire.cuts > 0)
         wire.blocked = False
         assert {(await call).index for call in calls} == set(range(1, 6))

@@ -8,6 +8,7 @@ from enum import Enum
 from urllib.parse import urlsplit
 
 COMMIT = b"COMMIT\0"
+DELAY_SECONDS = 0.5
 
 
 class Cut(Enum):
@@ -16,6 +17,7 @@ class Cut(Enum):
     NOTHING = "it passes"
     LOSE_ANSWER = "the server gets it, the client never hears of it"
     LOSE_COMMIT = "the server never gets it"
+    DELAY_COMMIT = "the client is cut off at once, the server gets it half a second later"
 
 
 class PostgresProxy:
@@ -75,9 +77,12 @@ class PostgresProxy:
         while data := await reader.read(65_536):
             cut, hit = self.cut, COMMIT in data
             if hit and cut is not Cut.NOTHING:
-                self.cut, self.cuts, self.blocked = Cut.NOTHING, self.cuts + 1, True
-                if cut is Cut.LOSE_ANSWER:
-                    answers.cancel()
+                self.cut, self.cuts, self.blocked = Cut.NOTHING, self.cuts + 1, cut is not Cut.DELAY_COMMIT
+                answers.cancel()
+                if cut is Cut.DELAY_COMMIT:
+                    client.transport.abort()
+                    await asyncio.sleep(DELAY_SECONDS)
+                if cut is not Cut.LOSE_COMMIT:
                     server.write(data)
                     await server.drain()
                 client.transport.abort()
