@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import asyncpg
 
 from app.adapters import postgres_audit, sqlite_audit
-from app.adapters.database_url import PostgresUrl, SqliteUrl, parse_database_url
+from app.adapters.database_url import DatabaseUnreachable, PostgresUrl, SqliteUrl, parse_database_url, redact
 from app.adapters.file_lock import file_lock
 from app.adapters.postgres_audit import PostgresAuditLog, durability_warnings
-from app.adapters.postgres_connection import CONNECTION_ERRORS, PostgresReaders, unavailable
+from app.adapters.postgres_connection import CONNECTION_ERRORS, PostgresReaders
 from app.adapters.postgres_instruments import PostgresInstruments
 from app.adapters.postgres_writer import PostgresWriter
-from app.adapters.schema import DatabaseUnreachable, require_schema
+from app.adapters.schema import require_schema
 from app.adapters.sqlite_audit import SqliteAuditLog
 from app.adapters.sqlite_connection import SqliteReaders
 from app.adapters.sqlite_instruments import SqliteInstruments
@@ -81,7 +81,7 @@ async def _open_postgres(target: PostgresUrl) -> AsyncIterator[Database]:
     try:
         readers = await PostgresReaders.open(target)
     except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-        raise DatabaseUnreachable(f"{target}: {unavailable(error)}") from None
+        raise DatabaseUnreachable(f"{target}: {redact(str(error)) or type(error).__name__}") from None
     writer = PostgresWriter(target, postgres_audit.write_entries, postgres_audit.any_written)
     try:
         warnings = await durability_warnings(readers)

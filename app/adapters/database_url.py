@@ -15,6 +15,10 @@ class InvalidDatabaseUrl(ValueError):
     """The URL names no store that this program knows. The text holds no password."""
 
 
+class DatabaseUnreachable(Exception):
+    """The database did not answer, or is somebody else's. For the operator; the text holds no password."""
+
+
 @dataclass(frozen=True, slots=True)
 class SqliteUrl:
     """Embedded store in one file."""

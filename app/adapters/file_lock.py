@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from app.adapters.database_url import DatabaseUnreachable
 
-class DatabaseInUse(Exception):
+
+class DatabaseInUse(DatabaseUnreachable):
     """Another process holds the database file."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from app.adapters.database_url import PostgresUrl, redact
+from app.adapters.database_url import PostgresUrl
 from app.ports import AuditUnavailable
 
 CONNECT_SECONDS = 2.0
@@ -62,9 +62,18 @@ async def connect(target: PostgresUrl) -> asyncpg.Connection:
     return await asyncpg.connect(target.dsn, timeout=CONNECT_SECONDS, server_settings=SERVER_SETTINGS)
 
 
+_REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((asyncpg.InsufficientResourcesError,), "is out of room or connections"),
+    ((asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError), "does not let this service in"),
+    ((TimeoutError, asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError), "did not answer in time"),
+    (CONNECTION_ERRORS, "cannot be reached"),
+)
+
+
 def unavailable(error: BaseException) -> AuditUnavailable:
-    """Refusal that names the error, without a password."""
-    return AuditUnavailable(f"PostgreSQL: {redact(str(error)) or type(error).__name__}")
+    """Refusal for a client: the kind of failure, no address, no name, no content. The log has the rest."""
+    reason = next((text for kinds, text in _REASONS if isinstance(error, kinds)), "refused the operation")
+    return AuditUnavailable(f"the audit database {reason}")
 
 
 class PostgresReaders:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import asyncpg
 
 from app.adapters.audit_batch import MAX_BATCH, MAX_QUEUE, Entry, Pending, Placement, Verdict, encode_all, resolve_all
-from app.adapters.database_url import PostgresUrl
+from app.adapters.database_url import PostgresUrl, redact
 from app.adapters.postgres_connection import CONNECTION_ERRORS, connect, unavailable
 from app.ports import AuditRecord, AuditUnavailable, Outcome
 
@@ -64,7 +64,7 @@ class PostgresWriter:
         self._connection: asyncpg.Connection | None = None
         self._queue: deque[Pending] = deque()
         self._wake = asyncio.Event()
-        self._closing = False
+        self._closing = self._away = False
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="audit-encoder")
         self._task = asyncio.create_task(self._run(), name="postgres-writer")
 
@@ -213,6 +213,9 @@ class PostgresWriter:
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self._target)
+            if self._away:
+                self._away = False
+                logger.warning("the audit database is back")
         return self._connection
 
     def _drop(self) -> None:
@@ -223,6 +226,9 @@ class PostgresWriter:
 
     async def _outage(self, error: BaseException) -> None:
         """Refuse all that waits at once: nothing of it was written. Then leave the server a moment."""
+        if not self._away:
+            self._away = True
+            logger.warning("the audit database is away: %s: %s", type(error).__name__, redact(str(error)))
         self._reject_queued(unavailable(error))
         await asyncio.sleep(RETRY_SECONDS)
 

@@ -20,7 +20,7 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.adapters.database_url import PostgresUrl, SqliteUrl, parse_database_url, redact
+from app.adapters.database_url import DatabaseUnreachable, PostgresUrl, SqliteUrl, parse_database_url, redact
 from app.adapters.file_lock import file_lock
 
 T = TypeVar("T")
@@ -59,10 +59,6 @@ class SchemaMismatch(Exception):
 
 class MigrationFailed(SchemaMismatch):
     """A migration stopped and was rolled back: the schema is as it was."""
-
-
-class DatabaseUnreachable(Exception):
-    """The database did not answer. The text holds no password."""
 
 
 def schema_state(url: str) -> SchemaState:

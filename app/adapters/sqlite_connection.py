@@ -72,7 +72,7 @@ class SqliteReaders:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._call, query)
         except sqlite3.Error as error:
-            raise AuditUnavailable(f"SQLite: {error}") from error
+            raise AuditUnavailable(f"the audit database refused: {error}") from error
 
     def _call(self, query: Callable[[sqlite3.Connection], T]) -> T:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)

@@ -156,7 +156,9 @@ def _finish(done: asyncio.Future[Exception | None], result: Exception | None) ->
 
 def _unavailable(error: Exception) -> AuditUnavailable:
     logger.error("the embedded store refused a write", exc_info=error)
-    return AuditUnavailable(f"SQLite: {error}", Outcome.UNKNOWN if _in_doubt(error) else Outcome.REJECTED)
+    return AuditUnavailable(
+        f"the audit database refused: {error}", Outcome.UNKNOWN if _in_doubt(error) else Outcome.REJECTED
+    )
 
 
 def _in_doubt(error: Exception) -> bool:

@@ -81,14 +81,14 @@ def migrate_command(
     - `trimtab migrate --database-url postgresql://risk@db/risk`
     """
     with reporting(as_json):
-        from app.adapters.database_url import redact
-        from app.adapters.schema import DatabaseUnreachable, SchemaMismatch, migrate
+        from app.adapters.database_url import DatabaseUnreachable, redact
+        from app.adapters.schema import SchemaMismatch, migrate
 
         url = settings_of({"DATABASE_URL": database_url}).audit_url
         try:
             before = migrate(url)
         except DatabaseUnreachable as error:
-            raise Failure(ExitCode.UNAVAILABLE, "The database does not answer", str(error)) from None
+            raise Failure(ExitCode.UNAVAILABLE, "The database cannot be used", str(error)) from None
         except SchemaMismatch as error:
             raise Failure(ExitCode.REFUSED, "The schema cannot be migrated", str(error)) from None
         if as_json:

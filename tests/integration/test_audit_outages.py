@@ -217,3 +217,22 @@ async def test_what_queues_during_an_outage_is_refused_not_left_waiting(wire: Po
         wire.blocked = False
         assert await first == Appended(1)
         assert await log.size() == 2
+
+
+async def test_what_a_client_is_told_names_no_address(
+    own_server: embedded_servers.PostgresServer, own_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_database(own_url) as database:
+        own_server.kill()
+        error = await refused(database.audit)
+        with pytest.raises(AuditUnavailable) as read:
+            await database.audit.size()
+        own_server.start()
+        await recovered(database.audit)
+    assert error.detail == read.value.detail == "the audit database cannot be reached"
+    messages = [entry.getMessage() for entry in caplog.records if entry.name == "app.adapters.postgres_writer"]
+    assert [message.split(":")[0] for message in messages] == [
+        "the audit database is away",
+        "the audit database is back",
+    ]
+    assert own_server.password not in caplog.text

@@ -15,10 +15,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from app.adapters.database import open_database
-from app.adapters.database_url import PostgresUrl, SqliteUrl, parse_database_url
+from app.adapters.database_url import DatabaseUnreachable, PostgresUrl, SqliteUrl, parse_database_url
 from app.adapters.file_lock import DatabaseInUse
 from app.adapters.schema import (
-    DatabaseUnreachable,
     MigrationFailed,
     SchemaMismatch,
     SchemaStatus,
