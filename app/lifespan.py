@@ -11,14 +11,19 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from app.adapters.database import open_database
+from app.adapters.database_url import DatabaseUnreachable, InvalidDatabaseUrl
+from app.adapters.file_lock import DatabaseInUse
 from app.adapters.memory_volatility import MemoryVolatilityStore
 from app.adapters.redis_volatility import open_redis_volatility
+from app.adapters.schema import SchemaMismatch
 from app.adapters.system_clock import SystemClock
 from app.container import Container
-from app.ports import VolatilityStore
+from app.ports import StateUnavailable, VolatilityStore
 from app.settings import Settings
 from app.version import ENGINE_VERSION
 
+REFUSALS = (SchemaMismatch, DatabaseUnreachable, DatabaseInUse, InvalidDatabaseUrl, StateUnavailable, OSError)
+"""Reasons not to start that the operator can mend: their text says it all, so no traceback is shown."""
 _LOGGER = logging.getLogger("trimtab")
 
 
@@ -56,8 +61,12 @@ async def _open_states(url: str | None) -> AsyncIterator[VolatilityStore]:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Start-up and end of a process; a container that was given stays its owner's."""
     async with contextlib.AsyncExitStack() as stack:
-        if getattr(app.state, "container", None) is None:
-            app.state.container = await stack.enter_async_context(open_container(app.state.settings))
+        if app.state.container is None:
+            try:
+                app.state.container = await stack.enter_async_context(open_container(app.state.settings))
+            except REFUSALS as error:
+                app.state.refusal = f"cannot start: {error}"
+                raise
         watch = asyncio.create_task(app.state.telemetry.watch_loop())
         stack.callback(watch.cancel)
         for line in banner(app.state.container):

@@ -56,6 +56,9 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, _Briefly(scope, send))
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -103,6 +106,21 @@ class Edge:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in METHODS else "other"
         self.telemetry.request(route, method, status or 499, scope.get(CODE_KEY, ""), seconds)
+
+
+class _Briefly:
+    """`send` of the lifespan that gives the reason not to start, where there is one, instead of a traceback."""
+
+    __slots__ = ("scope", "send")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.scope, self.send = scope, send
+
+    async def __call__(self, message: Message) -> None:
+        refusal = self.scope["app"].state.refusal
+        if message["type"] == "lifespan.startup.failed" and refusal is not None:
+            message = {**message, "message": refusal}
+        await self.send(message)
 
 
 def check_head(scope: Scope) -> RequestProblem | None:
