@@ -15,7 +15,6 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from app.operations import REQUEST_MODELS
@@ -142,11 +141,6 @@ def _known(request: Request, error: RequestProblem) -> RequestProblem:
     return error
 
 
-def _gone(request: Request, error: ClientDisconnect) -> RequestProblem:
-    # Nobody reads this answer; it keeps the disconnect out of the log of failures.
-    return RequestProblem("body_timeout", "the client went away")
-
-
 def _http(request: Request, error: HTTPException) -> RequestProblem:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = ", ".join(allowed_methods(request))
@@ -178,6 +172,5 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     IdempotencyMismatch: _mismatch,
     UnknownEntry: _unknown,
     NotReplayable: _fact,
-    ClientDisconnect: _gone,
     HTTPException: _http,
 }

@@ -11,6 +11,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from starlette.requests import ClientDisconnect
+
 from app.errors import CODE_KEY, REQUEST_ID_KEY, internal_error, respond
 from app.limits import MAX_HEAD_BYTES, MAX_URL_BYTES
 from app.problems import BrokenRule, RequestProblem
@@ -80,6 +82,8 @@ class Edge:
                 await respond(scope, problem)(scope, receive, send_with_headers)
             else:
                 await self.app(scope, _Capped(scope["headers"], receive, self.max_body_bytes), send_with_headers)
+        except ClientDisconnect:
+            pass  # nobody waits for an answer; counted as 499
         except Exception as error:  # the last resort: nothing else may answer 500
             if status:
                 raise

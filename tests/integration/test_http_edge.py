@@ -309,3 +309,19 @@ async def test_a_head_that_does_not_arrive_is_given_up(tmp_path: Path, monkeypat
 
             assert await asyncio.to_thread(hang) == b""
         assert (await service.send(raw_request("GET", "/livez")))[0] == 200
+
+
+async def test_a_client_that_goes_away_is_no_failure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with listening(Settings(port=0, data_dir=tmp_path)) as service:
+
+        def leave() -> None:
+            with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+                head = "POST /v1/evaluations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+                connection.sendall((head + "Content-Length: 100\r\n\r\n{").encode())
+
+        line = b'http_requests_total{code="",method="POST",route="/v1/evaluations",status="499"} 1.0'
+        await asyncio.to_thread(leave)
+        async with asyncio.timeout(20):
+            while line not in (await service.send(raw_request("GET", "/metrics", headers=())))[2]:
+                pass
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
