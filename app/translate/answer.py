@@ -137,8 +137,11 @@ def _target_detail(out: dict[str, Any], inputs: EvaluationInputs, result: Evalua
         if target.target is not None:
             contracts = float(target.target)
             out["target_contracts"] = plain(target.target)
-            out["target_base"] = decimal_text(contracts * row.instrument.base_per_contract(row.price.value))
-            out["target_notional"] = money(contracts * float(result.columns.unit_value[index]))
+            notional = money(contracts * float(result.columns.unit_value[index]))
+            if row.instrument.kind is not Kind.QUANTO:
+                out["target_base"] = decimal_text(contracts * row.instrument.base_per_contract(row.price.value))
+            if notional is not None:
+                out["target_notional"] = notional
     long, short = (result.capacity.long[index], result.capacity.short[index]) if result.capacity else (None, None)
     if long is not None and short is not None:
         out["capacity"] = {
@@ -232,6 +235,8 @@ def order_rows(inputs: EvaluationInputs, orders: Sequence[Order]) -> list[dict[s
             out["venue"] = row.venue
         if row.account_id:
             out["account_id"] = row.account_id
+        if row.position_side:
+            out["position_side"] = row.position_side
         out["side"] = "buy" if order.contracts > 0 else "sell"
         out["quantity"], out["quantity_unit"], out["contracts"] = plain(in_unit(row, size)), row.unit, plain(size)
         out["reduce_only"], out["limit_price"] = order.reduce_only, plain(order.limit_price)
@@ -257,7 +262,7 @@ def margin_block(inputs: EvaluationInputs, figures: MarginFigures) -> dict[str, 
 
 
 def _position_margin(row: Row, figures: MarginFigures, index: int) -> dict[str, Any]:
-    out = {key: value for key, value in identity(row).items() if key != "position_side"}
+    out = identity(row)
     out["initial"], out["maintenance"] = money(float(figures.initial[index])), money(float(figures.maintenance[index]))
     out["rate_initial"], out["method_used"] = stat(float(figures.rate_initial[index])), figures.method_used[index]
     venue = figures.venue_maintenance[index]

@@ -18,7 +18,10 @@ def policy_fields(policy: Policy) -> dict[str, Any]:
 
 
 def _block(value: Any) -> Any:
-    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    fields = dataclasses.asdict(value)
+    return {key: item + 0.0 if isinstance(item, float) else item for key, item in fields.items()}
 
 
 @lru_cache(maxsize=1024)

@@ -69,21 +69,25 @@ class RowKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StateNeed:
-    """Market key whose cached state is needed, with the venue under which to look first."""
+    """Market whose cached state is needed, with the venue under which to look first."""
 
     market_key: str
+    symbol: str
     venue: str | None
 
 
-def row_keys(request: SnapshotIn, described: Mapping[InstrumentKey, Instrument]) -> list[RowKey]:
-    """Rows of a request: its positions, then signals without a position, else series that are no underlying of a
-    row.
+def row_keys(
+    request: SnapshotIn, described: Mapping[InstrumentKey, Instrument], hedge_symbol: str | None = None
+) -> list[RowKey]:
+    """Rows of a request: its positions, signals without a position, else series that are no underlying of a row; and
+    the instrument that hedges.
     """
     keys = {RowKey(row.symbol, row.venue, row.account_id, row.position_side): None for row in request.positions}
-    held = {key.symbol for key in keys}
     for signal in request.signals or ():
-        if signal.symbol not in held:
+        if not any(answers(signal, key) for key in keys):
             keys.setdefault(RowKey(signal.symbol, signal.venue, signal.account_id))
+    if hedge_symbol is not None and all(key.symbol != hedge_symbol for key in keys):
+        keys.setdefault(RowKey(hedge_symbol))
     taken = {key.symbol for key in keys}
     taken |= {
         instrument.underlying
@@ -97,6 +101,12 @@ def row_keys(request: SnapshotIn, described: Mapping[InstrumentKey, Instrument])
     return list(keys)
 
 
+def answers(signal: SignalIn, key: RowKey) -> bool:
+    """Whether a signal speaks of a row: same symbol, and no other venue or account."""
+    same = signal.symbol == key.symbol and signal.venue in (None, key.venue)
+    return same and signal.account_id in (None, key.account_id)
+
+
 def describe_instruments(
     request: SnapshotIn, registered: Mapping[InstrumentKey, Instrument]
 ) -> dict[InstrumentKey, Instrument]:
@@ -104,22 +114,26 @@ def describe_instruments(
     return {**registered, **by_key(request.instruments)} if registered else by_key(request.instruments)
 
 
-def market_key(symbol: str, instrument: Instrument | None, series: Mapping[str, object]) -> str:
-    """Series that carries a row's volatility: its own where there is one, else its underlying's."""
-    if symbol in series or instrument is None or instrument.underlying is None:
-        return symbol
-    return instrument.underlying
+def market_key(
+    symbol: str, venue: str | None, instrument: Instrument | None, series: Mapping[str, object]
+) -> tuple[str, str]:
+    """(key, symbol) of what carries a row's volatility: its own series or its underlying's, else the venue's state."""
+    own = symbol in series or instrument is None or instrument.underlying is None
+    name = symbol if own or instrument is None or instrument.underlying is None else instrument.underlying
+    return (name if name in series or venue is None else f"{name}@{venue}"), name
 
 
-def states_needed(request: SnapshotIn, registered: Mapping[InstrumentKey, Instrument]) -> list[StateNeed]:
-    """Market keys without a series in the request."""
+def states_needed(
+    request: SnapshotIn, registered: Mapping[InstrumentKey, Instrument], hedge_symbol: str | None = None
+) -> list[StateNeed]:
+    """Markets without a series in the request."""
     described = describe_instruments(request, registered)
-    series = {item.symbol for item in request.series}
+    series = dict.fromkeys(item.symbol for item in request.series)
     needs: dict[str, StateNeed] = {}
-    for key in row_keys(request, described):
-        name = market_key(key.symbol, find(described, key.venue, key.symbol), dict.fromkeys(series))
+    for row in row_keys(request, described, hedge_symbol):
+        key, name = market_key(row.symbol, row.venue, find(described, row.venue, row.symbol), series)
         if name not in series:
-            needs.setdefault(name, StateNeed(name, key.venue))
+            needs.setdefault(key, StateNeed(key, name, row.venue))
     return list(needs.values())
 
 
@@ -142,9 +156,8 @@ def translate(
     as_of = event_time(request, received_at, notes)
     described = describe_instruments(request, registered)
     series = {item.symbol: series_input(item, index, as_of, notes) for index, item in enumerate(request.series)}
-    keys = row_keys(request, described)
-    if hedge_symbol is not None and all(key.symbol != hedge_symbol for key in keys):
-        keys.append(RowKey(hedge_symbol))
+    keys = row_keys(request, described, hedge_symbol)
+    check_times(request, as_of, notes)
     builder = _RowBuilder(request, described, series, states, as_of, notes)
     rows = tuple(builder.row(key) for key in keys)
     builder.summarise()
@@ -153,6 +166,18 @@ def translate(
             "/interval", DEFAULT_INTERVAL, "cached volatility states of daily bars are used where no series is sent"
         )
     return Snapshot(as_of, account(request), rows, series, notes)
+
+
+def check_times(request: SnapshotIn, as_of: datetime, notes: Notes) -> None:
+    """Marks and signals of the future are refused; a half-life without a time is read as starting now."""
+    times = [(f"marks.{index}.as_of", row.as_of) for index, row in enumerate(request.marks)]
+    times += [(f"signals.{index}.as_of", row.as_of) for index, row in enumerate(request.signals or ())]
+    for pointer, moment in times:
+        if moment is not None and moment > as_of + CLOCK_SKEW:
+            raise InvalidInput(pointer, f"must not lie after as_of ({as_of.isoformat()})", moment.isoformat())
+    ageless = [row.symbol for row in request.signals or () if row.half_life is not None and row.as_of is None]
+    if ageless:
+        notes.assume("/signals", "as_of of the request", f"for {names(ageless)}: a half_life without as_of starts now")
 
 
 def event_time(request: SnapshotIn, received_at: datetime, notes: Notes) -> datetime:
@@ -285,12 +310,18 @@ class _RowBuilder:
         position = self.positions.get(key)
         found = find(self.described, key.venue, key.symbol)
         instrument = found or assumed_instrument(key.symbol)
-        name = market_key(key.symbol, found, self.series)
-        price = self.price(key, position, name)
+        name, market = market_key(key.symbol, key.venue, found, self.series)
+        price = self.price(key, position, name, own=market == key.symbol)
         problem, detail = self.problem(key, found, instrument, price)
         fx = self.rate(instrument)
         if problem is None and fx is None:
-            problem, detail = Reason.FX_REQUIRED, fx_text(instrument.quote_currency, self.request.account.currency)
+            problem, detail = (
+                Reason.FX_REQUIRED,
+                fx_text(
+                    instrument.settle_currency if instrument.kind is Kind.QUANTO else instrument.quote_currency,
+                    self.request.account.currency,
+                ),
+            )
         if found is None and problem is not Reason.INSTRUMENT_REQUIRED:
             self.assumed.append(key.symbol)
         unit = QuantityUnit(position.quantity_unit) if position and position.quantity_unit else instrument.quantity_unit
@@ -313,17 +344,18 @@ class _RowBuilder:
             **_extras(position, self.forward(position, instrument)),
         )
 
-    def price(self, key: RowKey, position: PositionIn | None, name: str) -> PriceUsed | None:
+    def price(self, key: RowKey, position: PositionIn | None, name: str, *, own: bool) -> PriceUsed | None:
         """Mark of the position, else of marks[], else the last close of the row's own market."""
         if position is not None and position.mark_price is not None:
             value = float(position.mark_price)
-            self._compare_with_close(key, name, value)
+            if own:
+                self._compare_with_close(key, name, value)
             return PriceUsed(value, "position", None)
         mark = self.marks.get(key.symbol)
         if mark is not None:
             age = (self.as_of - mark.as_of).total_seconds() if mark.as_of else None
             return PriceUsed(float(mark.price), "marks", age)
-        close = self._close(name) if name == key.symbol else None
+        close = self._close(name) if own else None
         if close is None or not close[0] > 0:
             return None
         self.from_close.append(key.symbol)
@@ -339,7 +371,7 @@ class _RowBuilder:
         return None
 
     def _compare_with_close(self, key: RowKey, name: str, value: float) -> None:
-        close = self._close(name) if name == key.symbol else None
+        close = self._close(name)
         if close is not None and close[0] > 0 and abs(value / close[0] - 1.0) > FAR_FROM_CLOSE:
             self.notes.warn(
                 "mark_far_from_close",
@@ -367,6 +399,10 @@ class _RowBuilder:
         """Account currency per unit of quote currency; the quote is taken for the account currency where nothing
         says otherwise.
         """
+        if instrument.kind is Kind.QUANTO:
+            # profit and loss per point is a fixed amount of the settlement currency, whatever the quote is
+            settle = instrument.settle_currency or ""
+            return 1.0 if settle == self.request.account.currency else self.fx.get(settle)
         quote = instrument.quote_currency
         if quote is None:
             self.quote_assumed.append(instrument.symbol)
@@ -375,11 +411,7 @@ class _RowBuilder:
 
     def signal(self, key: RowKey) -> Signal | None:
         """Signal for a row: one for its venue and account, else one for the symbol anywhere."""
-        matching = [
-            item
-            for item in self.signals.get(key.symbol, ())
-            if item.venue in (None, key.venue) and item.account_id in (None, key.account_id)
-        ]
+        matching = [item for item in self.signals.get(key.symbol, ()) if answers(item, key)]
         if not matching:
             return None
         return _signal(max(matching, key=lambda item: (item.venue is not None) + (item.account_id is not None)))
@@ -417,12 +449,6 @@ class _RowBuilder:
                 "/series",
                 "calendar 24/7",
                 f"for {names(self.calendar_assumed)}: volatility is annualised with 365 days",
-            )
-        if self.request.account.collateral and all(key[1] is None for key in self.described):
-            self.notes.assume(
-                "/account/collateral",
-                "base_currency",
-                "collateral delta counts only where an instrument names its base_currency",
             )
 
 

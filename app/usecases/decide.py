@@ -22,6 +22,7 @@ from app.version import ENGINE_VERSION
 from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginRequest
 from services.core.errors import InvalidInput
 from services.core.instrument import Instrument
+from services.core.outcome import Permission
 from services.engine import Evaluation, EvaluationInputs, StateInput, evaluate
 from services.engine.columns import MIN_AGE_SECONDS
 from services.engine.inputs import RecordedCorrelation
@@ -98,7 +99,12 @@ def decide(
         figures=request.options.view == "full" or door is Door.MARGIN,
         historical=(received_at - snapshot.as_of).total_seconds() > max_request_age(snapshot, gathered, policy),
     )
-    return Decision(door, request, snapshot, inputs, evaluate(inputs), received_at, hashlib.sha256(raw).hexdigest())
+    result = evaluate(inputs)
+    if result.market.correlation is None and len(result.market.keys) > 1:
+        snapshot.notes.assume("/policy/correlation", "volatilities add up", result.market.source)
+        if request.options.strict:
+            raise AssumptionsRefused(snapshot.notes.assumptions)
+    return Decision(door, request, snapshot, inputs, result, received_at, hashlib.sha256(raw).hexdigest())
 
 
 def max_request_age(snapshot: Snapshot, gathered: Gathered, policy: Policy) -> float:
@@ -173,7 +179,7 @@ def _warnings(decision: Decision) -> list[dict[str, Any]]:
                 "detail": "a held position has no known volatility: nothing is scaled up",
             }
         )
-    if columns.collateral_uncounted:
+    if columns.collateral_uncounted and decision.inputs.policy.sizing is not None:
         warnings.append(
             {
                 "code": "collateral_uncounted",
@@ -188,7 +194,21 @@ def _warnings(decision: Decision) -> list[dict[str, Any]]:
                 "send initial_margin and maintenance_margin",
             }
         )
+    beyond = open_orders_beyond(decision)
+    if beyond:
+        text = f"open orders of {', '.join(beyond)} would increase what may only be reduced: cancel them"
+        warnings.append({"code": "open_orders", "detail": text})
     return warnings
+
+
+def open_orders_beyond(decision: Decision) -> list[str]:
+    """Symbols whose open orders would increase a position that may only be reduced."""
+    states = decision.result.columns.states
+    return [
+        row.symbol
+        for row, state, target in zip(decision.inputs.rows, states, decision.result.targets, strict=True)
+        if target.permission is not Permission.ANY and abs(state.expected) > abs(state.contracts)
+    ]
 
 
 def state_record(decision: Decision, gathered: Gathered) -> bytes:

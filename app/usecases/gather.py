@@ -32,21 +32,25 @@ async def gather(container: Container, request: AnyRequest) -> Gathered:
     Where every market comes from a cached state, their correlation is read here too: it depends on the states alone and
     changes only when one of them does.
     """
-    registered = await registered_instruments(container, request)
-    needs = states_needed(request, registered)
+    policy = request.policy.resolved()
+    hedge_symbol = policy.hedging.instrument if policy.hedging else None
+    registered = await registered_instruments(container, request, hedge_symbol)
+    needs = states_needed(request, registered, hedge_symbol)
     if not needs:
         return Gathered(registered)
-    policy = request.policy.resolved()
     states = await load_states(container, needs, request.interval or DEFAULT_INTERVAL, policy.estimator)
     correlation = remembered_correlation(states, policy.correlation) if states and not request.series else None
     return Gathered(registered, states, correlation)
 
 
-async def registered_instruments(container: Container, request: SnapshotIn) -> dict[InstrumentKey, Instrument]:
+async def registered_instruments(
+    container: Container, request: SnapshotIn, hedge_symbol: str | None = None
+) -> dict[InstrumentKey, Instrument]:
     """Registered instruments that the request names and does not describe itself."""
     described = {(item.venue, item.symbol) for item in request.instruments}
     wanted = {(row.venue, row.symbol) for row in request.positions}
     wanted |= {(row.venue, row.symbol) for row in request.signals or ()}
+    wanted |= {(None, hedge_symbol)} if hedge_symbol is not None else set()
     wanted |= {(None, symbol) for _, symbol in wanted} | {(None, row.symbol) for row in request.series}
     keys = [(venue or "", symbol) for venue, symbol in wanted - described]
     found = await container.instruments.get_many(TENANT, keys)
@@ -65,7 +69,7 @@ async def load_states(
 ) -> dict[str, StateInput]:
     """States by market key: that of the row's venue, else one kept without a venue; one read for all."""
     bar_seconds = parse_interval(interval)
-    keys = [state_keys(TENANT, need.venue, need.market_key, bar_seconds, estimator) for need in needs]
+    keys = [state_keys(TENANT, need.venue, need.symbol, bar_seconds, estimator) for need in needs]
     flat = [key for candidates in keys for key in candidates]
     loaded = dict(zip(flat, await container.volatility.load(flat), strict=True))
     states: dict[str, StateInput] = {}

@@ -59,7 +59,7 @@ async def read_scalar(
     container: Container, query: ScalarQuery, received_at: datetime, timeout_seconds: float
 ) -> Answer:
     """Scalar of a cached state, audited like every other answer."""
-    states = await load_states(container, [StateNeed(query.symbol, query.venue)], query.interval, Ewma())
+    states = await load_states(container, [StateNeed(query.symbol, query.symbol, query.venue)], query.interval, Ewma())
     evaluation_id = new_id("ev", received_at)
     canonical = query.canonical(query.as_of or received_at)
     body = scalar_response(canonical, states, evaluation_id, received_at)

@@ -131,5 +131,5 @@ Currency = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9.]{1,
 Interval = Annotated[str, Strict(), StringConstraints(pattern=r"^P(?:\d{1,3}[WD]|T\d{1,4}[HMS])$")]
 """Bar length as an ISO 8601 duration of one component: P1D, PT1H, PT5M."""
 
-DecimalText = Annotated[str, WithJsonSchema({"type": "string", "pattern": DECIMAL_PATTERN})]
+DecimalText = Annotated[str, WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"})]
 """Decimal string in an answer."""

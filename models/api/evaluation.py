@@ -214,6 +214,7 @@ class OrderOut(Model):
     symbol: str
     venue: str | None = None
     account_id: str | None = None
+    position_side: str | None = None
     side: Literal["buy", "sell"]
     quantity: DecimalText
     quantity_unit: str
@@ -246,6 +247,7 @@ class PositionMarginOut(Model):
     symbol: str
     venue: str | None = None
     account_id: str | None = None
+    position_side: str | None = None
     initial: DecimalText | None
     maintenance: DecimalText | None
     rate_initial: float | None
@@ -279,7 +281,7 @@ class HedgeOut(Model):
 
     underlying: str
     symbol: str
-    status: Literal["ok", "held", "refused"]
+    status: Literal["ok", "limited", "held", "refused"]
     reason: str
     detail: str | None = None
     trigger: str

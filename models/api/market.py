@@ -112,7 +112,6 @@ class AccountIn(Model):
 
     equity: PlainDecimal = Field(description="Mark-to-market equity in `currency`.")
     currency: Currency = Field(description="Account currency, such as USD.")
-    venue: Name | None = None
     collateral: Annotated[list[CollateralIn], Field(max_length=50, fail_fast=True)] = Field(
         default=[], description="Coin balances behind the equity; their delta counts once per underlying."
     )
@@ -142,7 +141,9 @@ class InstrumentIn(Model):
     quote_currency: Currency | None = Field(None, description="Default: the account currency.")
     settle_currency: Currency | None = None
     contract_multiplier: PositiveDecimal = Field(
-        default=1, validate_default=True, description="Base units per contract; quote value per contract for inverse."
+        default=1,
+        validate_default=True,
+        description="Base units per contract; for inverse its quote value, for quanto settlement currency per point.",
     )
     quantity_unit: Literal["base", "contracts", "quote"] | None = Field(
         None, description="Unit of quantities; default: contracts."
@@ -162,19 +163,25 @@ class InstrumentIn(Model):
     def _complete(self) -> InstrumentIn:
         if self.kind == "option" and (self.strike is None or self.expiry is None or self.right is None):
             raise PydanticCustomError("option_terms", "kind option needs strike, expiry and right")
+        if self.kind == "quanto" and (self.settle_currency is None or self.quantity_unit in ("base", "quote")):
+            text = "kind quanto needs settle_currency, with its rate in fx[], and quantities in contracts"
+            raise PydanticCustomError("quanto_terms", text)
         floors = [tier.floor for tier in self.margin_tiers]
         if floors and (floors[0] != 0 or floors != sorted(set(floors))):
             raise PydanticCustomError("margin_tiers", "margin_tiers must start at floor 0 and rise")
         return self
 
 
+Greek = Annotated[Number, Field(ge=-1e15, le=1e15)]
+
+
 class GreeksIn(Model):
     """Greeks of the whole position, brought by the client."""
 
-    delta: Number = Field(description="Base units of the underlying.")
-    gamma: Number = Field(default=0.0, description="Change of delta per unit of price.")
-    vega: Number = Field(default=0.0, description="Account currency per volatility point.")
-    theta: Number = Field(default=0.0, description="Account currency per day.")
+    delta: Greek = Field(description="Base units of the underlying.")
+    gamma: Greek = Field(default=0.0, description="Change of delta per unit of price.")
+    vega: Greek = Field(default=0.0, description="Account currency per volatility point.")
+    theta: Greek = Field(default=0.0, description="Account currency per day.")
 
 
 class PositionIn(Model):
@@ -184,7 +191,7 @@ class PositionIn(Model):
     quantity: PlainDecimal = Field(description="Signed: negative is short.")
     quantity_unit: Literal["base", "contracts", "quote"] | None = None
     mark_price: PositiveDecimal | None = None
-    entry_price: PositiveDecimal | None = None
+    entry_price: PositiveDecimal | None = Field(None, description="Recorded with the request; no size depends on it.")
     venue: Name | None = None
     account_id: Name | None = None
     position_side: Literal["net", "long", "short"] | None = None

@@ -100,6 +100,17 @@ class Row:
     detail: str = ""
 
     @property
+    def only_side(self) -> int:
+        """+1 or -1 where the row can be on one side only: hedge mode, or a spot asset without leverage; else 0."""
+        if self.position_side in ("long", "short"):
+            return 1 if self.position_side == "long" else -1
+        return 1 if self.instrument.kind is Kind.SPOT and self.instrument.max_leverage is None else 0
+
+    def carries(self, coin: str) -> bool:
+        """Whether this row is a linear exposure to a coin."""
+        return self.instrument.base_currency == coin and self.instrument.kind not in (Kind.OPTION, Kind.QUANTO)
+
+    @property
     def counts_contracts(self) -> bool:
         """Whether the client's quantities are contracts as they stand."""
         whole = self.unit is QuantityUnit.BASE and self.instrument.contract_multiplier == 1.0

@@ -55,6 +55,7 @@ class Reason(StrEnum):
     ZERO_VOLATILITY = "zero_volatility"
     MARGIN_UNMODELLED = "margin_unmodelled"
     GREEKS_UNAVAILABLE = "greeks_unavailable"
+    OPEN_ORDERS = "open_orders"
     EXPIRED = "expired"
     LIMIT = "limit"
 
@@ -80,6 +81,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.ZERO_VOLATILITY: "The forecast volatility is zero: a size cannot be computed from it.",
     Reason.MARGIN_UNMODELLED: "The margin of a held position is neither modelled nor given: increases are blocked.",
     Reason.GREEKS_UNAVAILABLE: "The option lacks an implied volatility and forward, and brings no Greeks of its own.",
+    Reason.OPEN_ORDERS: "Open orders stand beyond the target: cancel them; nothing is traded against an open order.",
     Reason.EXPIRED: "The option has expired.",
     Reason.LIMIT: "A limit of the policy, the account or the instrument cut the size; binding[] names it.",
 }

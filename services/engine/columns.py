@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.core.annualization import SECONDS_PER_YEAR
+from services.core.annualization import SECONDS_PER_DAY, SECONDS_PER_YEAR
 from services.core.book import Account, Row, Signal
 from services.core.explain import Bools, Floats
 from services.core.instrument import Kind, QuantityUnit
@@ -55,10 +55,14 @@ class BookColumns:
 
 def exact_contracts(row: Row, quantity: Decimal) -> Decimal:
     """Contracts of a quantity in the row's unit, in exact decimals."""
-    if row.counts_contracts or row.price is None:
+    if row.counts_contracts:
         return quantity
-    multiplier, price = Decimal(repr(row.instrument.contract_multiplier)), Decimal(repr(row.price.value))
-    inverse = row.instrument.kind is Kind.INVERSE
+    multiplier, inverse = Decimal(repr(row.instrument.contract_multiplier)), row.instrument.kind is Kind.INVERSE
+    if row.unit is (QuantityUnit.QUOTE if inverse else QuantityUnit.BASE):
+        return quantity / multiplier
+    if row.price is None:
+        return quantity
+    price = Decimal(repr(row.price.value))
     if row.unit is QuantityUnit.BASE:
         return quantity * price / multiplier if inverse else quantity / multiplier
     return quantity / multiplier if inverse else quantity / (multiplier * price)
@@ -97,9 +101,11 @@ def row_problem(
     if policy.hedging is not None and policy.hedging.instrument == row.symbol:
         return Reason.HEDGE_INSTRUMENT, ""
     if readout is None:
-        if policy.sizing is not None and "volatility" not in policy.sizing.requires:
-            return None, ""
         refusal = market.refusals.get(row.market_key)
+        if policy.sizing is not None and "volatility" not in policy.sizing.requires:
+            if refusal is not None and refusal.reason in (Reason.INVALID_PRICE, Reason.STALE_PRICE):
+                return refusal.reason, refusal.detail
+            return old_mark(row, max(policy.limits.max_data_age_bars * SECONDS_PER_DAY, MIN_AGE_SECONDS))
         if refusal is not None:
             return refusal.reason, refusal.detail
         others = f" (series were sent for {', '.join(list(inputs.series)[:3])})" if inputs.series else ""
@@ -111,6 +117,11 @@ def row_problem(
     age = (inputs.as_of - readout.last_close_at).total_seconds()
     if age > limit:
         return Reason.STALE_PRICE, f"the last bar closed {age:.0f} s before as_of; the policy allows {limit:.0f} s"
+    return old_mark(row, limit)
+
+
+def old_mark(row: Row, limit: float) -> tuple[Reason | None, str]:
+    """`stale_price` where the mark itself is older than `limit` [s]."""
     if row.price is not None and row.price.age_seconds is not None and row.price.age_seconds > limit:
         return Reason.STALE_PRICE, f"the mark is {row.price.age_seconds:.0f} s old; the policy allows {limit:.0f} s"
     return None, ""
@@ -131,6 +142,8 @@ def row_state(
     if row.signal is not None:
         limit = max_age_seconds(readout, inputs.policy.limits.max_data_age_bars) if readout else float("inf")
         direction, live = effective_direction(row.signal, inputs.as_of, limit)
+        side = row.only_side
+        direction = max(direction, 0.0) if side > 0 else min(direction, 0.0) if side < 0 else direction
     return RowState(contracts, expected, direction if live else 0.0, live, problem, detail, readout, greeks)
 
 
@@ -153,19 +166,21 @@ def book_columns(inputs: EvaluationInputs, market: Market) -> BookColumns:
     known = has & priced & ~option
     delta_weight = option_weights(inputs, states)
     held = contracts != 0.0
-    unknown_option = (
-        option
-        & held
-        & np.array([state.greeks is None or readout is None for state, readout in zip(states, readouts, strict=True)])
-    )
-    collateral, uncounted = collateral_contracts(account, rows, unit_value, priced & ~problem)
+    expired = np.array([row.problem is Reason.EXPIRED for row in rows], dtype=bool)
+    blind = np.array([state.greeks is None or state.readout is None for state in states], dtype=bool)
+    unknown_option = option & held & ~expired & blind
+    live = np.array([state.live for state in states], dtype=bool)
+    sizable = ~problem & priced
+    resized = sizable & (live if inputs.signals_present else expected != 0.0)
+    collateral, uncounted = collateral_contracts(account, rows, unit_value, resized, priced)
+    notional = np.where(priced & ~option, np.abs(expected) * np.where(priced, unit_value, 0.0), 0.0)
     sizing = SizingColumns(
         equity=account.equity,
         current=expected,
         unit_value=np.where(priced, unit_value, 1.0),
         direction=np.array([state.direction for state in states]),
-        live=np.array([state.live for state in states], dtype=bool),
-        sizable=~problem & priced,
+        live=live,
+        sizable=sizable,
         volatility=np.array([readout.volatility if readout else 1.0 for readout in readouts]),
         forecast=np.array([readout.forecast if readout else 1.0 for readout in readouts]),
         calibration=np.array([readout.calibration if readout else 1.0 for readout in readouts]),
@@ -173,6 +188,9 @@ def book_columns(inputs: EvaluationInputs, market: Market) -> BookColumns:
         correlation=market.row_correlation([row.market_key for row in rows]),
         collateral=collateral,
         delta_weight=delta_weight,
+        fixed_notional=notional + np.abs(delta_weight) * account.equity,
+        side=np.array([row.only_side for row in rows], dtype=float),
+        primary=primary_rows(rows, states),
         risk_complete=not bool((held & ~known & ~option).any() or unknown_option.any()),
     )
     return BookColumns(sizing, states, unit_value, contracts, expected, uncounted)
@@ -180,7 +198,7 @@ def book_columns(inputs: EvaluationInputs, market: Market) -> BookColumns:
 
 def unit_value_of(row: Row) -> float:
     """Notional of one contract in the account currency; NaN where price or conversion is missing."""
-    if row.price is None or row.fx is None:
+    if row.price is None or row.fx is None or row.problem is Reason.INSTRUMENT_REQUIRED:
         return float("nan")
     return row.instrument.notional_per_contract(row.price.value) * row.fx
 
@@ -195,26 +213,29 @@ def option_weights(inputs: EvaluationInputs, states: tuple[RowState, ...]) -> Fl
     return weights
 
 
+def primary_rows(rows: tuple[Row, ...], states: tuple[RowState, ...]) -> Bools:
+    """One row of each instrument: of a pair that is held long and short, the one on the side of the signal."""
+    best: dict[tuple[str, str | None, str | None], int] = {}
+    for index, (row, state) in enumerate(zip(rows, states, strict=True)):
+        key = (row.symbol, row.venue, row.account_id)
+        if key not in best or (state.direction != 0.0 and states[best[key]].direction == 0.0):
+            best[key] = index
+    return np.isin(np.arange(len(rows)), list(best.values()))
+
+
 def collateral_contracts(
-    account: Account, rows: tuple[Row, ...], unit_value: Floats, usable: Bools
+    account: Account, rows: tuple[Row, ...], unit_value: Floats, resized: Bools, priced: Bools
 ) -> tuple[Floats, tuple[str, ...]]:
-    """Coin collateral as contracts of the first usable row of that coin, once per underlying; and the coins
-    without such a row.
+    """Coin collateral as contracts of one row of that coin, once per underlying, and the coins without such a row.
+
+    The row is one that will be resized, where there is one: it carries what is missing to the target exposure.
     """
     contracts, uncounted = np.zeros(len(rows)), []
     for balance in account.collateral:
         if balance.asset == account.currency or balance.amount == 0.0:
             continue
-        place = next(
-            (
-                i
-                for i, row in enumerate(rows)
-                if usable[i]
-                and row.instrument.base_currency == balance.asset
-                and row.instrument.kind is not Kind.OPTION
-            ),
-            None,
-        )
+        places = [i for i in np.flatnonzero(priced) if rows[i].carries(balance.asset)]
+        place = next((i for i in places if resized[i]), places[0] if places else None)
         if place is None:
             uncounted.append(balance.asset)
             continue

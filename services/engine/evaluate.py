@@ -45,9 +45,12 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
     final = np.array(
         [float(target.target if target.target is not None else target.current) for target in targets], dtype=float
     )
-    sized = inputs.policy.sizing is not None and columns.sizing is not None
-    margin_target = margin_figures(inputs, columns, final, open_orders=False) if sized and figures else None
     hedges = hedge_book(inputs, columns, final)
+    hedged = final.copy()
+    for hedge in hedges:
+        hedged[hedge.row] += float(hedge.contracts or 0)
+    sized = inputs.policy.sizing is not None and columns.sizing is not None
+    margin_target = margin_figures(inputs, columns, hedged, open_orders=False) if sized and figures else None
     valid_until, why = expiry_of(inputs, market)
     return Evaluation(
         scope=scope,
@@ -60,7 +63,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         margin_current=margin_current,
         margin_target=margin_target,
         hedges=hedges,
-        portfolio=portfolio_figures(inputs, columns, final, trail),
+        portfolio=portfolio_figures(inputs, columns, hedged, trail),
         valid_until=valid_until,
         valid_until_reason=why,
         data_as_of=min((readout.last_close_at for readout in market.readouts.values()), default=None),
@@ -80,5 +83,5 @@ def _targets(
         return None, None, hold_all(columns, Reason.NONE)
     scope = method.scope or ("instrument" if inputs.signals_present else "book")
     trail = size_rows(columns.sizing, method, inputs.policy.limits, limits, scope=scope)
-    inside = apply_buffer(trail, columns.expected, inputs.policy.buffer)
+    inside = apply_buffer(trail, columns.expected, inputs.policy.buffer, columns.sizing.collateral)
     return scope, trail, decide_targets(inputs, columns, trail, inside, scope, limits.margin_complete)

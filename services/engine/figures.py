@@ -9,6 +9,7 @@ from scipy.special import stdtrit
 
 from services.core.decimals import lots_toward_zero
 from services.core.explain import Floats, Trail
+from services.core.instrument import Kind
 from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Capacity, PortfolioFigures
@@ -35,14 +36,14 @@ def portfolio_figures(
     target = method.target_volatility if isinstance(method, VolatilityTarget) else None
     if sizing is None:
         return PortfolioFigures(None, None, target, None, None, None, None, None, None, None, None)
-    weights = sizing.weights(final) + sizing.delta_weight
-    now = sizing.weights(columns.contracts) + sizing.delta_weight
+    weights = sizing.weights(final + sizing.collateral) + sizing.delta_weight
+    now = sizing.weights(columns.contracts + sizing.collateral) + sizing.delta_weight
     forecast = sizing.portfolio_volatility(weights) if sizing.risk_complete else None
-    notional = (
-        np.where(np.isfinite(columns.unit_value) & sizing.known_risk, final * sizing.unit_value, 0.0) / sizing.equity
-        + sizing.delta_weight
-    )
-    gross, gross_now = float(np.abs(notional).sum()), float(np.abs(now).sum())
+    option = np.array([row.instrument.kind is Kind.OPTION for row in inputs.rows], dtype=bool)
+    unit = np.where(np.isfinite(columns.unit_value) & ~option, sizing.unit_value, 0.0) / sizing.equity
+    notional = final * unit + sizing.delta_weight
+    gross = float(np.abs(notional).sum())
+    gross_now = float(np.abs(columns.contracts * unit + sizing.delta_weight).sum())
     day = sizing.equity * (forecast or 0.0) / DAYS_PER_YEAR**0.5
     undiversified = float((np.abs(weights) * sizing.volatility).sum())
     return PortfolioFigures(
@@ -82,26 +83,24 @@ def capacity_of(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimit
         else np.full(sizing.current.shape, max(int(np.count_nonzero(sizing.sizable)), 1))
     )
     alone = policy.sizing.full_weight(sizing, 1)
-    weight = np.minimum(
-        alone / count * (shared_multiplier(trail) if trail is not None else 1.0), policy.limits.max_leverage
-    )
-    if policy.limits.max_weight is not None:
-        weight = np.minimum(weight, policy.limits.max_weight)
-    long = np.minimum.reduce(
-        [weight, limits.distance_long, policy.limits.max_margin_use / np.maximum(limits.initial_long, 1e-12)]
-    )
-    short = np.minimum.reduce(
-        [weight, limits.distance_short, policy.limits.max_margin_use / np.maximum(limits.initial_short, 1e-12)]
-    )
+    ceiling = min(policy.limits.max_leverage, policy.limits.max_weight or np.inf, policy.sizing.max_gross() or np.inf)
+    weight = np.minimum(alone / count * (shared_multiplier(trail) if trail is not None else 1.0), ceiling)
+    room = max(policy.limits.max_margin_use - limits.fixed_initial / sizing.equity, 0.0)
+    free = max(1.0 - limits.fixed_maintenance / sizing.equity, 0.0)
+    long = np.minimum.reduce([weight, free * limits.distance_long, room / np.maximum(limits.initial_long, 1e-12)])
+    short = np.minimum.reduce([weight, free * limits.distance_short, room / np.maximum(limits.initial_short, 1e-12)])
     per_weight = sizing.equity / sizing.unit_value
+    most = np.minimum(limits.max_contracts, limits.max_leverage_contracts)
+    if not limits.margin_complete:
+        most = np.minimum(most, np.abs(sizing.current))
     sides: list[list[Decimal | None]] = [[], []]
     for index, row in enumerate(inputs.rows):
         for side, sign, size in ((0, 1.0, long), (1, -1.0, short)):
-            contracts = min(float(size[index] * per_weight[index]), float(limits.max_contracts[index]))
-            sides[side].append(
-                lots_toward_zero(sign * contracts, row.instrument.lot) if sizing.sizable[index] else None
-            )
-    scalar = np.where(sizing.sizable, np.minimum(alone, policy.limits.max_leverage), np.nan)
+            contracts = min(float(size[index] * per_weight[index]), float(most[index]))
+            barred = sizing.side[index] == -sign
+            lots = lots_toward_zero(0.0 if barred else sign * contracts, row.instrument.lot)
+            sides[side].append(lots if sizing.sizable[index] else None)
+    scalar = np.where(sizing.sizable, np.minimum(alone, ceiling), np.nan)
     return Capacity(tuple(sides[0]), tuple(sides[1]), scalar)
 
 

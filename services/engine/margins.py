@@ -10,6 +10,7 @@ from services.core.annualization import SECONDS_PER_DAY, SECONDS_PER_YEAR
 from services.core.book import Row
 from services.core.explain import Bools, Floats
 from services.core.instrument import Kind
+from services.core.outcome import Reason
 from services.engine.columns import BookColumns, exact_contracts
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import MarginFigures
@@ -17,7 +18,6 @@ from services.margin.assembly import tier_initial, tier_maintenance
 from services.margin.liquidation import (
     distance_in_sigmas,
     liquidation_price_linear,
-    liquidation_prices_inverse,
     liquidation_prices_linear,
     touch_probability,
 )
@@ -42,26 +42,23 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
 
     Notes
     -----
-    Rates are those at the largest size that `limits.max_leverage` allows, so that a size add-on is never
-    underestimated.
-    An owned spot asset is not margined: no margin, no liquidation.
+    Rates are those at the largest size that `limits.max_leverage` allows, the venue's tiers included, so that neither a
+    size add-on nor a tier is underestimated. An owned spot asset is not margined: no margin, no liquidation.
     """
     sizing, policy, margin = columns.sizing, inputs.policy, inputs.policy.margin
     assert sizing is not None
-    rates = margin.rates(np.where(sizing.sizable, sizing.volatility, np.nan), venue_floor=_venue_floor(inputs))
     largest = policy.limits.max_leverage * sizing.equity / sizing.unit_value
+    floor, tier_maintenance_rate = _venue_rates(inputs, largest * sizing.unit_value)
+    rates = margin.rates(np.where(sizing.sizable, sizing.volatility, np.nan), venue_floor=floor)
     initial_long = np.where(kinds(inputs, Kind.SPOT), 0.0, np.minimum(margin.size_addon.rate(rates.long, largest), 1.0))
     initial_short = np.minimum(margin.size_addon.rate(rates.short, largest), margin.cap_short)
-    maintenance_long, maintenance_short = (
-        initial_long * margin.maintenance_fraction,
-        initial_short * margin.maintenance_fraction,
-    )
+    maintenance_long = np.maximum(initial_long * margin.maintenance_fraction, tier_maintenance_rate)
+    maintenance_short = np.maximum(initial_short * margin.maintenance_fraction, tier_maintenance_rate)
     distance_long = distance_short = np.full(sizing.current.shape, np.inf)
     if policy.limits.min_liquidation_distance > 0.0:
         move = policy.limits.min_liquidation_distance * sizing.volatility * DAY**0.5
-        inverse = kinds(inputs, Kind.INVERSE)
-        distance_long = np.where(initial_long > 0.0, notional_at_distance(move, maintenance_long, 1, inverse), np.inf)
-        distance_short = notional_at_distance(move, maintenance_short, -1, inverse)
+        distance_long = np.where(initial_long > 0.0, _at_distance(inputs, move, maintenance_long, 1), np.inf)
+        distance_short = _at_distance(inputs, move, maintenance_short, -1)
     rest = ~sizing.sizable
     fixed = (
         margin_figures(inputs, columns, columns.contracts, open_orders=True, liquidation=False) if rest.any() else None
@@ -73,18 +70,55 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
         maintenance_short=maintenance_short,
         distance_long=distance_long,
         distance_short=distance_short,
-        max_contracts=_max_contracts(inputs, columns),
+        max_contracts=_max_quantities(inputs),
+        max_leverage_contracts=_max_leverages(inputs) * sizing.equity / sizing.unit_value,
+        isolated=isolated_margins(inputs),
         fixed_initial=float(np.nansum(fixed.initial[rest])) if fixed else 0.0,
         fixed_maintenance=float(np.nansum(fixed.maintenance[rest])) if fixed else 0.0,
         margin_complete=fixed is None or fixed.complete,
     )
 
 
-def _venue_floor(inputs: EvaluationInputs) -> Floats:
-    """Least initial rate that the venue's leverage limit implies."""
-    return np.array(
-        [1.0 / row.instrument.max_leverage if row.instrument.max_leverage else 0.0 for row in inputs.rows], dtype=float
-    )
+def _at_distance(inputs: EvaluationInputs, move: Floats, maintenance: Floats, side: int) -> Floats:
+    """Notional over equity whose liquidation lies a log return of `move` away.
+
+    An inverse position that is backed by its own coin loses coin as the price falls; backed by the account currency it
+    pays ``Q (P/S − 1)`` like a linear one, but its maintenance margin stays ``m Q``: long ``1 / (1 − e^{−x} + m)``,
+    short ``1 / (e^x − 1 + m)``. Where both kinds of equity are there, the smaller size holds.
+    """
+    inverse = kinds(inputs, Kind.INVERSE)
+    linear = notional_at_distance(move, maintenance, side, False)
+    if not inverse.any():
+        return linear
+    coin = notional_at_distance(move, maintenance, side, True)
+    cash = 1.0 / (np.abs(np.expm1(-side * move)) + maintenance)
+    backed = coin_backing(inputs) > 0.0
+    return np.where(inverse, np.where(backed, np.minimum(coin, cash), cash), linear)
+
+
+def coin_backing(inputs: EvaluationInputs) -> Floats:
+    """Coins of each row's own base that back the account [base units]."""
+    amounts = {balance.asset: balance.amount for balance in inputs.account.collateral}
+    return np.array([amounts.get(row.instrument.base_currency or "", 0.0) for row in inputs.rows], dtype=float)
+
+
+def isolated_margins(inputs: EvaluationInputs) -> Floats:
+    """Margin of isolated positions [account currency]; NaN for cross."""
+    given = [np.nan if row.isolated_margin is None else row.isolated_margin for row in inputs.rows]
+    return np.array(given, dtype=float)
+
+
+def _venue_rates(inputs: EvaluationInputs, notional: Floats) -> tuple[Floats, Floats]:
+    """Initial and maintenance rates that the venue asks at a notional [account currency]: leverage limit and tiers."""
+    initial, maintenance = np.zeros(len(inputs.rows)), np.zeros(len(inputs.rows))
+    for index, row in enumerate(inputs.rows):
+        tiers, leverage = row.instrument.margin_tiers, row.instrument.max_leverage
+        initial[index] = 1.0 / leverage if leverage else 0.0
+        if tiers and row.fx:
+            size = max(float(notional[index]) / row.fx, 1e-12)
+            maintenance[index] = tier_maintenance(size, tiers) / size
+            initial[index] = max(float(initial[index]), (tier_initial(size, tiers) or 0.0) / size, maintenance[index])
+    return initial, maintenance
 
 
 def _open_orders(rows: tuple[Row, ...]) -> tuple[Floats, Floats]:
@@ -94,14 +128,18 @@ def _open_orders(rows: tuple[Row, ...]) -> tuple[Floats, Floats]:
     return np.array(buys), np.array(sells)
 
 
-def _max_contracts(inputs: EvaluationInputs, columns: BookColumns) -> Floats:
-    assert columns.sizing is not None
-    sizes = []
-    for row, unit_value in zip(inputs.rows, columns.sizing.unit_value, strict=True):
-        size = float(row.instrument.max_quantity) if row.instrument.max_quantity is not None else np.inf
-        leverage = row.instrument.max_leverage
-        sizes.append(min(size, leverage * inputs.account.equity / float(unit_value)) if leverage else size)
-    return np.array(sizes, dtype=float)
+def _max_quantities(inputs: EvaluationInputs) -> Floats:
+    """Largest position that the instrument allows [contracts]."""
+    sizes = [row.instrument.max_quantity for row in inputs.rows]
+    return np.array([np.inf if size is None else float(size) for size in sizes], dtype=float)
+
+
+def _max_leverages(inputs: EvaluationInputs) -> Floats:
+    """Largest |notional| / equity of each row: the venue's limit; 1 for a spot asset without one."""
+    limits = [
+        row.instrument.max_leverage or (1.0 if row.instrument.kind is Kind.SPOT else np.inf) for row in inputs.rows
+    ]
+    return np.array(limits, dtype=float)
 
 
 def margin_figures(
@@ -115,7 +153,11 @@ def margin_figures(
         Count open orders on the worse side (the book as it is), or not (the book at target).
     """
     option = kinds(inputs, Kind.OPTION)
-    rates = inputs.policy.margin.rates(market_volatility(columns), venue_floor=_venue_floor(inputs))
+    expired = np.array([row.problem is Reason.EXPIRED for row in inputs.rows], dtype=bool)
+    contracts = np.where(expired, 0.0, contracts)
+    leverage = [row.instrument.max_leverage for row in inputs.rows]
+    floor = np.array([1.0 / limit if limit else 0.0 for limit in leverage], dtype=float)
+    rates = inputs.policy.margin.rates(market_volatility(columns), venue_floor=floor)
     buys, sells = _open_orders(inputs.rows) if open_orders else (0.0, 0.0)
     asked = inputs.policy.margin.requirement(
         contracts,
@@ -170,37 +212,48 @@ def _liquidations(
     """Liquidation price, distance and one-day touch probability of each row, the others standing still; NaN where
     there is none.
 
-    Equity is what is left after the maintenance margin of the other rows, or the margin of an isolated position.
+    Equity of a cross row is that of the account less the maintenance of the other cross rows and less the margins that
+    isolated positions have locked away; that of an isolated row is its own margin.
     """
     rows = inputs.rows
     mark = np.array([row.price.value if row.price else np.nan for row in rows])
     multiplier = np.array([row.instrument.contract_multiplier for row in rows])
     fx = np.array([row.fx if row.fx else np.nan for row in rows])
-    margined = (contracts != 0.0) & (maintenance > 0.0) & ~kinds(inputs, Kind.OPTION)
-    others = np.nansum(maintenance) - np.nan_to_num(maintenance)
-    isolated = np.array([np.nan if row.isolated_margin is None else row.isolated_margin for row in rows])
-    equity = np.where(np.isnan(isolated), inputs.account.equity - others, isolated) / fx
+    margined = (contracts != 0.0) & (maintenance > 0.0) & ~kinds(inputs, Kind.OPTION) & np.isfinite(columns.unit_value)
+    isolated = isolated_margins(inputs)
+    cross = np.where(np.isnan(isolated), np.nan_to_num(maintenance), 0.0)
+    shared = inputs.account.equity - np.nansum(isolated) - (cross.sum() - cross)
+    equity = np.where(np.isnan(isolated), shared, isolated) / fx
     held = np.where(margined, contracts, 0.0)
     value = np.where(margined, np.abs(contracts) * columns.unit_value, 1.0)
     rate = np.where(margined, maintenance / value, 0.0)
-    inverse = kinds(inputs, Kind.INVERSE)
     price = liquidation_prices_linear(equity, held * multiplier, mark, rate)
-    if inverse.any():
-        price = np.where(inverse, liquidation_prices_inverse(equity / mark, held * multiplier, mark, rate), price)
-    for index in [
-        index
-        for index, row in enumerate(rows)
-        if row.instrument.margin_tiers and margined[index] and not inverse[index]
-    ]:
-        found = liquidation_price_linear(
-            equity_quote=float(equity[index]),
-            base_quantity=float(held[index] * multiplier[index]),
-            mark=float(mark[index]),
-            tiers=[
-                (tier.floor, tier.maintenance_rate, tier.maintenance_amount)
-                for tier in rows[index].instrument.margin_tiers
-            ],
+    coins = np.where(np.isnan(isolated), coin_backing(inputs), 0.0)
+    own = np.array([bool(row.instrument.margin_tiers) or row.instrument.kind is Kind.INVERSE for row in rows])
+    for index in np.flatnonzero(margined & (own | (coins != 0.0))):
+        price[index] = _row_liquidation(
+            rows[index], float(equity[index]), float(held[index]), float(rate[index]), float(coins[index])
         )
-        price[index] = np.nan if found is None else found
     volatility = market_volatility(columns)
     return price, distance_in_sigmas(mark, price, volatility), touch_probability(mark, price, volatility)
+
+
+def _row_liquidation(row: Row, equity_quote: float, contracts: float, rate: float, coins: float) -> float:
+    """Liquidation price of a row with tiers, coin collateral or inverse pay-off; NaN for none.
+
+    An inverse position of Q quote units is worth ``Q/S · (P − S)`` in quote units at P, and its maintenance margin is
+    ``m |Q|`` at every price: with C coins of collateral, ``P = S + (m |Q| − E) / (Q/S + C)``.
+    """
+    assert row.price is not None
+    inverse = row.instrument.kind is Kind.INVERSE
+    tiers = [(tier.floor, tier.maintenance_rate, tier.maintenance_amount) for tier in row.instrument.margin_tiers]
+    found = liquidation_price_linear(
+        equity_quote=equity_quote,
+        base_quantity=contracts * row.instrument.base_per_contract(row.price.value),
+        mark=row.price.value,
+        tiers=tiers or [(0.0, rate, 0.0)],
+        collateral_base=coins,
+        maintenance_basis="entry" if inverse else "price",
+        entry_price=row.price.value if inverse else None,
+    )
+    return np.nan if found is None else found

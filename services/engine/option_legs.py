@@ -7,6 +7,7 @@ from datetime import datetime
 from services.core.annualization import SECONDS_PER_YEAR
 from services.core.book import Row
 from services.core.instrument import Kind, Right
+from services.core.outcome import Reason
 from services.options.portfolio_greeks import LegGreeks, OptionLeg, legs_greeks
 
 
@@ -34,7 +35,8 @@ def own_greeks(row: Row) -> LegGreeks:
 def option_leg(row: Row, contracts: float, as_of: datetime) -> OptionLeg | None:
     """Leg of an option row; None where the implied volatility or the forward is missing."""
     instrument = row.instrument
-    if instrument.kind is not Kind.OPTION or row.implied_volatility is None or row.forward is None:
+    expired = row.problem is Reason.EXPIRED
+    if instrument.kind is not Kind.OPTION or expired or row.implied_volatility is None or row.forward is None:
         return None
     assert instrument.strike is not None
     assert instrument.expiry is not None

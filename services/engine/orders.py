@@ -15,6 +15,8 @@ from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Hedge, Order, Target
 from services.sizing.rounding import Leg
 
+LARGEST_MOVE = 5.0
+"""Log return beyond which a collar is no protection: a factor of 148."""
 DEFAULT_VOLATILITY = 1.0
 """Annual volatility behind the price collar of a row without a forecast: a wide one, for hedges on unforecast
 markets.
@@ -34,7 +36,7 @@ def bundle_id(evaluation_id: str, row: int) -> str:
 
 def collar_price(mark: float, volatility: float, sigmas: float, seconds: float, *, buy: bool) -> float:
     """Worst acceptable price: ``mark · exp(± sigmas · σ · sqrt(t))`` over the life of the order."""
-    move = sigmas * volatility * (seconds / SECONDS_PER_YEAR) ** 0.5
+    move = min(sigmas * volatility * (seconds / SECONDS_PER_YEAR) ** 0.5, LARGEST_MOVE)
     return float(mark * np.exp(move if buy else -move))
 
 
@@ -45,19 +47,18 @@ def make_orders(
     hedges: tuple[Hedge, ...],
     valid_until: datetime,
 ) -> tuple[Order, ...]:
-    """Orders of all rows that change, reductions first, then hedges."""
+    """Orders of all rows that change and of the hedges, reduce-only legs first."""
     wanted: list[tuple[int, tuple[Leg, ...]]] = []
     for index, target in enumerate(targets):
         if target.legs:
             wanted.append((index, target.legs))
-    wanted.sort(key=lambda item: not item[1][0].reduce_only)
     wanted += [(hedge.row, hedge.legs) for hedge in hedges if hedge.legs]
-    orders: list[Order] = []
-    for index, legs in wanted:
-        bundle = bundle_id(inputs.evaluation_id, index)
-        for number, leg in enumerate(legs):
-            orders.append(_order(inputs, columns, index, number, leg, bundle, len(orders), valid_until))
-    return tuple(orders)
+    legs = [(index, number, leg) for index, of_row in wanted for number, leg in enumerate(of_row)]
+    legs.sort(key=lambda item: not item[2].reduce_only)
+    return tuple(
+        _order(inputs, columns, index, number, leg, bundle_id(inputs.evaluation_id, index), sequence, valid_until)
+        for sequence, (index, number, leg) in enumerate(legs)
+    )
 
 
 def _order(
@@ -81,5 +82,7 @@ def _order(
         buy=buy,
     )
     limit: Decimal = to_tick(price, row.instrument.tick, up=not buy)
+    if limit <= 0 and row.instrument.tick is not None:
+        limit = row.instrument.tick  # the lowest price that there is
     expiry = min(valid_until, inputs.as_of + timedelta(seconds=rules.valid_for_seconds))
     return Order(index, sequence, f"{bundle}{number:02x}", bundle, leg.quantity, leg.reduce_only, limit, expiry)

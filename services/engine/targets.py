@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from decimal import ROUND_CEILING, Decimal
 
-import numpy as np
-
 from services.core.book import Row
 from services.core.explain import Bools, Trail
 from services.core.outcome import Action, Permission, Reason, Status
 from services.engine.columns import BookColumns, RowState
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Target
-from services.sizing.rounding import LotChange, change_in_lots
+from services.sizing.rounding import Leg, LotChange, change_in_lots
 
-REFUSED_EVEN_WITH_POSITION = frozenset({Reason.INSTRUMENT_REQUIRED, Reason.PRICE_REQUIRED, Reason.FX_REQUIRED})
 NOT_A_FAULT = frozenset({Reason.OPTION_NOT_RESIZED, Reason.HEDGE_INSTRUMENT})
 
 
@@ -40,69 +37,86 @@ def decide_targets(
     for index, (row, state) in enumerate(zip(inputs.rows, columns.states, strict=True)):
         if state.problem is not None:
             target = problem_target(state)
-        elif inside[index]:
-            target = _hold(state, _idle_reason(row, state, scope), _permission(row, state, scope, margin_complete), "")
         else:
-            change = lot_change(inputs, row, state, float(wanted[index]))
-            target = _moved(row, state, change, bool(cut[index]), scope, margin_complete)
+            silent = scope == "instrument" and not state.live
+            permission = Permission.REDUCE_ONLY if silent or not margin_complete else Permission.ANY
+            limit = None if not cut[index] else Reason.LIMIT if margin_complete else Reason.MARGIN_UNMODELLED
+            if inside[index]:
+                target = _hold(state, limit or _idle_reason(row, state, scope), permission, "")
+            else:
+                change = lot_change(inputs, row, state, float(wanted[index]))
+                target = _moved(state, change, permission, limit, _idle_reason(row, state, scope))
+            if target.legs:
+                final[index] = float(target.target) if target.target is not None else wanted[index]
         targets.append(target)
-        final[index] = float(target.target) if target.target is not None else wanted[index]
-    trail.apply(
-        "rounding", np.where(columns.sizing.sizable, final, wanted) if columns.sizing else final, "instruments.lot"
-    )
+    trail.apply("rounding", final, "instruments.lot")
     return tuple(targets)
 
 
 def problem_target(state: RowState) -> Target:
-    """Outcome of a row that cannot be sized: refused, or held and reduce-only where a position exists and is
-    understood.
-    """
+    """Outcome of a row that cannot be sized: refused; held and reduce-only where a position's price is stale."""
     assert state.problem is not None
     if state.problem in NOT_A_FAULT:
         return _hold(state, state.problem, Permission.ANY, state.detail)
+    permission = Permission.REDUCE_ONLY if state.contracts else Permission.NONE
     if state.problem is Reason.STALE_PRICE and state.contracts:
-        return _hold(state, state.problem, Permission.REDUCE_ONLY, state.detail)
-    return Target(
-        Status.REFUSED, Action.NONE, Permission.NONE, state.problem, state.detail, state.contracts, None, None
-    )
+        return _hold(state, state.problem, permission, state.detail)
+    return Target(Status.REFUSED, Action.NONE, permission, state.problem, state.detail, state.contracts, None, None)
 
 
 def lot_change(inputs: EvaluationInputs, row: Row, state: RowState, wanted: float) -> LotChange:
-    """Change of position in exact lots under the instrument's minimum order."""
+    """Change of position in exact lots under the instrument's minimum order, against what is really held."""
+    change = change_in_lots(
+        state.expected,
+        wanted,
+        lot=row.instrument.lot,
+        minimum=minimum_order(row),
+        allow_bump=inputs.policy.orders.allow_bump,
+    )
+    return change if state.expected == state.contracts else against_position(change, state)
+
+
+def minimum_order(row: Row) -> Decimal:
+    """Smallest opening order [contracts], in whole lots: the instrument's minimum quantity or notional."""
     instrument = row.instrument
-    minimum = instrument.min_quantity
-    if instrument.min_notional and row.price is not None:
-        per_contract = instrument.notional_per_contract(row.price.value)
-        least = Decimal(repr(instrument.min_notional)) / Decimal(repr(per_contract))
-        minimum = max(minimum, (least / instrument.lot).to_integral_value(ROUND_CEILING) * instrument.lot)
-    return change_in_lots(
-        state.expected, wanted, lot=instrument.lot, minimum=minimum, allow_bump=inputs.policy.orders.allow_bump
-    )
+    if not instrument.min_notional or row.price is None:
+        return instrument.min_quantity
+    per_contract = instrument.notional_per_contract(row.price.value)
+    least = Decimal(repr(instrument.min_notional)) / Decimal(repr(per_contract))
+    return max(instrument.min_quantity, (least / instrument.lot).to_integral_value(ROUND_CEILING) * instrument.lot)
 
 
-def _moved(row: Row, state: RowState, change: LotChange, cut: bool, scope: str, margin_complete: bool) -> Target:
-    permission = _permission(row, state, scope, margin_complete)
+def against_position(change: LotChange, state: RowState) -> LotChange:
+    """A change planned on position plus open orders, cut to what the position itself allows.
+
+    Only what is held can be reduced: the rest of a reduction lies in open orders, which must be cancelled, not traded
+    against. Nothing is opened before that.
+    """
+    kept: list[Leg] = []
+    for leg in change.legs:
+        if leg.reduce_only:
+            opposed = state.contracts and (state.contracts > 0) != (leg.quantity > 0)
+            size = min(abs(leg.quantity), abs(state.contracts)) if opposed else Decimal(0)
+            kept += [Leg(size.copy_sign(leg.quantity), True)] if size else []
+            if size < abs(leg.quantity):
+                end = state.expected + sum((one.quantity for one in kept), Decimal(0))
+                return LotChange(end, tuple(kept), Reason.OPEN_ORDERS)
+        else:
+            kept.append(leg)
+    return change
+
+
+def _moved(state: RowState, change: LotChange, permission: Permission, limit: Reason | None, idle: Reason) -> Target:
     if not change.legs:
-        reason = change.reason or _idle_reason(row, state, scope)
-        return Target(
-            Status.HELD, Action.NONE, permission, reason, "", state.contracts, state.expected, Decimal(0), change.dust
-        )
-    if cut:
-        status, reason = Status.LIMITED, _limit_reason(row, state, scope, margin_complete)
-    else:
-        status, reason = Status.OK, change.reason or Reason.NONE
-    return Target(
-        status,
-        action_of(state.expected, change.target),
-        permission,
-        reason,
-        "",
-        state.contracts,
-        change.target,
-        change.order,
-        change.dust,
-        change.legs,
-    )
+        flat = limit is None and change.reason is None and state.live and not state.contracts
+        if flat:
+            return _hold(state, Reason.NONE, permission, "")._replace(status=Status.OK)
+        return _hold(state, limit or change.reason or idle, permission, "", dust=change.dust)
+    status = Status.OK if limit is None else Status.LIMITED
+    action = action_of(state.contracts, change.target)
+    reason = limit or change.reason or Reason.NONE
+    sized = (state.contracts, change.target, change.order, change.dust, change.legs)
+    return Target(status, action, permission, reason, "", *sized)
 
 
 def action_of(held: Decimal, target: Decimal) -> Action:
@@ -127,19 +141,11 @@ def _idle_reason(row: Row, state: RowState, scope: str) -> Reason:
         return Reason.NO_SIGNAL
     if scope == "instrument" and not state.live:
         return Reason.SIGNAL_EXPIRED
-    if not state.expected:
+    if scope == "book" and not state.expected:
         return Reason.NO_DIRECTION
     return Reason.WITHIN_BUFFER
 
 
-def _limit_reason(row: Row, state: RowState, scope: str, margin_complete: bool) -> Reason:
-    return Reason.LIMIT if margin_complete else Reason.MARGIN_UNMODELLED
-
-
-def _permission(row: Row, state: RowState, scope: str, margin_complete: bool) -> Permission:
-    silent = scope == "instrument" and not state.live
-    return Permission.REDUCE_ONLY if silent or not margin_complete else Permission.ANY
-
-
-def _hold(state: RowState, reason: Reason, permission: Permission, detail: str) -> Target:
-    return Target(Status.HELD, Action.NONE, permission, reason, detail, state.contracts, state.expected, Decimal(0))
+def _hold(state: RowState, reason: Reason, permission: Permission, detail: str, *, dust: bool = False) -> Target:
+    current = state.contracts
+    return Target(Status.HELD, Action.NONE, permission, reason, detail, current, current, Decimal(0), dust)

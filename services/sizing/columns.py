@@ -42,6 +42,12 @@ class SizingColumns:
         Coin collateral as contracts of the row that carries it; counted once per underlying.
     delta_weight : (n,) array
         Delta exposure / equity of rows that are not resized although they carry risk (options).
+    fixed_notional : (n,) array
+        |Notional| of each row as it is [account currency]: options by their delta, 0 where the price is unknown.
+    side : (n,) array
+        +1 or -1 where a row may only be long or short (hedge mode, unlevered spot), 0 where it may be either.
+    primary : (n,) bool array
+        False for the second row of an instrument that is held long and short: it takes no share of the risk.
     risk_complete : bool
         False when a held position has no known risk: then nothing is scaled up.
     """
@@ -59,7 +65,19 @@ class SizingColumns:
     correlation: Floats | None
     collateral: Floats
     delta_weight: Floats
+    fixed_notional: Floats
+    side: Floats
+    primary: Bools
     risk_complete: bool = True
+
+    @property
+    def live_count(self) -> int:
+        """Instruments with a live signal, at least 1."""
+        return max(int(np.count_nonzero(self.live & self.primary)), 1)
+
+    def fixed_weights(self, resized: Bools) -> Floats:
+        """Exposure over equity that a method does not touch: other rows with their collateral, and option deltas."""
+        return self.weights(np.where(resized, 0.0, self.current + self.collateral)) + self.delta_weight
 
     def weights(self, contracts: Floats) -> Floats:
         """Signed notional over equity, 0 where the risk is unknown."""
@@ -100,6 +118,8 @@ def volatility_multiplier(columns: SizingColumns, weights: Floats, fixed: Floats
         return 1.0
     c = float(still @ columns.correlation @ still) - target**2
     discriminant = b * b - a * c
+    if not np.isfinite(discriminant):
+        return 0.0
     if discriminant < 0:
         return max(-b / a, 0.0)
     return max((-b + float(np.sqrt(discriminant))) / a, 0.0)

@@ -24,8 +24,10 @@ class RowLimits:
         Notional over free equity that keeps the liquidation price at the required distance (inf: no limit).
     maintenance_long, maintenance_short : (n,) arrays
         Maintenance margin rates [fraction of notional].
-    max_contracts : (n,) array
-        Venue limits on size and leverage [contracts], inf where none.
+    max_contracts, max_leverage_contracts : (n,) arrays
+        Venue limits on size and on leverage [contracts], inf where none.
+    isolated : (n,) array
+        Margin of isolated positions [account currency], NaN for cross: it alone carries the position.
     fixed_initial, fixed_maintenance : float
         Margin of what is not resized [account currency].
     margin_complete : bool
@@ -39,6 +41,8 @@ class RowLimits:
     distance_long: Floats
     distance_short: Floats
     max_contracts: Floats
+    max_leverage_contracts: Floats
+    isolated: Floats
     fixed_initial: float = 0.0
     fixed_maintenance: float = 0.0
     margin_complete: bool = True
@@ -69,6 +73,7 @@ def size_rows(columns: SizingColumns, method: SizingMethod, limits: Limits, rows
         trail.apply(
             "collateral", np.where(resized, trail.value - columns.collateral, trail.value), "account.collateral"
         )
+    keep_side(trail, columns)
     cap_margin_use(trail, columns, limits, rows)
     cap_liquidation_distance(trail, columns, rows)
     cap_exposure(trail, columns, method, limits, rows)
@@ -85,8 +90,11 @@ def cap_margin_use(trail: Trail, columns: SizingColumns, limits: Limits, rows: R
 
 def cap_liquidation_distance(trail: Trail, columns: SizingColumns, rows: RowLimits) -> None:
     """Each row's liquidation price stays at the required distance, the maintenance of the others paid from equity."""
-    maintenance = np.abs(trail.value) * columns.unit_value * rows.maintenance(trail.value)
-    free = np.maximum(columns.equity - rows.fixed_maintenance - (maintenance.sum() - maintenance), 0.0)
+    cross = columns.sizable & np.isnan(rows.isolated)
+    maintenance = np.where(cross, np.abs(trail.value) * columns.unit_value * rows.maintenance(trail.value), 0.0)
+    own = columns.equity - np.nansum(rows.isolated)
+    shared = np.maximum(own - rows.fixed_maintenance - (maintenance.sum() - maintenance), 0.0)
+    free = np.where(np.isnan(rows.isolated), shared, rows.isolated)
     per_equity = np.where(trail.value >= 0, rows.distance_long, rows.distance_short)
     allowed = np.full(free.shape, np.inf)
     bounded = columns.sizable & np.isfinite(per_equity)
@@ -96,12 +104,14 @@ def cap_liquidation_distance(trail: Trail, columns: SizingColumns, rows: RowLimi
 
 def cap_exposure(trail: Trail, columns: SizingColumns, method: SizingMethod, limits: Limits, rows: RowLimits) -> None:
     """Caps per name and venue first, then gross leverage of the whole book."""
-    trail.cap("instrument", np.where(columns.sizable, rows.max_contracts, np.inf), "instruments.max_quantity")
+    trail.cap("instrument_size", np.where(columns.sizable, rows.max_contracts, np.inf), "instruments.max_quantity")
+    leverage = np.where(columns.sizable, rows.max_leverage_contracts, np.inf)
+    trail.cap("instrument_leverage", leverage, "instruments.max_leverage")
     if limits.max_weight is not None:
         allowed = limits.max_weight * columns.equity / columns.unit_value
         trail.cap("max_weight", np.where(columns.sizable, allowed, np.inf), "limits.max_weight")
     notional = np.abs(trail.value) * columns.unit_value
-    fixed = float(notional[~columns.sizable].sum())
+    fixed = float(columns.fixed_notional[~columns.sizable].sum())
     cap_by_ratio(
         trail,
         "gross_leverage",
@@ -139,26 +149,44 @@ def hold_unpermitted(trail: Trail, columns: SizingColumns, resized: Bools, rows:
         trail.apply("permission", permitted, "reduce_only", bound=permitted != trail.value)
 
 
-def apply_buffer(trail: Trail, expected: Floats, buffer: Buffer) -> Bools:
+def keep_side(trail: Trail, columns: SizingColumns) -> None:
+    """A row of one side is flat rather than on the other side; a position that is there already may shrink."""
+    if not columns.side.any():
+        return
+    lowest = np.where(columns.side > 0.0, np.minimum(columns.current, 0.0), -np.inf)
+    highest = np.where(columns.side < 0.0, np.maximum(columns.current, 0.0), np.inf)
+    kept = np.clip(trail.value, lowest, highest)
+    if not np.array_equal(kept, trail.value):
+        trail.apply("position_side", kept, "positions.position_side", bound=kept != trail.value)
+
+
+def apply_buffer(trail: Trail, expected: Floats, buffer: Buffer, collateral: Floats | float = 0.0) -> Bools:
     """Hold rows inside the no-trade band, trade the others to its edge; returns the rows that are held.
 
     Parameters
     ----------
     expected : (n,) array
         Position including open orders [contracts].
+    collateral : (n,) array
+        Coin collateral that is part of the exposure [contracts].
 
     Notes
     -----
-    The band is ± fraction × |optimal|, so shorts have one too (pysystemtrade #217). A reduction that a limit demands
-    bypasses it.
+    The band is ± fraction × |optimal exposure|, so shorts have one too (pysystemtrade #217). Beyond a limit there is no
+    band: what a limit demands is traded at once.
     """
     optimal = trail.value
     if isinstance(buffer, NoBuffer):
         return np.zeros(optimal.shape, dtype=bool)
-    half = buffer.fraction * np.abs(optimal)
-    demanded = trail.bound_mask() & (np.abs(optimal) < np.abs(expected))
-    inside = (np.abs(expected - optimal) <= half) & ~demanded
+    half = buffer.fraction * np.abs(optimal + collateral)
+    allowed = np.full(optimal.shape, np.inf)
+    for _, _, limit in trail.limits:
+        allowed = np.minimum(allowed, limit)
+    allowed = np.maximum(allowed, np.abs(optimal))
+    demanded = (trail.bound_mask() & (np.abs(optimal) < np.abs(expected))) | (np.abs(expected) > allowed)
+    inside: Bools = (np.abs(expected - optimal) <= half) & ~demanded
     edge = np.clip(expected, optimal - half, optimal + half) if buffer.trade_to == "edge" else optimal
+    edge = np.clip(edge, -allowed, allowed)
     buffered = np.where(inside, expected, np.where(demanded, optimal, edge))
     trail.apply("buffer", buffered, "buffer.fraction")
     return inside

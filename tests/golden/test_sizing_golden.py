@@ -38,6 +38,9 @@ def columns(volatility: list[float], correlation: np.ndarray | None, **changes: 
         "correlation": correlation,
         "collateral": np.zeros(n),
         "delta_weight": np.zeros(n),
+        "fixed_notional": np.zeros(n),
+        "side": np.zeros(n),
+        "primary": np.ones(n, dtype=bool),
     }
     return SizingColumns(**{**base, **changes})
 

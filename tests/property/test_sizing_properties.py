@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -47,6 +48,9 @@ def books(draw: st.DrawFn) -> SizingColumns:
         correlation=correlation if draw(st.booleans()) else None,
         collateral=np.zeros(n),
         delta_weight=np.zeros(n),
+        fixed_notional=np.zeros(n),
+        side=np.zeros(n),
+        primary=np.ones(n, dtype=bool),
     )
 
 
@@ -60,15 +64,19 @@ def open_limits(n: int, rate: float = 0.05) -> RowLimits:
         distance_long=np.full(n, 3.0),
         distance_short=np.full(n, 3.0),
         max_contracts=np.full(n, np.inf),
+        max_leverage_contracts=np.full(n, np.inf),
+        isolated=np.full(n, np.nan),
     )
 
 
 def changed(book: SizingColumns, **changes: Any) -> SizingColumns:
     fields = {name: getattr(book, name) for name in SizingColumns.__dataclass_fields__}
-    return SizingColumns(**{**fields, **changes})
+    book = SizingColumns(**{**fields, **changes})
+    return replace(book, fixed_notional=np.abs(book.current) * book.unit_value)
 
 
 def sizes(book: SizingColumns, scope: str, method: Any = TARGET) -> np.ndarray:
+    book = changed(book)
     return size_rows(book, method, Limits(), open_limits(book.current.size), scope=scope).value
 
 
@@ -180,7 +188,8 @@ def test_buffer_holds_inside_and_stops_at_the_edge(book: SizingColumns, fraction
     inside = apply_buffer(trail, book.current, PositionBuffer(fraction=fraction))
     band = fraction * np.abs(optimal)
     assert (trail.value[inside] == book.current[inside]).all()
-    free = ~inside & ~cut
+    allowed = np.minimum.reduce([np.full(optimal.shape, np.inf), *(limit for _, _, limit in trail.limits)])
+    free = ~inside & ~cut & (np.abs(optimal) + band < allowed) & (np.abs(book.current) <= allowed)
     assert np.abs(trail.value - optimal)[free] == pytest.approx(band[free], rel=1e-6, abs=1e-9)
 
 

@@ -137,4 +137,5 @@ def hedge_only() -> dict[str, Any]:
     """Snapshot for the hedges door."""
     request = desk()
     del request["signals"]
+    request["positions"] = [row for row in request["positions"] if row["symbol"] != "XBTUSD"]
     return {**request, "policy": {"hedging": request["policy"]["hedging"]}}

@@ -41,7 +41,7 @@ class ConstantLeverage:
 
     def size_instruments(self, columns: SizingColumns, resized: Bools) -> Trail:
         """Trail of rows sized one by one; rows outside `resized` keep their position."""
-        count = max(int(np.count_nonzero(columns.live)), 1)
+        count = columns.live_count
         trail = Trail(np.where(resized, 0.0, columns.current))
         sign = np.sign(columns.direction)
         trail.apply(

@@ -63,7 +63,7 @@ class VolatilityTarget:
 
     def size_instruments(self, columns: SizingColumns, resized: Bools) -> Trail:
         """Trail of rows sized one by one; rows outside `resized` keep their position."""
-        count = max(int(np.count_nonzero(columns.live)), 1)
+        count = columns.live_count
         trail = Trail(np.where(resized, 0.0, columns.current))
         sign = np.sign(columns.direction)
         trail.apply(
@@ -93,13 +93,12 @@ class VolatilityTarget:
         weights = columns.weights(np.where(resized, contracts, 0.0))
         if not weights.any():
             return 1.0
-        fixed = columns.weights(np.where(resized, 0.0, columns.current)) + columns.delta_weight
+        fixed = columns.fixed_weights(resized)
         direction = np.where(resized, columns.direction, 0.0)
         full = np.where(direction != 0.0, weights / np.where(direction != 0.0, np.abs(direction), 1.0), 0.0)
-        flat = resized & (direction == 0.0)
+        flat = resized & (direction == 0.0) & columns.primary
         if flat.any():
-            count = max(int(np.count_nonzero(columns.live)), 1)
-            share = self.full_weight(columns, count) * diversification_multiplier(columns, resized)
+            share = self.full_weight(columns, columns.live_count) * diversification_multiplier(columns, resized)
             full = np.where(flat, share, full)
         reference = columns.portfolio_volatility(full)
         scale = self.target_volatility / reference if reference > 0 else 1.0
@@ -117,7 +116,7 @@ class VolatilityTarget:
             "collateral", np.where(resized, columns.current + columns.collateral, columns.current), "account.collateral"
         )
         weights = columns.weights(np.where(resized, trail.value, 0.0))
-        fixed = columns.weights(np.where(resized, 0.0, columns.current)) + columns.delta_weight
+        fixed = columns.fixed_weights(resized)
         multiplier = volatility_multiplier(columns, weights, fixed, self.target_volatility) if weights.any() else 1.0
         if self.derisk_only or not columns.risk_complete:
             multiplier = min(multiplier, 1.0)
@@ -136,7 +135,7 @@ def diversification_multiplier(columns: SizingColumns, resized: Bools) -> float:
     """
     if columns.correlation is None or not resized.any():
         return 1.0
-    members = np.flatnonzero(resized & columns.live)
+    members = np.flatnonzero(resized & columns.live & columns.primary)
     if members.size < 2:
         return 1.0
     return instrument_diversification(

@@ -197,7 +197,7 @@ def test_quantities_in_quote_units() -> None:
     ("reason", "quantity", "status", "permission"),
     [
         (Reason.INSUFFICIENT_HISTORY, "0", Status.REFUSED, Permission.NONE),
-        (Reason.INSUFFICIENT_HISTORY, "5", Status.REFUSED, Permission.NONE),
+        (Reason.INSUFFICIENT_HISTORY, "5", Status.REFUSED, Permission.REDUCE_ONLY),
         (Reason.STALE_PRICE, "0", Status.REFUSED, Permission.NONE),
         (Reason.STALE_PRICE, "5", Status.HELD, Permission.REDUCE_ONLY),
     ],
@@ -408,7 +408,8 @@ def test_hedge_counts_what_is_already_hedged_and_outstanding() -> None:
 
 def test_hedge_with_an_inverse_contract_and_own_greeks() -> None:
     """Delta 2 coins from elsewhere: sell 2 × 100 / 100 = 2 contracts of 100 USD."""
-    foreign = row("VAULT", quantity="1", market_key="A", own_greeks=OwnGreeks(delta=2.0))
+    vault = Instrument(symbol="VAULT", underlying="A")
+    foreign = row("VAULT", quantity="1", market_key="A", instrument=vault, own_greeks=OwnGreeks(delta=2.0))
     result = hedged(row("A", instrument=inverse()), foreign)
     assert result.hedges[0].contracts == D(-2)  # type: ignore[attr-defined]
 
