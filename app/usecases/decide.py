@@ -15,7 +15,7 @@ import orjson
 from app.translate.answer import hedge_rows, margin_block, order_rows, portfolio_block, target_rows, time_text
 from app.translate.instruments import InstrumentKey
 from app.translate.policy import policy_fields, policy_sha256
-from app.translate.snapshot import Snapshot, translate
+from app.translate.snapshot import Snapshot, describe_instruments, translate
 from app.translate.state_record import encode_state
 from app.usecases.call import Door
 from app.version import ENGINE_VERSION
@@ -48,6 +48,7 @@ class Gathered:
     registered: dict[InstrumentKey, Instrument] = field(default_factory=dict)
     states: dict[str, StateInput] = field(default_factory=dict)
     correlation: RecordedCorrelation | None = None
+    described: dict[InstrumentKey, Instrument] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,12 @@ def decide(
     """
     policy: Policy = request.policy.resolved()
     hedge_symbol = policy.hedging.instrument if policy.hedging else None
+    described = gathered.described
+    if described is None:
+        described = describe_instruments(request, gathered.registered)
     snapshot = translate(
         request,
-        registered=gathered.registered,
+        described=described,
         states=gathered.states,
         received_at=received_at,
         hedge_symbol=hedge_symbol,

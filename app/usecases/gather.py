@@ -9,7 +9,7 @@ from typing import Any
 from app.container import Container
 from app.ports import StateKey
 from app.translate.instruments import InstrumentKey, domain_instrument
-from app.translate.snapshot import DEFAULT_INTERVAL, StateNeed, states_needed
+from app.translate.snapshot import DEFAULT_INTERVAL, StateNeed, describe_instruments, states_needed
 from app.usecases.decide import AnyRequest, Gathered
 from app.usecases.volatility_state import state_input, state_keys
 from models.api.evaluation import SnapshotIn
@@ -35,12 +35,13 @@ async def gather(container: Container, request: AnyRequest) -> Gathered:
     policy = request.policy.resolved()
     hedge_symbol = policy.hedging.instrument if policy.hedging else None
     registered = await registered_instruments(container, request, hedge_symbol)
-    needs = states_needed(request, registered, hedge_symbol)
+    described = describe_instruments(request, registered)
+    needs = states_needed(request, described, hedge_symbol)
     if not needs:
-        return Gathered(registered)
+        return Gathered(registered, described=described)
     states = await load_states(container, needs, request.interval or DEFAULT_INTERVAL, policy.estimator)
     correlation = remembered_correlation(states, policy.correlation) if states and not request.series else None
-    return Gathered(registered, states, correlation)
+    return Gathered(registered, states, correlation, described)
 
 
 async def registered_instruments(

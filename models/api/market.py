@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
@@ -123,7 +124,7 @@ class MarginTierIn(Model):
     floor: NonNegativeDecimal = Field(description="Notional from which the row applies.")
     maintenance_rate: Annotated[Number, Field(gt=0, lt=1)]
     maintenance_amount: NonNegativeDecimal = Field(
-        default=0, validate_default=True, description="Amount deducted, so that the table is continuous."
+        default=Decimal(0), description="Amount deducted, so that the table is continuous."
     )
     initial_rate: Annotated[Number, Field(gt=0, le=1)] | None = None
 
@@ -141,8 +142,7 @@ class InstrumentIn(Model):
     quote_currency: Currency | None = Field(None, description="Default: the account currency.")
     settle_currency: Currency | None = None
     contract_multiplier: PositiveDecimal = Field(
-        default=1,
-        validate_default=True,
+        default=Decimal(1),
         description="Base units per contract; for inverse its quote value, for quanto settlement currency per point.",
     )
     quantity_unit: Literal["base", "contracts", "quote"] | None = Field(
@@ -199,12 +199,8 @@ class PositionIn(Model):
     isolated_margin: PositiveDecimal | None = Field(
         None, description="Margin of an isolated position, in the account currency."
     )
-    open_buys: NonNegativeDecimal = Field(
-        default=0, validate_default=True, description="Remaining size of open buy orders."
-    )
-    open_sells: NonNegativeDecimal = Field(
-        default=0, validate_default=True, description="Remaining size of open sell orders."
-    )
+    open_buys: NonNegativeDecimal = Field(default=Decimal(0), description="Remaining size of open buy orders.")
+    open_sells: NonNegativeDecimal = Field(default=Decimal(0), description="Remaining size of open sell orders.")
     implied_volatility: Annotated[Number, Field(gt=0, le=10)] | None = Field(
         None, description="Options: annual, fraction."
     )
