@@ -15,8 +15,9 @@ _DASH = re.compile(r"([A-Za-z0-9.]{1,16})-(USD|USDT|USDC|EUR|GBP|JPY|BTC|ETH)\Z"
 InstrumentKey = tuple[str | None, str]
 
 
+@lru_cache(maxsize=8192)
 def domain_instrument(wire: InstrumentIn) -> Instrument:
-    """Instrument of the core."""
+    """Instrument of the core; computed once per distinct description."""
     base, quote = currencies_in(wire.symbol)
     return Instrument(
         symbol=wire.symbol,

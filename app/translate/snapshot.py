@@ -85,8 +85,11 @@ def row_keys(
     the instrument that hedges.
     """
     keys = {RowKey(row.symbol, row.venue, row.account_id, row.position_side): None for row in request.positions}
+    held: dict[str, list[RowKey]] = {}
+    for key in keys:
+        held.setdefault(key.symbol, []).append(key)
     for signal in request.signals or ():
-        if not any(answers(signal, key) for key in keys):
+        if not any(answers(signal, key) for key in held.get(signal.symbol, ())):
             keys.setdefault(RowKey(signal.symbol, signal.venue, signal.account_id))
     if hedge_symbol is not None and all(key.symbol != hedge_symbol for key in keys):
         keys.setdefault(RowKey(hedge_symbol))

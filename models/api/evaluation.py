@@ -38,11 +38,11 @@ class SnapshotIn(Model):
         description="Bar of the cached volatility state, where no series is sent; default P1D.",
     )
     account: AccountIn
-    instruments: Annotated[list[InstrumentIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = []
-    positions: Annotated[list[PositionIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = []
-    series: Annotated[list[SeriesIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = []
-    marks: Annotated[list[MarkIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = []
-    fx: Annotated[list[FxIn], Field(max_length=50, fail_fast=True)] = []
+    instruments: Annotated[list[InstrumentIn], Field(max_length=MAX_SYMBOLS, fail_fast=True, default_factory=list)]
+    positions: Annotated[list[PositionIn], Field(max_length=MAX_SYMBOLS, fail_fast=True, default_factory=list)]
+    series: Annotated[list[SeriesIn], Field(max_length=MAX_SYMBOLS, fail_fast=True, default_factory=list)]
+    marks: Annotated[list[MarkIn], Field(max_length=MAX_SYMBOLS, fail_fast=True, default_factory=list)]
+    fx: Annotated[list[FxIn], Field(max_length=50, fail_fast=True, default_factory=list)]
     signals: Annotated[list[SignalIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] | None = Field(
         None, description="None: sign and composition come from the positions."
     )

@@ -114,7 +114,7 @@ class AccountIn(Model):
     equity: PlainDecimal = Field(description="Mark-to-market equity in `currency`.")
     currency: Currency = Field(description="Account currency, such as USD.")
     collateral: Annotated[list[CollateralIn], Field(max_length=50, fail_fast=True)] = Field(
-        default=[], description="Coin balances behind the equity; their delta counts once per underlying."
+        default_factory=list, description="Coin balances behind the equity; their delta counts once per underlying."
     )
 
 
@@ -154,7 +154,7 @@ class InstrumentIn(Model):
     max_quantity: PositiveDecimal | None = None
     min_notional: NonNegativeDecimal | None = Field(None, description="Smallest opening order, in quote currency.")
     max_leverage: Annotated[Number, Field(gt=0, le=1000)] | None = None
-    margin_tiers: Annotated[list[MarginTierIn], Field(max_length=50, fail_fast=True)] = []
+    margin_tiers: Annotated[tuple[MarginTierIn, ...], Field(max_length=50, fail_fast=True)] = ()
     strike: PositiveDecimal | None = None
     expiry: Time | None = None
     right: Literal["call", "put"] | None = None
