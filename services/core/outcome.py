@@ -52,6 +52,7 @@ class Reason(StrEnum):
     INSUFFICIENT_HISTORY = "insufficient_history"
     INVALID_PRICE = "invalid_price"
     STALE_PRICE = "stale_price"
+    PRICE_INCONSISTENT = "price_inconsistent"
     ZERO_VOLATILITY = "zero_volatility"
     MARGIN_UNMODELLED = "margin_unmodelled"
     GREEKS_UNAVAILABLE = "greeks_unavailable"
@@ -78,6 +79,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INSUFFICIENT_HISTORY: "Too few bars for a volatility forecast.",
     Reason.INVALID_PRICE: "The series contains a price that is not finite or not positive.",
     Reason.STALE_PRICE: "The price is flat or older than the policy allows: held, and only reductions are allowed.",
+    Reason.PRICE_INCONSISTENT: "The mark is less than half or more than twice the last close: symbol, units or order?",
     Reason.ZERO_VOLATILITY: "The forecast volatility is zero: a size cannot be computed from it.",
     Reason.MARGIN_UNMODELLED: "The margin of a held position is neither modelled nor given: increases are blocked.",
     Reason.GREEKS_UNAVAILABLE: "The option lacks an implied volatility and forward, and brings no Greeks of its own.",

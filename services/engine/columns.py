@@ -11,6 +11,7 @@ import numpy as np
 
 from services.core.annualization import SECONDS_PER_DAY, SECONDS_PER_YEAR
 from services.core.book import Account, Row, Signal
+from services.core.decimals import decimal_text
 from services.core.explain import Bools, Floats
 from services.core.instrument import Kind, QuantityUnit
 from services.core.outcome import Reason
@@ -24,6 +25,8 @@ from services.volatility.readout import VolatilityReadout
 MIN_AGE_SECONDS = 5.0
 CLOSED_DAYS = 3
 """A weekend and a holiday: how much longer the last bar of a session market may stand."""
+FAR_FACTOR = 2.0
+"""Ratio of mark and last close beyond which one of them is wrong."""
 LIVE_HALF_LIVES = 3.0
 """After three half-lives 1/8 of a signal is left: it has expired."""
 
@@ -117,7 +120,23 @@ def row_problem(
     age = (inputs.as_of - readout.last_close_at).total_seconds()
     if age > limit:
         return Reason.STALE_PRICE, f"the last bar closed {age:.0f} s before as_of; the policy allows {limit:.0f} s"
-    return old_mark(row, limit)
+    reason, detail = old_mark(row, limit)
+    return (reason, detail) if reason is not None else far_mark(row, readout)
+
+
+def far_mark(row: Row, readout: VolatilityReadout) -> tuple[Reason | None, str]:
+    """`price_inconsistent` where the mark is beyond a factor of 2 of the last close of the row's own market.
+
+    A mark of a hundredth of the price would give a hundredfold size.
+    """
+    own = row.market_key in (row.symbol, f"{row.symbol}@{row.venue}")
+    if not own or row.price is None or 1 / FAR_FACTOR <= row.price.value / readout.last_close <= FAR_FACTOR:
+        return None, ""
+    return (
+        Reason.PRICE_INCONSISTENT,
+        f"mark {decimal_text(row.price.value)} against a last close of {decimal_text(readout.last_close)}: check symbol, "
+        "units and the order of the series (oldest first)",
+    )
 
 
 def old_mark(row: Row, limit: float) -> tuple[Reason | None, str]:

@@ -54,12 +54,12 @@ def decide_targets(
 
 
 def problem_target(state: RowState) -> Target:
-    """Outcome of a row that cannot be sized: refused; held and reduce-only where a position's price is stale."""
+    """Outcome of a row that cannot be sized: refused; held and reduce-only where only its price is not trusted."""
     assert state.problem is not None
     if state.problem in NOT_A_FAULT:
         return _hold(state, state.problem, Permission.ANY, state.detail)
     permission = Permission.REDUCE_ONLY if state.contracts else Permission.NONE
-    if state.problem is Reason.STALE_PRICE and state.contracts:
+    if state.problem in (Reason.STALE_PRICE, Reason.PRICE_INCONSISTENT) and state.contracts:
         return _hold(state, state.problem, permission, state.detail)
     return Target(Status.REFUSED, Action.NONE, permission, state.problem, state.detail, state.contracts, None, None)
 

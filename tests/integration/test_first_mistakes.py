@@ -150,8 +150,8 @@ MISTAKES = (
         "mark in cents",
         put("/positions/0/mark_price", "9312050"),
         200,
-        "mark_far_from_close",
-        ("9312050", "25 %", "units"),
+        "price_inconsistent",
+        ("9312050", "last close", "units"),
     ),
     Mistake(
         "negative mark", put("/positions/0/mark_price", "-93120.5"), 422, "/positions/0/mark_price", ("> 0", "-93120.5")

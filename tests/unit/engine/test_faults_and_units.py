@@ -273,3 +273,12 @@ def test_the_margin_of_the_fixed_part_is_counted_once() -> None:
 
 def test_readouts_are_needed_for_a_target_volatility() -> None:
     assert evaluate(inputs(row(direction=1.0), states={"A": StateInput(readout(0.4))})).targets[0].target == D(50)
+
+
+@pytest.mark.parametrize("mark", [1.0, 49.9, 201.0, 10_000.0])
+def test_a_mark_far_from_the_close_sizes_nothing(mark: float) -> None:
+    """A hundredth of the price would be a hundredfold size."""
+    flat = evaluate(inputs(row(direction=1.0, price=mark))).targets[0]
+    assert (flat.status, flat.reason) == (Status.REFUSED, Reason.PRICE_INCONSISTENT)
+    held = evaluate(inputs(row(quantity="5", direction=1.0, price=mark))).targets[0]
+    assert (held.status, held.permission, held.target) == (Status.HELD, Permission.REDUCE_ONLY, D(5))
