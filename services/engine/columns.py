@@ -134,8 +134,8 @@ def far_mark(row: Row, readout: VolatilityReadout) -> tuple[Reason | None, str]:
         return None, ""
     return (
         Reason.PRICE_INCONSISTENT,
-        f"mark {decimal_text(row.price.value)} against a last close of {decimal_text(readout.last_close)}: check symbol, "
-        "units and the order of the series (oldest first)",
+        f"mark {decimal_text(row.price.value)} against a last close of {decimal_text(readout.last_close)}: "
+        "check symbol, units and the order of the series (oldest first)",
     )
 
 
