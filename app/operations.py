@@ -24,7 +24,7 @@ from models.api.evaluation import (
     ScalarResponse,
     TargetsResponse,
 )
-from models.api.history import EntryPage, InstrumentPage, InstrumentsAnswer, ReplayAnswer
+from models.api.history import EntryBody, EntryPage, InstrumentPage, InstrumentsAnswer, ReplayAnswer
 from models.api.observation import (
     EstimateAnswer,
     EstimateRequest,
@@ -200,6 +200,16 @@ OPERATIONS = (
         query=EntriesParameters,
         answers=(EntryPage,),
         problems=(*QUERY, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/audit/entries/{evaluation_id}/body",
+        operation_id="read_audit_body",
+        tag="History",
+        summary="The exact bytes that an entry holds",
+        description=f"{_ENTRY} Request, answer, the state that was read, and versions: all that recomputes the answer.",
+        answers=(EntryBody,),
+        problems=(*QUERY, 404, 503),
     ),
     Operation(
         method="POST",

@@ -50,9 +50,16 @@ async def read_evaluation(request: Request) -> Response:
     return reply(request, await history.read_evaluation(container_of(request), request.path_params["evaluation_id"]))
 
 
+async def read_audit_body(request: Request) -> Response:
+    """Recorded bytes."""
+    read_query(request, NoParameters)
+    return reply(request, await history.read_audit_body(container_of(request), request.path_params["evaluation_id"]))
+
+
 ROUTES = (
     route("GET", "/v1/evaluations", list_evaluations),
     route("GET", "/v1/audit/entries", list_audit_entries),
+    route("GET", "/v1/audit/entries/{evaluation_id:evaluation_id}/body", read_audit_body),
     route("POST", "/v1/evaluations/{evaluation_id:evaluation_id}:replay", replay_evaluation),
     route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}", read_evaluation),
 )

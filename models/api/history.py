@@ -34,6 +34,15 @@ class EntryPage(Model):
     next: str | None = Field(description="Cursor of the next page; null on the last.")
 
 
+class EntryBody(Model):
+    """Recorded bytes of one entry, each as base64."""
+
+    request: str = Field(description="Body of the request as it was received; of a GET its canonical query string.")
+    response: str = Field(description="Answer without its `audit` member.")
+    state: str = Field(description="What was read besides the request: one line of JSON, then little-endian numbers.")
+    versions: str = Field(description="JSON of the versions that the numbers depend on.")
+
+
 class DifferenceOut(Model):
     """A place at which the recomputed answer differs."""
 

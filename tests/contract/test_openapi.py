@@ -5,6 +5,7 @@ A change of the contract is a reviewed difference of `openapi.json`; `python -m 
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import re
@@ -175,6 +176,13 @@ async def test_recorded_answers_are_read_and_replayed(http: httpx.AsyncClient) -
         replay = await http.post(f"/v1/evaluations/{answer.json()['evaluation_id']}:replay")
         assert (replay.status_code, replay.json()["match"]) == (200, True), replay.text
         assert_fits(next(item for item in OPERATIONS if item.operation_id == "replay_evaluation"), replay.json())
+        recorded = await http.get(f"/v1/audit/entries/{answer.json()['evaluation_id']}/body")
+        assert_fits(next(item for item in OPERATIONS if item.operation_id == "read_audit_body"), recorded.json())
+        core, _, audit = answer.content.partition(b',"audit":')
+        assert base64.b64decode(recorded.json()["response"]) == core + b"}"
+        assert audit
+        if body is not None:
+            assert orjson.loads(base64.b64decode(recorded.json()["request"])) == body
 
 
 async def test_examples_are_described_as_past_so_that_none_moves_live_state(http: httpx.AsyncClient) -> None:
