@@ -20,6 +20,8 @@ from services.sizing.pipeline import RowLimits
 
 DAYS_PER_YEAR = 365.0
 TAIL_FREEDOM = 4.0
+FAR = 1e6
+"""Leverage that is no limit."""
 VALUE_AT_RISK_LEVEL = 0.99
 EXPECTED_SHORTFALL_LEVEL = 0.975
 VALUE_AT_RISK_MULTIPLE = (
@@ -87,8 +89,9 @@ def capacity_of(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimit
     weight = np.minimum(alone / count * (shared_multiplier(trail) if trail is not None else 1.0), ceiling)
     room = max(policy.limits.max_margin_use - limits.fixed_initial / sizing.equity, 0.0)
     free = max(1.0 - limits.fixed_maintenance / sizing.equity, 0.0)
-    long = np.minimum.reduce([weight, free * limits.distance_long, room / np.maximum(limits.initial_long, 1e-12)])
-    short = np.minimum.reduce([weight, free * limits.distance_short, room / np.maximum(limits.initial_short, 1e-12)])
+    far_long, far_short = np.minimum(limits.distance_long, FAR) * free, np.minimum(limits.distance_short, FAR) * free
+    long = np.minimum.reduce([weight, far_long, room / np.maximum(limits.initial_long, 1e-12)])
+    short = np.minimum.reduce([weight, far_short, room / np.maximum(limits.initial_short, 1e-12)])
     per_weight = sizing.equity / sizing.unit_value
     most = np.minimum(limits.max_contracts, limits.max_leverage_contracts)
     if not limits.margin_complete:

@@ -1,0 +1,159 @@
+"""Whole decisions on arbitrary legal requests: an answer that fits its model, or a rule that was broken; no crash."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from app.usecases.call import Door
+from app.usecases.decide import Gathered, decide, render
+from app.usecases.evaluate_portfolio import splice
+from models.api.evaluation import EvaluationRequest, EvaluationResponse
+from services.core.errors import InvalidInput
+from tests.support.requests import END, closes
+
+RECEIVED = datetime(2026, 11, 20, 0, 0, 6, tzinfo=UTC)
+SYMBOLS = ["BTC", "BTC-PERP", "ETH-USD", "BTC/USDT:USDT", "BTC-PERPETUAL", "XBTUSD", "OPT", "@107"]
+KINDS = ["spot", "linear", "inverse", "quanto", "option"]
+decimals = st.sampled_from(["0", "1", "-1", "0.00000001", "123456789.5", "-20", "100000000000", "0.3"])
+positive = st.sampled_from(["1", "0.00000001", "0.001", "100", "90000", "100000000000000"])
+maybe = st.booleans()
+TIERS = [
+    {"floor": "0", "maintenance_rate": 0.01},
+    {"floor": "5000", "maintenance_rate": 0.3, "initial_rate": 0.5},
+]
+
+
+@st.composite
+def instruments(draw: st.DrawFn, symbol: str) -> dict[str, Any]:
+    kind = draw(st.sampled_from(KINDS))
+    body: dict[str, Any] = {"symbol": symbol, "kind": kind}
+    for name, values in {
+        "contract_multiplier": positive,
+        "lot": positive,
+        "tick": positive,
+        "min_notional": positive,
+        "min_quantity": positive,
+        "max_quantity": positive,
+        "underlying": st.just("BTC"),
+        "base_currency": st.sampled_from(["BTC", "ETH"]),
+        "quote_currency": st.sampled_from(["USD", "USDT", "EUR"]),
+        "quantity_unit": st.sampled_from(["base", "contracts", "quote"]),
+        "max_leverage": st.sampled_from([0.5, 1, 20]),
+        "margin_tiers": st.just(TIERS),
+    }.items():
+        if draw(st.integers(0, 3)) == 0:
+            body[name] = draw(values)
+    if kind == "option":
+        body |= {"strike": draw(positive), "right": draw(st.sampled_from(["call", "put"]))}
+        body["expiry"] = draw(st.sampled_from(["2026-11-20T08:00:00Z", "2027-11-20T08:00:00Z", "2020-01-01T00:00:00Z"]))
+    if kind == "quanto":
+        body |= {"settle_currency": draw(st.sampled_from(["BTC", "USD"])), "quantity_unit": "contracts"}
+    return body
+
+
+@st.composite
+def positions(draw: st.DrawFn, symbol: str) -> dict[str, Any]:
+    body: dict[str, Any] = {"symbol": symbol, "quantity": draw(decimals)}
+    for name, values in {
+        "mark_price": positive,
+        "venue": st.sampled_from(["a", "b"]),
+        "quantity_unit": st.sampled_from(["base", "contracts", "quote"]),
+        "open_buys": positive,
+        "open_sells": positive,
+        "implied_volatility": st.sampled_from([0.01, 0.6, 10]),
+        "forward_price": positive,
+        "initial_margin": positive,
+        "maintenance_margin": positive,
+        "greeks": st.sampled_from([{"delta": 1.5}, {"delta": -1e15, "gamma": 1e15}]),
+    }.items():
+        if draw(st.integers(0, 2)) == 0:
+            body[name] = draw(values)
+    if draw(st.integers(0, 5)) == 0:
+        body |= {"margin_mode": "isolated", "isolated_margin": draw(positive)}
+    return body
+
+
+SERIES = {
+    "walk": closes(3, 80, 100.0),
+    "small": closes(4, 70, 0.00001),
+    "flat": [100.0] * 70,
+    "short": [100.0, 101.0],
+    "wild": [100.0 * (1.9 if index % 2 else 1.0) for index in range(70)],
+    "bad": [100.0] * 30 + [-1.0] + [100.0] * 30,
+}
+
+
+@st.composite
+def series(draw: st.DrawFn, symbol: str) -> dict[str, Any]:
+    close = SERIES[draw(st.sampled_from(sorted(SERIES)))]
+    return {"symbol": symbol, "interval": "P1D", "end": END, "close": close}
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> dict[str, Any]:
+    names = draw(st.lists(st.sampled_from(SYMBOLS), unique=True, max_size=4))
+    held = draw(st.lists(st.sampled_from(SYMBOLS), unique=True, max_size=4))
+    seen = draw(st.lists(st.sampled_from(SYMBOLS), unique=True, max_size=3))
+    told = draw(st.lists(st.sampled_from(SYMBOLS), unique=True, max_size=3))
+    method = draw(st.sampled_from(["volatility_target", "constant_leverage"]))
+    sizing: dict[str, Any] = {"method": method}
+    sizing |= {"target_volatility": draw(st.sampled_from([0.01, 0.2, 3]))} if method == "volatility_target" else {}
+    if draw(maybe):
+        sizing["scope"] = draw(st.sampled_from(["book", "instrument"]))
+    policy: dict[str, Any] = {"sizing": sizing}
+    if draw(st.integers(0, 2)) == 0:
+        policy["hedging"] = {"method": "threshold", "instrument": draw(st.sampled_from(SYMBOLS)), "max_delta": 0.1}
+    if draw(st.integers(0, 2)) == 0:
+        policy["limits"] = {"max_leverage": 1, "max_weight": 0.3}
+    body: dict[str, Any] = {
+        "as_of": "2026-11-20T00:00:05Z",
+        "account": {"equity": draw(st.sampled_from(["100000", "1", "0", "-5", "0.00000001"])), "currency": "USD"},
+        "options": {"view": draw(st.sampled_from(["full", "compact"]))},
+        "instruments": [draw(instruments(name)) for name in names],
+        "positions": [draw(positions(name)) for name in held],
+        "series": [draw(series(name)) for name in seen],
+        "fx": [{"currency": "USDT", "rate": "1.0"}, {"currency": "BTC", "rate": "90000"}] if draw(maybe) else [],
+        "policy": policy,
+    }
+    if draw(maybe):
+        body["account"]["collateral"] = [{"asset": "BTC", "amount": draw(decimals)}]
+    if draw(maybe):
+        body["signals"] = [{"symbol": name, "direction": draw(st.sampled_from([-1, 0, 0.5, 1]))} for name in told]
+    return body
+
+
+@given(requests())
+@settings(max_examples=400)
+def test_every_legal_request_is_answered_or_refused_by_rule(body: dict[str, Any]) -> None:
+    raw = orjson.dumps(body)
+    try:
+        request = EvaluationRequest.model_validate(body)
+        ids = {"evaluation_id": "ev_" + "0" * 32, "received_at": RECEIVED}
+        decision = decide(Door.EVALUATIONS, request, raw, Gathered(), **ids)
+    except (ValidationError, InvalidInput) as refusal:
+        event(f"refused: {type(refusal).__name__}")
+        return
+    event("answered")
+    answer = splice(render(decision, RECEIVED), 0)
+    fitted = EvaluationResponse.model_validate_json(answer)
+    assert b"Infinity" not in answer
+    assert len(answer) < 200_000
+    assert orjson.loads(render(decision, RECEIVED)) == orjson.loads(answer[: answer.rindex(b',"audit"')] + b"}")
+    open_orders = {item["symbol"] for item in body["positions"] if "open_buys" in item or "open_sells" in item}
+    for target in fitted.targets:
+        if target.status == "refused":
+            assert target.target_quantity is target.order_quantity is None
+        elif target.permission == "reduce_only":
+            assert target.target_quantity is not None
+            if target.symbol not in open_orders:
+                assert abs(Decimal(target.target_quantity)) <= abs(Decimal(target.current_quantity))
+    orders = {order.client_order_id for order in fitted.orders}
+    assert len(orders) == len(fitted.orders)
+    assert all(Decimal(order.limit_price) > 0 and Decimal(order.contracts) > 0 for order in fitted.orders)
