@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from app.translate.instruments import InstrumentKey, assumed_instrument, by_key, find
+from app.translate.notes import Notes
+from app.translate.series import series_input
 from models.api.evaluation import SnapshotIn
-from models.api.market import MarkIn, PositionIn, SeriesIn, SignalIn
-from services.core.annualization import Calendar, parse_interval
+from models.api.market import MarkIn, PositionIn, SignalIn
+from services.core.annualization import parse_interval
 from services.core.book import Account, Collateral, OwnGreeks, PriceUsed, Row, Signal
 from services.core.errors import InvalidInput
-from services.core.explain import Floats
 from services.core.instrument import Instrument, Kind, QuantityUnit, must_be_described
 from services.core.outcome import Reason
 from services.engine.inputs import SeriesInput, StateInput
@@ -26,27 +24,7 @@ from services.volatility.readout import VolatilityReadout
 CLOCK_SKEW = timedelta(seconds=5)
 DEFAULT_INTERVAL = "P1D"
 FAR_FROM_CLOSE = 0.25
-EARLIEST_BAR, LATEST_BAR = 1e8, 7.26e9
-"""March 1973 and the year 2200 [s]: seconds that are read as milliseconds lie before, microseconds after."""
 ZERO = Decimal(0)
-
-
-@dataclass(slots=True)
-class Notes:
-    """Assumptions and warnings, collected while translating."""
-
-    assumptions: list[dict[str, str]] = field(default_factory=list)
-    warnings: list[dict[str, str | None]] = field(default_factory=list)
-
-    def assume(self, pointer: str, value: str, effect: str) -> None:
-        """Something was left open and decided."""
-        self.assumptions.append({"pointer": pointer, "value": value, "effect": effect})
-
-    def warn(self, code: str, detail: str, symbol: str | None = None) -> None:
-        """Something is worth a look."""
-        self.warnings.append(
-            {"code": code, "detail": detail, "symbol": symbol} if symbol else {"code": code, "detail": detail}
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,85 +183,6 @@ def account(request: SnapshotIn) -> Account:
         for item in request.account.collateral
     )
     return Account(float(request.account.equity), request.account.currency, collateral)
-
-
-def calendar_of(item: SeriesIn) -> Calendar:
-    """Calendar of a series; 24/7 by default."""
-    if item.calendar is None or isinstance(item.calendar, str):
-        return Calendar(item.calendar or "24/7")
-    return Calendar("custom", item.calendar.periods_per_year)
-
-
-def series_input(item: SeriesIn, index: int, as_of: datetime, notes: Notes) -> SeriesInput:
-    """Closes with the close time of the last complete bar."""
-    seconds = parse_interval(item.interval)
-    if item.close is not None:
-        assert item.end is not None
-        if item.end > as_of:
-            raise InvalidInput(
-                f"series.{index}.end",
-                f"is the close time of the last complete bar and must not lie after as_of ({as_of.isoformat()})",
-                item.end.isoformat(),
-                "if the last bar is still open, leave it out",
-            )
-        if item.end + timedelta(seconds=seconds) <= as_of:
-            notes.warn(
-                "bar_missing",
-                f"a whole {item.interval} bar fits between end and as_of: "
-                "if your times label the open of a bar, end is the open plus one interval",
-                item.symbol,
-            )
-        return SeriesInput(floats(item.close), item.end, seconds, calendar_of(item))
-    return _ohlcv(item, index, seconds, as_of, notes)
-
-
-def floats(values: list[float]) -> Floats:
-    """Array of a list of numbers; through `struct`, which is three times as fast as `numpy.array` on a list."""
-    return np.frombuffer(struct.pack(f"{len(values)}d", *values))
-
-
-def _ohlcv(item: SeriesIn, index: int, seconds: int, as_of: datetime, notes: Notes) -> SeriesInput:
-    assert item.ohlcv is not None
-    opens = np.array([row[0] for row in item.ohlcv], dtype=float) / 1000.0
-    closes = np.array([row[4] for row in item.ohlcv], dtype=float)
-    if not (EARLIEST_BAR <= opens[0] and opens[-1] < LATEST_BAR):
-        raise InvalidInput(
-            f"series.{index}.ohlcv",
-            "needs timestamps in milliseconds between 1973 and 2200, as ccxt returns them",
-            item.ohlcv[0][0],
-            "multiply seconds by 1000" if opens[0] < EARLIEST_BAR else "divide microseconds by 1000",
-        )
-    steps = np.diff(opens)
-    if steps.size and steps.min() <= 0:
-        place = int(np.argmin(steps)) + 1
-        raise InvalidInput(
-            f"series.{index}.ohlcv.{place}",
-            "must be later than the row before it",
-            item.ohlcv[place][0],
-            "sort the bars, oldest first, without repeats",
-        )
-    if steps.size and steps.min() < seconds - 1e-3:
-        raise InvalidInput(
-            f"series.{index}.interval", f"must match the bars, which are {steps.min():.0f} s apart", item.interval
-        )
-    times = opens + seconds
-    complete = times <= as_of.timestamp()
-    if not complete.all():
-        dropped = int(complete.size - np.count_nonzero(complete))
-        if dropped > 1:
-            raise InvalidInput(
-                f"series.{index}.ohlcv",
-                f"holds {dropped} bars that end after as_of ({as_of.isoformat()})",
-                item.ohlcv[-1][0],
-                "rows are labelled by the open of the bar; send bars up to as_of",
-            )
-        notes.warn("unfinished_bar_dropped", "the last bar was still open at as_of and was left out", item.symbol)
-        times, closes = times[complete], closes[complete]
-    if not times.size:
-        raise InvalidInput(f"series.{index}.ohlcv", "holds no complete bar at as_of", len(item.ohlcv))
-    end = datetime.fromtimestamp(float(times[-1]), UTC)
-    regular = bool(np.all(np.abs(np.diff(times) - seconds) < 1e-3))
-    return SeriesInput(closes, end, seconds, calendar_of(item), None if regular else times)
 
 
 class _RowBuilder:

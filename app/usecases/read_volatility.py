@@ -15,7 +15,9 @@ from app.ids import new_id
 from app.ports import AuditRecord, EventKind, StateKey
 from app.problems import RequestProblem
 from app.translate.answer import stat, time_text
-from app.translate.snapshot import CLOCK_SKEW, Notes, series_input
+from app.translate.notes import Notes
+from app.translate.series import series_input
+from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.evaluate_portfolio import stored_answer
 from app.usecases.gather import TENANT
