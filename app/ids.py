@@ -16,5 +16,6 @@ def new_id(prefix: str, moment: datetime) -> str:
     'ev_01a1fb671800'
     """
     milliseconds = int(moment.timestamp() * 1000)
-    value = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
+    random = secrets.randbits(74)
+    value = milliseconds << 80 | 0x7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & (1 << 62) - 1
     return f"{prefix}_{value:032x}"

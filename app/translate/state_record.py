@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from app.translate.instruments import InstrumentKey
 from services.core.errors import Refusal
@@ -52,10 +54,16 @@ def encode_state(
         matrix = market.correlation
         head["correlation"] = {"keys": market.keys, "known": matrix is not None, "source": market.source}
         if matrix is not None:
-            upper = matrix[np.triu_indices(len(market.keys), 1)].astype(SINGLE)
+            upper = matrix[upper_triangle(len(market.keys))].astype(SINGLE)
     if registered:
         head["instruments"] = [_instrument_fields(instrument) for instrument in registered.values()]
     return orjson.dumps(head, default=str) + b"\n" + block.tobytes() + upper.tobytes()
+
+
+@lru_cache(maxsize=256)
+def upper_triangle(size: int) -> tuple[NDArray[np.intp], ...]:
+    """Indices above the diagonal of a square matrix."""
+    return np.triu_indices(size, 1)
 
 
 def _state(key: str, state: StateInput, figures: list[float]) -> list[Any]:
@@ -141,5 +149,5 @@ def _correlation(head: dict[str, Any] | None, upper: np.ndarray) -> RecordedCorr
     if not head["known"]:
         return RecordedCorrelation(keys, None, head["source"])
     matrix = np.eye(len(keys))
-    matrix[np.triu_indices(len(keys), 1)] = upper
+    matrix[upper_triangle(len(keys))] = upper
     return RecordedCorrelation(keys, matrix + np.triu(matrix, 1).T, head["source"])
