@@ -55,13 +55,6 @@ async def open_database(url: str) -> AsyncIterator[Database]:
 
 
 @contextlib.asynccontextmanager
-async def open_audit_log(url: str) -> AsyncIterator[AuditLog]:
-    """Open only the audit log at `url`; see `open_database`."""
-    async with open_database(url) as database:
-        yield database.audit
-
-
-@contextlib.asynccontextmanager
 async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
     with file_lock(target.path):
         try:

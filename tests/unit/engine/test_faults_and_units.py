@@ -17,7 +17,7 @@ from services.hedging.registry import Threshold
 from services.sizing.limits import Limits, NoBuffer, PositionBuffer
 from services.sizing.methods.constant_leverage import ConstantLeverage
 from services.sizing.methods.volatility_target import VolatilityTarget
-from tests.support.books import AS_OF, OPEN, inputs, inverse, readout, row
+from tests.support.books import AS_OF, OPEN, inputs, inverse, row
 
 D = Decimal
 TARGET = VolatilityTarget(target_volatility=0.2)
@@ -269,10 +269,6 @@ def test_the_margin_of_the_fixed_part_is_counted_once() -> None:
     result = evaluate(inputs(row("A", direction=1.0), short, policy=policy))  # type: ignore[arg-type]
     assert result.margin_target is not None
     assert result.margin_target.distance_sigma[0] >= 5.0 - 1e-3
-
-
-def test_readouts_are_needed_for_a_target_volatility() -> None:
-    assert evaluate(inputs(row(direction=1.0), states={"A": StateInput(readout(0.4))})).targets[0].target == D(50)
 
 
 @pytest.mark.parametrize("mark", [1.0, 49.9, 201.0, 10_000.0])
