@@ -1,0 +1,313 @@
+"""Exogenous drivers of variance on top of any forecast, and scheduled events that add variance.
+
+What a driver is worth on real data, none included, is measured by `python -m tests.evaluation.drivers`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
+
+from services.core.explain import Floats
+from services.volatility.estimators.interface import Memory
+
+WARM_VALUES = 20
+"""Values of a driver before it is believed to have a mean and a deviation."""
+FEATURE_CAP = 4.0
+OUTLIER_CAP = 16.0
+"""Deviations with which one value enters mean and spread at most: rare values count, absurd ones do not blind the driver."""
+RATIO_CAP = 15.0
+"""Cap of r²/h when it is learnt from: one bar must not teach more than this (as in the adaptive forecaster's pool)."""
+
+
+class Driver(NamedTuple):
+    """Memory of one driver's expert.
+
+    Parameters
+    ----------
+    seen, mean, spread : float
+        Values seen, their running mean and variance [unit of the driver, and squared].
+    feature : float
+        Last value, standardised; 0 when it was missing.
+    slope, information : float
+        b of ``h · exp(b f)``, and the sum of f² that it was learnt from.
+    weight : float
+        Of the expert in the pool.
+    """
+
+    seen: float
+    mean: float
+    spread: float
+    feature: float
+    slope: float
+    information: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverPool:
+    r"""Drivers that scale a variance forecast, each by what it was worth so far.
+
+    For the base forecast h and driver k: ``f_k = clip((x_k − mean) / deviation, ±4)`` against the values before,
+    ``H_k = h · exp(b_k f_k)``, and the answer is ``h · M`` with ``M = w_0 + Σ w_k exp(b_k f_k)``.
+
+    After the bar, with its squared return y, ``u = min(y / H_k, 15) − 1``:
+
+    - slope: ``I ← λI + f²``, ``b ← b + (f u − (1 − λ) κ b) / (κ + I)``, the Fisher scoring step of discounted QLIKE
+      ``Σ λ^age (ln H + y/H) + κ b²/2``;
+    - weights: ``w_k ← w_k · exp(clip(η q (m_k/M − 1), ±1))`` with ``q = min(y / (hM), 15) − 1``, then normalised, and
+      a share ``ε`` of the prior is mixed in.
+
+    Parameters
+    ----------
+    drivers : int
+        How many; their order is the caller's.
+    standardization_half_life : float
+        Of a driver's mean and deviation [bars].
+    slope_half_life : float
+        Of what the slopes are learnt from; ``λ = 2^(−1/half_life)`` [bars].
+    prior_observations : float
+        κ, the weight of b = 0 [observations of a driver one deviation from its mean].
+    base_weight : float
+        Prior weight w_0 of the forecast without drivers; the drivers share the rest evenly.
+    rate, share : float
+        η and ε of the pool.
+    least, most : float
+        Bounds of a driver's multiplier; a driver that is wrong or manipulated moves the forecast within them.
+
+    Notes
+    -----
+    Values must be known when the forecast is made; their publication time is the caller's business. A missing value
+    (NaN) is f = 0, so that the expert answers h, and moves no statistic. A driver that never varies, or has fewer
+    than 20 values, is f = 0 too. Skewed drivers (volume, spread) are best given in logs. Without drivers, or
+    before anything was learnt, M is 1 exactly. Rescaling a driver, or returns and base together, changes nothing.
+    Cost: O(drivers) a bar; a memory of 1 + 7 floats a driver.
+
+    References
+    ----------
+    McCullagh and Nelder (1989), Generalized Linear Models, §2.5 (Fisher scoring) and ch. 8 (gamma, log link);
+    Patton (2011), Journal of Econometrics 160 (QLIKE); Kivinen and Warmuth (1997), Information and Computation 132
+    (exponentiated gradient); Herbster and Warmuth (1998), Machine Learning 32 (fixed share).
+
+    Examples
+    --------
+    >>> pool = DriverPool(drivers=1)
+    >>> memory = pool.start()
+    >>> pool.multiplier(memory)
+    1.0
+    >>> for bar in range(500):  # variance is high after the driver was
+    ...     square = math.exp(0.5 * math.sin(bar - 1))
+    ...     memory = pool.advance(memory, square=square, variance=1.0, values=[math.sin(bar)])
+    >>> pool.multipliers(pool.observe(memory, [1.0]))[0] > 1.2
+    True
+    """
+
+    drivers: Annotated[int, Ge(0), Le(64)]
+    standardization_half_life: Annotated[float, Ge(10), Le(10000)] = 250.0
+    slope_half_life: Annotated[float, Ge(100), Le(100000)] = 2000.0
+    prior_observations: Annotated[float, Gt(0), Le(10000)] = 100.0
+    base_weight: Annotated[float, Gt(0), Le(1)] = 0.5
+    rate: Annotated[float, Ge(0), Le(1)] = 0.01
+    share: Annotated[float, Ge(0), Lt(1)] = 0.0005
+    least: Annotated[float, Gt(0), Le(1)] = 0.5
+    most: Annotated[float, Ge(1), Le(100)] = 4.0
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
+
+    def start(self) -> Memory:
+        """Nothing seen: base weight, then seven figures a driver."""
+        weight = (1.0 - self.base_weight) / self.drivers if self.drivers else 0.0
+        blank = Driver(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, weight)
+        return (self.base_weight if self.drivers else 1.0, *blank * self.drivers)
+
+    def advance(self, memory: Memory, *, square: float, variance: float, values: Sequence[float]) -> Memory:
+        """Memory after a bar: learn from its squared return, then take in what the drivers say now.
+
+        Parameters
+        ----------
+        square : float
+            r² of the bar [variance per bar].
+        variance : float
+            Base forecast that was made for it [variance per bar]; a bar without one (NaN, zero) teaches nothing.
+        values : (drivers,) sequence
+            Values known at the end of the bar; NaN where missing.
+        """
+        return self.observe(self.learn(memory, square=square, variance=variance), values)
+
+    def learn(self, memory: Memory, *, square: float, variance: float) -> Memory:
+        """Slopes and weights after a bar whose base forecast was `variance`."""
+        if not (variance > 0.0 and math.isfinite(square / variance)):
+            return memory
+        ratio, drivers = square / variance, self.experts(memory)
+        factors = [self.factor(driver) for driver in drivers]
+        taught = [self._taught(driver, ratio, factor) for driver, factor in zip(drivers, factors, strict=True)]
+        base, *weights = self._reweighted(memory[0], drivers, factors, ratio)
+        pairs = zip(taught, weights, strict=True)
+        return _flat(base, [driver._replace(weight=weight) for driver, weight in pairs])
+
+    def observe(self, memory: Memory, values: Sequence[float]) -> Memory:
+        """Memory with new values of the drivers; also between bars, when one is published."""
+        gain = 1.0 - 2.0 ** (-1.0 / self.standardization_half_life)
+        pairs = zip(self.experts(memory), values, strict=True)
+        return _flat(memory[0], [standardized(driver, value, gain) for driver, value in pairs])
+
+    def multiplier(self, memory: Memory) -> float:
+        """M, what the base forecast is multiplied with."""
+        drivers = self.experts(memory)
+        return 1.0 + sum(driver.weight * (self.factor(driver) - 1.0) for driver in drivers)
+
+    def multipliers(self, memory: Memory) -> tuple[float, ...]:
+        """Multiplier of each driver alone."""
+        return tuple(self.factor(driver) for driver in self.experts(memory))
+
+    def driver_variance(self, memory: Memory, variance: float) -> float:
+        """Forecast with the drivers [variance per bar], from one without."""
+        return variance * self.multiplier(memory)
+
+    def multiplier_path(self, squares: Floats, variances: Floats, values: Floats) -> Floats:
+        """`multiplier` after each bar of one market: what its next forecast is multiplied with.
+
+        Parameters
+        ----------
+        squares : (n,) array
+            r² of each bar.
+        variances : (n,) array
+            Base forecast made before each bar.
+        values : (n, drivers) array
+            Known at the end of each bar.
+
+        Returns
+        -------
+        (n,) array
+        """
+        memory, path = self.start(), np.empty(len(squares))
+        rows = zip(squares.tolist(), variances.tolist(), values.tolist(), strict=True)
+        for bar, (square, variance, row) in enumerate(rows):
+            memory = self.advance(memory, square=square, variance=variance, values=row)
+            path[bar] = self.multiplier(memory)
+        return path
+
+    def experts(self, memory: Memory) -> list[Driver]:
+        """The memory, driver by driver."""
+        width = len(Driver._fields)
+        return [Driver(*memory[place : place + width]) for place in range(1, len(memory), width)]
+
+    def factor(self, driver: Driver) -> float:
+        """``exp(b f)`` within its bounds."""
+        exponent = driver.slope * driver.feature
+        return math.exp(min(max(exponent, math.log(self.least)), math.log(self.most)))
+
+    def _taught(self, driver: Driver, ratio: float, factor: float) -> Driver:
+        """Slope after one more bar of r²/h = `ratio`."""
+        decay, feature = 2.0 ** (-1.0 / self.slope_half_life), driver.feature
+        information = decay * driver.information + feature * feature
+        surprise = min(ratio / factor, RATIO_CAP) - 1.0
+        pull = feature * surprise - (1.0 - decay) * self.prior_observations * driver.slope
+        slope = driver.slope + pull / (self.prior_observations + information)
+        return driver._replace(slope=slope, information=information)
+
+    def _reweighted(self, base: float, drivers: list[Driver], factors: list[float], ratio: float) -> list[float]:
+        """Weights after one more bar, that of the base forecast first."""
+        weights, values = [base, *(driver.weight for driver in drivers)], [1.0, *factors]
+        pooled = sum(weight * value for weight, value in zip(weights, values, strict=True))
+        surprise = self.rate * (min(ratio / pooled, RATIO_CAP) - 1.0)
+        raised = [
+            weight * math.exp(min(max(surprise * (value / pooled - 1.0), -1.0), 1.0))
+            for weight, value in zip(weights, values, strict=True)
+        ]
+        first = self.start()
+        prior = [first[0], *(driver.weight for driver in self.experts(first))]
+        scale = (1.0 - self.share) / sum(raised)
+        return [scale * weight + self.share * start for weight, start in zip(raised, prior, strict=True)]
+
+
+def standardized(driver: Driver, value: float, gain: float) -> Driver:
+    """Driver after a new value: its feature against the values before, then its mean and spread."""
+    if not math.isfinite(value):
+        return driver._replace(feature=0.0)
+    departure, deviation, feature = value - driver.mean, math.sqrt(driver.spread), 0.0
+    if driver.seen >= WARM_VALUES and deviation > 0.0:
+        departure = min(max(departure, -OUTLIER_CAP * deviation), OUTLIER_CAP * deviation)
+        feature = min(max(departure / deviation, -FEATURE_CAP), FEATURE_CAP)
+    step = max(gain, 1.0 / (driver.seen + 1.0))
+    mean = driver.mean + step * departure
+    spread = (1.0 - step) * (driver.spread + step * departure * departure)
+    return driver._replace(seen=driver.seen + 1.0, mean=mean, spread=spread, feature=feature)
+
+
+def _flat(base: float, drivers: Iterable[Driver]) -> Memory:
+    return (base, *(figure for driver in drivers for figure in driver))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledEvent:
+    """Something dated that adds variance: a rate decision, an unlock, a listing, an upgrade.
+
+    Parameters
+    ----------
+    at : float
+        When it begins [s since 1970].
+    extra_variance : float
+        Variance of log returns that it adds over all of its duration. A move of x expected at the event adds x².
+    duration : float
+        Over which the extra variance is spread evenly [s]; 0: all of it at `at`.
+    """
+
+    at: float
+    extra_variance: Annotated[float, Ge(0), Le(100)]
+    duration: Annotated[float, Ge(0)] = 0.0
+
+    def share(self, start: float, end: float) -> float:
+        """Part of the event within (start, end]; the parts of adjoining horizons add up to 1."""
+        if self.duration <= 0.0:
+            return float(start < self.at <= end)
+        overlap = min(end, self.at + self.duration) - max(start, self.at)
+        return min(max(overlap / self.duration, 0.0), 1.0)
+
+
+def event_variance(events: Iterable[ScheduledEvent], *, start: float, end: float) -> float:
+    """Variance that scheduled events add to the forecast of a horizon.
+
+    Parameters
+    ----------
+    events : iterable of ScheduledEvent
+        Of one market, in any order.
+    start, end : float
+        Horizon (start, end] [s since 1970]; of the next bar: from the last close to the next one.
+
+    Returns
+    -------
+    float
+        [variance over the horizon], to be added to the base variance over the same horizon.
+
+    Notes
+    -----
+    Independent additions to the log return add their variances. An event counts in the horizon that contains it, at
+    once and in full, and in no other: after it, nothing lingers in the forecast, see `without_events`.
+
+    Examples
+    --------
+    >>> decision = ScheduledEvent(at=7200.0, extra_variance=0.0004)
+    >>> [event_variance([decision], start=hour * 3600.0, end=(hour + 1) * 3600.0) for hour in range(4)]
+    [0.0, 0.0004, 0.0, 0.0]
+    """
+    return sum(event.extra_variance * event.share(start, end) for event in events)
+
+
+def without_events(square: float, *, variance: float, extra_variance: float) -> float:
+    """Squared return that the base forecast should learn from, of a bar with scheduled variance.
+
+    ``r² · h / (h + e)``: what r² would have been without the event, if both grew in proportion. If the forecast with
+    the event was right, its expectation is h; without this the base would take the event for a new level.
+
+    Examples
+    --------
+    >>> without_events(0.0005, variance=0.0001, extra_variance=0.0004)
+    0.0001
+    """
+    return square * (variance / (variance + extra_variance)) if extra_variance > 0.0 else square
