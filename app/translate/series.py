@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from app.translate.notes import Notes
-from models.api.market import SeriesIn
+from models.api.market import BAR_COLUMNS, SeriesIn
 from services.core.annualization import Calendar, parse_interval
 from services.core.errors import InvalidInput
-from services.core.explain import Floats
+from services.core.explain import Bools, Floats
 from services.engine.inputs import SeriesInput
 
+_CCXT = ("open", "high", "low", "close", "volume")
 EARLIEST_BAR, LATEST_BAR = 1e8, 7.26e9
 """March 1973 and the year 2200 [s]: seconds that are read as milliseconds lie before, microseconds after."""
 
@@ -44,7 +45,8 @@ def series_input(item: SeriesIn, index: int, as_of: datetime, notes: Notes) -> S
                 "if your times label the open of a bar, end is the open plus one interval",
                 item.symbol,
             )
-        return SeriesInput(floats(item.close), item.end, seconds, calendar_of(item))
+        columns = {name: floats(column) for name in BAR_COLUMNS if (column := getattr(item, name)) is not None}
+        return SeriesInput(floats(item.close), item.end, seconds, calendar_of(item), **columns)
     return _ohlcv(item, index, seconds, as_of, notes)
 
 
@@ -55,8 +57,24 @@ def floats(values: list[float]) -> Floats:
 
 def _ohlcv(item: SeriesIn, index: int, seconds: int, as_of: datetime, notes: Notes) -> SeriesInput:
     assert item.ohlcv is not None
-    opens = np.array([row[0] for row in item.ohlcv], dtype=float) / 1000.0
-    closes = np.array([row[4] for row in item.ohlcv], dtype=float)
+    rows = np.array(item.ohlcv, dtype=float)  # a volume of null becomes NaN
+    opens = rows[:, 0] / 1000.0
+    _check_opens(item, index, opens, seconds)
+    times = opens + seconds
+    kept = _complete(item, index, times, as_of, notes)
+    times, columns = times[kept], {name: rows[kept, place] for place, name in enumerate(_CCXT, start=1)}
+    closes = columns.pop("close")
+    for name in BAR_COLUMNS:
+        if (given := getattr(item, name)) is not None:
+            columns[name] = floats(given)[kept]
+    end = datetime.fromtimestamp(float(times[-1]), UTC)
+    regular = bool(np.all(np.abs(np.diff(times) - seconds) < 1e-3))
+    return SeriesInput(closes, end, seconds, calendar_of(item), None if regular else times, **columns)
+
+
+def _check_opens(item: SeriesIn, index: int, opens: Floats, seconds: int) -> None:
+    """Milliseconds, rising, at least a bar apart."""
+    assert item.ohlcv is not None
     if not (EARLIEST_BAR <= opens[0] and opens[-1] < LATEST_BAR):
         raise InvalidInput(
             f"series.{index}.ohlcv",
@@ -77,21 +95,22 @@ def _ohlcv(item: SeriesIn, index: int, seconds: int, as_of: datetime, notes: Not
         raise InvalidInput(
             f"series.{index}.interval", f"must match the bars, which are {steps.min():.0f} s apart", item.interval
         )
-    times = opens + seconds
+
+
+def _complete(item: SeriesIn, index: int, times: Floats, as_of: datetime, notes: Notes) -> Bools:
+    """Which bars had closed at `as_of`; one that had not is left out, more than one is a mistake."""
+    assert item.ohlcv is not None
     complete = times <= as_of.timestamp()
-    if not complete.all():
-        dropped = int(complete.size - np.count_nonzero(complete))
-        if dropped > 1:
-            raise InvalidInput(
-                f"series.{index}.ohlcv",
-                f"holds {dropped} bars that end after as_of ({as_of.isoformat()})",
-                item.ohlcv[-1][0],
-                "rows are labelled by the open of the bar; send bars up to as_of",
-            )
-        notes.warn("unfinished_bar_dropped", "the last bar was still open at as_of and was left out", item.symbol)
-        times, closes = times[complete], closes[complete]
-    if not times.size:
+    dropped = int(complete.size - np.count_nonzero(complete))
+    if dropped > 1:
+        raise InvalidInput(
+            f"series.{index}.ohlcv",
+            f"holds {dropped} bars that end after as_of ({as_of.isoformat()})",
+            item.ohlcv[-1][0],
+            "rows are labelled by the open of the bar; send bars up to as_of",
+        )
+    if dropped == times.size:
         raise InvalidInput(f"series.{index}.ohlcv", "holds no complete bar at as_of", len(item.ohlcv))
-    end = datetime.fromtimestamp(float(times[-1]), UTC)
-    regular = bool(np.all(np.abs(np.diff(times) - seconds) < 1e-3))
-    return SeriesInput(closes, end, seconds, calendar_of(item), None if regular else times)
+    if dropped:
+        notes.warn("unfinished_bar_dropped", "the last bar was still open at as_of and was left out", item.symbol)
+    return np.asarray(complete, dtype=bool)

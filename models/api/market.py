@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,9 @@ from models.api.base import (
 
 MAX_SYMBOLS = 200
 MAX_POINTS = 20_000
+OHLCV_COLUMNS = ("open", "high", "low", "volume")
+BAR_COLUMNS = (*OHLCV_COLUMNS, "realized_variance", "implied_volatility")
+"""What may be known of a bar besides its close."""
 
 
 def _price_list(value: Any) -> list[float]:
@@ -34,6 +38,17 @@ def _price_list(value: Any) -> list[float]:
     if {float, int}.issuperset(map(type, value)):
         return value
     return [_price(item) for item in value]
+
+
+def _column(value: Any) -> list[float]:
+    """Statistics of bars as floats, NaN for null: JSON numbers, or decimal strings, never booleans."""
+    if type(value) is not list:
+        raise PydanticCustomError("list_type", "must be a list with one number or null for each close")
+    if not 1 <= len(value) <= MAX_POINTS:
+        raise PydanticCustomError("too_long", "must hold 1 to 20000 numbers")
+    if {float, int}.issuperset(map(type, value)):
+        return value
+    return [math.nan if item is None else _price(item) for item in value]
 
 
 def _price(item: Any) -> float:
@@ -83,8 +98,10 @@ _PRICES: dict[str, Any] = {
     "maxItems": MAX_POINTS,
     "items": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}]},
 }
+_COLUMN: dict[str, Any] = {**_PRICES, "items": {"anyOf": [*_PRICES["items"]["anyOf"], {"type": "null"}]}}
 _BAR: dict[str, Any] = {"type": "array", "minItems": 6, "maxItems": 6, "items": {"type": ["number", "null"]}}
 PriceList = Annotated[list[float], PlainValidator(_price_list), WithJsonSchema(_PRICES)]
+Column = Annotated[list[float], PlainValidator(_column), WithJsonSchema(_COLUMN)]
 BarList = Annotated[
     list[list[float]],
     PlainValidator(_ohlcv),
@@ -229,12 +246,24 @@ class PositionIn(Model):
 
 
 class SeriesIn(Model):
-    """Price series: `close` with `end`, or `ohlcv` as ccxt returns it."""
+    """Price series: `close` with `end`, or `ohlcv` as ccxt returns it.
+
+    A column beside `close` has one value or null for each close. Whether a value makes sense for its bar is judged bar
+    by bar; a bar whose range does not is read as its close alone.
+    """
 
     symbol: Symbol
     interval: Interval
     end: Time | None = Field(None, description="Close time of the last complete bar; goes with `close`.")
     close: PriceList | None = None
+    open: Column | None = Field(None, description="Goes with high, low and close.")
+    high: Column | None = Field(None, description="Goes with open, low and close.")
+    low: Column | None = Field(None, description="Goes with open, high and close.")
+    volume: Column | None = Field(None, description="0: nothing was traded, the close is not news. Goes with close.")
+    realized_variance: Column | None = Field(
+        None, description="Sum of the squared log returns of shorter bars within each bar."
+    )
+    implied_volatility: Column | None = Field(None, description="Quoted at the close of the bar [annual, fraction].")
     ohlcv: BarList | None = Field(
         None,
         description="Rows [timestamp_ms, open, high, low, close, volume], labelled by the open of the bar; "
@@ -252,7 +281,20 @@ class SeriesIn(Model):
             raise PydanticCustomError(
                 "series_end", "end is the close time of the last complete bar: it goes with close, and not with ohlcv"
             )
+        if (self.open is None) != (self.high is None) or (self.high is None) != (self.low is None):
+            raise PydanticCustomError("series_form", "open, high and low go together: give all three or none")
+        self._one_length()
         return self
+
+    def _one_length(self) -> None:
+        bars = len(self.close or self.ohlcv or ())
+        for name in BAR_COLUMNS:
+            column = getattr(self, name)
+            if column is not None and self.ohlcv is not None and name in OHLCV_COLUMNS:
+                raise PydanticCustomError("series_form", "ohlcv holds {name}: do not send it twice", {"name": name})
+            if column is not None and len(column) != bars:
+                text = "{name} must have as many values as there are bars ({bars}), found {found}"
+                raise PydanticCustomError("series_length", text, {"name": name, "bars": bars, "found": len(column)})
 
 
 class MarkIn(Model):

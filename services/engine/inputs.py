@@ -17,7 +17,7 @@ from services.volatility.readout import VolatilityReadout
 
 @dataclass(frozen=True, slots=True)
 class SeriesInput:
-    """Closes of one market.
+    """Bars of one market.
 
     Parameters
     ----------
@@ -27,6 +27,12 @@ class SeriesInput:
         Close time of the last bar.
     close_times : (n,) array, optional
         Close time of each bar [s since 1970], when bars are missing in between.
+    open, high, low, volume : (n,) arrays, optional
+        As they were sent, NaN where a bar has none; the feed judges them.
+    realized_variance : (n,) array, optional
+        [variance per bar]
+    implied_volatility : (n,) array, optional
+        [annual, fraction]
     """
 
     closes: Floats
@@ -34,6 +40,12 @@ class SeriesInput:
     bar_seconds: int
     calendar: Calendar
     close_times: Floats | None = None
+    open: Floats | None = None
+    high: Floats | None = None
+    low: Floats | None = None
+    volume: Floats | None = None
+    realized_variance: Floats | None = None
+    implied_volatility: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
