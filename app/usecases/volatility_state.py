@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from app.ports import StateKey
 from services.core.annualization import Calendar
 from services.engine.inputs import StateInput
-from services.risk.correlation import Ring
+from services.risk.clock import Ring
 from services.volatility.registry import Estimator
 from services.volatility.state import VolatilityState, readout
 

@@ -12,7 +12,7 @@ from models.api.strict import StrictScalars
 from services.engine.policy import DEFAULTS_VERSION, Policy
 from services.hedging.registry import HedgeTrigger
 from services.margin.registry import MarginPolicy
-from services.risk.correlation import DynamicConditional
+from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationMethod
 from services.sizing.limits import Buffer, Limits, OrderRules, PositionBuffer
 from services.sizing.registry import SizingMethod

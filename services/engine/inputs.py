@@ -11,7 +11,7 @@ from services.core.book import Account, Row
 from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.engine.policy import Policy
-from services.risk.correlation import Ring
+from services.risk.clock import Ring
 from services.volatility.readout import VolatilityReadout
 
 

@@ -11,9 +11,9 @@ from services.core.annualization import Calendar
 from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.engine.inputs import EvaluationInputs, RecordedCorrelation, SeriesInput, StateInput
-from services.risk.correlation import Ring, common_clock
+from services.risk.clock import Ring, common_clock
+from services.risk.methods.undiversified import Undiversified
 from services.risk.registry import CorrelationMethod
-from services.risk.undiversified import Undiversified
 from services.volatility.forecast import SeriesForecast, forecast_bars, forecast_panel
 from services.volatility.readout import VolatilityReadout
 from services.volatility.registry import Estimator

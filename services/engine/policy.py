@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from services.hedging.registry import HedgeTrigger
 from services.margin.registry import MarginPolicy
-from services.risk.correlation import DynamicConditional
+from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationMethod
 from services.sizing.limits import Buffer, Limits, OrderRules, PositionBuffer
 from services.sizing.registry import SizingMethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.risk.correlation import DynamicConditional
-from services.risk.undiversified import Undiversified
+from services.risk.methods.dynamic_conditional import DynamicConditional
+from services.risk.methods.undiversified import Undiversified
 
 CorrelationMethod = DynamicConditional | Undiversified

@@ -16,7 +16,7 @@ import pytest
 from app.adapters.redis_volatility import open_redis_volatility
 from app.ports import StateChange, StateKey
 from services.core.annualization import Calendar
-from services.risk.correlation import dcc_correlation
+from services.risk.methods.dynamic_conditional import dcc_correlation
 from services.volatility.codec import head_bytes, ring_bytes, state_from_bytes
 from services.volatility.estimators.ewma import Ewma
 from services.volatility.forecast import forecast_panel

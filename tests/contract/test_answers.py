@@ -18,7 +18,7 @@ from models.api.evaluation import EvaluationResponse, HedgesResponse, MarginResp
 from models.api.market import InstrumentIn
 from services.core.annualization import Calendar
 from services.engine import StateInput
-from services.risk.correlation import Ring
+from services.risk.clock import Ring
 from services.volatility.estimators.ewma import Ewma
 from services.volatility.forecast import forecast_series
 from tests.support import requests

@@ -9,9 +9,10 @@ import pytest
 
 from services.core.errors import InvalidInput
 from services.core.explain import Floats
-from services.risk.correlation import DynamicConditional, Ring, common_clock, dcc_correlation, dynamic_weights
+from services.risk.clock import Ring, common_clock
+from services.risk.methods.dynamic_conditional import DynamicConditional, dcc_correlation, dynamic_weights
+from services.risk.methods.undiversified import Undiversified
 from services.risk.registry import CorrelationMethod
-from services.risk.undiversified import Undiversified
 from tests.unit.volatility.markets import DAY, END
 
 

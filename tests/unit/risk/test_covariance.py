@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.risk.correlation import dcc_correlation
 from services.risk.covariance import portfolio_volatility, risk_contributions
+from services.risk.methods.dynamic_conditional import dcc_correlation
 
 GENERATOR = np.random.default_rng(5)
 CORRELATION = dcc_correlation(GENERATOR.standard_normal((300, 6)))

@@ -1,0 +1,1 @@
+"""Methods of correlation, one a file."""
