@@ -1,0 +1,176 @@
+r"""Variance over more than one bar: the forecast fades into the long run, and scheduled events come on top.
+
+The expected variance of bar j is ``h_j = L + ρ^(j−1) (h − L)``, so that over H bars
+
+    ``V_H = H L + (h − L) (1 − ρ^H) / (1 − ρ)``.
+
+The square root of time (ρ = 1) understates risk: with it, returns over 21 days are 1.13 (S&P 500) to 1.36 (XRP)
+standard deviations large instead of 1. ρ = 0.985 per daily bar is a half-life of 46 days.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.core.annualization import SECONDS_PER_DAY, SECONDS_PER_YEAR
+from services.core.errors import InvalidInput
+from services.core.explain import Floats
+
+DAILY_PERSISTENCE = 0.985
+
+
+def persistence(bar_seconds: float, day_seconds: float = SECONDS_PER_DAY) -> float:
+    """ρ of one bar, ``0.985^(bar / day)``.
+
+    Parameters
+    ----------
+    bar_seconds : float
+        Length of a bar [s].
+    day_seconds : float
+        What a daily bar holds of them [s]: 86,400 in a market that never closes, the session for intraday bars of an
+        exchange (23,400 for New York).
+
+    Examples
+    --------
+    >>> persistence(86_400), round(persistence(3_600), 6), round(persistence(3_600) ** 24, 6)
+    (0.985, 0.99937, 0.985)
+    """
+    return float(DAILY_PERSISTENCE ** (bar_seconds / day_seconds))
+
+
+def forecast_weight(bars: Floats | float, persistence: float) -> Floats:
+    r"""Bars' worth of the forecast in a horizon, ``w(H) = Σ_j ρ^(j−1)``; the other H − w are long-run variance.
+
+    Parameters
+    ----------
+    bars : float or array
+        H ≥ 0. Within a bar variance accrues evenly: ``w(n + f) = (1 − ρ^n)/(1 − ρ) + f ρ^n`` for 0 ≤ f < 1, linear
+        between whole bars and exactly the sum at them.
+    persistence : float
+        ρ of one bar, 0 < ρ ≤ 1; at 1, w = H.
+
+    Examples
+    --------
+    >>> forecast_weight(np.array([0.5, 1.0, 2.0, 2.5]), 0.5).tolist()
+    [0.5, 1.0, 1.5, 1.625]
+    """
+    whole = np.floor(bars)
+    rate = math.log(persistence)
+    summed = whole if rate == 0.0 else np.expm1(whole * rate) / math.expm1(rate)
+    return np.asarray(summed + (bars - whole) * np.exp(whole * rate), dtype=float)
+
+
+def horizon_variance(
+    variance: Floats | float, long_run: Floats | float, bars: Floats | float, persistence: float
+) -> Floats:
+    """Variance of the return over a horizon.
+
+    Parameters
+    ----------
+    variance, long_run : float or array
+        Forecast h of the next bar and long-run variance L [variance per bar].
+    bars : float or array
+        Horizon H > 0 [bars]; broadcast with the above.
+    persistence : float
+        ρ of one bar, 0 < ρ ≤ 1; see `persistence`.
+
+    Returns
+    -------
+    array
+        [variance over the horizon], between H min(h, L) and H max(h, L); at H ≤ 1, and for ρ = 1, H h.
+
+    Raises
+    ------
+    InvalidInput
+        If a horizon is not finite and > 0, or ρ is outside (0, 1].
+
+    Notes
+    -----
+    Whole days of intraday bars contain every hour, so that the hour-of-day factor cancels; for a part of a day multiply
+    by the mean factor of its hours. For a horizon of many bars a forecast from longer bars is better than this (BTC,
+    24 hours: QLIKE 3.94 from hourly bars, 3.79 from daily ones).
+
+    Examples
+    --------
+    >>> float(horizon_variance(4.0, 1.0, 2, 0.5)), float(horizon_variance(4.0, 1.0, 21, 1.0))
+    (6.5, 84.0)
+    """
+    if not np.all(np.isfinite(bars) & (np.asarray(bars) > 0.0)):
+        raise InvalidInput("bars", "must be finite and > 0", bars)
+    if not 0.0 < persistence <= 1.0:
+        raise InvalidInput("persistence", "must be > 0 and <= 1", persistence)
+    weight = forecast_weight(bars, persistence)
+    return np.asarray(variance * weight + long_run * (bars - weight), dtype=float)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledEvent:
+    """Something known to come that adds variance: a release, an upgrade, an unlock, an election.
+
+    Parameters
+    ----------
+    at : float
+        When it begins [s since 1970].
+    variance : float
+        What it adds to the variance of the log return, ≥ 0: an expected move of 3 % (one standard deviation) is 0.0009.
+    seconds : float
+        How long it lasts, its variance accruing evenly [s]; 0: all at once.
+
+    Raises
+    ------
+    InvalidInput
+        If a field is not finite, or the variance or the duration is negative.
+    """
+
+    at: float
+    variance: float
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.at):
+            raise InvalidInput("at", "must be finite", self.at)
+        for name, value in (("variance", self.variance), ("seconds", self.seconds)):
+            if not (math.isfinite(value) and value >= 0.0):
+                raise InvalidInput(name, "must be finite and >= 0", value)
+
+    @classmethod
+    def from_volatility(cls, at: float, volatility: float, seconds: float) -> ScheduledEvent:
+        """Event given as additional annual volatility while it lasts: ``σ² · seconds / 31,536,000``.
+
+        Volatilities add in squares: with a forecast of 60 % and an event of 80 %, the hours of the event have 100 %.
+
+        Examples
+        --------
+        >>> ScheduledEvent.from_volatility(0.0, 0.80, 86_400).variance * 365
+        0.6400000000000001
+        """
+        return cls(at, volatility * volatility * seconds / SECONDS_PER_YEAR, seconds)
+
+    def within(self, after: float, until: float) -> float:
+        """Variance that falls into the time (after, until]: what happened at `after` is in the price already."""
+        if self.seconds == 0.0:
+            return self.variance if after < self.at <= until else 0.0
+        shared = min(until, self.at + self.seconds) - max(after, self.at)
+        return self.variance * min(max(shared, 0.0) / self.seconds, 1.0)
+
+
+def event_variance(events: Iterable[ScheduledEvent], after: float, until: float) -> float:
+    """Variance that scheduled events add to a horizon; add it to `horizon_variance`.
+
+    Parameters
+    ----------
+    events : iterable of ScheduledEvent
+        In any order; they add up.
+    after, until : float
+        Time of the forecast and end of the horizon [s since 1970].
+
+    Examples
+    --------
+    >>> event_variance([ScheduledEvent(100.0, 0.0009), ScheduledEvent(0.0, 0.01)], after=0.0, until=200.0)
+    0.0009
+    """
+    return math.fsum(event.within(after, until) for event in events)
