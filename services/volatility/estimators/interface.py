@@ -1,4 +1,4 @@
-"""What every estimator is: a frozen dataclass of parameters, a recursion over a memory of floats, and the same in columns."""
+"""What every estimator is: parameters, a recursion over a memory of floats, and the same over columns."""
 
 from __future__ import annotations
 
