@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,37 @@ REFUSED_AFTER = 5
 """Multiple of `stale_after` unchanged bars from which a market is refused instead of sized carefully."""
 MIN_PRICE_CHANGES = 10
 """Changes of price without which a history of 20 bars or more is not a market (pysystemtrade eligibility)."""
+
+
+class Bar(NamedTuple):
+    """One complete bar as it was observed; NaN for what was not.
+
+    Parameters
+    ----------
+    close_at : float
+        When it closed [s since 1970].
+    close, open, high, low : float
+        Prices [quote currency].
+    volume : float
+        In any unit, the same for all bars of a market.
+    realized_variance : float
+        Of log returns within the bar.
+    implied_volatility : float
+        At its close [annual, fraction].
+    split : float
+        New units for one old since the bar before (2 for a 2:1 split); 1 says that there was none, whatever it looks
+        like.
+    """
+
+    close_at: float
+    close: float
+    open: float = math.nan
+    high: float = math.nan
+    low: float = math.nan
+    volume: float = math.nan
+    realized_variance: float = math.nan
+    implied_volatility: float = math.nan
+    split: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
