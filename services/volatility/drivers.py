@@ -20,7 +20,9 @@ WARM_VALUES = 20
 """Values of a driver before it is believed to have a mean and a deviation."""
 FEATURE_CAP = 4.0
 OUTLIER_CAP = 16.0
-"""Deviations with which one value enters mean and spread at most: rare values count, absurd ones do not blind the driver."""
+"""Deviations with which one value enters mean and spread at most: an absurd one must not blind the driver."""
+LARGEST_VALUE = 1e100
+"""A value beyond it is taken as missing."""
 RATIO_CAP = 15.0
 """Cap of r²/h when it is learnt from: one bar must not teach more than this (as in the adaptive forecaster's pool)."""
 
@@ -83,8 +85,8 @@ class DriverPool:
     Notes
     -----
     Values must be known when the forecast is made; their publication time is the caller's business. A missing value
-    (NaN) is f = 0, so that the expert answers h, and moves no statistic. A driver that never varies, or has fewer
-    than 20 values, is f = 0 too. Skewed drivers (volume, spread) are best given in logs. Without drivers, or
+    (NaN, infinite) is f = 0, so that the expert answers h, and moves no statistic. A driver that never varies, or has
+    fewer than 20 values, is f = 0 too. Skewed drivers (volume, spread) are best given in logs. Without drivers, or
     before anything was learnt, M is 1 exactly. Rescaling a driver, or returns and base together, changes nothing.
     Cost: O(drivers) a bar; a memory of 1 + 7 floats a driver.
 
@@ -228,7 +230,7 @@ class DriverPool:
 
 def standardized(driver: Driver, value: float, gain: float) -> Driver:
     """Driver after a new value: its feature against the values before, then its mean and spread."""
-    if not math.isfinite(value):
+    if not abs(value) <= LARGEST_VALUE:
         return driver._replace(feature=0.0)
     departure, deviation, feature = value - driver.mean, math.sqrt(driver.spread), 0.0
     if driver.seen >= WARM_VALUES and deviation > 0.0:
@@ -264,10 +266,10 @@ class ScheduledEvent:
 
     def share(self, start: float, end: float) -> float:
         """Part of the event within (start, end]; the parts of adjoining horizons add up to 1."""
-        if self.duration <= 0.0:
+        last = self.at + self.duration
+        if last <= self.at:
             return float(start < self.at <= end)
-        overlap = min(end, self.at + self.duration) - max(start, self.at)
-        return min(max(overlap / self.duration, 0.0), 1.0)
+        return max(min(end, last) - max(start, self.at), 0.0) / (last - self.at)
 
 
 def event_variance(events: Iterable[ScheduledEvent], *, start: float, end: float) -> float:

@@ -1,0 +1,262 @@
+"""Exogenous drivers and scheduled events: what they change, and what they may not."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.core.explain import Floats
+from services.volatility.drivers import (
+    OUTLIER_CAP,
+    RATIO_CAP,
+    WARM_VALUES,
+    DriverPool,
+    ScheduledEvent,
+    event_variance,
+    standardized,
+    without_events,
+)
+
+PLAIN = DriverPool(drivers=1)
+
+
+def market(
+    bars: int, slopes: tuple[float, ...], seed: int, *, persistence: float = 0.0
+) -> tuple[Floats, Floats, Floats]:
+    """Squared returns, base variances and drivers of which ln variance of the next bar is `slopes` times."""
+    draws = np.random.default_rng(seed)
+    values = draws.standard_normal((bars, len(slopes)))
+    for place in range(1, bars):
+        values[place] += persistence * values[place - 1]
+    variances = np.full(bars, 1e-4)
+    lagged = np.vstack([np.zeros(len(slopes)), values[:-1]])
+    squares = variances * np.exp(lagged @ np.array(slopes)) * draws.standard_normal(bars) ** 2
+    return squares, variances, values
+
+
+def qlike(squares: Floats, variances: Floats) -> float:
+    return float(np.mean(np.log(variances) + squares / variances))
+
+
+class Plainly:
+    """The same pool written with sums over the whole past, without a recursion but for what is one."""
+
+    def __init__(self, pool: DriverPool, squares: Floats, variances: Floats, values: Floats) -> None:
+        self.pool, self.ratios, self.values = pool, squares / variances, values
+
+    def feature(self, driver: int, bar: int) -> float:
+        """Against weighted mean and deviation of the values before."""
+        before = [value for value in self.values[:bar, driver] if np.isfinite(value)]
+        if len(before) < WARM_VALUES or not np.isfinite(self.values[bar, driver]):
+            return 0.0
+        gain = 1.0 - 2.0 ** (-1.0 / self.pool.standardization_half_life)
+        weights = np.ones(1)
+        for count in range(2, len(before) + 1):
+            step = max(gain, 1.0 / count)
+            weights = np.append(weights * (1.0 - step), step)
+        mean = weights @ before
+        deviation = math.sqrt(weights @ (np.array(before) - mean) ** 2)
+        return float(np.clip((self.values[bar, driver] - mean) / deviation, -4.0, 4.0))
+
+    def multipliers(self) -> Floats:
+        bars, drivers = self.values.shape
+        features = np.array([[self.feature(k, bar) for k in range(drivers)] for bar in range(bars)])
+        decay = 2.0 ** (-1.0 / self.pool.slope_half_life)
+        prior = np.full(drivers + 1, (1.0 - self.pool.base_weight) / drivers)
+        prior[0] = self.pool.base_weight
+        slopes, weights, out = np.zeros(drivers), prior.copy(), np.ones(bars)
+        for bar in range(1, bars):
+            known, ages = features[:bar], decay ** np.arange(bar - 1, -1, -1)
+            alone = np.clip(np.exp(slopes * known[-1]), self.pool.least, self.pool.most)
+            together = weights @ np.append(1.0, alone)
+            surprise = self.pool.rate * (min(self.ratios[bar] / together, RATIO_CAP) - 1.0)
+            lifted = weights * np.exp(np.clip(surprise * (np.append(1.0, alone) / together - 1.0), -1.0, 1.0))
+            weights = (1.0 - self.pool.share) * lifted / lifted.sum() + self.pool.share * prior
+            gradient = known[-1] * (np.minimum(self.ratios[bar] / alone, RATIO_CAP) - 1.0)
+            ridge = self.pool.prior_observations
+            slopes = slopes + (gradient - (1.0 - decay) * ridge * slopes) / (ridge + ages @ known**2)
+            factors = np.clip(np.exp(slopes * features[bar]), self.pool.least, self.pool.most)
+            out[bar] = weights @ np.append(1.0, factors)
+        return out
+
+
+def test_the_pool_is_what_its_formulas_say() -> None:
+    squares, variances, values = market(160, (0.8, -0.5), 3)
+    values[40:44, 0] = np.nan
+    pool = DriverPool(drivers=2, standardization_half_life=30.0, slope_half_life=200.0, rate=0.3, share=0.01)
+    # The first bar has nothing to teach: no driver has spoken before it.
+    expected = Plainly(pool, squares, variances, values).multipliers()
+    assert pool.multiplier_path(squares, variances, values) == pytest.approx(expected, rel=1e-10)
+    assert expected.std() > 0.02
+
+
+@pytest.mark.parametrize("slope", [-0.5, 0.0, 0.4])
+def test_a_true_slope_is_found_within_its_error(slope: float) -> None:
+    squares, variances, values = market(8000, (slope,), 11)
+    pool = DriverPool(drivers=1, slope_half_life=100000.0, prior_observations=1.0, most=100.0, least=0.01)
+    memory = pool.start()
+    for square, variance, value in zip(squares, variances, values, strict=True):
+        memory = pool.advance(memory, square=square, variance=variance, values=value)
+    (driver,) = pool.experts(memory)
+    # Var(χ²₁ − 1) = 2 over Σ f²; the cap of r²/h at 15 costs E(χ²₁ − 15)₊ < 0.001.
+    assert abs(driver.slope - slope) < 3.5 * math.sqrt(2.0 / driver.information)
+
+
+def test_a_true_driver_is_worth_what_it_is_worth_and_noise_costs_next_to_nothing() -> None:
+    slope, bars, start = 0.5, 12000, 4000
+    squares, variances, values = market(bars, (slope,), 5)
+    noise = np.random.default_rng(6).standard_normal((bars, 1))
+    base = qlike(squares[start:], variances[start:])
+    gains = []
+    for column in (values, noise):
+        path = PLAIN.multiplier_path(squares, variances, column)
+        gains.append(base - qlike(squares[start:], variances[start:] * path[start - 1 : -1]))
+    # The best forecast gains E(e^x − 1 − x) over one that is right on average but for its level.
+    best = base - qlike(squares[start:], (variances * np.exp(slope * np.append([0.0], values[:-1, 0])))[start:])
+    assert gains[0] > 0.6 * best
+    assert abs(gains[1]) < 0.004
+
+
+def test_no_driver_changes_nothing() -> None:
+    empty = DriverPool(drivers=0)
+    memory = empty.advance(empty.start(), square=1.0, variance=1.0, values=())
+    assert memory == (1.0,) and empty.multiplier(memory) == 1.0
+    assert empty.driver_variance(memory, 0.37) == 0.37
+
+
+@given(value=st.sampled_from([math.nan, math.inf, -math.inf, 1e-4]))
+def test_a_driver_that_says_nothing_changes_nothing(value: float) -> None:
+    """Missing, infinite or constant."""
+    squares, variances, _ = market(120, (0.0,), 1)
+    assert (PLAIN.multiplier_path(squares, variances, np.full((120, 1), value)) == 1.0).all()
+
+
+def test_a_missing_value_is_a_multiplier_of_one_and_moves_no_statistic() -> None:
+    squares, variances, values = market(600, (0.9,), 2)
+    memory = PLAIN.start()
+    for square, variance, value in zip(squares, variances, values, strict=True):
+        memory = PLAIN.advance(memory, square=square, variance=variance, values=value)
+    spoken, silent = PLAIN.observe(memory, [1.5]), PLAIN.observe(memory, [math.nan])
+    assert PLAIN.multiplier(spoken) > 1.1 and PLAIN.multiplier(silent) == 1.0
+    (before,), (after,) = PLAIN.experts(memory), PLAIN.experts(silent)
+    assert after == before._replace(feature=0.0)
+
+
+def test_no_forecast_depends_on_what_comes_later() -> None:
+    squares, variances, values = market(400, (0.7, 0.3), 8)
+    pool = DriverPool(drivers=2)
+    path = pool.multiplier_path(squares, variances, values)
+    for cut in (50, 213, 399):
+        changed = [column.copy() for column in (squares, variances, values)]
+        for column in changed:
+            column[cut:] = column[cut:][::-1] * 3.7
+        assert (pool.multiplier_path(*changed)[:cut] == path[:cut]).all()
+
+
+def test_the_unit_of_a_driver_and_of_returns_does_not_matter() -> None:
+    squares, variances, values = market(500, (0.7,), 9)
+    path = PLAIN.multiplier_path(squares, variances, values)
+    moved = PLAIN.multiplier_path(squares * 1e4, variances * 1e4, values * 3.0 + 5.0)
+    assert moved == pytest.approx(path, rel=1e-9)
+
+
+def test_drivers_may_come_in_any_order() -> None:
+    squares, variances, values = market(500, (0.7, -0.2, 0.0), 10)
+    pool = DriverPool(drivers=3)
+    path = pool.multiplier_path(squares, variances, values)
+    assert pool.multiplier_path(squares, variances, values[:, [2, 0, 1]]) == pytest.approx(path, rel=1e-12)
+
+
+def test_a_stored_memory_goes_on_bit_for_bit() -> None:
+    squares, variances, values = market(300, (0.7, 0.1), 12)
+    pool = DriverPool(drivers=2)
+    path, memory = pool.multiplier_path(squares, variances, values), pool.start()
+    for place in range(300):
+        memory = tuple(float.fromhex(figure.hex()) for figure in memory)
+        row = values[place].tolist()
+        memory = pool.advance(memory, square=float(squares[place]), variance=float(variances[place]), values=row)
+        assert pool.multiplier(memory) == path[place]
+    assert len(memory) == 1 + 7 * 2
+
+
+@given(
+    values=st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=30, max_size=60),
+    squares=st.lists(st.floats(min_value=0.0, max_value=1e6), min_size=60, max_size=60),
+    variance=st.floats(min_value=0.0, max_value=1e3),
+)
+def test_whatever_drivers_say_the_multiplier_stays_within_its_bounds(
+    values: list[float], squares: list[float], variance: float
+) -> None:
+    pool, memory = DriverPool(drivers=1, prior_observations=1.0, rate=1.0), DriverPool(drivers=1).start()
+    for value, square in zip(values, squares, strict=False):
+        memory = pool.advance(memory, square=square, variance=variance, values=[value])
+        assert pool.least <= pool.multiplier(memory) <= pool.most
+        assert all(map(math.isfinite, memory))
+        weights = [memory[0], *(driver.weight for driver in pool.experts(memory))]
+        assert math.isclose(sum(weights), 1.0, rel_tol=1e-12)
+        assert min(weights) >= 0.5 * pool.share
+
+
+@pytest.mark.parametrize("variance", [math.nan, 0.0])
+def test_a_bar_without_a_base_forecast_teaches_nothing(variance: float) -> None:
+    memory = PLAIN.observe(PLAIN.start(), [1.0])
+    assert PLAIN.learn(memory, square=1e-4, variance=variance) == memory
+
+
+def test_one_absurd_value_does_not_blind_a_driver() -> None:
+    driver, _ = PLAIN.experts(DriverPool(drivers=2).start())
+    draws = np.random.default_rng(4).standard_normal(400)
+    gain = 1.0 - 2.0 ** (-1.0 / 250.0)
+    for value in draws:
+        driver = standardized(driver, value, gain)
+    absurd = standardized(driver, 1e12, gain)
+    assert absurd.feature == 4.0
+    assert absurd.spread < (1.0 + OUTLIER_CAP**2 * gain) * driver.spread
+    assert 1.0 < standardized(absurd, 2.0, gain).feature < standardized(driver, 2.0, gain).feature
+
+
+def test_a_driver_that_was_constant_for_long_is_heard_when_it_moves() -> None:
+    (driver,) = PLAIN.experts(PLAIN.start())
+    gain = 1.0 - 2.0 ** (-1.0 / 250.0)
+    for value in [1e-4] * 300 + [2e-4, 1e-4, 2e-4]:
+        driver = standardized(driver, value, gain)
+    assert driver.feature > 1.0
+
+
+def test_an_event_counts_in_the_horizon_that_contains_it_and_in_no_other() -> None:
+    event = ScheduledEvent(at=3600.0, extra_variance=4e-4)
+    hours = [event_variance([event], start=start, end=end) for start, end in pairwise([0.0, 3600.0, 7200.0])]
+    assert hours == [4e-4, 0.0]
+    assert event_variance([event, event], start=0.0, end=86400.0) == 8e-4
+    assert event_variance([], start=0.0, end=86400.0) == 0.0
+
+
+@given(
+    at=st.floats(0.0, 1e6),
+    duration=st.floats(0.0, 1e5),
+    cuts=st.lists(st.floats(-1e5, 1.2e6), max_size=6),
+)
+def test_the_parts_of_an_event_add_up_over_adjoining_horizons(at: float, duration: float, cuts: list[float]) -> None:
+    event = ScheduledEvent(at=at, extra_variance=1.0, duration=duration)
+    edges = sorted([-2e5, *cuts, 1.5e6])
+    parts = [event_variance([event], start=start, end=end) for start, end in pairwise(edges)]
+    assert sum(parts) == pytest.approx(1.0, abs=1e-6)
+    assert min(parts) >= 0.0
+
+
+def test_a_forecast_with_the_event_fits_and_the_base_does_not_take_it_for_a_new_level() -> None:
+    """Average of r² after 50 calm bars and an event of 25 times their variance, with and without its discount."""
+    draws, gain, base, extra = np.random.default_rng(20), 0.06, 1e-4, 24e-4
+    kept, taken = [], []
+    for _ in range(4000):
+        square = (base + extra) * draws.standard_normal() ** 2
+        kept.append(base + gain * (square - base))
+        taken.append(base + gain * (without_events(square, variance=base, extra_variance=extra) - base))
+    assert np.mean(taken) == pytest.approx(base, rel=0.01)
+    assert np.mean(kept) == pytest.approx(base + gain * extra, rel=0.1)
+    assert without_events(3e-4, variance=1e-4, extra_variance=0.0) == 3e-4
