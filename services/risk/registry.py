@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from services.risk.methods.constant_correlation import ConstantCorrelation
 from services.risk.methods.dynamic_conditional import DynamicConditional
+from services.risk.methods.exponential import Exponential
+from services.risk.methods.ledoit_wolf import LedoitWolf
+from services.risk.methods.oracle_approximating import OracleApproximating
 from services.risk.methods.undiversified import Undiversified
 
-CorrelationMethod = DynamicConditional | Undiversified
+CorrelationMethod = (
+    DynamicConditional | Exponential | LedoitWolf | OracleApproximating | ConstantCorrelation | Undiversified
+)

@@ -1,15 +1,18 @@
-"""Dynamic conditional correlation."""
+"""Dynamic conditional correlation: at once from a window, or one bar at a time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from services.core.errors import InvalidInput
 from services.core.explain import Floats
+from services.risk.matrices import pairwise_correlation, shrink_short_history, unit_diagonal
+from services.risk.options import CorrelationOptions
 
 TARGET_GAIN = 1.0 / 1000.0
 """Least gain of the expanding target."""
@@ -49,7 +52,8 @@ def dcc_correlation(standardized: Floats, *, a: float = 0.02, b: float = 0.97, c
     Parameters
     ----------
     standardized : (t, m) array
-        z, oldest first, no NaN.
+        z, oldest first; NaN where a market has none: the bar is then skipped in its row and column, for each pair as
+        if it had not been, and each pair is divided by the squares over its own bars.
     a, b : float
         Weight of the newest bar and persistence.
     clip : float
@@ -58,30 +62,104 @@ def dcc_correlation(standardized: Floats, *, a: float = 0.02, b: float = 0.97, c
     Returns
     -------
     (m, m) array
-        Correlation forecast for the next bar: symmetric, unit diagonal, positive semidefinite.
+        Correlation forecast for the next bar: symmetric, unit diagonal, within ±1; positive semidefinite without NaN.
 
     Notes
     -----
     Every Q_t is linear in the outer products, so the last one is ``Z' diag(w) Z`` (`dynamic_weights`). A market whose
-    z's are all zero has no correlation with others. Cost: O(t m²).
+    z's are all zero has no correlation with others. Cost: O(t m²); with holes see `pairwise_correlation`.
 
     References
     ----------
     Engle (2002), Dynamic Conditional Correlation, JBES 20(3), eq. 18 (mean-reverting form).
     """
-    values = np.clip(standardized, -clip, clip)
-    weights = dynamic_weights(len(values), a, b)
-    product = (values * weights[:, None]).T @ values
-    deviation = np.sqrt(np.diag(product))
-    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0.0)
-    correlation = np.clip(product * scale * scale[:, None], -1.0, 1.0)
-    correlation = 0.5 * (correlation + correlation.T)
+    return pairwise_correlation(np.clip(standardized, -clip, clip), partial(dynamic_weights, a=a, b=b))
+
+
+class DynamicMemory(NamedTuple):
+    """What the recursion keeps between bars.
+
+    Parameters
+    ----------
+    bars : () or (m, m) array
+        Bars that each pair has shared; one number as long as no market has missed a bar.
+    target : (k, m, m) array
+        Q̄ of the products z_i z_j; with holes (k = 2) also of the squares z_i² over the bars that i and j share.
+    recent : (k, m, m) array
+        Q without the part of its start, which fades as b^count.
+    """
+
+    bars: Floats
+    target: Floats
+    recent: Floats
+
+
+def start_dynamic(markets: int) -> DynamicMemory:
+    """Memory before the first bar."""
+    return DynamicMemory(np.array(0.0), np.zeros((1, markets, markets)), np.zeros((1, markets, markets)))
+
+
+def update_dynamic(
+    memory: DynamicMemory, standardized: Floats, *, a: float = 0.02, b: float = 0.97, clip: float = 4.2
+) -> DynamicMemory:
+    """Memory after one more bar: ``Q ← (1 − a − b) Q̄ + a z z' + b Q``.
+
+    Parameters
+    ----------
+    standardized : (m,) array
+        z of the bar; rows and columns of a market that has none (NaN) stay as they are.
+
+    Notes
+    -----
+    Cost: O(m²), whatever the history; twice that from the first hole on.
+    """
+    z = np.minimum(np.maximum(standardized, -clip), clip)
+    there = z == z
+    if there.all():
+        products = z[:, None] * z
+        if memory.bars.ndim == 0:
+            return _advance(memory, products[None], a, b)
+        return _advance(memory, np.stack([products, np.repeat(z * z, z.size).reshape(z.size, -1)]), a, b)
+    before = _with_holes(memory)
+    shared, known = np.outer(there, there), np.where(there, z, 0.0)
+    after = _advance(before, np.stack([np.outer(known, known), np.outer(known * known, there)]), a, b)
+    return DynamicMemory(*(np.where(shared, new, old) for new, old in zip(after, before, strict=True)))
+
+
+def _with_holes(memory: DynamicMemory) -> DynamicMemory:
+    """The same memory with squares and counts of its own for every pair."""
+    if memory.bars.ndim:
+        return memory
+    (target,), (recent,) = memory.target, memory.recent
+    own = [np.broadcast_to(np.diag(moments)[:, None], moments.shape) for moments in (target, recent)]
+    bars = np.full(target.shape, memory.bars)
+    return DynamicMemory(bars, np.stack([target, own[0]]), np.stack([recent, own[1]]))
+
+
+def _advance(memory: DynamicMemory, products: Floats, a: float, b: float) -> DynamicMemory:
+    bars = memory.bars + 1.0
+    target = products - memory.target
+    target *= np.maximum(1.0 / bars, TARGET_GAIN)
+    target += memory.target
+    recent = b * memory.recent
+    recent += np.multiply(products, a, out=products)
+    recent += np.multiply(target, 1.0 - a - b, out=products)
+    return DynamicMemory(bars, target, recent)
+
+
+def read_dynamic(memory: DynamicMemory, *, b: float = 0.97) -> Floats:
+    """Correlation forecast for the next bar: that of `dcc_correlation` over all bars seen, to rounding."""
+    moments: Floats = memory.recent + b**memory.bars * memory.target
+    if memory.bars.ndim == 0:
+        return unit_diagonal(moments[0])
+    size = np.sqrt(moments[1] * moments[1].T)
+    correlation: Floats = np.divide(moments[0], size, out=np.zeros_like(size), where=size > 0.0)
     np.fill_diagonal(correlation, 1.0)
-    return correlation
+    return np.clip(correlation, -1.0, 1.0, out=correlation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DynamicConditional:
+class DynamicConditional(CorrelationOptions):
     """Dynamic conditional correlation of the standardised returns on a common clock.
 
     Parameters
@@ -92,6 +170,17 @@ class DynamicConditional:
         Weight b of the correlation before it; a + b < 1.
     clip : float
         Bound of |z|.
+    asynchronous : str
+        `none`: the markets close together. `overlapping`: returns over two bars. `lead_lag`: adds one bar ahead and
+        one behind.
+    stress : str
+        When correlations are stressed: never, while the regime is shifted, always.
+    stress_weight : float
+        Weight of the stressed matrix.
+
+    Notes
+    -----
+    Below two bars a market the matrix is shrunk to constant correlation by N/(N + n).
     """
 
     method: Literal["dynamic_conditional"] = "dynamic_conditional"
@@ -108,4 +197,5 @@ class DynamicConditional:
 
     def matrix(self, standardized: Floats) -> Floats:
         """Correlation forecast from (t, m) standardised returns."""
-        return dcc_correlation(standardized, a=self.innovation, b=self.persistence, clip=self.clip)
+        matrix = dcc_correlation(standardized, a=self.innovation, b=self.persistence, clip=self.clip)
+        return shrink_short_history(matrix, len(standardized))
