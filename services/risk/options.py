@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Le
 
@@ -26,3 +26,6 @@ class CorrelationOptions:
     asynchronous: Literal["none", "overlapping", "lead_lag"] = "none"
     stress: Literal["never", "shifted", "always"] = "never"
     stress_weight: Annotated[float, Ge(0), Le(1)] = 0.3
+
+    skips_holes: ClassVar[bool] = True
+    """Whether bars that a market lacks cost only its own pairs; otherwise bars of all markets are needed."""

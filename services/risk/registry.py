@@ -9,6 +9,5 @@ from services.risk.methods.ledoit_wolf import LedoitWolf
 from services.risk.methods.oracle_approximating import OracleApproximating
 from services.risk.methods.undiversified import Undiversified
 
-CorrelationMethod = (
-    DynamicConditional | Exponential | LedoitWolf | OracleApproximating | ConstantCorrelation | Undiversified
-)
+CorrelationEstimator = DynamicConditional | Exponential | LedoitWolf | OracleApproximating | ConstantCorrelation
+CorrelationMethod = CorrelationEstimator | Undiversified

@@ -39,7 +39,7 @@ def ledoit_wolf(values: Floats) -> tuple[Floats, float]:
     --------
     >>> covariance, intensity = ledoit_wolf(np.array([[2.0, 1.0], [-1.0, 0.5], [1.0, 0.0]]))
     >>> covariance.round(4).tolist(), round(intensity, 4)
-    ([[1.5379, 0.2326], [0.2326, 0.8788]], 0.5349)
+    ([[1.3207, 0.071], [0.071, 1.096]], 0.8581)
     """
     bars, size = values.shape
     moments = second_moments(values)
@@ -118,7 +118,7 @@ def _ratio(noise: float, distance: float) -> float:
     """noise / distance within [0, 1]; 0 where there is nothing to shrink."""
     if noise <= 0.0 or distance <= 0.0:
         return 0.0 if noise <= 0.0 else 1.0
-    return min(noise / distance, 1.0)
+    return float(min(noise / distance, 1.0))
 
 
 def _toward(moments: Floats, target: Floats, intensity: float) -> Floats:

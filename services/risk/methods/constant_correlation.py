@@ -45,6 +45,7 @@ class ConstantCorrelation(CorrelationOptions):
     window: Annotated[int, Ge(60), Le(512)] = 252
     clip: Annotated[float, Ge(1), Le(20)] = 4.2
 
+    skips_holes: ClassVar[bool] = False
     requires: ClassVar[frozenset[str]] = frozenset({"standardized"})
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 

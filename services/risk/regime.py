@@ -1,0 +1,212 @@
+"""Whether correlations have just moved away from what they usually are."""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+from scipy.signal import lfilter
+
+from services.core.explain import Bools, Floats
+from services.risk.methods.exponential import ewma_correlation
+
+PATH_ELEMENTS = 500_000
+"""Bars times pairs that are held at once."""
+WARM_UP_BARS = 60
+"""Bars before the statistic is looked at."""
+HISTORY_BARS = 126
+"""Values of it that thresholds need."""
+
+
+class CorrelationRegime(StrEnum):
+    """Label of the monitor."""
+
+    UNKNOWN = "unknown"
+    CALM = "calm"
+    SHIFTED = "shifted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegimeRules:
+    """How the monitor watches; all thresholds come from the book's own past.
+
+    Parameters
+    ----------
+    fast, slow : float
+        Half-lives of the correlation now and of the usual one [bars].
+    enter, leave : float
+        Quantiles of the past rises above which the regime is shifted, and below which it is calm again.
+    dwell : int
+        Least stay in the shifted regime [bars].
+    clip : float
+        Bound of |z|.
+    """
+
+    fast: float = 10.0
+    slow: float = 126.0
+    enter: float = 0.95
+    leave: float = 0.75
+    dwell: int = 10
+    clip: float = 4.2
+
+
+class RegimePath(NamedTuple):
+    """The monitor after each bar, (t,) arrays.
+
+    Parameters
+    ----------
+    distance : array
+        Root mean square over the pairs of fast less slow correlation, ``‖R_fast − R_slow‖ / sqrt(m (m − 1))``: 0 where
+        they are the same, at most 2, whatever the number of markets.
+    fast, slow : array
+        Mean correlation of the pairs.
+    enter, leave : array
+        Thresholds of the rise ``fast − slow`` from the bars before; NaN while there are too few.
+    shifted : array
+        The label.
+    """
+
+    distance: Floats
+    fast: Floats
+    slow: Floats
+    enter: Floats
+    leave: Floats
+    shifted: Bools
+
+
+class RegimeReading(NamedTuple):
+    """The monitor after the last bar; the absorption ratios are those of the fast and of the slow matrix."""
+
+    label: CorrelationRegime
+    bars_in_regime: int
+    distance: float
+    average_fast: float
+    average_slow: float
+    enter: float
+    leave: float
+    absorption_fast: float
+    absorption_slow: float
+
+
+def absorption_ratio(matrix: Floats) -> float:
+    """Share of the variance that the first fifth of the eigenvectors (one at least) carries.
+
+    Notes
+    -----
+    Of correlations, not of covariances as in the paper: a market does not absorb variance by being volatile. 1/m where
+    nothing is correlated and m < 10, 1 where one factor drives all.
+
+    References
+    ----------
+    Kritzman, Li, Page and Rigobon (2011), Principal Components as a Measure of Systemic Risk, J. of Portfolio
+    Management 37(4).
+
+    Examples
+    --------
+    >>> absorption_ratio(np.eye(5)), round(absorption_ratio(np.full((5, 5), 0.5) + 0.5 * np.eye(5)), 3)
+    (0.2, 0.6)
+    """
+    size = len(matrix)
+    eigenvalues = np.linalg.eigvalsh(matrix)
+    return float(eigenvalues[-max(round(size / 5), 1) :].sum() / size)
+
+
+def watch_correlation(standardized: Floats, rules: RegimeRules | None = None) -> RegimePath:
+    r"""The monitor after each bar.
+
+    Parameters
+    ----------
+    standardized : (t, m) array
+        z, oldest first, two markets or more; NaN where a market has none.
+
+    Notes
+    -----
+    The label follows the *rise* of the mean correlation, fast less slow, and not the distance, whose square is that of
+    the rise plus the variance of the differences over the pairs: the second part is mostly noise and decoupling, and
+    was no better than chance at telling crashes (README). Shifted as soon as the rise lies above the `enter` quantile
+    of its own past; calm again when it lies below the `leave` quantile and `dwell` bars have passed. Thresholds at a
+    bar come from the bars before it: what follows never changes a label. Weights fade with the bars of the common
+    clock; a pair counts from its first common bar. Cost: O(t m²) and O(t log t).
+    """
+    rules = rules or RegimeRules()
+    values = np.clip(standardized, -rules.clip, rules.clip)
+    fast, slow, square, pairs = (np.zeros(len(values)) for _ in range(4))
+    for now, usual, known in _pair_paths(values, rules):
+        fast += now.sum(axis=1)
+        slow += usual.sum(axis=1)
+        square += ((now - usual) ** 2).sum(axis=1)
+        pairs += known.sum(axis=1)
+    pairs = np.maximum(pairs, 1.0)
+    fast, slow = fast / pairs, slow / pairs
+    enter, leave, shifted = _labels(fast - slow, rules)
+    return RegimePath(np.sqrt(square / pairs), fast, slow, enter, leave, shifted)
+
+
+def read_regime(standardized: Floats, rules: RegimeRules | None = None) -> RegimeReading:
+    """The monitor after the last bar of (t, m) standardised returns."""
+    rules = rules or RegimeRules()
+    path = watch_correlation(standardized, rules)
+    matrices = [ewma_correlation(standardized, half_life=life, clip=rules.clip) for life in (rules.fast, rules.slow)]
+    absorbed = [absorption_ratio(matrix) for matrix in matrices]
+    changes = np.flatnonzero(np.diff(path.shifted))
+    since = len(path.shifted) - (int(changes[-1]) + 1 if changes.size else 0)
+    if math.isnan(path.enter[-1]):
+        label = CorrelationRegime.UNKNOWN
+    else:
+        label = CorrelationRegime.SHIFTED if path.shifted[-1] else CorrelationRegime.CALM
+    last = [float(column[-1]) for column in path[:5]]
+    return RegimeReading(label, since, *last, *absorbed)
+
+
+def _pair_paths(values: Floats, rules: RegimeRules) -> Iterator[tuple[Floats, Floats, Bools]]:
+    """Fast and slow correlation of some pairs after each bar, and whether they have one yet; all pairs, in chunks."""
+    left, right = np.triu_indices(values.shape[1], 1)
+    step = max(PATH_ELEMENTS // len(values), 1)
+    there = ~np.isnan(values)
+    filled = np.where(there, values, 0.0)
+    for begin in range(0, left.size, step):
+        i, j = left[begin : begin + step], right[begin : begin + step]
+        # A bar that one of the pair lacks adds nothing to any of its three sums: it is skipped, not filled.
+        both = there[:, i] & there[:, j]
+        first, second = np.where(both, filled[:, i], 0.0), np.where(both, filled[:, j], 0.0)
+        sums = first * second, first * first, second * second
+        now, usual = (_ratio(*(_fade(part, life) for part in sums)) for life in (rules.fast, rules.slow))
+        yield now, usual, np.logical_or.accumulate(both, axis=0)
+
+
+def _fade(values: Floats, half_life: float) -> Floats:
+    faded: Floats = lfilter([1.0], [1.0, -(2.0 ** (-1.0 / half_life))], values, axis=0)
+    return faded
+
+
+def _ratio(product: Floats, left: Floats, right: Floats) -> Floats:
+    size = np.sqrt(left * right)
+    return np.clip(np.divide(product, size, out=np.zeros_like(product), where=size > 0.0), -1.0, 1.0)
+
+
+def _labels(rise: Floats, rules: RegimeRules) -> tuple[Floats, Floats, Bools]:
+    enter, leave = np.full(rise.size, np.nan), np.full(rise.size, np.nan)
+    shifted = np.zeros(rise.size, dtype=bool)
+    past: list[float] = []
+    inside, since = False, 0
+    for bar, value in enumerate(rise.tolist()):
+        if len(past) >= HISTORY_BARS:
+            enter[bar], leave[bar] = past[_rank(rules.enter, past)], past[_rank(rules.leave, past)]
+            since += 1
+            entering = not inside and value > enter[bar]
+            leaving = inside and value < leave[bar] and since >= rules.dwell
+            if entering or leaving:
+                inside, since = entering, 0
+        shifted[bar] = inside
+        if bar >= WARM_UP_BARS:
+            insort(past, value)
+    return enter, leave, shifted
+
+
+def _rank(quantile: float, past: list[float]) -> int:
+    return math.ceil(quantile * (len(past) - 1))
