@@ -1,4 +1,4 @@
-"""Price series to measure on: four data sets of the `arch` package, and files beside the repository when they are there."""
+"""Price series to measure on: data sets of the `arch` package, and files beside the repository where there are any."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import gzip
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib import import_module
@@ -16,6 +16,8 @@ import numpy as np
 
 from services.core.annualization import Calendar
 from services.core.explain import Floats
+from services.volatility.candles import candles_of, guarded_candles
+from services.volatility.moves import Moves
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 DAY, HOUR = 86_400, 3_600
@@ -46,6 +48,8 @@ class Series:
         Implied volatility known at each close [annual, fraction].
     lot : float
         Smallest step of a position [units of the asset].
+    scored_from : int
+        First bar that scores count, where that is later than the end of the burn-in.
     """
 
     name: str
@@ -58,6 +62,7 @@ class Series:
     high: Floats | None = None
     low: Floats | None = None
     implied: Floats | None = None
+    scored_from: int = 0
 
     @property
     def ranged(self) -> bool:
@@ -76,8 +81,25 @@ class Series:
 
     @property
     def log_returns(self) -> Floats:
-        """ln(C_t / C_{t−1})."""
+        """ln(C_t / C_{t−1}), (n − 1,)."""
         return np.log(self.close[1:] / self.close[:-1])
+
+    @property
+    def simple_returns(self) -> Floats:
+        """C_t / C_{t−1} − 1, (n − 1,)."""
+        return self.close[1:] / self.close[:-1] - 1.0
+
+    @property
+    def moves(self) -> Moves:
+        """What an estimator sees: ranges checked and wicks guarded as in the feed, (1, n − 1)."""
+        ranges: dict[str, Floats] = {}
+        if self.open is not None and self.high is not None and self.low is not None:
+            found, _ = candles_of(self.open[1:], self.high[1:], self.low[1:], self.close[1:], self.close[:-1])
+            ranges = {name: column[None] for name, column in guarded_candles(found)._asdict().items()}
+        if self.implied is not None:
+            ranges["implied_variance"] = self.implied[None, 1:] ** 2 / self.periods
+        close_at = self.bar_seconds * np.arange(1.0, self.close.size)
+        return Moves(log_return=self.log_returns[None], close=self.close[None, 1:], close_at=close_at[None], **ranges)
 
 
 def arch_series() -> list[Series]:
@@ -107,22 +129,11 @@ def arch_series() -> list[Series]:
 
 
 def implied_series() -> Series:
-    """S&P 500 of 2014 to 2018 with the VIX of each close."""
-    stocks = import_module("arch.data.sp500").load()
-    index = import_module("arch.data.vix").load().dropna()["vix"]
-    frame = stocks.join(index, how="inner")
-    return Series(
-        name="sp500 1d 2014-18",
-        group=Group.SHADOW,
-        bar_seconds=DAY,
-        calendar=Calendar("XNYS"),
-        lot=5.0,
-        close=frame["Adj Close"].to_numpy(float),
-        open=frame["Open"].to_numpy(float),
-        high=frame["High"].to_numpy(float),
-        low=frame["Low"].to_numpy(float),
-        implied=frame["vix"].to_numpy(float) / 100.0,
-    )
+    """S&P 500 from 1999 with the VIX of each close from 2014 on (NaN before), scored from 2014 on."""
+    (stocks,) = (series for series in arch_series() if series.name == "sp500 1d")
+    dates = import_module("arch.data.sp500").load().index
+    index = import_module("arch.data.vix").load().dropna()["vix"].reindex(dates).to_numpy(float) / 100.0
+    return replace(stocks, name="sp500 1d 2014-18", implied=index, scored_from=int(np.argmax(~np.isnan(index))))
 
 
 @cache

@@ -1,0 +1,106 @@
+"""Forecasts that are compared: ours, the usual ones, and those that are refitted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.core.explain import Floats
+from services.volatility.estimators.adaptive import Adaptive
+from services.volatility.estimators.ewma import Ewma
+from services.volatility.estimators.interface import VarianceModel
+from services.volatility.estimators.riskmetrics2006 import RiskMetrics2006
+from services.volatility.fitting import Fit, FitChoice, FittedModel, ModelName, fit
+from services.volatility.pool import LAYOUTS, advance_pool, first_memory
+from tests.evaluation.series import Series
+
+REFIT_EVERY = 250
+BASE = "EWMA .94"
+ADAPTIVE, ADAPTIVE_CLOSES, ADAPTIVE_IMPLIED = "adaptive", "adaptive, closes", "adaptive + VIX"
+EXPERTS = ("r4", "r16", "r64", "r256", "r1024", "a4", "a16", "v1", "v4", "v16", "v64", "va1", "va4")
+
+
+def burn_in(returns: int) -> int:
+    """Returns before the first one that is scored: 1,000, or 500 of fewer than 2,000."""
+    return 1000 if returns >= 2000 else 500
+
+
+def half_life_of(decay: float) -> float:
+    """Half-life of an average with λ = `decay` [bars]."""
+    return math.log(0.5) / math.log(decay)
+
+
+def pool_paths(series: Series, *, use_range: bool = True, implied: bool = False) -> dict[str, Floats]:
+    """Forecasts of the adaptive pool and of each of its experts after each return, (n − 1,) each.
+
+    Bar by bar, as a state is fed: one market is faster so than in columns.
+    """
+    estimator = Adaptive(use_range=use_range)
+    memory = first_memory(estimator.composition(ranged=series.ranged, implied=implied))
+    layout = LAYOUTS[int(memory[1])]
+    rows = []
+    for move in series.moves.row(0):
+        memory = advance_pool(memory, move)
+        rows.append((memory[2], *memory[layout.forecasts]))
+    experts = [
+        *EXPERTS[: len(layout.half_lives)],
+        *["log-HAR"] * bool(layout.regression.stop - layout.regression.start),
+    ]
+    names = [ADAPTIVE, *experts, *["VIX"] * implied]
+    return dict(zip(names, np.array(rows).T, strict=True))
+
+
+def rolling_variance(squares: Floats, window: int) -> Floats:
+    """Mean of the last `window` squares; of all of them before there are so many."""
+    sums = np.concatenate(([0.0], np.cumsum(squares)))
+    count = np.minimum(np.arange(1, squares.size + 1), window)
+    return np.asarray((sums[1:] - sums[np.arange(1, sums.size) - count]) / count)
+
+
+def refitted(series: Series, model: ModelName) -> Floats:
+    """Student-t filter, refitted on all returns so far every 250 bars, each time from the former parameters."""
+    returns, moves = series.log_returns, series.moves
+    found, known = np.full(returns.size, np.nan), None
+    choice = FitChoice(model=model, procedure="variance_targeted")
+    for until in range(burn_in(returns.size), returns.size, REFIT_EVERY):
+        known = _newer(fit(returns[:until], choice, known), known)
+        part = slice(until - 1, until - 1 + REFIT_EVERY)
+        if known is not None:
+            found[part] = known.estimator.variance_path(moves)[0, part]
+    return found
+
+
+def _newer(result: object, former: FittedModel | None) -> FittedModel | None:
+    return result.model if isinstance(result, Fit) else former
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A forecast to compare with; `slow` ones refit and are made on demand."""
+
+    name: str
+    path: Callable[[Series], Floats]
+    slow: bool = False
+
+
+def _of(estimator: VarianceModel) -> Callable[[Series], Floats]:
+    return lambda series: estimator.variance_path(series.moves)[0]
+
+
+def _rolling(window: int) -> Callable[[Series], Floats]:
+    return lambda series: rolling_variance(series.log_returns**2, window)
+
+
+PEERS = (
+    Model(BASE, _of(Ewma(half_life=half_life_of(0.94)))),
+    Model("EWMA .97", _of(Ewma(half_life=half_life_of(0.97)))),
+    Model("EWMA half-life 20", _of(Ewma())),
+    Model("RiskMetrics 2006", _of(RiskMetrics2006())),
+    Model("rolling 21", _rolling(21)),
+    Model("rolling 63", _rolling(63)),
+    Model("GARCH-t", lambda series: refitted(series, "garch"), slow=True),
+    Model("GJR-t", lambda series: refitted(series, "gjr_garch"), slow=True),
+)
