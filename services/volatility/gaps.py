@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from services.core.explain import Floats
+from services.core.explain import Bools, Floats
 
 Run = Callable[[Floats], Floats]
 
@@ -47,3 +48,17 @@ def hold(values: Floats, run: Run, start: tuple[float, ...]) -> Floats:
     newest = np.cumsum(known, axis=-1) - 1
     spread = np.take_along_axis(packed, np.maximum(newest, 0)[None], axis=-1)
     return np.moveaxis(np.where(newest < 0, np.reshape(start, (-1, 1, 1)), spread), 0, -1)
+
+
+def newest(events: Bools) -> tuple[NDArray[np.intp], Floats]:
+    """Position of the newest event of each bar (0 where there was none) and its age in bars (inf where none).
+
+    Examples
+    --------
+    >>> position, age = newest(np.array([[False, True, False, True]]))
+    >>> position.tolist(), age.tolist()
+    ([[0, 1, 1, 3]], [[inf, 0.0, 1.0, 0.0]])
+    """
+    bars = np.arange(events.shape[-1])
+    position = np.maximum.accumulate(np.where(events, bars, -1), axis=-1)
+    return np.maximum(position, 0), np.where(position < 0, np.inf, bars - position)

@@ -169,7 +169,7 @@ def unit_shortfalls(probability: float) -> tuple[float, ...]:
 
     References
     ----------
-    McNeil, Frey, Embrechts (2015), Quantitative Risk Management, example 2.15.
+    McNeil, Frey, Embrechts (2015), Quantitative Risk Management, chapter 2 (expected shortfall of the t).
     """
     _check(probability)
     q = stdtrit(_NU, probability)
