@@ -192,19 +192,23 @@ def book_columns(inputs: EvaluationInputs, market: Market) -> BookColumns:
     sizable = ~problem & priced
     resized = sizable & (live if inputs.signals_present else expected != 0.0)
     collateral, uncounted = collateral_contracts(account, rows, unit_value, resized, priced)
+    # Where rows are going, where that is known, else where they are: a stress of correlations turns against the book.
+    direction = np.array([state.direction for state in states], dtype=float)
+    held_weight = (expected + collateral) * np.where(priced, unit_value, 0.0) / account.equity
+    exposures = np.where(live, direction, held_weight) + delta_weight
     notional = np.where(priced & ~option, np.abs(expected) * np.where(priced, unit_value, 0.0), 0.0)
     sizing = SizingColumns(
         equity=account.equity,
         current=expected,
         unit_value=np.where(priced, unit_value, 1.0),
-        direction=np.array([state.direction for state in states]),
+        direction=direction,
         live=live,
         sizable=sizable,
         volatility=np.array([readout.volatility if readout else 1.0 for readout in readouts]),
         forecast=np.array([readout.forecast if readout else 1.0 for readout in readouts]),
         calibration=np.array([readout.calibration if readout else 1.0 for readout in readouts]),
         known_risk=known,
-        correlation=market.row_correlation([row.market_key for row in rows]),
+        correlation=market.row_correlation([row.market_key for row in rows], exposures),
         collateral=collateral,
         delta_weight=delta_weight,
         fixed_notional=notional + np.abs(delta_weight) * account.equity,

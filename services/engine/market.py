@@ -11,20 +11,27 @@ from services.core.annualization import Calendar
 from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.engine.inputs import EvaluationInputs, RecordedCorrelation, SeriesInput, StateInput
-from services.risk.clock import Ring, common_clock
+from services.risk.clock import Ring, Uncorrelated, common_clock
+from services.risk.estimate import estimate_correlation
 from services.risk.methods.undiversified import Undiversified
 from services.risk.registry import CorrelationMethod
+from services.risk.stress import stress_correlation
 from services.volatility.forecast import SeriesForecast, forecast_bars, forecast_panel
 from services.volatility.readout import VolatilityReadout
 from services.volatility.registry import Estimator
+
+
+STRESSED = "_stressed"
+"""Ending of the source of a correlation whose stress is due."""
 
 
 @dataclass(frozen=True, slots=True)
 class Market:
     """What is known of each market: a readout or a refusal, and the correlation between those with a readout.
 
-    `source` says where the correlation came from: ``dcc``, ``recorded``, ``single`` or, without one, why
-    volatilities add up.
+    `source` says where the correlation came from: the method (``…_stressed`` where its stress is due), ``single`` or,
+    without one, why volatilities add up. `stress` is the weight of that stress, which depends on the sides of the rows
+    and is therefore not in the matrix yet.
     """
 
     readouts: dict[str, VolatilityReadout]
@@ -32,11 +39,20 @@ class Market:
     keys: tuple[str, ...]
     correlation: Floats | None
     source: str
+    stress: float = 0.0
 
-    def row_correlation(self, market_keys: list[str]) -> Floats | None:
-        """Correlation between rows; rows of one market are perfectly correlated, unknown markets are uncorrelated
-        with others.
-        """
+    def row_correlation(self, market_keys: list[str], exposures: Floats) -> Floats | None:
+        """Correlation between rows, stressed against the book of these signed exposures where stress is due."""
+        matrix = self._between(market_keys)
+        if matrix is None or not self.stress:
+            return matrix
+        net = dict.fromkeys(market_keys, 0.0)
+        for key, exposure in zip(market_keys, exposures.tolist(), strict=True):
+            net[key] += exposure
+        return stress_correlation(matrix, self.stress, np.array([net[key] for key in market_keys]))
+
+    def _between(self, market_keys: list[str]) -> Floats | None:
+        """Rows of one market are perfectly correlated, unknown markets are uncorrelated with others."""
         if self.correlation is None:
             return None
         if not self.keys:
@@ -76,9 +92,10 @@ def resolve_market(inputs: EvaluationInputs) -> Market:
     keys = tuple(readouts)
     if inputs.correlation is not None:
         recorded = inputs.correlation
-        return Market(readouts, refusals, recorded.keys, recorded.matrix, recorded.source)
-    matrix, source = correlate(keys, rings, inputs.policy.correlation)
-    return Market(readouts, refusals, keys, matrix, source)
+    else:
+        recorded = RecordedCorrelation(keys, *correlate(keys, rings, inputs.policy.correlation))
+    stress = stress_due(recorded.source, inputs.policy.correlation)
+    return Market(readouts, refusals, recorded.keys, recorded.matrix, recorded.source, stress)
 
 
 def correlate_states(states: Mapping[str, StateInput], method: CorrelationMethod) -> RecordedCorrelation:
@@ -100,11 +117,18 @@ def correlate(keys: tuple[str, ...], rings: dict[str, Ring], method: Correlation
         return None, "none: volatilities add up, as the policy says"
     if any(key not in rings for key in keys):
         return None, "none: a market has no standardised returns; volatilities add up"
-    aligned = common_clock([rings[key] for key in keys])
-    if aligned is None:
-        return None, "none: fewer than 60 common bars or mixed intervals; volatilities add up"
-    matrix: Floats = method.matrix(aligned).astype(np.float32).astype(np.float64)
-    return matrix, method.method
+    aligned = common_clock([rings[key] for key in keys], previous_tick=method.asynchronous != "none")
+    found = aligned if isinstance(aligned, Uncorrelated) else estimate_correlation(aligned, method)
+    if isinstance(found, Uncorrelated):
+        names = ", ".join(keys[place] for place in found.markets[:3]) or "the markets"
+        return None, f"none: {names}: {found.detail}; volatilities add up"
+    matrix: Floats = found.matrix.astype(np.float32).astype(np.float64)
+    return matrix, method.method + (STRESSED if found.stress else "")
+
+
+def stress_due(source: str, method: CorrelationMethod) -> float:
+    """Weight of the stress that a source names: what is recorded says whether, the policy how much."""
+    return method.stress_weight if source.endswith(STRESSED) and not isinstance(method, Undiversified) else 0.0
 
 
 def forecast_all(series: Mapping[str, SeriesInput], estimator: Estimator) -> dict[str, SeriesForecast | Refusal]:
