@@ -46,18 +46,24 @@ def advance_ewma(average: float, value: float, seen: float, gain: float) -> floa
     return average + max(gain, 1.0 / (seen + 1.0)) * (value - average)
 
 
-def rolling_mean(values: Floats, window: int) -> Floats:
-    """Mean of the last `window` values; NaN until there are as many.
+def recent_mean(values: Floats, window: int) -> Floats:
+    """Mean of the last `window` values, or of as many as there are.
 
     Notes
     -----
-    Summed anew for every bar, one lag after the other: nothing drifts, whatever came before. Cost: O(n · window).
+    Summed anew for every bar, from the newest to the oldest: nothing drifts, whatever came before. Cost: O(n · window).
     """
     total = np.zeros(values.shape)
     for lag in range(min(window, values.shape[-1])):
         total[..., lag:] += values[..., : values.shape[-1] - lag]
-    total[..., : window - 1] = np.nan
-    return total / window
+    return np.asarray(total / np.minimum(np.arange(1.0, values.shape[-1] + 1.0), window), dtype=float)
+
+
+def rolling_mean(values: Floats, window: int) -> Floats:
+    """`recent_mean`, NaN until there are `window` values."""
+    path = recent_mean(values, window)
+    path[..., : window - 1] = np.nan
+    return path
 
 
 def rolling_variance(values: Floats, window: int) -> Floats:

@@ -53,8 +53,8 @@ def match_ratio(returned: float, measured: float) -> float:
     return min(max(returned / measured, SMALLEST), LARGEST)
 
 
-def match_path(squares: Floats, values: Floats) -> Floats:
-    """c after each bar.
+def match_averages(squares: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """E(r²) and E(v) after each bar.
 
     Parameters
     ----------
@@ -63,12 +63,23 @@ def match_path(squares: Floats, values: Floats) -> Floats:
 
     Notes
     -----
-    The caps make the recursion nonlinear: one step a bar, 0.6 µs each.
+    The caps make the recursion nonlinear: one step a bar, half a microsecond each.
     """
-    ratios = np.empty(squares.shape)
+    averages = np.empty((2, *squares.shape))
     for row, (row_squares, row_values) in enumerate(zip(squares.tolist(), values.tolist(), strict=True)):
         returned = measured = 0.0
+        path = []
         for seen, (square, value) in enumerate(zip(row_squares, row_values, strict=True)):
             returned, measured = advance_match(returned, measured, square, value, seen)
-            ratios[row, seen] = match_ratio(returned, measured)
+            path.append((returned, measured))
+        averages[:, row] = np.array(path).T
+    return averages[0], averages[1]
+
+
+def match_path(squares: Floats, values: Floats) -> Floats:
+    """c after each bar; parameters as in `match_averages`."""
+    returned, measured = match_averages(squares, values)
+    ratios = np.where(returned > 0.0, LARGEST, 1.0)
+    known = measured > 0.0
+    ratios[known] = np.clip(returned[known] / measured[known], SMALLEST, LARGEST)
     return ratios
