@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import mul
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,7 +20,7 @@ from services.volatility.estimators.interface import Memory
 
 WARM_VALUES = 20
 """Values of a driver before it is believed to have a mean and a deviation."""
-FEATURE_CAP = 4.0
+FEATURE_CAP, LARGEST_EXPONENT = 4.0, 100.0
 OUTLIER_CAP = 16.0
 """Deviations with which one value enters mean and spread at most: an absurd one must not blind the driver."""
 LARGEST_VALUE = 1e100
@@ -110,22 +112,26 @@ class DriverPool:
     """
 
     drivers: Annotated[int, Ge(0), Le(64)]
-    standardization_half_life: Annotated[float, Ge(10), Le(10000)] = 250.0
-    slope_half_life: Annotated[float, Ge(100), Le(100000)] = 2000.0
+    standardization_half_life: Annotated[float, Ge(10), Le(10000)] = 60.0
+    slope_half_life: Annotated[float, Ge(100), Le(100000)] = 4000.0
     prior_observations: Annotated[float, Gt(0), Le(10000)] = 100.0
     base_weight: Annotated[float, Gt(0), Le(1)] = 0.5
     rate: Annotated[float, Ge(0), Le(1)] = 0.01
     share: Annotated[float, Ge(0), Lt(1)] = 0.0005
-    least: Annotated[float, Gt(0), Le(1)] = 0.5
+    least: Annotated[float, Gt(0), Le(1)] = 0.7
     most: Annotated[float, Ge(1), Le(100)] = 4.0
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
+    @property
+    def driver_weight(self) -> float:
+        """Prior weight of one driver."""
+        return (1.0 - self.base_weight) / self.drivers if self.drivers else 0.0
+
     def start(self) -> Memory:
         """Nothing seen: base weight, then seven figures a driver."""
-        weight = (1.0 - self.base_weight) / self.drivers if self.drivers else 0.0
-        blank = Driver(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, weight)
-        return (self.base_weight if self.drivers else 1.0, *blank * self.drivers)
+        blank = Driver(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, self.driver_weight)
+        return (1.0 - self.drivers * self.driver_weight, *blank * self.drivers)
 
     def advance(self, memory: Memory, *, square: float, variance: float, values: Sequence[float]) -> Memory:
         """Memory after a bar: learn from its squared return, then take in what the drivers say now.
@@ -135,7 +141,8 @@ class DriverPool:
         square : float
             r² of the bar [variance per bar].
         variance : float
-            Base forecast that was made for it [variance per bar]; a bar without one (NaN, zero) teaches nothing.
+            Base forecast that was made for it, scheduled events included [variance per bar]; a bar without one (NaN,
+            zero) teaches nothing.
         values : (drivers,) sequence
             Values known at the end of the bar; NaN where missing.
         """
@@ -147,10 +154,9 @@ class DriverPool:
             return memory
         ratio, drivers = square / variance, self.experts(memory)
         factors = [self.factor(driver) for driver in drivers]
-        taught = [self._taught(driver, ratio, factor) for driver, factor in zip(drivers, factors, strict=True)]
-        base, *weights = self._reweighted(memory[0], drivers, factors, ratio)
-        pairs = zip(taught, weights, strict=True)
-        return _flat(base, [driver._replace(weight=weight) for driver, weight in pairs])
+        base, *weights = self._reweighted([memory[0], *[driver.weight for driver in drivers]], [1.0, *factors], ratio)
+        triples = zip(drivers, factors, weights, strict=True)
+        return _flat(base, [self._taught(driver, ratio / factor, weight) for driver, factor, weight in triples])
 
     def observe(self, memory: Memory, values: Sequence[float]) -> Memory:
         """Memory with new values of the drivers; also between bars, when one is published."""
@@ -197,53 +203,50 @@ class DriverPool:
     def experts(self, memory: Memory) -> list[Driver]:
         """The memory, driver by driver."""
         width = len(Driver._fields)
-        return [Driver(*memory[place : place + width]) for place in range(1, len(memory), width)]
+        return [Driver._make(memory[place : place + width]) for place in range(1, len(memory), width)]
 
     def factor(self, driver: Driver) -> float:
         """``exp(b f)`` within its bounds."""
-        exponent = driver.slope * driver.feature
-        return math.exp(min(max(exponent, math.log(self.least)), math.log(self.most)))
+        exponent = min(max(driver.slope * driver.feature, -LARGEST_EXPONENT), LARGEST_EXPONENT)
+        return min(max(math.exp(exponent), self.least), self.most)
 
-    def _taught(self, driver: Driver, ratio: float, factor: float) -> Driver:
-        """Slope after one more bar of r²/h = `ratio`."""
-        decay, feature = 2.0 ** (-1.0 / self.slope_half_life), driver.feature
-        information = decay * driver.information + feature * feature
-        surprise = min(ratio / factor, RATIO_CAP) - 1.0
-        pull = feature * surprise - (1.0 - decay) * self.prior_observations * driver.slope
-        slope = driver.slope + pull / (self.prior_observations + information)
-        return driver._replace(slope=slope, information=information)
+    def _taught(self, driver: Driver, ratio: float, weight: float) -> Driver:
+        """Slope after one more bar of r²/H = `ratio`, beside the new weight."""
+        seen, mean, spread, feature, slope, information, _ = driver
+        decay, prior = 2.0 ** (-1.0 / self.slope_half_life), self.prior_observations
+        information = decay * information + feature * feature
+        gradient = feature * (min(ratio, RATIO_CAP) - 1.0) - (1.0 - decay) * prior * slope
+        return Driver(seen, mean, spread, feature, slope + gradient / (prior + information), information, weight)
 
-    def _reweighted(self, base: float, drivers: list[Driver], factors: list[float], ratio: float) -> list[float]:
-        """Weights after one more bar, that of the base forecast first."""
-        weights, values = [base, *(driver.weight for driver in drivers)], [1.0, *factors]
-        pooled = sum(weight * value for weight, value in zip(weights, values, strict=True))
+    def _reweighted(self, weights: list[float], factors: list[float], ratio: float) -> list[float]:
+        """Weights after one more bar of r²/h = `ratio`, that of the base forecast first."""
+        pooled = sum(map(mul, weights, factors))
         surprise = self.rate * (min(ratio / pooled, RATIO_CAP) - 1.0)
         raised = [
-            weight * math.exp(min(max(surprise * (value / pooled - 1.0), -1.0), 1.0))
-            for weight, value in zip(weights, values, strict=True)
+            weight * math.exp(min(max(surprise * (factor / pooled - 1.0), -1.0), 1.0))
+            for weight, factor in zip(weights, factors, strict=True)
         ]
-        first = self.start()
-        prior = [first[0], *(driver.weight for driver in self.experts(first))]
-        scale = (1.0 - self.share) / sum(raised)
-        return [scale * weight + self.share * start for weight, start in zip(raised, prior, strict=True)]
+        scale, mixed = (1.0 - self.share) / sum(raised), self.share * self.driver_weight
+        others = [scale * weight + mixed for weight in raised[1:]]
+        return [1.0 - sum(others), *others]
 
 
 def standardized(driver: Driver, value: float, gain: float) -> Driver:
     """Driver after a new value: its feature against the values before, then its mean and spread."""
+    seen, mean, spread, _, *learnt = driver
     if not abs(value) <= LARGEST_VALUE:
-        return driver._replace(feature=0.0)
-    departure, deviation, feature = value - driver.mean, math.sqrt(driver.spread), 0.0
-    if driver.seen >= WARM_VALUES and deviation > 0.0:
+        return Driver(seen, mean, spread, 0.0, *learnt)
+    departure, deviation, feature = value - mean, math.sqrt(spread), 0.0
+    if seen >= WARM_VALUES and deviation > 0.0:
         departure = min(max(departure, -OUTLIER_CAP * deviation), OUTLIER_CAP * deviation)
         feature = min(max(departure / deviation, -FEATURE_CAP), FEATURE_CAP)
-    step = max(gain, 1.0 / (driver.seen + 1.0))
-    mean = driver.mean + step * departure
-    spread = (1.0 - step) * (driver.spread + step * departure * departure)
-    return driver._replace(seen=driver.seen + 1.0, mean=mean, spread=spread, feature=feature)
+    step = max(gain, 1.0 / (seen + 1.0))
+    spread = (1.0 - step) * (spread + step * departure * departure)
+    return Driver(seen + 1.0, mean + step * departure, spread, feature, *learnt)
 
 
 def _flat(base: float, drivers: Iterable[Driver]) -> Memory:
-    return (base, *(figure for driver in drivers for figure in driver))
+    return (base, *chain.from_iterable(drivers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,10 +268,10 @@ class ScheduledEvent:
     duration: Annotated[float, Ge(0)] = 0.0
 
     def share(self, start: float, end: float) -> float:
-        """Part of the event within (start, end]; the parts of adjoining horizons add up to 1."""
+        """Part of the event within [start, end); the parts of adjoining horizons add up to 1."""
         last = self.at + self.duration
         if last <= self.at:
-            return float(start < self.at <= end)
+            return float(start <= self.at < end)
         return max(min(end, last) - max(start, self.at), 0.0) / (last - self.at)
 
 
@@ -280,7 +283,8 @@ def event_variance(events: Iterable[ScheduledEvent], *, start: float, end: float
     events : iterable of ScheduledEvent
         Of one market, in any order.
     start, end : float
-        Horizon (start, end] [s since 1970]; of the next bar: from the last close to the next one.
+        Horizon [start, end) [s since 1970]; of the next bar: from the last close to the next one. What is announced at
+        the very close moves the bar after it.
 
     Returns
     -------
@@ -290,26 +294,13 @@ def event_variance(events: Iterable[ScheduledEvent], *, start: float, end: float
     Notes
     -----
     Independent additions to the log return add their variances. An event counts in the horizon that contains it, at
-    once and in full, and in no other: after it, nothing lingers in the forecast, see `without_events`.
+    once and in full, and in no other. The base forecast learns from the event's bar in full: a discount was measured
+    and did not help, because markets stay restless after an event.
 
     Examples
     --------
-    >>> decision = ScheduledEvent(at=7200.0, extra_variance=0.0004)
+    >>> decision = ScheduledEvent(at=3600.0, extra_variance=0.0004)
     >>> [event_variance([decision], start=hour * 3600.0, end=(hour + 1) * 3600.0) for hour in range(4)]
     [0.0, 0.0004, 0.0, 0.0]
     """
     return sum(event.extra_variance * event.share(start, end) for event in events)
-
-
-def without_events(square: float, *, variance: float, extra_variance: float) -> float:
-    """Squared return that the base forecast should learn from, of a bar with scheduled variance.
-
-    ``r² · h / (h + e)``: what r² would have been without the event, if both grew in proportion. If the forecast with
-    the event was right, its expectation is h; without this the base would take the event for a new level.
-
-    Examples
-    --------
-    >>> without_events(0.0005, variance=0.0001, extra_variance=0.0004)
-    0.0001
-    """
-    return square * (variance / (variance + extra_variance)) if extra_variance > 0.0 else square

@@ -5,18 +5,24 @@ Protocol and hold-out: drivers_README.md, written before the first run.
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from services.core.explain import Bools, Floats
-from services.volatility.drivers import RATIO_CAP, Driver, DriverPool
+from services.volatility.drivers import WARM_VALUES, DriverPool, ScheduledEvent, event_variance
 from services.volatility.estimators.adaptive import Adaptive
+from services.volatility.estimators.interface import Memory
 from services.volatility.moves import Move
-from tests.evaluation.driver_data import DAY, HOUR, Bars, Series
+from tests.evaluation.driver_data import CALENDAR, DATA, DAY, HOUR, Bars, Series, all_series, perpetual
 
+REPORT = Path(__file__).resolve().parents[2] / "docs" / "measurements" / "drivers.md"
 ALARM, SPIKE = 1.2, 4.0
 CLOCK_GAIN, CLOCK_CAP = 0.005, 8.0
 
@@ -30,8 +36,13 @@ class Base:
     next_variance: Floats
 
 
-def base_forecast(series: Series) -> Base:
+def base_forecast(series: Series, discounts: dict[int, float] | None = None) -> Base:
     """Adaptive forecaster, one bar at a time; with an hour-of-day factor where bars are shorter than a day.
+
+    Parameters
+    ----------
+    discounts : dict
+        What the squares of a bar, by its place, are multiplied with before the forecaster learns from them.
 
     Notes
     -----
@@ -49,7 +60,7 @@ def base_forecast(series: Series) -> Base:
         if intraday and forecast > 0.0:
             hour = _hour(bars.end[place] - series.bar_seconds)
             clock[hour] += CLOCK_GAIN * (min(square[place] / forecast, CLOCK_CAP) - clock[hour])
-        scale = 1.0 / math.sqrt(factor)
+        scale = math.sqrt((discounts or {}).get(place, 1.0) / factor)
         log_return, *logs = (scale * value for value in raw)
         memory = estimator.advance(memory, Move(log_return, bars.close[place], bars.end[place], *logs))
         forecast = estimator.variance(memory)
@@ -85,45 +96,58 @@ class WickGuard:
         return (log_return, math.log(opened / bars.close[place - 1]), high, low, math.log(closed / opened))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogRegression(DriverPool):
-    """The other way to learn b: recursive least squares of ln(r²/h) − E ln χ²₁ on f."""
-
-    def _taught(self, driver: Driver, ratio: float, factor: float) -> Driver:
-        decay, feature = 2.0 ** (-1.0 / self.slope_half_life), driver.feature
-        information = decay * driver.information + feature * feature
-        residual = math.log(max(ratio, 1e-8)) + 1.2704 - driver.slope * feature
-        residual = min(max(residual, -4.0), 4.0)
-        pull = feature * residual - (1.0 - decay) * self.prior_observations * driver.slope
-        return driver._replace(
-            slope=driver.slope + pull / (self.prior_observations + information), information=information
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a pool did before each bar, (n,) arrays: its multiplier, that of its first driver, and whether it had a value."""
+    """Before each bar, (n,) arrays: multiplier of the pool and of its first driver, its b, whether it had a value."""
 
     pooled: Floats
     own: Floats
+    slope: Floats
     known: Bools
-    slope: float
-    weight: float
 
 
-def run(base: Base, values: Floats, pool: DriverPool) -> Run:
+Learn = Callable[[DriverPool, Memory, float, float], Memory]
+
+
+def fisher_scoring(pool: DriverPool, memory: Memory, square: float, variance: float) -> Memory:
+    """What the service does."""
+    return pool.learn(memory, square=square, variance=variance)
+
+
+class LogRegression:
+    """The other way to learn b of one driver: recursive least squares of ln(r²/h) on f, with an intercept."""
+
+    def __init__(self) -> None:
+        self.level, self.seen = -1.2704, 100.0  # E ln χ²₁
+
+    def __call__(self, pool: DriverPool, memory: Memory, square: float, variance: float) -> Memory:
+        after = pool.learn(memory, square=square, variance=variance)
+        if after is memory:
+            return memory
+        (driver,), (learnt,) = pool.experts(memory), pool.experts(after)
+        residual = math.log(max(square / variance, 1e-8)) - driver.slope * driver.feature - self.level
+        residual = min(max(residual, -4.0), 4.0)
+        self.seen += 1.0
+        self.level += max(0.001, 1.0 / self.seen) * residual
+        decay, prior = 2.0 ** (-1.0 / pool.slope_half_life), pool.prior_observations
+        gradient = driver.feature * residual - (1.0 - decay) * prior * driver.slope
+        slope = driver.slope + gradient / (prior + learnt.information)
+        return (after[0], *learnt._replace(slope=slope))
+
+
+def run(base: Base, values: Floats, pool: DriverPool, learn: Learn = fisher_scoring) -> Run:
     """Multipliers made before each bar from (n, drivers) values known at the end of the bar before."""
     count = len(base.square)
-    pooled, own, known = np.ones(count + 1), np.ones(count + 1), np.zeros(count + 1, dtype=bool)
-    memory = pool.start()
+    pooled, own, slope = np.ones(count + 1), np.ones(count + 1), np.zeros(count + 1)
+    known, memory = np.zeros(count + 1, dtype=bool), pool.start()
     rows = zip(base.square.tolist(), base.variance.tolist(), values.tolist(), strict=True)
-    for place, (square, variance, row) in enumerate(rows):
-        memory = pool.advance(memory, square=square, variance=variance, values=row)
-        pooled[place + 1], first = pool.multiplier(memory), pool.experts(memory)[0]
-        own[place + 1] = pool.factor(first)
-        known[place + 1] = any(map(math.isfinite, row)) and first.seen > 20
-    last = pool.experts(memory)[0]
-    return Run(pooled[:-1], own[:-1], known[:-1], last.slope, last.weight)
+    for place, (square, variance, row) in enumerate(rows, start=1):
+        memory = pool.observe(learn(pool, memory, square, variance), row)
+        pooled[place], first = pool.multiplier(memory), pool.experts(memory)[0]
+        own[place], slope[place] = pool.factor(first), first.slope
+        known[place] = any(map(math.isfinite, row)) and first.seen > WARM_VALUES
+    alone = len(values[0]) == 1
+    return Run(pooled[:-1], own[:-1] if alone else pooled[:-1], slope[:-1], known[:-1])
 
 
 def driver_values(series: Series, base: Base, name: str) -> Floats:
@@ -150,3 +174,180 @@ def diebold_mariano(gains: Floats) -> float:
 def burn_in(count: int) -> int:
     """Bars that are run and not scored."""
     return count // 4 if count < 2000 else 500 if count < 6000 else 1000
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over the markets of one row: a driver on a group of series, one part of them."""
+
+    own: dict[float, list[float]] = field(default_factory=lambda: defaultdict(list))
+    pooled: dict[float, list[float]] = field(default_factory=lambda: defaultdict(list))
+    slopes: list[float] = field(default_factory=list)
+    leads: list[int] = field(default_factory=list)
+    bars: int = 0
+    years: float = 0.0
+    alarms: int = 0
+    spikes: int = 0
+    false_alarms: int = 0
+
+    def add(self, series: Series, base: Base, done: Run, part: Bools) -> None:
+        """Count the bars of one more market."""
+        known = part & done.known & (base.variance > 0.0)
+        square, variance = base.square[known], base.variance[known]
+        loss = qlike(square, variance)
+        for gains, multiplier in ((self.own, done.own), (self.pooled, done.pooled)):
+            better = loss - qlike(square, variance * multiplier[known])
+            for time, gain in zip(series.bars.end[known].tolist(), better.tolist(), strict=True):
+                gains[time].append(gain)
+        alarm, spike = done.own[known] > ALARM, square > SPIKE**2 * variance
+        self.bars += int(known.sum())
+        self.years += float(known.sum()) / series.bars_per_year
+        self.slopes.append(float(done.slope[known].mean()))
+        self.alarms += int(alarm.sum())
+        self.spikes += int(spike.sum())
+        self.leads += leads(alarm, spike)
+        self.false_alarms += false_alarms(alarm, spike, max(round(DAY / series.bar_seconds), 5))
+
+
+def leads(alarm: Bools, spike: Bools) -> list[int]:
+    """Bars in a row, up to each warned spike, for which the alarm was on."""
+    quiet = np.flatnonzero(~alarm)
+    last = [int(quiet[place - 1]) if place else -1 for place in np.searchsorted(quiet, np.flatnonzero(spike & alarm))]
+    return [int(at) - before for at, before in zip(np.flatnonzero(spike & alarm), last, strict=True)]
+
+
+def false_alarms(alarm: Bools, spike: Bools, window: int) -> int:
+    """Runs of alarms with no spike in them or in the `window` bars after."""
+    edges = np.diff(np.concatenate(([False], alarm, [False])).astype(int))
+    runs = zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True)
+    return sum(not spike[first : last + window].any() for first, last in runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the tables; lead in bars, shares as fractions."""
+
+    group: str
+    part: str
+    driver: str
+    bars: int
+    slope: float
+    own_gain: float
+    own_t: float
+    gain: float
+    t: float
+    alarm_share: float
+    spikes: int
+    warned: int
+    lead: float
+    false_alarms_per_year: float
+
+
+def row_of(group: str, part: str, driver: str, tally: Tally) -> Row:
+    """Means and t of a tally; markets of one date count as one observation."""
+    own, pooled = (np.array([np.mean(gains[time]) for time in sorted(gains)]) for gains in (tally.own, tally.pooled))
+    return Row(
+        group, part, driver, tally.bars, float(np.mean(tally.slopes)), float(own.mean()), diebold_mariano(own),
+        float(pooled.mean()), diebold_mariano(pooled), tally.alarms / tally.bars, tally.spikes, len(tally.leads),
+        float(np.median(tally.leads)) if tally.leads else math.nan, tally.false_alarms / tally.years,
+    )  # fmt: skip
+
+
+ALL = "all of them"
+FEWEST = 200
+"""Bars below which a part is not scored."""
+
+
+def parts_of(series: Series) -> Iterable[tuple[str, Bools]]:
+    """Design and hold-out bars of a series after its burn-in."""
+    place = np.arange(len(series.bars.close))
+    scored, border = place >= burn_in(len(place)), int(series.design * len(place))
+    yield "design", scored & (place < border)
+    yield "hold-out", scored & (place >= border)
+
+
+def driver_rows(studies: Iterable[tuple[Series, Base]], pool: Callable[[int], DriverPool]) -> list[Row]:
+    """Every driver alone on top of the base, then all of a series together."""
+    tallies: dict[tuple[str, str, str], Tally] = defaultdict(Tally)
+    for series, base in studies:
+        columns = {name: driver_values(series, base, name) for name in series.drivers}
+        runs = {name: run(base, values[:, None], pool(1)) for name, values in columns.items()}
+        runs[ALL] = run(base, np.column_stack(list(columns.values())), pool(len(columns)))
+        for name, done in runs.items():
+            for part, bars in parts_of(series):
+                if (bars & done.known).sum() >= FEWEST:
+                    tallies[series.group, part, name].add(series, base, done, bars)
+    return [row_of(*key, tally) for key, tally in tallies.items()]
+
+
+def holm(rows: list[Row]) -> set[tuple[str, str]]:
+    """(group, driver) of which t > 0 survives Holm's correction at 5 %, one-sided, over the rows given."""
+    ordered = sorted(rows, key=lambda row: -row.t)
+    kept: set[tuple[str, str]] = set()
+    for rank, row in enumerate(ordered):
+        if 0.5 * math.erfc(row.t / math.sqrt(2.0)) > 0.05 / (len(ordered) - rank):
+            break
+        kept.add((row.group, row.driver))
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """What a class of scheduled events adds; ratios are mean r²/h of the bars around, `better` a share of events."""
+
+    event: str
+    part: str
+    events: int
+    ratios: tuple[float, ...]
+    factor: float
+    gain: float
+    better: float
+    absolute_gain: float
+    gain_after: float
+
+
+AROUND = range(-1, 4)
+AFTER = 24
+
+
+def event_rows(series: Series, base: Base) -> list[EventRow]:
+    """Extra variance of dated events, estimated on the design part and judged on both.
+
+    Notes
+    -----
+    In proportion: h · k with k the mean r²/h of the design's events. Absolute: `event_variance` of the mean r² − h.
+    After: the next 24 bars, with the squares of event bars over k for what the forecaster learns.
+    """
+    border = burn_in(len(series.bars.end)), int(series.design * len(series.bars.end))
+    found = []
+    for event, times in CALENDAR.items():
+        bars = np.searchsorted(series.bars.end, times, side="right")
+        parts = {"design": bars[(bars >= border[0]) & (bars < border[1])], "hold-out": bars[bars >= border[1]]}
+        first = parts["design"]
+        factor = max(float((base.square[first] / base.variance[first]).mean()), 1.0)
+        extra = max(float((base.square[first] - base.variance[first]).mean()), 0.0)
+        dated = [ScheduledEvent(at=time, extra_variance=extra) for time in times]
+        learnt = base_forecast(series, {int(bar): 1.0 / factor for bar in bars})
+        for part, places in parts.items():
+            square, variance = base.square[places], base.variance[places]
+            starts = series.bars.end[places] - series.bar_seconds
+            added = [event_variance(dated, start=start, end=start + series.bar_seconds) for start in starts.tolist()]
+            gains = qlike(square, variance) - qlike(square, variance * factor)
+            absolute = qlike(square, variance) - qlike(square, variance + np.array(added))
+            ratios = [float((base.square[places + k] / base.variance[places + k]).mean()) for k in AROUND]
+            later = (places[:, None] + np.arange(1, AFTER + 1)).ravel()
+            after = qlike(base.square[later], base.variance[later]) - qlike(base.square[later], learnt.variance[later])
+            found.append(
+                EventRow(
+                    event,
+                    part,
+                    len(places),
+                    tuple(ratios),
+                    factor,
+                    float(gains.mean()),
+                    float((gains > 0.0).mean()),
+                    float(absolute.mean()),
+                    float(after.mean()),
+                )  # fmt: skip
+            )
+    return found

@@ -19,7 +19,6 @@ from services.volatility.drivers import (
     ScheduledEvent,
     event_variance,
     standardized,
-    without_events,
 )
 
 PLAIN = DriverPool(drivers=1)
@@ -231,7 +230,7 @@ def test_a_driver_that_was_constant_for_long_is_heard_when_it_moves() -> None:
 def test_an_event_counts_in_the_horizon_that_contains_it_and_in_no_other() -> None:
     event = ScheduledEvent(at=3600.0, extra_variance=4e-4)
     hours = [event_variance([event], start=start, end=end) for start, end in pairwise([0.0, 3600.0, 7200.0])]
-    assert hours == [4e-4, 0.0]
+    assert hours == [0.0, 4e-4]  # announced at the close of the first: it moves the second
     assert event_variance([event, event], start=0.0, end=86400.0) == 8e-4
     assert event_variance([], start=0.0, end=86400.0) == 0.0
 
@@ -247,16 +246,3 @@ def test_the_parts_of_an_event_add_up_over_adjoining_horizons(at: float, duratio
     parts = [event_variance([event], start=start, end=end) for start, end in pairwise(edges)]
     assert sum(parts) == pytest.approx(1.0, abs=1e-6)
     assert min(parts) >= 0.0
-
-
-def test_a_forecast_with_the_event_fits_and_the_base_does_not_take_it_for_a_new_level() -> None:
-    """Average of r² after 50 calm bars and an event of 25 times their variance, with and without its discount."""
-    draws, gain, base, extra = np.random.default_rng(20), 0.06, 1e-4, 24e-4
-    kept, taken = [], []
-    for _ in range(4000):
-        square = (base + extra) * draws.standard_normal() ** 2
-        kept.append(base + gain * (square - base))
-        taken.append(base + gain * (without_events(square, variance=base, extra_variance=extra) - base))
-    assert np.mean(taken) == pytest.approx(base, rel=0.01)
-    assert np.mean(kept) == pytest.approx(base + gain * extra, rel=0.1)
-    assert without_events(3e-4, variance=1e-4, extra_variance=0.0) == 3e-4
