@@ -114,35 +114,44 @@ def path(standardized: Floats) -> Floats:
     return factors
 
 
-def portfolio_factor(realized: Floats) -> float:
-    r"""Factor of the volatility of the whole book, from what was held.
+def start_portfolio() -> Memory:
+    """Memory of a book before its first recorded bar: (bars recorded, correction)."""
+    return (0.0, 0.0)
+
+
+def advance_portfolio(memory: Memory, realized: float) -> Memory:
+    r"""Memory of a book after one more recorded bar.
 
     The recursion of `advance` with a half-life of 126 bars, on the realised returns themselves: they already carry the
-    factor of their time, so ``c ← clip(c + g (min(y², 200) − 1), −1, 1)``, and the factor is 1 + c clipped to
-    [0.97, 1.03].
+    factor of their time, so ``c ← clip(c + g (min(y², 200) − 1), −1, 1)``.
 
     Parameters
     ----------
-    realized : (n,) array
-        y: simple return of each recorded bar over the target volatility of a bar, oldest first; NaN is left out.
+    realized : float
+        y: simple return of the book over its target volatility of a bar, both of equity; NaN says nothing.
+    """
+    recorded, correction = memory
+    if realized != realized:
+        return memory
+    size = min(abs(realized), _Z_CAP)
+    correction += PORTFOLIO_GAIN * (min(size * size, SQUARE_CAP) - 1.0)
+    return (recorded + 1.0, min(max(correction, -MOST_CORRECTION), MOST_CORRECTION))
 
-    Returns
-    -------
-    float
-        1 below 126 recorded bars.
+
+def portfolio_factor(memory: Memory) -> float:
+    """Factor of the volatility of a book, in [0.97, 1.03]: divide every position by it. 1 below 126 recorded bars.
 
     Examples
     --------
-    >>> portfolio_factor(np.full(125, 0.9)), portfolio_factor(np.full(126, 0.9))
+    >>> memory = start_portfolio()
+    >>> for _ in range(125):
+    ...     memory = advance_portfolio(memory, 0.9)
+    >>> portfolio_factor(memory), portfolio_factor(advance_portfolio(memory, 0.9))
     (1.0, 0.97)
     """
-    recorded = np.asarray(realized, dtype=float)
-    squares = np.minimum(np.abs(recorded[~np.isnan(recorded)]), _Z_CAP) ** 2
-    if squares.size < PORTFOLIO_BARS:
+    recorded, correction = memory
+    if recorded < PORTFOLIO_BARS:
         return 1.0
-    correction = 0.0
-    for square in np.minimum(squares, SQUARE_CAP).tolist():
-        correction = min(max(correction + PORTFOLIO_GAIN * (square - 1.0), -MOST_CORRECTION), MOST_CORRECTION)
     return min(max(1.0 + correction, PORTFOLIO_SMALLEST), PORTFOLIO_LARGEST)
 
 

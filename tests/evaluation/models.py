@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.core.explain import Floats
-from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.estimators.ewma import Ewma
 from services.volatility.estimators.interface import VarianceModel
 from services.volatility.estimators.riskmetrics2006 import RiskMetrics2006
 from services.volatility.fitting import Fit, FitChoice, FittedModel, ModelName, fit
-from services.volatility.pool import LAYOUTS, advance_pool, first_memory
+from services.volatility.pool import IMPLIED, LAYOUTS, RANGED, REGRESSED, advance_pool, first_memory
 from tests.evaluation.series import Series
 
 REFIT_EVERY = 250
@@ -36,10 +35,11 @@ def half_life_of(decay: float) -> float:
 def pool_paths(series: Series, *, use_range: bool = True, implied: bool = False) -> dict[str, Floats]:
     """Forecasts of the adaptive pool and of each of its experts after each return, (n − 1,) each.
 
-    Bar by bar, as a state is fed: one market is faster so than in columns.
+    Bar by bar, as a state is fed: one market is faster so than in columns. An implied volatility that begins later than
+    the series has its place in the pool from the first bar on.
     """
-    estimator = Adaptive(use_range=use_range)
-    memory = first_memory(estimator.composition(ranged=series.ranged, implied=implied))
+    ranged = use_range and series.ranged
+    memory = first_memory(RANGED * ranged + REGRESSED * ranged + IMPLIED * implied)
     layout = LAYOUTS[int(memory[1])]
     rows = []
     for move in series.moves.row(0):

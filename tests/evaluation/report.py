@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,7 @@ def present(
     if options.json:
         print(json.dumps(without_nan(figures), indent=1))
     else:
-        console = Console(width=200)
+        console = Console(width=None if sys.stdout.isatty() else 400)
         for grid in everything:
             console.print(grid.on_terminal())
     if options.write:
