@@ -6,46 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from services.core.annualization import Calendar
 from services.core.book import Account, Row
 from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.engine.policy import Policy
 from services.risk.clock import Ring
 from services.volatility.readout import VolatilityReadout
+from services.volatility.series import SeriesInput
 
-
-@dataclass(frozen=True, slots=True)
-class SeriesInput:
-    """Bars of one market.
-
-    Parameters
-    ----------
-    closes : (n,) array
-        Oldest first.
-    end : datetime
-        Close time of the last bar.
-    close_times : (n,) array, optional
-        Close time of each bar [s since 1970], when bars are missing in between.
-    open, high, low, volume : (n,) arrays, optional
-        As they were sent, NaN where a bar has none; the feed judges them.
-    realized_variance : (n,) array, optional
-        [variance per bar]
-    implied_volatility : (n,) array, optional
-        [annual, fraction]
-    """
-
-    closes: Floats
-    end: datetime
-    bar_seconds: int
-    calendar: Calendar
-    close_times: Floats | None = None
-    open: Floats | None = None
-    high: Floats | None = None
-    low: Floats | None = None
-    volume: Floats | None = None
-    realized_variance: Floats | None = None
-    implied_volatility: Floats | None = None
+__all__ = ["EvaluationInputs", "RecordedCorrelation", "SeriesInput", "StateInput"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.core.annualization import Calendar
 from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.engine.inputs import EvaluationInputs, RecordedCorrelation, SeriesInput, StateInput
@@ -16,10 +15,9 @@ from services.risk.estimate import estimate_correlation
 from services.risk.methods.undiversified import Undiversified
 from services.risk.registry import CorrelationMethod
 from services.risk.stress import stress_correlation
-from services.volatility.forecast import SeriesForecast, forecast_bars, forecast_panel
+from services.volatility.forecast import SeriesForecast, forecast_markets
 from services.volatility.readout import VolatilityReadout
 from services.volatility.registry import Estimator
-
 
 STRESSED = "_stressed"
 """Ending of the source of a correlation whose stress is due."""
@@ -132,25 +130,5 @@ def stress_due(source: str, method: CorrelationMethod) -> float:
 
 
 def forecast_all(series: Mapping[str, SeriesInput], estimator: Estimator) -> dict[str, SeriesForecast | Refusal]:
-    """Forecast all series; those of one shape and clock as one panel."""
-    panels: dict[tuple[int, int, Calendar], list[str]] = {}
-    results: dict[str, SeriesForecast | Refusal] = {}
-    for key, item in series.items():
-        if item.close_times is None:
-            shape = (item.closes.size, item.bar_seconds, item.calendar)
-            panels.setdefault(shape, []).append(key)
-        else:
-            results[key] = forecast_bars(
-                item.closes, item.close_times, bar_seconds=item.bar_seconds, calendar=item.calendar, estimator=estimator
-            )
-    for (_, bar_seconds, calendar), members in panels.items():
-        closes = np.stack([series[key].closes for key in members])
-        panel = forecast_panel(
-            closes,
-            ends=[series[key].end for key in members],
-            bar_seconds=bar_seconds,
-            calendar=calendar,
-            estimator=estimator,
-        )
-        results.update(zip(members, panel, strict=True))
-    return {key: results[key] for key in series}
+    """Forecast all series."""
+    return dict(zip(series, forecast_markets(list(series.values()), estimator), strict=True))

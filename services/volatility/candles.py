@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.core.explain import Bools, Floats
+from services.core.explain import Floats
 from services.volatility.bars import usable_price, usable_prices
 from services.volatility.estimators.interface import Memory
 
@@ -74,16 +74,14 @@ class Candles(NamedTuple):
     body: Floats
 
 
-def candles_of(open_: Floats, high: Floats, low: Floats, close: Floats, before: Floats) -> tuple[Candles, Bools]:
-    """`candle_of` of many bars, and which bars had prices that contradict each other."""
-    given = ~(np.isnan(open_) & np.isnan(high) & np.isnan(low))
+def candles_of(open_: Floats, high: Floats, low: Floats, close: Floats, before: Floats) -> Candles:
+    """`candle_of` of many bars."""
     usable = usable_prices(open_) & usable_prices(high) & usable_prices(low)
     top, bottom = np.fmax(open_, close), np.fmin(open_, close)
     usable &= (high >= top * (1.0 - CLAMPED)) & (low <= bottom * (1.0 + CLAMPED))
     base = np.where(usable, open_, np.nan)
     high, low = np.maximum(high, top), np.minimum(low, bottom)
-    columns = (base / before, high / base, low / base, close / base)
-    return Candles(*(np.log(column) for column in columns)), given & ~usable
+    return Candles(np.log(base / before), np.log(high / base), np.log(low / base), np.log(close / base))
 
 
 def guarded_candles(candles: Candles) -> Candles:

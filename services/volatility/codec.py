@@ -10,15 +10,16 @@ import numpy as np
 
 from services.core.annualization import Calendar
 from services.volatility.bars import BarClock
-from services.volatility.forecast import RING_BARS
-from services.volatility.state import VolatilityState
+from services.volatility.diagnosis import Diagnosis
+from services.volatility.state import RING_BARS, VolatilityState
 
-MAGIC = b"TVS1"
+MAGIC = b"TVS2"
 VERSION_BYTES = slice(4, 12)
 """Where a head holds its version (big-endian): a store compares it without decoding the rest."""
 _HEAD = struct.Struct(">4sQ8s")
-_BODY = struct.Struct("<QdQddQQQQqddd")
+_BODY = struct.Struct("<QdQdQQQqddddd")
 _NO_GAP = -1
+_PARTS = 6 + len(Diagnosis._fields)
 _DIGEST_BYTES = 8
 
 
@@ -38,18 +39,19 @@ def head_bytes(state: VolatilityState) -> bytes:
         math.nan if periods is None else periods,
         state.elapsed,
         state.long_run,
-        state.calibration_sum,
-        state.calibration_count,
         state.observations,
         state.changes,
         state.flat,
         _NO_GAP if state.since_gap is None else state.since_gap,
         state.last_close,
+        state.last_volume,
         state.last_close_at,
         state.first_close_at,
+        state.spike,
     )
-    memory = struct.pack(f"<{len(state.memory)}d", *state.memory)
-    parts = (body, state.model_version.encode(), state.clock.calendar.name.encode(), memory)
+    memories = (state.memory, state.calibration, state.wicks, *state.diagnosis)
+    packed = [struct.pack(f"<{len(memory)}d", *memory) for memory in memories]
+    parts = (body, state.model_version.encode(), state.clock.calendar.name.encode(), *packed)
     head = _HEAD.pack(MAGIC, state.version, ring_digest(ring_bytes(state)))
     return head + b"".join(len(part).to_bytes(2, "big") + part for part in parts)
 
@@ -73,29 +75,33 @@ def state_from_bytes(head: bytes, ring: bytes) -> VolatilityState:
         If the bytes are not those of a state, or the ring is that of another head.
     """
     if len(head) < _HEAD.size or not head.startswith(MAGIC):
-        raise ValueError("not a volatility state of format TVS1")
+        raise ValueError("not a volatility state of format TVS2")
     _, version, digest = _HEAD.unpack_from(head)
     if len(ring) != 8 * RING_BARS or ring_digest(ring) != digest:
         raise ValueError("the ring does not belong to this head")
-    body, model, calendar, memory = _parts(head)
-    bar_seconds, periods, *middle, since_gap, last_close, last_close_at, first_close_at = _BODY.unpack(body)
-    elapsed, long_run, calibration_sum, calibration_count, observations, changes, flat = middle
+    body, model, calendar, *packed = _parts(head)
+    memory, calibration, wicks, *diagnosis = (struct.unpack(f"<{len(part) // 8}d", part) for part in packed)
+    bar_seconds, periods, elapsed, long_run, *counts, close, volume, close_at, first_at, spike = _BODY.unpack(body)
+    observations, changes, flat, since_gap = counts
     return VolatilityState(
         model_version=model.decode(),
         clock=BarClock(bar_seconds, Calendar(calendar.decode(), None if math.isnan(periods) else periods)),
-        memory=struct.unpack(f"<{len(memory) // 8}d", memory),
+        memory=memory,
         ring=np.frombuffer(ring, dtype="<f8").astype(float, copy=False),
+        calibration=calibration,
+        wicks=wicks,
+        diagnosis=Diagnosis(*diagnosis),
         elapsed=elapsed,
         long_run=long_run,
-        calibration_sum=calibration_sum,
-        calibration_count=calibration_count,
         observations=observations,
         changes=changes,
         flat=flat,
         since_gap=None if since_gap == _NO_GAP else since_gap,
-        last_close=last_close,
-        last_close_at=last_close_at,
-        first_close_at=first_close_at,
+        last_close=close,
+        last_volume=volume,
+        last_close_at=close_at,
+        first_close_at=first_at,
+        spike=spike,
         version=version,
     )
 
@@ -106,6 +112,6 @@ def _parts(head: bytes) -> list[bytes]:
         size = int.from_bytes(head[place : place + 2], "big")
         parts.append(head[place + 2 : place + 2 + size])
         place += 2 + size
-    if place != len(head) or len(parts) != 4 or len(parts[0]) != _BODY.size or len(parts[3]) % 8:
+    if place != len(head) or len(parts) != _PARTS or len(parts[0]) != _BODY.size or any(len(p) % 8 for p in parts[3:]):
         raise ValueError("the head of the state is damaged")
     return parts

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
 
 from services.core.annualization import Calendar
 from services.core.errors import Refusal
-from services.core.explain import Bools, Floats
-from services.core.outcome import Reason
-from services.volatility.bars import BarClock, Integers, flat_runs, usable_prices
+from services.core.explain import Floats
+from services.volatility.history import History, history_of
+from services.volatility.outcome import PointOutcome
 from services.volatility.readout import Figures, VolatilityReadout, no_figures, read_figures
-from services.volatility.recursion import BarHistory, Filtered, bar_history, filter_history, filter_returns
+from services.volatility.recursion import Filtered, filter_histories, needs_feed
 from services.volatility.registry import Estimator
+from services.volatility.series import SeriesInput
+from services.volatility.state import RING_BARS, empty_state, update
+from services.volatility.state import readout as state_readout
 
-RING_BARS = 512
-"""Standardised returns kept of each market."""
+SHORTEST_SHARE = 0.5
+"""Histories are run side by side with others at least this long in proportion, so that padding stays cheap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +36,26 @@ class SeriesForecast:
     consecutive : bool
         True when a place in `standardized` is a bar of a session and not of the clock: closed hours take no place, and
         only series of the same bars line up.
+    unusual : mapping
+        Bars that were held back or undone, counted by outcome.
     """
 
     readout: VolatilityReadout
     standardized: Floats
     consecutive: bool = False
+    unusual: Mapping[PointOutcome, int] = field(default_factory=dict)
 
 
 def forecast_series(
-    closes: Floats, *, end: datetime, bar_seconds: int, calendar: Calendar, estimator: Estimator
+    closes: Floats,
+    *,
+    end: datetime,
+    bar_seconds: int,
+    calendar: Calendar,
+    estimator: Estimator,
+    close_times: Floats | None = None,
 ) -> SeriesForecast:
-    """Volatility forecast for the bar after the last one of a series without missing bars.
+    """Volatility forecast for the bar after the last one of a series of closes.
 
     Parameters
     ----------
@@ -56,6 +69,8 @@ def forecast_series(
         Annualisation; where the market closes, consecutive closes are consecutive bars.
     estimator : Estimator
         Method and parameters.
+    close_times : (n,) array, optional
+        [s since 1970], where bars may be missing.
 
     Raises
     ------
@@ -75,174 +90,117 @@ def forecast_series(
     >>> swing = 100.0 * np.exp(0.01 * (np.arange(300) % 2))
     >>> end = datetime(2026, 1, 1, tzinfo=UTC)
     >>> result = forecast_series(swing, end=end, bar_seconds=86_400, calendar=Calendar(), estimator=Ewma())
-    >>> round(result.readout.volatility, 6), round(0.01 * 365**0.5, 6)
+    >>> round(result.readout.forecast, 6), round(0.01 * 365**0.5, 6)
     (0.19105, 0.19105)
     """
-    rows = np.asarray(closes, dtype=float)[None, :]
-    found = forecast_panel(rows, ends=[end], bar_seconds=bar_seconds, calendar=calendar, estimator=estimator)[0]
+    item = SeriesInput(np.asarray(closes, dtype=float), end, bar_seconds, calendar, close_times)
+    (found,) = forecast_markets([item], estimator)
     if isinstance(found, Refusal):
         raise found
     return found
 
 
-def forecast_panel(
-    closes: Floats, *, ends: Sequence[datetime], bar_seconds: int, calendar: Calendar, estimator: Estimator
-) -> list[SeriesForecast | Refusal]:
-    """`forecast_series` of many markets at once; a refusal takes the place of the forecast that it stands for.
+def forecast_markets(series: Sequence[SeriesInput], estimator: Estimator) -> list[SeriesForecast | Refusal]:
+    """Forecast of each market; a refusal takes the place of the forecast that it stands for.
 
     Parameters
     ----------
-    closes : (m, n) array
-        One market a row, oldest first, n >= 1.
-    ends : sequence of datetime
-        Close time of the last bar of each row.
+    series : sequence of SeriesInput
+        Of any lengths, clocks and columns.
 
     Notes
     -----
-    Bit for bit equal to `forecast_series` row by row: the recursions run along rows and never across them.
+    Histories of about one length are filtered side by side, with the same numbers as each alone. A series in which a
+    bar may have to be held back or undone is fed bar by bar.
     """
-    clock, closes = BarClock(bar_seconds, calendar), np.ascontiguousarray(closes, dtype=float)
-    usable = usable_prices(closes)
-    moving = usable.all(axis=-1) & (closes.shape[-1] > 1)
-    prices = closes if moving.all() else closes[moving]
-    log_returns = np.log(prices[:, 1:] / prices[:, :-1])
-    flat = flat_runs(log_returns)
-    fluent = (flat < clock.stale_after).all(axis=-1)
-    moving[moving] = fluent
     found: dict[int, SeriesForecast | Refusal] = {}
-    if fluent.any():
-        runs = flat[fluent, -1]
-        filtered = filter_returns(log_returns if fluent.all() else log_returns[fluent], None, estimator)
-        changes = np.count_nonzero(filtered.log_returns, axis=-1)
-        for place, index in enumerate(np.flatnonzero(moving).tolist()):
-            close, close_at = float(closes[index, -1]), ends[index].timestamp()
-            figures = _figures(filtered, place, int(changes[place]), int(runs[place]), None, close, close_at)
-            found[index] = _forecast(
-                figures, filtered.standardized[place, -RING_BARS:], clock, estimator, consecutive=True
-            )
-    for index in np.flatnonzero(~moving).tolist():
-        found[index] = _forecast_row(closes[index], usable[index], ends[index].timestamp(), clock, estimator)
-    return [found[index] for index in range(len(closes))]
+    histories: dict[int, History] = {}
+    for index, item in enumerate(series):
+        history = history_of(item)
+        if isinstance(history, Refusal):
+            found[index] = history
+        elif not history.used.any():
+            flat = int(history.flat[-1]) if history.flat.size else 0
+            figures = no_figures(flat, history.last_close, history.last_close_at)
+            found[index] = _forecast(figures, np.empty(0), item, estimator)
+        else:
+            histories[index] = history
+    for group in groups(histories):
+        filtered = filter_histories([histories[index] for index in group], estimator)
+        for index, figures_of in zip(group, filtered, strict=True):
+            found[index] = _finish(series[index], histories[index], figures_of, estimator)
+    return [found[index] for index in range(len(series))]
 
 
-def forecast_bars(
-    closes: Floats, close_times: Floats, *, bar_seconds: int, calendar: Calendar, estimator: Estimator
-) -> SeriesForecast | Refusal:
-    """Forecast from bars of which some may be missing.
-
-    Parameters
-    ----------
-    closes, close_times : (n,) arrays
-        Close and close time [s since 1970] of each bar that is there, oldest first.
-
-    Returns
-    -------
-    SeriesForecast or Refusal
-        `standardized` holds one place per bar of time: NaN for missing bars and closed hours.
-
-    Notes
-    -----
-    On a clock that never closes up to 5 missing bars are bridged by decay in time; the return over a longer gap is not
-    used, and the volatility does not fall below its long-run value until 20 bars later.
+def groups(histories: Mapping[int, History]) -> list[list[int]]:
+    """Indices to filter side by side: first bars that hold the same (it settles what the adaptive pool is made of),
+    lengths within a factor of two.
     """
-    clock = BarClock(bar_seconds, calendar)
-    history = timed_history(closes, close_times, clock)
-    return history if isinstance(history, Refusal) else _forecast_history(history, clock, estimator, consecutive=False)
+    kinds: dict[tuple[bool, bool], list[int]] = {}
+    for index, history in histories.items():
+        kinds.setdefault(history.opening, []).append(index)
+    found: list[list[int]] = []
+    for members in kinds.values():
+        longest = 0
+        for index in sorted(members, key=lambda index: -int(histories[index].spans.sum())):
+            bars = int(histories[index].spans.sum())
+            if bars < SHORTEST_SHARE * longest or not longest:
+                found.append([])
+                longest = bars
+            found[-1].append(index)
+    return found
 
 
-def timed_history(closes: Floats, close_times: Floats, clock: BarClock) -> BarHistory | Refusal:
-    """Returns between closes at given times, or the refusal that names the first bad one."""
-    closes, close_times = np.ascontiguousarray(closes, dtype=float), np.asarray(close_times, dtype=float)
-    usable = usable_prices(closes)
-    if not usable.all():
-        return invalid_price(closes, usable)
-    slots, on_clock = clock.slots_between(close_times)
-    if not on_clock.all():
-        index = int(np.argmin(on_clock)) + 1
-        gap, rule = (
-            close_times[index] - close_times[index - 1],
-            "a whole number of bars" if clock.continuous else "later",
-        )
-        return Refusal(
-            Reason.INVALID_PRICE, f"the bar at index {index} closes {gap:g} s after the one before: not {rule}"
-        )
-    return bar_history(closes, float(close_times[-1]), slots, clock)
+def _finish(item: SeriesInput, history: History, filtered: Filtered, estimator: Estimator) -> SeriesForecast | Refusal:
+    if needs_feed(history, filtered):
+        return _fed(item, estimator)
+    return _forecast(figures_after(history, filtered), _place(history, filtered.standardized), item, estimator)
 
 
-def plain_history(closes: Floats, last_close_at: float, clock: BarClock) -> BarHistory | Refusal:
-    """Returns between closes without missing bars."""
-    closes = np.ascontiguousarray(closes, dtype=float)
-    usable = usable_prices(closes)
-    if not usable.all():
-        return invalid_price(closes, usable)
-    return bar_history(closes, last_close_at, np.ones(closes.size - 1, dtype=np.int64), clock)
-
-
-def invalid_price(closes: Floats, usable: Bools) -> Refusal:
-    """Refusal that names the first unusable close."""
-    index = int(np.argmin(usable))
-    return Refusal(
-        Reason.INVALID_PRICE, f"the close at index {index} is {closes[index]}: must be finite and within 1e-18 and 1e20"
-    )
-
-
-def _forecast_row(
-    closes: Floats, usable: Bools, end: float, clock: BarClock, estimator: Estimator
-) -> SeriesForecast | Refusal:
-    if not usable.all():
-        return invalid_price(closes, usable)
-    history = bar_history(closes, end, np.ones(closes.size - 1, dtype=np.int64), clock)
-    return _forecast_history(history, clock, estimator, consecutive=True)
-
-
-def _forecast_history(
-    history: BarHistory, clock: BarClock, estimator: Estimator, *, consecutive: bool
-) -> SeriesForecast | Refusal:
-    filtered = filter_history(history, clock, estimator)
-    flat = int(history.flat[-1]) if history.flat.size else 0
-    close, close_at = history.last_close, history.last_close_at
-    if filtered is None:
-        figures = no_figures(flat, close, close_at)
-        return _forecast(figures, np.empty(0), clock, estimator, consecutive=consecutive)
-    changes = int(np.count_nonzero(filtered.log_returns))
-    figures = _figures(filtered, 0, changes, flat, _since_gap(history), close, close_at)
-    return _forecast(figures, _place(history, filtered.standardized[0]), clock, estimator, consecutive=consecutive)
-
-
-def _forecast(
-    figures: Figures, ring: Floats, clock: BarClock, estimator: Estimator, *, consecutive: bool
-) -> SeriesForecast | Refusal:
-    readout = read_figures(figures, clock=clock, estimator=estimator, source="series")
+def _fed(item: SeriesInput, estimator: Estimator) -> SeriesForecast | Refusal:
+    """Forecast of a series that is fed bar by bar."""
+    fresh = empty_state(estimator, bar_seconds=item.bar_seconds, calendar=item.calendar)
+    state, outcomes = update(fresh, list(item.bars()), estimator=estimator)
+    readout = state_readout(state, estimator=estimator)
     if isinstance(readout, Refusal):
         return readout
-    return SeriesForecast(readout, ring, consecutive and not clock.continuous)
-
-
-def _figures(
-    filtered: Filtered, row: int, changes: int, flat: int, since_gap: int | None, close: float, close_at: float
-) -> Figures:
-    return Figures(
-        variance=float(filtered.variance[row, -1]),
-        long_run=float(filtered.long_run[row, -1]),
-        calibration=float(filtered.calibration[row, -1]),
-        elapsed=int(filtered.elapsed[-1]),
-        observations=filtered.log_returns.shape[-1],
-        changes=changes,
-        flat=flat,
-        since_gap=since_gap,
-        last_close=close,
-        last_close_at=close_at,
+    held = (PointOutcome.CORPORATE_ACTION, PointOutcome.SPIKE_REVERTED)
+    unusual = Counter(outcome for outcome in outcomes if outcome in held)
+    ring = state.ring[np.argmax(~np.isnan(state.ring)) :]
+    return SeriesForecast(
+        replace(readout, source="series"), ring, item.close_times is None and not item.clock.continuous, unusual
     )
 
 
-def _since_gap(history: BarHistory) -> int | None:
-    gaps = np.flatnonzero(history.reset)
-    return int(history.used[gaps[-1] :].sum()) if gaps.size else None
+def _forecast(figures: Figures, ring: Floats, item: SeriesInput, estimator: Estimator) -> SeriesForecast | Refusal:
+    readout = read_figures(figures, clock=item.clock, estimator=estimator, source="series")
+    if isinstance(readout, Refusal):
+        return readout
+    return SeriesForecast(readout, ring, item.close_times is None and not item.clock.continuous)
 
 
-def _place(history: BarHistory, standardized: Floats) -> Floats:
+def figures_after(history: History, filtered: Filtered) -> Figures:
+    """Figures after the last bar."""
+    return Figures(
+        variance=float(filtered.variance[-1]),
+        long_run=float(filtered.long_run[-1]),
+        calibration=float(filtered.calibration[-1]),
+        half_life=float(filtered.half_life[-1]),
+        elapsed=int(filtered.elapsed[-1]),
+        observations=history.spans.size,
+        changes=int(np.count_nonzero(history.returns)),
+        flat=int(history.flat[-1]),
+        since_gap=history.since_gap,
+        last_close=history.last_close,
+        last_close_at=history.last_close_at,
+        tail=filtered.tail,
+        band=filtered.band,
+    )
+
+
+def _place(history: History, standardized: Floats) -> Floats:
     """The z's of the last 512 bars of time, each in its place."""
-    back: Integers = np.cumsum(history.slots[::-1])[::-1] - history.slots
+    back = np.cumsum(history.slots[::-1])[::-1] - history.slots
     ring = np.full(int(min(back[0] + 1, RING_BARS)), np.nan)
     kept = history.used & (back < ring.size)
     ring[ring.size - 1 - back[kept]] = standardized[kept[history.used]]

@@ -45,8 +45,7 @@ def long_run_path(squares: Floats) -> Floats:
     return expanding_average(squares, GAIN)
 
 
-def advance_long_run(value: float, square: float, bars: int, elapsed: int) -> float:
-    """Long-run variance after `bars` bars of squared return `square` each, `elapsed` bars having been seen before."""
-    for seen in range(elapsed + 1, elapsed + bars + 1):
-        value += max(GAIN, 1.0 / seen) * (square - value)
-    return value
+def advance_long_run(value: float, square: float, elapsed: int) -> float:
+    """Long-run variance after a bar of squared return `square`, the `elapsed`-th."""
+    gain: float = max(GAIN, 1.0 / elapsed)
+    return value + gain * (square - value)

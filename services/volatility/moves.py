@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from itertools import repeat
 from typing import NamedTuple
 
 from services.core.explain import Floats
@@ -72,7 +73,5 @@ class Moves:
 
     def row(self, index: int) -> Iterator[Move]:
         """Moves of one market, one by one."""
-        bars = self.log_return.shape[-1]
         columns = [getattr(self, field.name) for field in fields(self)]
-        lists = [[math.nan] * bars if column is None else column[index].tolist() for column in columns]
-        return map(Move, *lists)
+        return map(Move, *(repeat(math.nan) if column is None else iter(column[index].tolist()) for column in columns))

@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from services.core.annualization import Calendar
 from services.core.errors import Refusal
 from services.core.explain import Bools, Floats
 from services.volatility.bars import BARS_AFTER_GAP, MIN_PRICE_CHANGES, REFUSED_AFTER, BarClock
-from services.volatility.estimators.ewma import PRIOR_BARS
-from services.volatility.forecast import plain_history, timed_history
-from services.volatility.readout import LONG_RUN_FLOOR
-from services.volatility.recursion import BarHistory, Filtered, filter_history
+from services.volatility.history import History, history_of
+from services.volatility.readout import LONG_RUN_FLOOR, VolatilityReadout, with_prior
+from services.volatility.recursion import Filtered, filter_histories, needs_feed
 from services.volatility.registry import Estimator
+from services.volatility.series import SeriesInput
+from services.volatility.state import Feed, empty_state, readout
 
 
 @dataclass(frozen=True, slots=True)
 class VolatilityPath:
-    """Readout after each close; NaN where the history up to there would be refused. All annual but `calibration`."""
+    """Readout after each close; NaN where the history up to there would be refused.
+
+    Volatilities are annual; `effective_half_life` is in bars.
+    """
 
     volatility: Floats
     forecast: Floats
     calibration: Floats
     long_run: Floats
+    effective_half_life: Floats
 
 
-def forecast_path(
-    closes: Floats, *, bar_seconds: int, calendar: Calendar, estimator: Estimator, close_times: Floats | None = None
-) -> VolatilityPath:
-    """Readout after every close, each from the closes up to its own only.
-
-    Parameters
-    ----------
-    closes : (n,) array
-        Oldest first.
-    close_times : (n,) array, optional
-        [s since 1970], where bars may be missing.
+def forecast_path(series: SeriesInput, estimator: Estimator) -> VolatilityPath:
+    """Readout after every close, each from the bars up to its own only.
 
     Raises
     ------
@@ -46,36 +42,52 @@ def forecast_path(
 
     Notes
     -----
-    The last values are those of `forecast_series` or `forecast_bars`.
+    The last values are those of `forecast_markets`.
     """
-    clock = BarClock(bar_seconds, calendar)
-    history = plain_history(closes, 0.0, clock) if close_times is None else timed_history(closes, close_times, clock)
+    history = history_of(series)
     if isinstance(history, Refusal):
         raise history
-    filtered = filter_history(history, clock, estimator)
-    if filtered is None:
-        return VolatilityPath(*(np.full(history.used.size + 1, np.nan) for _ in range(4)))
-    return _columns(history, filtered, clock, estimator)
+    if not history.used.any():
+        return VolatilityPath(*(np.full(history.used.size + 1, np.nan) for _ in range(5)))
+    (filtered,) = filter_histories([history], estimator)
+    if needs_feed(history, filtered):
+        return _fed(series, estimator)
+    return _columns(history, filtered, series.clock, estimator)
 
 
-def _columns(history: BarHistory, filtered: Filtered, clock: BarClock, estimator: Estimator) -> VolatilityPath:
+def _fed(series: SeriesInput, estimator: Estimator) -> VolatilityPath:
+    """Bar by bar, where a bar may have to be held back or undone."""
+    feed = Feed(empty_state(estimator, bar_seconds=series.bar_seconds, calendar=series.calendar), estimator)
+    rows = []
+    for bar in series.bars():
+        feed.take(bar)
+        rows.append(_row(readout(feed.state(), estimator=estimator)))
+    return VolatilityPath(*np.array(rows).T)
+
+
+def _row(found: VolatilityReadout | Refusal) -> tuple[float, ...]:
+    if isinstance(found, Refusal):
+        return (math.nan,) * 5
+    return (found.volatility, found.forecast, found.calibration, found.long_run, found.effective_half_life)
+
+
+def _columns(history: History, filtered: Filtered, clock: BarClock, estimator: Estimator) -> VolatilityPath:
     seen = np.concatenate([[0], np.cumsum(history.used)])
     last, periods = np.maximum(seen - 1, 0), clock.periods_per_year
-    variance, long_run, elapsed = filtered.variance[0][last], filtered.long_run[0][last], filtered.elapsed[last]
+    variance, long_run, elapsed = filtered.variance[last], filtered.long_run[last], filtered.elapsed[last]
     if estimator.prior_volatility is not None:
         imagined = estimator.prior_volatility**2 / periods
-        variance = estimator.with_prior(variance, elapsed, imagined)
-        long_run = (PRIOR_BARS * imagined + elapsed * long_run) / (PRIOR_BARS + elapsed)
+        variance, long_run = (with_prior(column, elapsed, imagined) for column in (variance, long_run))
     refused, guarded = _rules(history, seen, clock, estimator)
-    forecast, anchor = np.sqrt(variance * periods), np.sqrt(long_run * periods)
-    factor = filtered.calibration[0][last] if estimator.calibrate else np.ones(seen.size)
+    refused |= ~(variance > 0.0)
+    forecast, anchor = np.sqrt(np.where(refused, np.nan, variance) * periods), np.sqrt(long_run * periods)
+    factor = filtered.calibration[last] if estimator.calibrate else np.ones(seen.size)
     floor = np.maximum(np.where(guarded, 1.0, LONG_RUN_FLOOR) * anchor, clock.absolute_floor)
-    refused |= variance <= 0.0
-    columns = (np.maximum(factor * forecast, floor), forecast, factor, anchor)
+    columns = (np.maximum(factor * forecast, floor), forecast, factor, anchor, filtered.half_life[last])
     return VolatilityPath(*(np.where(refused, np.nan, column) for column in columns))
 
 
-def _rules(history: BarHistory, seen: Floats, clock: BarClock, estimator: Estimator) -> tuple[Bools, Bools]:
+def _rules(history: History, seen: Floats, clock: BarClock, estimator: Estimator) -> tuple[Bools, Bools]:
     """`refusal_of` and `guard_of` of `services.volatility.readout` after each close."""
     changes = np.concatenate([[0], np.cumsum(history.used & (history.log_returns != 0.0))])
     flat = np.concatenate([[0], history.flat])

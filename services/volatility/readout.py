@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+import numpy as np
+
 from services.core.errors import Refusal
+from services.core.explain import Floats
 from services.core.outcome import Reason
 from services.volatility.bars import BARS_AFTER_GAP, MIN_PRICE_CHANGES, REFUSED_AFTER, BarClock
-from services.volatility.estimators.ewma import PRIOR_BARS
+from services.volatility.diagnosis import HEALTHY
+from services.volatility.error_band import read as read_band
+from services.volatility.estimators.interface import Memory
 from services.volatility.registry import Estimator
+from services.volatility.tails import Tail
+from services.volatility.tails import read as read_tail
 
+PRIOR_BARS, PRIOR_HALF_LIFE = 20.0, 20.0
+"""Weight of a prior volatility in bars, and the number of bars over which it halves."""
 LONG_RUN_FLOOR = 0.3
 """A quiet feed may not push the volatility below this part of its long-run value."""
 
@@ -52,7 +61,7 @@ class VolatilityReadout:
         ``max(0.3 × long_run, 0.01)``, 0.005 instead of 0.01 where the market closes; ``max(long_run, …)`` under a
         guard.
     effective_half_life : float
-        [bars]
+        Age at which half of the weight of the data is reached, now [bars].
     observations : int
         Returns seen.
     last_close_at : datetime
@@ -64,6 +73,10 @@ class VolatilityReadout:
         the Kish size of the weights. (The variance of r² is 2σ⁴, so that of σ̂²/σ² is 2/n, and a volatility errs by
         half as much.) It says how much data speaks, not how fat its tails are: kurtosis K > 3 widens s by sqrt((K −
         1)/2).
+    confidence_factor : float
+        Nine times in ten the volatility of a bar is below this times `volatility` (`services.volatility.error_band`).
+    tail : Tail
+        Student-t of the standardised returns: degrees of freedom, quantiles and expected shortfalls in σ.
     guard : Guard
         ``stale`` while the price does not move, ``gap`` until 20 bars after a long gap.
     """
@@ -83,6 +96,8 @@ class VolatilityReadout:
     method: str
     source: str
     confidence: float
+    confidence_factor: float
+    tail: Tail
     guard: Guard = Guard.NONE
 
 
@@ -96,6 +111,8 @@ class Figures:
         [variance per bar]; NaN before the first return.
     calibration : float
         k, whether it will be applied or not.
+    half_life : float
+        Effective half-life [bars].
     elapsed : int
         Bars that the estimates stand for, bridged gaps included.
     observations, changes : int
@@ -109,6 +126,7 @@ class Figures:
     variance: float
     long_run: float
     calibration: float
+    half_life: float
     elapsed: int
     observations: int
     changes: int
@@ -116,6 +134,8 @@ class Figures:
     since_gap: int | None
     last_close: float
     last_close_at: float
+    tail: Memory
+    band: Memory
 
 
 def no_figures(flat: int, last_close: float, last_close_at: float) -> Figures:
@@ -124,6 +144,7 @@ def no_figures(flat: int, last_close: float, last_close_at: float) -> Figures:
         variance=math.nan,
         long_run=math.nan,
         calibration=1.0,
+        half_life=math.nan,
         elapsed=0,
         observations=0,
         changes=0,
@@ -131,6 +152,8 @@ def no_figures(flat: int, last_close: float, last_close_at: float) -> Figures:
         since_gap=None,
         last_close=last_close,
         last_close_at=last_close_at,
+        tail=HEALTHY.tail,
+        band=HEALTHY.band,
     )
 
 
@@ -175,6 +198,32 @@ def refusal_of(figures: Figures, clock: BarClock, estimator: Estimator) -> Refus
     return None
 
 
+def with_prior(variance: Floats | float, elapsed: Floats | float, prior: float) -> Floats:
+    """Estimate blended with what was expected before any bar.
+
+    ``(w p + n h) / (w + n)`` with ``w = 20 · 2^(−n/20)``: worth 20 bars at first, 10 after 20 bars, nothing after 100.
+
+    Examples
+    --------
+    >>> with_prior(1.0, np.array([0.0, 20.0, 100.0]), 4.0).round(3).tolist()
+    [4.0, 2.0, 1.019]
+    """
+    weight = PRIOR_BARS * 2.0 ** (-np.asarray(elapsed, dtype=float) / PRIOR_HALF_LIFE)
+    blended: Floats = (weight * prior + elapsed * np.asarray(variance)) / (weight + elapsed)
+    return blended
+
+
+def confidence_of(half_life: Floats | float, elapsed: Floats | float) -> Floats:
+    """``1 / (1 + s)``, see `VolatilityReadout`: n is the Kish size of an exponential average of this half-life over the
+    bars seen, ``(1+λ)/(1−λ) · (1−λ^t)/(1+λ^t)``.
+    """
+    rate = math.log(2.0) / np.asarray(half_life, dtype=float)
+    one, seen = -np.expm1(-rate), -np.expm1(-rate * elapsed)
+    size = (2.0 - one) / one * seen / (2.0 - seen)
+    confidence: Floats = 1.0 / (1.0 + 1.0 / np.sqrt(2.0 * size))
+    return confidence
+
+
 def read_figures(
     figures: Figures, *, clock: BarClock, estimator: Estimator, source: str
 ) -> VolatilityReadout | Refusal:
@@ -183,8 +232,7 @@ def read_figures(
     Notes
     -----
     Prior and calibration act here and not in the recursion, so that one cached state serves every policy that shares
-    its half-life. The prior counts as 20 bars: exactly so in the forecast (`Ewma.with_prior`), as ``(20 p + t L)/(20
-    + t)`` in the long-run variance.
+    its parameters. See `with_prior`.
     """
     refusal = refusal_of(figures, clock, estimator)
     if refusal is not None:
@@ -193,8 +241,8 @@ def read_figures(
     variance, long_run = figures.variance, figures.long_run
     if prior is not None:
         imagined = prior * prior / periods
-        variance = float(estimator.with_prior(variance, figures.elapsed, imagined))
-        long_run = (PRIOR_BARS * imagined + figures.elapsed * long_run) / (PRIOR_BARS + figures.elapsed)
+        variance = float(with_prior(variance, figures.elapsed, imagined))
+        long_run = float(with_prior(long_run, figures.elapsed, imagined))
     if not variance > 0.0:
         return Refusal(
             Reason.ZERO_VOLATILITY, f"the forecast variance is {variance!r} after {figures.observations} returns"
@@ -210,7 +258,7 @@ def read_figures(
         calibration=factor,
         long_run=anchor,
         floor=floor,
-        effective_half_life=estimator.half_life,
+        effective_half_life=figures.half_life,
         observations=figures.observations,
         maturity=Maturity.PROVISIONAL if guard is Guard.GAP and maturity is not Maturity.COLD else maturity,
         periods_per_year=periods,
@@ -219,6 +267,8 @@ def read_figures(
         last_close_at=datetime.fromtimestamp(figures.last_close_at, UTC),
         method=estimator.method,
         source=source,
-        confidence=1.0 / (1.0 + 1.0 / math.sqrt(2.0 * float(estimator.effective_observations(figures.elapsed)))),
+        confidence=float(confidence_of(figures.half_life, figures.elapsed)),
+        confidence_factor=read_band(figures.band),
+        tail=read_tail(figures.tail),
         guard=guard,
     )

@@ -2,6 +2,63 @@
 
 from __future__ import annotations
 
+import ast
+from dataclasses import Field, fields
+from typing import Any, get_args
+
+from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.estimators.ewma import Ewma
 
-Estimator = Ewma
+Estimator = Adaptive | Ewma
+
+READ_ONLY = frozenset({"method", "calibrate", "prior_volatility"})
+"""Fields that a state does not depend on: calibration and prior act when it is read."""
+
+
+def model_version(estimator: Estimator) -> str:
+    """Name of the recursion, its revision, and the parameters that its state depends on, in their order.
+
+    Examples
+    --------
+    >>> model_version(Ewma()), model_version(Adaptive())
+    ('ewma.1-20.0', 'adaptive.1-True,True')
+    """
+    return f"{estimator.method}.{estimator.revision}-" + ",".join(
+        _text(getattr(estimator, field.name), whole="int" in str(field.type)) for field in _parameters(type(estimator))
+    )
+
+
+def estimator_of(version: str) -> Estimator:
+    """Estimator of a `model_version`, with default calibration and without a prior.
+
+    Raises
+    ------
+    ValueError
+        If no estimator has this version.
+
+    Examples
+    --------
+    >>> estimator_of("ewma.1-5.5").half_life
+    5.5
+    """
+    name, _, values = version.partition("-")
+    kinds = {f"{_method(kind)}.{kind.revision}": kind for kind in get_args(Estimator)}
+    if name not in kinds:
+        raise ValueError(f"no estimator of version {version!r}")
+    names = [field.name for field in _parameters(kinds[name])]
+    parsed = [ast.literal_eval(value) for value in values.split(",")] if values else []
+    found: Estimator = kinds[name](**dict(zip(names, parsed, strict=True)))
+    return found
+
+
+def _parameters(kind: type[Estimator]) -> list[Field[Any]]:
+    return [field for field in fields(kind) if field.name not in READ_ONLY]
+
+
+def _method(kind: type[Estimator]) -> str:
+    return next(str(field.default) for field in fields(kind) if field.name == "method")
+
+
+def _text(value: object, *, whole: bool) -> str:
+    """Value as `ast.literal_eval` reads it back; 20 for a real parameter is the same as 20.0."""
+    return repr(float(value)) if isinstance(value, int) and not whole and not isinstance(value, bool) else repr(value)

@@ -5,62 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 
 from services.core.annualization import Calendar
 from services.core.errors import Refusal
 from services.core.explain import Floats
-from services.volatility.bars import MAX_MISSING_BARS, BarClock, usable_price
-from services.volatility.calibration import WARM_UP_RETURNS, advance_calibration, calibration_factor
-from services.volatility.forecast import RING_BARS, forecast_bars
+from services.volatility import calibration
+from services.volatility.bars import MAX_MISSING_BARS, Bar, BarClock, usable_price
+from services.volatility.candles import UNGUARDED, Candle, candle_of, guarded
+from services.volatility.diagnosis import HEALTHY, Diagnosis
+from services.volatility.estimators.interface import Memory
 from services.volatility.long_run import advance_long_run
+from services.volatility.moves import Move
+from services.volatility.outcome import OUTCOME_TEXT, PointOutcome
 from services.volatility.readout import Figures, VolatilityReadout, read_figures
-from services.volatility.registry import Estimator
+from services.volatility.registry import Estimator, model_version
+from services.volatility.spikes import SPIKE_SIGMAS, looks_like_a_split, takes_back
 
-__all__ = ["PointOutcome", "VolatilityState", "empty_state", "forecast_bars", "readout", "update"]
+__all__ = [
+    "OUTCOME_TEXT",
+    "RING_BARS",
+    "PointOutcome",
+    "VolatilityState",
+    "empty_state",
+    "readout",
+    "update",
+]
 
-
-class PointOutcome(StrEnum):
-    """What became of one observed close; `OUTCOME_TEXT` explains each."""
-
-    ACCEPTED = "accepted"
-    GAP_FILLED = "gap_filled"
-    GAP_RESET = "gap_reset"
-    STALE = "stale"
-    DUPLICATE = "duplicate"
-    CONFLICT = "conflict"
-    OUT_OF_ORDER = "out_of_order"
-    OFF_CLOCK = "off_clock"
-    INVALID_PRICE = "invalid_price"
-    UNFINISHED = "unfinished"
-    CALENDAR_CONFLICT = "calendar_conflict"
-
-    @property
-    def stored(self) -> bool:
-        """Whether the point became part of the state."""
-        return self in _STORED
-
-
-_STORED = frozenset({PointOutcome.ACCEPTED, PointOutcome.GAP_FILLED, PointOutcome.GAP_RESET, PointOutcome.STALE})
-
-OUTCOME_TEXT: dict[PointOutcome, str] = {
-    PointOutcome.ACCEPTED: "The next bar; the forecast was updated.",
-    PointOutcome.GAP_FILLED: "Up to 5 bars are missing before it: bridged by decay in time.",
-    PointOutcome.GAP_RESET: "More than 5 bars are missing before it: the return over the gap is not used, and the "
-    "volatility does not fall below its long-run value for 20 bars.",
-    PointOutcome.STALE: "The close has not changed for several bars: the forecast is frozen, no zero is fed.",
-    PointOutcome.DUPLICATE: "The same bar with the same close was seen before: nothing changed.",
-    PointOutcome.CONFLICT: "The last bar is known with another close: nothing changed.",
-    PointOutcome.OUT_OF_ORDER: "Older than the last bar: nothing changed.",
-    PointOutcome.OFF_CLOCK: "Not a whole number of bars after the last close: nothing changed.",
-    PointOutcome.INVALID_PRICE: "Not a finite price within 1e-18 and 1e20: nothing changed.",
-    PointOutcome.UNFINISHED: "The bar closes in the future: nothing changed. close_time is when the bar closes, "
-    "and only complete bars count.",
-    PointOutcome.CALENDAR_CONFLICT: "The state was begun with another calendar: nothing changed. Reset it to "
-    "change that.",
-}
+RING_BARS = 512
+"""Standardised returns kept of each market."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,19 +44,21 @@ class VolatilityState:
     Parameters
     ----------
     model_version : str
-        `Estimator.model_version`: recursion and half-life. Prior and calibration act when the state is read.
-    memory : tuple of float
-        Of the estimator.
+        `registry.model_version`: recursion and parameters. Prior and calibration act when the state is read.
+    memory, calibration, wicks : tuples of float
+        Of the estimator, of `services.volatility.calibration` and of the wick guard.
+    diagnosis : Diagnosis
+        What watches the forecast.
     elapsed : int
         Bars that the estimates stand for, bridged gaps included.
     long_run : float
         [variance per bar]
-    calibration_sum, calibration_count
-        Weighted sum of capped z², and how many z's it holds.
     observations, changes, flat, since_gap
         See `Figures`.
-    last_close, last_close_at, first_close_at : float
-        Last close, its time and the time of the first close [s since 1970]; NaN before the first.
+    last_close, last_volume, last_close_at, first_close_at : float
+        Last close, its volume, its time and the time of the first close [s since 1970]; NaN where unknown.
+    spike : float
+        Log return of the last bar if it jumped by more than 12 σ, else 0: the next bar may take it back.
     version : int
         Number of changes; 0 is the state of a market never seen.
     ring : (512,) array
@@ -91,19 +67,22 @@ class VolatilityState:
 
     model_version: str
     clock: BarClock
-    memory: tuple[float, ...]
+    memory: Memory
     ring: Floats
+    calibration: Memory = calibration.start()
+    wicks: Memory = UNGUARDED
+    diagnosis: Diagnosis = HEALTHY
     elapsed: int = 0
     long_run: float = 0.0
-    calibration_sum: float = 0.0
-    calibration_count: int = 0
     observations: int = 0
     changes: int = 0
     flat: int = 0
     since_gap: int | None = None
     last_close: float = math.nan
+    last_volume: float = math.nan
     last_close_at: float = math.nan
     first_close_at: float = math.nan
+    spike: float = 0.0
     version: int = 0
 
 
@@ -112,35 +91,38 @@ def empty_state(estimator: Estimator, *, bar_seconds: int, calendar: Calendar) -
     ring = np.full(RING_BARS, np.nan)
     ring.flags.writeable = False
     clock = BarClock(bar_seconds, calendar)
-    return VolatilityState(model_version=estimator.model_version, clock=clock, memory=estimator.start(), ring=ring)
+    return VolatilityState(model_version=model_version(estimator), clock=clock, memory=estimator.start(), ring=ring)
 
 
 def update(
     state: VolatilityState,
-    closes: Sequence[float],
-    close_times: Sequence[float],
+    bars: Sequence[Bar],
     *,
     estimator: Estimator,
     calendar: Calendar | None = None,
     now: float = math.inf,
+    roll_back: bool = True,
 ) -> tuple[VolatilityState, list[PointOutcome]]:
-    """Feed closes to a state.
+    """Feed bars to a state: a left fold, each bar in its turn.
 
     Parameters
     ----------
-    closes, close_times : (n,) sequences
-        Closes [quote currency] and close times [s since 1970] of complete bars, oldest first.
+    bars : sequence of Bar
+        Complete bars, oldest first.
     estimator : Estimator
         Of the state's model version.
     calendar : Calendar, optional
-        Calendar that the closes claim; another one than the state's is a conflict.
+        Calendar that the bars claim; another one than the state's is a conflict.
     now : float
         Bars that close later are unfinished [s since 1970].
+    roll_back : bool
+        Undo a jump that the bar after it takes back. Where the jump came in an earlier call the state before it is not
+        at hand: the bar is answered with `needs_replay` and nothing changes. False: such a bar is like any other.
 
     Returns
     -------
     (state, outcomes)
-        The new state, one version later if any point was stored, and one outcome per point. A point that is not stored
+        The new state, one version later if any bar was stored, and one outcome per bar. A bar that is not stored
         changes nothing.
 
     Notes
@@ -153,19 +135,17 @@ def update(
     >>> from services.volatility.estimators.ewma import Ewma
     >>> model = Ewma()
     >>> fresh = empty_state(model, bar_seconds=60, calendar=Calendar())
-    >>> state, outcomes = update(fresh, [10.0, 10.1, 10.1, 9.9], [60.0, 120.0, 120.0, 60.0], estimator=model)
+    >>> bars = [Bar(60.0, 10.0), Bar(120.0, 10.1), Bar(120.0, 10.1), Bar(60.0, 9.9)]
+    >>> state, outcomes = update(fresh, bars, estimator=model)
     >>> state.version, [outcome.value for outcome in outcomes]
     (1, ['accepted', 'accepted', 'duplicate', 'out_of_order'])
     """
-    if estimator.model_version != state.model_version:
-        raise ValueError(f"state of {state.model_version} cannot be fed by {estimator.model_version}")
+    if model_version(estimator) != state.model_version:
+        raise ValueError(f"state of {state.model_version} cannot be fed by {model_version(estimator)}")
     if calendar is not None and calendar != state.clock.calendar:
-        return state, [PointOutcome.CALENDAR_CONFLICT] * len(closes)
-    feed = _Feed(state, estimator)
-    outcomes = [
-        feed.take(float(close), float(time)) if time <= now else PointOutcome.UNFINISHED
-        for close, time in zip(closes, close_times, strict=True)
-    ]
+        return state, [PointOutcome.CALENDAR_CONFLICT] * len(bars)
+    feed = Feed(state, estimator, roll_back=roll_back)
+    outcomes = [feed.take(bar) if bar.close_at <= now else PointOutcome.UNFINISHED for bar in bars]
     return feed.state(), outcomes
 
 
@@ -184,9 +164,10 @@ def readout(
     clock = state.clock if calendar is None else BarClock(state.clock.bar_seconds, calendar)
     seen = state.elapsed > 0
     figures = Figures(
-        variance=estimator.variance(state.memory, state.elapsed) if seen else math.nan,
+        variance=estimator.variance(state.memory),
         long_run=state.long_run if seen else math.nan,
-        calibration=calibration_factor(state.calibration_sum, state.calibration_count),
+        calibration=calibration.factor(state.calibration),
+        half_life=estimator.effective_half_life(state.memory),
         elapsed=state.elapsed,
         observations=state.observations,
         changes=state.changes,
@@ -194,86 +175,140 @@ def readout(
         since_gap=state.since_gap,
         last_close=state.last_close,
         last_close_at=state.last_close_at,
+        tail=state.diagnosis.tail,
+        band=state.diagnosis.band,
     )
     return read_figures(figures, clock=clock, estimator=estimator, source="state")
 
 
-class _Feed:
-    """A state being fed: the same fields as locals that change, and the z's to append to the ring."""
+_FED = (
+    "calibration", "changes", "diagnosis", "elapsed", "first_close_at", "flat", "last_close", "last_close_at",
+    "last_volume", "long_run", "memory", "observations", "since_gap", "spike", "wicks",
+)  # fmt: skip
+"""Fields of a state that a bar can change, besides ring and version."""
 
-    __slots__ = (
-        "calibration_count", "calibration_sum", "changes", "clock", "elapsed", "estimator", "first_close_at", "flat",
-        "last_close", "last_close_at", "long_run", "memory", "observations", "origin", "since_gap", "tail",
-    )  # fmt: skip
 
-    def __init__(self, state: VolatilityState, estimator: Estimator) -> None:
+class Feed:
+    """A state being fed: the same fields as attributes that change, and the z's to append to the ring."""
+
+    def __init__(self, state: VolatilityState, estimator: Estimator, *, roll_back: bool = True) -> None:
         self.origin, self.estimator, self.clock = state, estimator, state.clock
+        self.roll_back = roll_back
         self.memory, self.elapsed, self.long_run = state.memory, state.elapsed, state.long_run
-        self.calibration_sum, self.calibration_count = state.calibration_sum, state.calibration_count
-        self.observations, self.changes, self.flat, self.since_gap = (
-            state.observations, state.changes, state.flat, state.since_gap,
-        )  # fmt: skip
-        self.last_close, self.last_close_at = state.last_close, state.last_close_at
-        self.first_close_at = state.first_close_at
+        self.calibration, self.wicks, self.diagnosis = state.calibration, state.wicks, state.diagnosis
+        self.observations, self.changes = state.observations, state.changes
+        self.flat, self.since_gap, self.spike = state.flat, state.since_gap, state.spike
+        self.last_close, self.last_volume = state.last_close, state.last_volume
+        self.last_close_at, self.first_close_at = state.last_close_at, state.first_close_at
         self.tail: list[float] = []
+        self.before_spike: tuple[tuple[object, ...], list[float]] | None = None
 
-    def take(self, close: float, close_at: float) -> PointOutcome:
-        """Look at one point, store it if it is the next bar, say what became of it."""
-        if not usable_price(close):
+    def take(self, bar: Bar) -> PointOutcome:
+        """Look at one bar, store it if it is the next one, say what became of it."""
+        if not usable_price(bar.close):
             return PointOutcome.INVALID_PRICE
         if math.isnan(self.last_close_at):
-            self.first_close_at = close_at
-            return self._store(close, close_at, 1, math.nan, PointOutcome.ACCEPTED)
-        seconds = close_at - self.last_close_at
+            self.first_close_at = bar.close_at
+            return self._store(bar, 1, math.nan, PointOutcome.ACCEPTED)
+        seconds = bar.close_at - self.last_close_at
         if self.clock.same_bar(seconds):
-            return PointOutcome.DUPLICATE if close == self.last_close else PointOutcome.CONFLICT
+            return PointOutcome.DUPLICATE if bar.close == self.last_close else PointOutcome.CONFLICT
         if seconds < 0.0:
             return PointOutcome.OUT_OF_ORDER
         slots = self.clock.slots(seconds)
         if slots is None:
             return PointOutcome.OFF_CLOCK
-        return self._next(close, close_at, slots)
+        return self._next(bar, slots)
 
-    def _next(self, close: float, close_at: float, slots: int) -> PointOutcome:
-        log_return = math.log(close / self.last_close)
-        missing = slots - 1 if self.clock.continuous else 0
+    def _next(self, bar: Bar, slots: int) -> PointOutcome:
+        log_return = self._return(bar)
+        if bar.split != bar.split and looks_like_a_split(log_return, bar.volume, self.last_volume):
+            return PointOutcome.CORPORATE_ACTION
+        if self.roll_back and self.spike and takes_back(log_return, self.spike):
+            if self.before_spike is None:
+                return PointOutcome.NEEDS_REPLAY
+            return self._undo_spike(bar)
+        return self._follow(bar, slots, self._return(bar), slots - 1 if self.clock.continuous else 0)
+
+    def _return(self, bar: Bar) -> float:
+        """Log return since the last close, in old units of a split."""
+        factor = bar.split if usable_price(bar.split) else 1.0
+        return math.log(bar.close * factor / self.last_close)
+
+    def _undo_spike(self, bar: Bar) -> PointOutcome:
+        assert self.before_spike is not None
+        values, tail = self.before_spike
+        for name, value in zip(_FED, values, strict=True):
+            setattr(self, name, value)
+        self.tail, self.before_spike = list(tail), None
+        slots = self.clock.slots(bar.close_at - self.last_close_at) or 2
+        missing = slots - 1 if self.clock.continuous else 1
+        outcome = self._follow(bar, slots, self._return(bar), missing)
+        return PointOutcome.SPIKE_REVERTED if outcome is PointOutcome.GAP_FILLED else outcome
+
+    def _follow(self, bar: Bar, slots: int, log_return: float, missing: int) -> PointOutcome:
+        """Take in a bar that spans `missing` bars more than its own."""
         self.flat = 0 if log_return else self.flat + 1
-        if self.flat >= self.clock.stale_after:
-            return self._store(close, close_at, slots, math.nan, PointOutcome.STALE)
+        if self.flat >= self.clock.stale_after or (self.flat and bar.volume == 0.0):
+            return self._store(bar, slots, math.nan, PointOutcome.STALE)
         if missing > MAX_MISSING_BARS:
             self.since_gap = 0
-            return self._store(close, close_at, slots, math.nan, PointOutcome.GAP_RESET)
-        outcome = PointOutcome.GAP_FILLED if missing else PointOutcome.ACCEPTED
-        return self._store(close, close_at, slots, self._learn(log_return, missing + 1), outcome)
+            return self._store(bar, slots, math.nan, PointOutcome.GAP_RESET)
+        if missing:
+            z = self._learn(bar, log_return, missing + 1, None)
+            return self._store(bar, slots, z, PointOutcome.GAP_FILLED)
+        candle, outcome = self._candle(bar)
+        return self._store(bar, slots, self._learn(bar, log_return, 1, candle), outcome)
 
-    def _learn(self, log_return: float, bars: int) -> float:
+    def _candle(self, bar: Bar) -> tuple[Candle | None, PointOutcome]:
+        """Shape of the bar with its wicks capped, where it has one."""
+        if bar.open != bar.open and bar.high != bar.high and bar.low != bar.low:
+            return None, PointOutcome.ACCEPTED
+        factor = bar.split if usable_price(bar.split) else 1.0
+        candle = candle_of(bar.open, bar.high, bar.low, bar.close, self.last_close / factor)
+        if candle is None:
+            return None, PointOutcome.OHLC_INCONSISTENT
+        self.wicks, candle, cut = guarded(self.wicks, candle)
+        return candle, PointOutcome.WICK_CAPPED if cut else PointOutcome.ACCEPTED
+
+    def _learn(self, bar: Bar, log_return: float, bars: int, candle: Candle | None) -> float:
         """Update the estimates by a return over `bars` bars; its z."""
-        z = self._standardize(log_return, bars)
-        if self.observations >= WARM_UP_RETURNS:
-            self.calibration_sum = advance_calibration(self.calibration_sum, z)
-            self.calibration_count += 1
-        square = log_return * log_return / bars
-        self.memory = self.estimator.advance(self.memory, square, bars)
-        self.long_run = advance_long_run(self.long_run, square, bars, self.elapsed)
-        self.elapsed += bars
+        variance, factor = self.estimator.variance(self.memory), calibration.factor(self.calibration)
+        scale = math.sqrt(bars * variance) if variance > 0.0 else math.nan
+        z = log_return / scale
+        jumped = abs(z) > SPIKE_SIGMAS and self.observations >= calibration.WARM_UP_RETURNS
+        before = self._snapshot() if jumped else None
+        self.calibration = calibration.advance(self.calibration, math.expm1(log_return) / scale)
+        move = self._move(bar, log_return / math.sqrt(bars), candle, bar.realized_variance if bars == 1 else math.nan)
+        square = move.log_return * move.log_return
+        self.diagnosis = self.diagnosis.advance(z / factor, square, range_variance(move), factor * factor * variance)
+        for _ in range(bars):
+            self.memory = self.estimator.advance(self.memory, move)
+            self.elapsed += 1
+            self.long_run = advance_long_run(self.long_run, square, self.elapsed)
         self.observations += 1
         self.changes += log_return != 0.0
         if self.since_gap is not None:
             self.since_gap += 1
+        self.before_spike, self.spike = before, log_return if jumped else 0.0
         return z
 
-    def _standardize(self, log_return: float, bars: int) -> float:
-        if not self.elapsed:
-            return math.nan
-        variance = self.estimator.variance(self.memory, self.elapsed)
-        return log_return / math.sqrt(bars * variance) if variance > 0.0 else math.nan
+    def _move(self, bar: Bar, log_return: float, candle: Candle | None, realized: float) -> Move:
+        implied = bar.implied_volatility * bar.implied_volatility / self.clock.periods_per_year
+        shape = candle if candle is not None else (math.nan, math.nan, math.nan, math.nan)
+        return Move(log_return, bar.close, bar.close_at, *shape, realized, implied)
 
-    def _store(self, close: float, close_at: float, slots: int, z: float, outcome: PointOutcome) -> PointOutcome:
+    def _snapshot(self) -> tuple[tuple[object, ...], list[float]]:
+        return tuple(getattr(self, name) for name in _FED), list(self.tail)
+
+    def _store(self, bar: Bar, slots: int, z: float, outcome: PointOutcome) -> PointOutcome:
+        if z != z:
+            self.before_spike, self.spike = None, 0.0
         self.tail.extend([math.nan] * min(slots - 1, RING_BARS))
         self.tail.append(z)
         if len(self.tail) > 8 * RING_BARS:
             del self.tail[:-RING_BARS]
-        self.last_close, self.last_close_at = close, close_at
+        self.last_close, self.last_close_at, self.last_volume = bar.close, bar.close_at, bar.volume
         return outcome
 
     def state(self) -> VolatilityState:
@@ -282,20 +317,16 @@ class _Feed:
             return self.origin
         ring = np.concatenate([self.origin.ring, self.tail])[-RING_BARS:]
         ring.flags.writeable = False
-        return replace(
-            self.origin,
-            memory=self.memory,
-            ring=ring,
-            elapsed=self.elapsed,
-            long_run=self.long_run,
-            calibration_sum=self.calibration_sum,
-            calibration_count=self.calibration_count,
-            observations=self.observations,
-            changes=self.changes,
-            flat=self.flat,
-            since_gap=self.since_gap,
-            last_close=self.last_close,
-            last_close_at=self.last_close_at,
-            first_close_at=self.first_close_at,
-            version=self.origin.version + 1,
-        )
+        fed = {name: getattr(self, name) for name in _FED}
+        return replace(self.origin, ring=ring, version=self.origin.version + 1, **fed)
+
+
+def range_variance(move: Move) -> float:
+    """Garman–Klass variance of a bar with the move before it, or its realised variance; NaN where it has neither."""
+    if move.realized_variance == move.realized_variance:
+        return move.realized_variance
+    if not move.ranged:
+        return math.nan
+    width = move.high - move.low
+    inside = 0.5 * width * width - (2.0 * math.log(2.0) - 1.0) * move.body * move.body
+    return move.overnight * move.overnight + max(inside, 0.0)

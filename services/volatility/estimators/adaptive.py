@@ -66,17 +66,16 @@ class Adaptive:
         """No bar seen; what the pool consists of is not settled yet."""
         return (0.0, math.nan, math.nan)
 
-    def composition(self, *, ranged: bool, implied: bool) -> int:
-        """What the pool consists of, given what the first bar has."""
-        ranged = ranged and self.use_range
+    def composition_of(self, first: Move) -> int:
+        """What the pool consists of, given its first bar."""
+        ranged = self.use_range and (first.ranged or first.realized_variance == first.realized_variance)
+        implied = first.implied_variance == first.implied_variance
         return RANGED * ranged + IMPLIED * implied + REGRESSED * (ranged and self.log_har)
 
     def advance(self, memory: Memory, move: Move) -> Memory:
         """Memory after one more bar: learn from its error, then take it in."""
         if not memory[0]:
-            ranged = move.ranged or move.realized_variance == move.realized_variance
-            implied = move.implied_variance == move.implied_variance
-            memory = first_memory(self.composition(ranged=ranged, implied=implied))
+            memory = first_memory(self.composition_of(move))
         return advance_pool(memory, move)
 
     def variance(self, memory: Memory) -> float:
@@ -88,9 +87,11 @@ class Adaptive:
         return self.paths(moves)[0]
 
     def paths(self, moves: Moves) -> tuple[Floats, Floats]:
-        """Forecast and effective half-life after each bar, (m, n) each."""
-        ranged = moves.high is not None or moves.realized_variance is not None
-        return pool_path(moves, self.composition(ranged=ranged, implied=moves.implied_variance is not None))
+        """Forecast and effective half-life after each bar, (m, n) each.
+
+        The first bars of all markets must hold the same: it settles what the pools are made of.
+        """
+        return pool_path(moves, self.composition_of(next(moves.row(0))))
 
     def weights(self, memory: Memory) -> tuple[float, ...]:
         """Weight of each expert: r4 r16 r64 r256 r1024 a4 a16, then v1 v4 v16 v64 va1 va4, log-HAR, implied."""

@@ -11,9 +11,8 @@ from annotated_types import Gt, Le
 from scipy.signal import lfilter
 
 from services.core.explain import Floats
-
-PRIOR_BARS = 20
-"""Weight of a prior volatility, in bars that are imagined before the first one."""
+from services.volatility.estimators.interface import Memory
+from services.volatility.moves import Move, Moves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +29,7 @@ class Ewma:
     calibrate : bool
         Multiply the forecast by the second-moment factor k of `services.volatility.calibration`.
     prior_volatility : float, optional
-        Volatility expected before any bar was seen [annual, fraction]. It weighs as 20 bars before the first and fades
-        with λ; with it, 2 to 19 bars are answered as `cold` instead of being refused.
+        Volatility expected before any bar was seen [annual, fraction]; with it 2 to 19 bars are answered as `cold`.
 
     Notes
     -----
@@ -49,20 +47,8 @@ class Ewma:
     prior_volatility: Annotated[float, Gt(0), Le(10)] | None = None
 
     requires: ClassVar[frozenset[str]] = frozenset({"close"})
+    revision: ClassVar[int] = 1
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
-
-    @property
-    def model_version(self) -> str:
-        """Name of the recursion and of the parameters that its state depends on.
-
-        Calibration and prior are no part of it: they act when a state is read.
-
-        Examples
-        --------
-        >>> Ewma().model_version
-        'ewma.1-20.0'
-        """
-        return f"ewma.1-{float(self.half_life)!r}"
 
     @property
     def decay(self) -> float:
@@ -73,56 +59,43 @@ class Ewma:
         """Sum of the weights after `elapsed` bars, 1 − λ^elapsed."""
         return -np.expm1(np.asarray(elapsed, dtype=float) * (-math.log(2.0) / self.half_life))
 
-    def variance_path(self, squares: Floats) -> Floats:
-        """Variance forecast after each bar.
+    def start(self) -> Memory:
+        """No weight, no sum."""
+        return (0.0, 0.0)
 
-        Parameters
-        ----------
-        squares : (m, n) array
-            Squared log returns of one bar each, oldest first.
+    def advance(self, memory: Memory, move: Move) -> Memory:
+        """(bars, S) after one more move."""
+        seen, total = memory
+        decay = self.decay
+        return (seen + 1.0, decay * total + (1.0 - decay) * move.log_return * move.log_return)
 
-        Returns
-        -------
-        (m, n) array
-            [variance per bar]
+    def variance(self, memory: Memory) -> float:
+        """``S / (1 − λ^n)``; NaN before the first bar."""
+        seen, total = memory
+        return total / -math.expm1(seen * (-math.log(2.0) / self.half_life)) if seen else math.nan
+
+    def variance_path(self, moves: Moves) -> Floats:
+        """`variance` after each move."""
+        return self.average_path(moves.log_return * moves.log_return)
+
+    def average_path(self, values: Floats) -> Floats:
+        """Bias-corrected average after each value of (m, n) values, oldest first.
 
         Examples
         --------
-        >>> Ewma(half_life=1).variance_path(np.array([[1.0, 2.0, 3.0]])).round(4).tolist()
+        >>> Ewma(half_life=1).average_path(np.array([[1.0, 2.0, 3.0]])).round(4).tolist()
         [[1.0, 1.6667, 2.4286]]
         """
         decay = self.decay
-        sums = lfilter([1.0 - decay], [1.0, -decay], squares, axis=-1)
-        return np.asarray(sums / self.weight(np.arange(1, squares.shape[-1] + 1)), dtype=float)
+        sums = lfilter([1.0 - decay], [1.0, -decay], values, axis=-1)
+        return np.asarray(sums / self.weight(np.arange(1, values.shape[-1] + 1)), dtype=float)
 
-    def start(self) -> tuple[float, ...]:
-        """Memory of the recursion before the first bar."""
-        return (0.0,)
+    def effective_half_life(self, memory: Memory) -> float:
+        """The parameter."""
+        del memory
+        return self.half_life
 
-    def advance(self, memory: tuple[float, ...], square: float, bars: int) -> tuple[float, ...]:
-        """Memory after `bars` bars of squared return `square` each."""
-        decay = self.decay**bars
-        return (decay * memory[0] + (1.0 - decay) * square,)
-
-    def variance(self, memory: tuple[float, ...], elapsed: int) -> float:
-        """Variance forecast from a memory that has seen `elapsed` > 0 bars."""
-        return memory[0] / -math.expm1(elapsed * (-math.log(2.0) / self.half_life))
-
-    def with_prior(self, variance: Floats | float, elapsed: Floats | float, prior: float) -> Floats:
-        r"""Forecast as if 20 bars of variance `prior` had come before the first.
-
-        ``(S + λ^t (1 − λ^20) p) / (1 − λ^(t+20))`` with ``S = σ² (1 − λ^t)``: exact, because the recursion is linear
-        in its start.
-        """
-        seen, imagined = self.weight(elapsed), float(self.weight(PRIOR_BARS))
-        return (variance * seen + (1.0 - seen) * imagined * prior) / self.weight(
-            np.asarray(elapsed, dtype=float) + PRIOR_BARS
-        )
-
-    def effective_observations(self, elapsed: Floats | float) -> Floats:
-        r"""Kish size of the weights: how many equally weighted bars would know as much.
-
-        ``(Σw)²/Σw² = (1+λ)/(1−λ) · (1−λ^t)/(1+λ^t)``: t for λ → 1, (1+λ)/(1−λ) for t → ∞.
-        """
-        one, seen = self.weight(1.0), self.weight(elapsed)
+    def effective_observations(self, memory: Memory) -> float:
+        r"""``(Σw)²/Σw² = (1+λ)/(1−λ) · (1−λ^n)/(1+λ^n)``: n for λ → 1, (1+λ)/(1−λ) for n → ∞."""
+        one, seen = float(self.weight(1.0)), float(self.weight(memory[0]))
         return (2.0 - one) / one * seen / (2.0 - seen)

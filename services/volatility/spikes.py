@@ -1,0 +1,42 @@
+"""Bars that are not what they seem: jumps that are taken back at once, and splits."""
+
+from __future__ import annotations
+
+import math
+
+SPIKE_SIGMAS = 12.0
+"""Size of a jump that may be a bad print [σ of the forecast before it]."""
+TAKEN_BACK = 0.8
+"""Part of a jump that the next bar must take back to undo it."""
+SMALLEST_SPLIT = math.log(1.9)
+SPLIT_TOLERANCE = 0.01
+
+
+def takes_back(log_return: float, spike: float) -> bool:
+    """Whether a move takes back at least 80 % of the jump before it.
+
+    Examples
+    --------
+    >>> takes_back(-0.85, 1.0), takes_back(-0.5, 1.0), takes_back(0.9, 1.0)
+    (True, False, False)
+    """
+    return log_return * spike < 0.0 and abs(log_return) >= TAKEN_BACK * abs(spike)
+
+
+def looks_like_a_split(log_return: float, volume: float, volume_before: float) -> bool:
+    """Whether a move is that of a split or a redenomination.
+
+    The price changes by 1.9 or more, to within 1 % of a whole multiple or part, and the volume changes the other way by
+    as much (its logarithm to within half of the move). Without volumes nothing is suspected.
+
+    Examples
+    --------
+    >>> looks_like_a_split(math.log(0.5), 210.0, 100.0), looks_like_a_split(math.log(0.5), 100.0, 100.0)
+    (True, False)
+    """
+    if abs(log_return) < SMALLEST_SPLIT or not (volume > 0.0 and volume_before > 0.0):
+        return False
+    ratio = math.exp(min(abs(log_return), 700.0))
+    if abs(ratio / round(ratio) - 1.0) > SPLIT_TOLERANCE:
+        return False
+    return abs(math.log(volume / volume_before) + log_return) <= 0.5 * abs(log_return)
