@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from app.fit_port import FitWorker
     from app.ports import AuditLog, Clock, InstrumentStore, VolatilityStore
     from app.settings import Settings
 
@@ -19,3 +20,4 @@ class Container:
     audit: AuditLog
     volatility: VolatilityStore
     instruments: InstrumentStore
+    fits: FitWorker

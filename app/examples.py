@@ -179,6 +179,9 @@ OBSERVATIONS: dict[str, Any] = {
 ESTIMATE: dict[str, Any] = {"as_of": AS_OF, "series": [{**BITCOIN, "calendar": "24/7"}], "output": "last"}
 """Volatility of a posted series; nothing is stored."""
 
+FIT: dict[str, Any] = {"as_of": AS_OF, "series": {**BITCOIN, "calendar": "24/7"}, "model": "gjr_garch"}
+"""Parameters from a posted series. These 59 returns are too few, so that the fit is rejected: send 250 and more."""
+
 INSTRUMENTS: dict[str, Any] = {
     "instruments": [
         {

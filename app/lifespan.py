@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from app.adapters.database import open_database
 from app.adapters.database_url import DatabaseUnreachable, InvalidDatabaseUrl
 from app.adapters.file_lock import DatabaseInUse
+from app.adapters.fit_worker import open_fit_worker
 from app.adapters.memory_volatility import MemoryVolatilityStore
 from app.adapters.redis_volatility import open_redis_volatility
 from app.adapters.schema import SchemaMismatch
@@ -38,13 +39,19 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
     """
     if settings.embedded_database:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-    async with open_database(settings.audit_url) as database, _open_states(settings.redis_url) as states:
+    clock = SystemClock()
+    async with (
+        open_database(settings.audit_url) as database,
+        _open_states(settings.redis_url) as states,
+        open_fit_worker(clock) as fits,
+    ):
         yield Container(
             settings=settings,
-            clock=SystemClock(),
+            clock=clock,
             audit=database.audit,
             instruments=database.instruments,
             volatility=states,
+            fits=fits,
         )
 
 

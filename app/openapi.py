@@ -40,6 +40,13 @@ TAGS = {
     "Discovery": "What the service says about itself.",
     "Health": "For operators.",
 }
+PREFIXES = {"evaluation_id": "ev", "fit_id": "fit"}
+"""Of the identifiers in paths."""
+LINKS = {
+    "evaluate": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
+    "submit_fit": ("fit_id", ("read_fit",)),
+}
+"""Operation to the identifier in its answer, and the operations that take it."""
 TIMEOUT_HEADER: dict[str, Any] = {
     "name": "Request-Timeout-Ms",
     "in": "header",
@@ -116,7 +123,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         out["parameters"] = parameters
     if operation.body is not None:
         out["requestBody"] = {"required": True, "content": {"application/json": _body(operation, operation.body)}}
-    out["responses"] = {"200": _answer(operation)}
+    out["responses"] = {str(operation.status): _answer(operation)}
     if ReadyAnswer in operation.answers:
         out["responses"]["503"] = {**_answer(operation), "description": "The audit log does not answer."}
     for status in sorted(set(operation.problems)):
@@ -141,8 +148,9 @@ def _answer(operation: Operation) -> dict[str, Any]:
     if operation.idempotent:
         text = "`true` where the stored answer of an earlier call with the same key is repeated."
         out["headers"] = {"Idempotency-Replayed": {"description": text, "schema": {"type": "string"}}}
-    if operation.operation_id == "evaluate":
-        out["links"] = {name: _link(name) for name in ("read_evaluation", "replay_evaluation")}
+    if operation.operation_id in LINKS:
+        identifier, names = LINKS[operation.operation_id]
+        out["links"] = {name: _link(name, identifier) for name in names}
     return out
 
 
@@ -150,8 +158,8 @@ def _description(operation: Operation) -> str:
     return " ".join((operation.answers[0].__doc__ or "Answer.").split())
 
 
-def _link(operation_id: str) -> dict[str, Any]:
-    return {"operationId": operation_id, "parameters": {"evaluation_id": "$response.body#/evaluation_id"}}
+def _link(operation_id: str, identifier: str) -> dict[str, Any]:
+    return {"operationId": operation_id, "parameters": {identifier: f"$response.body#/{identifier}"}}
 
 
 def _reference(model: Model) -> dict[str, str]:
@@ -171,12 +179,12 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
-    schema = {"type": "string", "pattern": "^ev_[0-9a-f]{32}$"}
+    schema = {"type": "string", "pattern": f"^{PREFIXES[name]}_[0-9a-f]{{32}}$"}
     return {
         "name": name,
         "in": "path",
         "required": True,
-        "description": "`evaluation_id` of an answer.",
+        "description": f"`{name}` of an answer.",
         "schema": schema,
     }
 

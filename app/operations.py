@@ -24,6 +24,7 @@ from models.api.evaluation import (
     ScalarResponse,
     TargetsResponse,
 )
+from models.api.fit import FitAccepted, FitAnswer, FitRequest
 from models.api.history import EntryBody, EntryPage, InstrumentPage, InstrumentsAnswer, ReplayAnswer
 from models.api.observation import (
     EstimateAnswer,
@@ -57,7 +58,7 @@ class Operation:
     """One operation.
 
     `answers`: models of the answer, several where it depends on the parameters; none where the answer is no JSON object
-    of ours (`media_type` then says what it is). `examples`: name to (summary, body).
+    of ours (`media_type` then says what it is). `status`: of a success. `examples`: name to (summary, body).
     """
 
     method: str
@@ -73,6 +74,7 @@ class Operation:
     examples: Mapping[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     query_examples: Mapping[str, Any] = field(default_factory=dict)
     media_type: str = "application/json"
+    status: int = 200
     idempotent: bool = False
     timed: bool = False
 
@@ -258,6 +260,35 @@ OPERATIONS = (
         answers=(EstimateAnswer,),
         problems=BODY,
         examples={"last": ("The newest estimate", examples.ESTIMATE)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/volatility:fit",
+        operation_id="submit_fit",
+        tag="Volatility",
+        summary="Fit a GARCH model to a posted series, outside the request path",
+        description=(
+            "Answers at once with a `fit_id`; a process of its own fits, one series after the other. The estimates are "
+            "ready to paste as `estimator`. They are kept for an hour, in the memory of the process that took the fit."
+        ),
+        body=FitRequest,
+        answers=(FitAccepted,),
+        problems=(*BODY, 429),
+        examples={"gjr": ("GJR-GARCH with Student-t returns", examples.FIT)},
+        status=202,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/volatility/fits/{fit_id}",
+        operation_id="read_fit",
+        tag="Volatility",
+        summary="What became of a fit",
+        description=(
+            "`queued`, `running`, then `done`, `rejected` (no estimates to use: `reason` says why; keep the former) or "
+            "`failed` (post it again). Most fits take less than a second."
+        ),
+        answers=(FitAnswer,),
+        problems=(*QUERY, 404),
     ),
     Operation(
         method="GET",

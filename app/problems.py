@@ -181,6 +181,14 @@ _KINDS = (
         "Choose an entry of one of these kinds at GET /v1/audit/entries.",
     ),
     ProblemKind(
+        "fit_queue_full",
+        429,
+        "As many fits wait as may",
+        "Fits run one after the other, and GET /v1/limits says how many may wait.",
+        "Repeat later, when those that wait are done.",
+        retryable=True,
+    ),
+    ProblemKind(
         "headers_too_large",
         431,
         "The headers are too large",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from app.routes import docs, evaluations, health, history, instruments, reference, volatility
+from app.routes import docs, evaluations, fits, health, history, instruments, reference, volatility
 
 ROUTES: tuple[Route, ...] = (
     *evaluations.ROUTES,
     *history.ROUTES,
     *volatility.ROUTES,
+    *fits.ROUTES,
     *instruments.ROUTES,
     *reference.ROUTES,
     *health.ROUTES,

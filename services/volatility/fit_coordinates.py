@@ -3,8 +3,8 @@ r"""Coordinates in which the legal parameters of the GARCH family are a box.
 GARCH and GJR: mean, ln V, logit p, logit b, s, ln(ν − 2), with V the long-run variance, p the persistence, b the share
 of it that is memory and s the share of the reaction that answers to rises:
 ``β = p b``, ``a = 2 p (1−b) s``, ``c = 2 p (1−b)(1−s)``, ``ω = V (1−p)``. So p < 1 is ``(a + c)/2 + β < 1``, no
-further constraint is left, and a = 0 is a face of the box, reached exactly. GARCH holds s at ½, variance targeting holds
-V at 1.
+further constraint is left, and a = 0 is a face of the box, reached exactly. GARCH holds s at ½, variance targeting
+holds V at 1.
 
 EGARCH: mean, ω/(1 − β), α, γ, logit β, ln(ν − 2).
 

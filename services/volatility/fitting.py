@@ -192,7 +192,7 @@ def fit(
     if not np.isfinite(log_returns).all():
         raise InvalidInput("log_returns", "must be finite", "a value that is not")
     if previous is not None:
-        _check_previous(previous, choice)
+        check_previous(previous, choice)
     if log_returns.size < MIN_RETURNS:
         text = f"{log_returns.size} returns, at least {MIN_RETURNS} are needed"
         return FitRejected(reason=FitReason.INSUFFICIENT_HISTORY, detail=text)
@@ -203,16 +203,8 @@ def fit(
     return _judged(_maximise(window, choice, previous, on_iteration), window, choice, previous)
 
 
-def log_likelihood(log_returns: Floats, model: FittedModel) -> float:
-    """Log-likelihood of a model on any window, started from the window's backcast; raises `InvalidInput` if it is flat."""
-    choice = FitChoice(model=model.estimator.method, mean="constant" if model.mean else "zero")
-    window = _window(log_returns, choice)
-    if window is None:
-        raise InvalidInput("log_returns", "must vary", float(log_returns[0]))
-    return _value(window, _parameters_of(model, window.unit))
-
-
-def _check_previous(previous: FittedModel, choice: FitChoice) -> None:
+def check_previous(previous: FittedModel, choice: FitChoice) -> None:
+    """Raise `InvalidInput` if former parameters are of another model or density than is to be fitted."""
     if previous.estimator.method != choice.model:
         raise InvalidInput("previous.estimator.method", f"must be {choice.model}", previous.estimator.method)
     if (previous.degrees_of_freedom is None) != (choice.distribution == "normal"):
