@@ -132,22 +132,22 @@ def _of_each_hour(hours: NDArray[np.intp], ratios: Floats) -> tuple[Floats, Floa
     """Factor of the own hour before and after each bar, (m, n) both, and of every hour in the end, (m, 24)."""
     known = ~np.isnan(ratios)
     rank = _rank_within_hour(hours, known)
-    market = np.arange(ratios.shape[0])[:, None]
-    inputs = np.zeros((ratios.shape[0], HOURS, int(rank.max(initial=0)) + 1))
-    inputs[np.nonzero(known)[0], hours[known], rank[known]] = np.minimum(ratios[known], RATIO_CAP)
-    start = np.ones((*inputs.shape[:2], 1))
+    row = HOURS * np.arange(len(ratios))[:, None] + hours
+    width = int(rank.max(initial=0)) + 1
+    inputs = np.zeros((HOURS * len(ratios), width))
+    inputs.ravel()[(row * width + rank)[known]] = np.minimum(ratios[known], RATIO_CAP)
+    start = np.ones((len(inputs), 1))
     moved, _ = lfilter([GAIN], [1.0, GAIN - 1.0], inputs, axis=-1, zi=(1.0 - GAIN) * start)
     factors = np.concatenate([start, moved], axis=-1)
-    before = factors[market, hours, rank]
-    after = np.where(known, factors[market, hours, rank + 1], before)
-    counts = np.zeros(inputs.shape[:2], dtype=np.intp)
-    np.add.at(counts, (np.nonzero(known)[0], hours[known]), 1)
-    return before, after, np.take_along_axis(factors, counts[..., None], axis=-1)[..., 0]
+    cell = row * (width + 1) + rank
+    before, after = factors.ravel()[cell], factors.ravel()[cell + known]
+    counts = np.bincount(row[known], minlength=len(inputs))
+    return before, after, factors[np.arange(len(inputs)), counts].reshape(-1, HOURS)
 
 
 def _rank_within_hour(hours: NDArray[np.intp], known: Bools) -> NDArray[np.intp]:
     """How many known bars of the same hour came before each bar."""
-    order = np.argsort(hours, axis=-1, kind="stable")
+    order = np.argsort(hours.astype(np.int8), axis=-1, kind="stable")
     grouped, counted = np.take_along_axis(hours, order, axis=-1), np.take_along_axis(known, order, axis=-1)
     earlier: NDArray[np.intp] = np.cumsum(counted, axis=-1) - counted
     first = np.diff(grouped, axis=-1, prepend=-1) != 0

@@ -8,6 +8,7 @@ Nothing is optimised and no window is kept: the memory is ten floats, forgetting
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -111,10 +112,11 @@ def last(standardized: Floats) -> Floats:
     """
     known = ~np.isnan(standardized)
     age = np.cumsum(known[:, ::-1], axis=-1)[:, ::-1] - known
-    discount = np.where(known, DECAY**age, 0.0)
-    return np.stack(
-        [(discount * score).sum(axis=-1) for score in _log_densities(np.where(known, standardized, 0.0))], -1
-    )
+    discount = np.where(known, (DECAY ** np.arange(known.shape[-1] + 1))[age], 0.0)
+    level = discount.sum(axis=-1, keepdims=True) * _LEVEL
+    kernels = _log_kernels(np.where(known, standardized, 0.0))
+    sums = [np.einsum("mn,mn->m", discount, kernel) for kernel in kernels]
+    return np.asarray(level - np.stack(sums, axis=-1), dtype=float)
 
 
 def weights(memories: Floats) -> Floats:
@@ -189,12 +191,18 @@ def _means(memories: Floats, values: tuple[float, ...]) -> Floats:
     return np.asarray(weights(memories) @ np.array(values), dtype=float)
 
 
-def _log_densities(standardized: Floats) -> list[Floats]:
-    """``ln t_ν(z)`` for each ν of the grid."""
+def _log_kernels(standardized: Floats) -> Iterator[Floats]:
+    """``(ν+1)/2 · ln(1 + z²/(ν−2))`` for each ν, in one buffer: use each before the next."""
     squares = standardized * standardized
-    return [level - half * np.log(1.0 + squares * inverse) for half, inverse, level in _TERMS]
+    buffer = np.empty_like(squares)
+    for half, inverse, _ in _TERMS:
+        np.multiply(squares, inverse, out=buffer)
+        np.log(np.add(buffer, 1.0, out=buffer), out=buffer)
+        yield np.multiply(buffer, half, out=buffer)
 
 
 def _run(standardized: Floats) -> Floats:
-    filtered = [lfilter([1.0], [1.0, -DECAY], score, axis=-1) for score in _log_densities(standardized)]
-    return np.asarray(np.stack(filtered), dtype=float)
+    scores = np.empty((len(GRID), *standardized.shape))
+    for score, level, kernel in zip(scores, _LEVEL, _log_kernels(standardized), strict=True):
+        score[:] = lfilter([1.0], [1.0, -DECAY], np.subtract(level, kernel, out=kernel), axis=-1)
+    return scores
