@@ -24,10 +24,7 @@ Conformal Inference Under Distribution Shift, Proposition 4.1 (the same bound, f
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from scipy.signal import lfilter
 
 from services.core.explain import Bools, Floats
 from services.volatility.estimators.interface import Memory
@@ -193,54 +190,3 @@ def _column_path(standardized: Floats, factors: Floats) -> None:
         np.maximum(k, SMALLEST if place + WARM_UP_RETURNS >= FIRST_TRUSTED else 1.0, out=k)
         np.minimum(k, LARGEST, out=k)
         factors[:, place + WARM_UP_RETURNS] = k
-
-
-RATIO_DECAY = float(2.0 ** (-1.0 / 126.0))
-PSEUDO_OBSERVATIONS = 60.0
-_RATIO_Z_CAP = math.sqrt(SQUARE_CAP)
-"""The rule of the first policy, a ratio of averages, follows; states of that policy are read with it."""
-
-
-def calibration_path(standardized: Floats) -> Floats:
-    """Calibration factor k after each bar.
-
-    Parameters
-    ----------
-    standardized : (m, n) array
-        z of each return, oldest first; NaN where undefined, which counts as a neutral z² = 1.
-
-    Returns
-    -------
-    (m, n) array
-        k in [0.7, 1.6]; 1 during the warm-up.
-    """
-    factor: Floats = np.ones(standardized.shape)
-    counted = standardized[..., WARM_UP_RETURNS:]
-    count = counted.shape[-1]
-    if count:
-        size = np.minimum(np.abs(np.where(np.isnan(counted), 1.0, counted)), _RATIO_Z_CAP)
-        total = lfilter([1.0], [1.0, -RATIO_DECAY], size * size, axis=-1)
-        number = np.arange(1, count + 1)
-        weight = -np.expm1(number * math.log(RATIO_DECAY)) / (1.0 - RATIO_DECAY)
-        ratio = np.sqrt((total + PSEUDO_OBSERVATIONS) / (weight + PSEUDO_OBSERVATIONS))
-        factor[..., WARM_UP_RETURNS:] = np.clip(ratio, np.where(number < TRUSTED_AFTER, 1.0, SMALLEST), LARGEST)
-    return factor
-
-
-def advance_calibration(total: float, z: float) -> float:
-    """Weighted sum of squares after one more counted z."""
-    size = 1.0 if math.isnan(z) else min(abs(z), _RATIO_Z_CAP)
-    return RATIO_DECAY * total + size * size
-
-
-def calibration_factor(total: float, count: int) -> float:
-    """Calibration factor k from the weighted sum of `count` squares.
-
-    Examples
-    --------
-    >>> calibration_factor(0.0, 0), calibration_factor(50.0, 100)
-    (1.0, 1.0)
-    """
-    weight = -math.expm1(count * math.log(RATIO_DECAY)) / (1.0 - RATIO_DECAY)
-    ratio = math.sqrt((total + PSEUDO_OBSERVATIONS) / (weight + PSEUDO_OBSERVATIONS))
-    return min(max(ratio, 1.0 if count < TRUSTED_AFTER else SMALLEST), LARGEST)

@@ -127,11 +127,9 @@ def test_debt_of_a_crash_is_paid_back() -> None:
     shaken = quiet.copy()
     shaken[1000] = 12.0
     assert calibration.path(shaken[None])[0, 1001] == calibration.LARGEST
-    saved = held_squares(quiet)[1000:].sum() - held_squares(shaken)[1000:].sum()
-    cost = (
-        held_squares(shaken)[1000 - calibration.WARM_UP_RETURNS]
-        - held_squares(quiet)[1000 - calibration.WARM_UP_RETURNS]
-    )
+    crash = 1000 - calibration.WARM_UP_RETURNS
+    extra = held_squares(shaken) - held_squares(quiet)
+    cost, saved = extra[crash], -extra[crash + 1 :].sum()
     assert saved == pytest.approx(cost, rel=0.1)
 
 
