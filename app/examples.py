@@ -7,6 +7,8 @@ The closes are those of Bitcoin in US dollars from 2019-08-18 to 2019-10-16 (Coi
 
 from __future__ import annotations
 
+import math
+from itertools import accumulate
 from typing import Any
 
 AS_OF = "2019-10-17T00:00:05Z"
@@ -178,6 +180,23 @@ OBSERVATIONS: dict[str, Any] = {
 
 ESTIMATE: dict[str, Any] = {"as_of": AS_OF, "series": [{**BITCOIN, "calendar": "24/7"}], "output": "last"}
 """Volatility of a posted series; nothing is stored."""
+
+
+def _made_up(ratio: float, bars: int = 200) -> list[float]:
+    """Closes of a market that shares half of its variance with the others; multiples of a ratio modulo 1 as dice."""
+    moves = ((day * 0.61803399 % 1.0 - 0.5) + (day * ratio % 1.0 - 0.5) for day in range(1, bars))
+    return [round(math.exp(level), 2) for level in accumulate((0.07 * move for move in moves), initial=5.0)]
+
+
+CORRELATION: dict[str, Any] = {
+    "as_of": AS_OF,
+    "series": [
+        {"symbol": symbol, "interval": "P1D", "end": "2019-10-17T00:00:00Z", "close": closes, "calendar": "24/7"}
+        for symbol, closes in (("ALPHA", _made_up(0.75487767)), ("BETA", _made_up(0.56984029)))
+    ],
+    "correlation": {"method": "dynamic_conditional"},
+}
+"""Correlation of two made-up markets."""
 
 FIT: dict[str, Any] = {"as_of": AS_OF, "series": {**BITCOIN, "calendar": "24/7"}, "model": "gjr_garch"}
 """Parameters from a posted series. These 59 returns are too few, so that the fit is rejected: send 250 and more."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from app import examples
 from app.usecases.instruments import InstrumentsRequest
+from models.api.correlation import CorrelationAnswer, CorrelationRequest
 from models.api.discovery import CatalogAnswer, ErrorsAnswer, LimitsAnswer, LiveAnswer, ReadyAnswer, TimeAnswer
 from models.api.evaluation import (
     EvaluationRequest,
@@ -260,6 +261,22 @@ OPERATIONS = (
         answers=(EstimateAnswer,),
         problems=BODY,
         examples={"last": ("The newest estimate", examples.ESTIMATE)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/correlation:estimate",
+        operation_id="estimate_correlation",
+        tag="Volatility",
+        summary="Correlation and covariance of posted series; nothing is stored",
+        description=(
+            "Volatility of each series by `estimator`, correlation of the standardised returns by `correlation`, and a "
+            "monitor that says whether correlations have just risen. A pair is correlated over the bars that both "
+            "have; a series that shares fewer than 60 with others is in `left_out`."
+        ),
+        body=CorrelationRequest,
+        answers=(CorrelationAnswer,),
+        problems=BODY,
+        examples={"two": ("Two markets of daily closes", examples.CORRELATION)},
     ),
     Operation(
         method="POST",

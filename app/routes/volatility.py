@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from app.deps import container_of, cursor_errors, now, read_call, read_query, timeout_seconds
 from app.routes.reply import reply
 from app.routes.routing import route
+from app.usecases import estimate_correlation as correlations
 from app.usecases import observe_prices as observations
 from app.usecases import read_volatility as states
 from models.api.query import NoParameters, StateParameters, VolatilityParameters
@@ -43,9 +44,16 @@ async def estimate_volatility(request: Request) -> Response:
     return reply(request, await states.estimate_volatility(container_of(request), await read_call(request)))
 
 
+async def estimate_correlation(request: Request) -> Response:
+    """Correlate posted series."""
+    read_query(request, NoParameters)
+    return reply(request, await correlations.estimate_correlation(await read_call(request)))
+
+
 ROUTES = (
     route("POST", "/v1/observations", observe_prices),
     route("GET", "/v1/volatility", read_volatility),
     route("DELETE", "/v1/volatility", reset_volatility),
     route("POST", "/v1/volatility:estimate", estimate_volatility),
+    route("POST", "/v1/correlation:estimate", estimate_correlation),
 )
