@@ -85,6 +85,11 @@ class BarClock:
         return self.periods_per_year * self.bar_seconds >= 0.95 * SECONDS_PER_YEAR
 
     @property
+    def rhythmic(self) -> bool:
+        """Whether the hour of the day matters: bars shorter than a day in a market that never closes."""
+        return self.continuous and self.bar_seconds < SECONDS_PER_DAY
+
+    @property
     def absolute_floor(self) -> float:
         """Least volatility that is ever sized with [annual]."""
         return 0.01 if self.continuous else 0.005

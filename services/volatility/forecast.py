@@ -12,6 +12,7 @@ import numpy as np
 from services.core.annualization import Calendar
 from services.core.errors import Refusal
 from services.core.explain import Floats
+from services.volatility.bars import BarClock
 from services.volatility.history import History, history_of
 from services.volatility.outcome import PointOutcome
 from services.volatility.readout import Figures, VolatilityReadout, no_figures, read_figures
@@ -100,13 +101,17 @@ def forecast_series(
     return found
 
 
-def forecast_markets(series: Sequence[SeriesInput], estimator: Estimator) -> list[SeriesForecast | Refusal]:
+def forecast_markets(
+    series: Sequence[SeriesInput], estimator: Estimator, *, diagnose: bool = False
+) -> list[SeriesForecast | Refusal]:
     """Forecast of each market; a refusal takes the place of the forecast that it stands for.
 
     Parameters
     ----------
     series : sequence of SeriesInput
         Of any lengths, clocks and columns.
+    diagnose : bool
+        Fill in `VolatilityReadout.context`; it costs about as much again.
 
     Notes
     -----
@@ -125,20 +130,23 @@ def forecast_markets(series: Sequence[SeriesInput], estimator: Estimator) -> lis
             found[index] = _forecast(figures, np.empty(0), item, estimator)
         else:
             histories[index] = history
-    for group in groups(histories):
-        filtered = filter_histories([histories[index] for index in group], estimator)
+    clocks = {index: series[index].clock for index in histories}
+    for group in groups(histories, clocks):
+        filtered = filter_histories(
+            [histories[index] for index in group], clocks[group[0]], estimator, diagnose=diagnose
+        )
         for index, figures_of in zip(group, filtered, strict=True):
             found[index] = _finish(series[index], histories[index], figures_of, estimator)
     return [found[index] for index in range(len(series))]
 
 
-def groups(histories: Mapping[int, History]) -> list[list[int]]:
-    """Indices to filter side by side: first bars that hold the same (it settles what the adaptive pool is made of),
-    lengths within a factor of two.
+def groups(histories: Mapping[int, History], clocks: Mapping[int, BarClock]) -> list[list[int]]:
+    """Indices to filter side by side: one clock, first bars that hold the same (it settles what the adaptive pool is
+    made of), lengths within a factor of two.
     """
-    kinds: dict[tuple[bool, bool], list[int]] = {}
+    kinds: dict[tuple[object, ...], list[int]] = {}
     for index, history in histories.items():
-        kinds.setdefault(history.opening, []).append(index)
+        kinds.setdefault((clocks[index], *history.opening), []).append(index)
     found: list[list[int]] = []
     for members in kinds.values():
         longest = 0
@@ -193,8 +201,7 @@ def figures_after(history: History, filtered: Filtered) -> Figures:
         since_gap=history.since_gap,
         last_close=history.last_close,
         last_close_at=history.last_close_at,
-        tail=filtered.tail,
-        band=filtered.band,
+        diagnosis=filtered.diagnosis,
     )
 
 

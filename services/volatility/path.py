@@ -49,7 +49,7 @@ def forecast_path(series: SeriesInput, estimator: Estimator) -> VolatilityPath:
         raise history
     if not history.used.any():
         return VolatilityPath(*(np.full(history.used.size + 1, np.nan) for _ in range(5)))
-    (filtered,) = filter_histories([history], estimator)
+    (filtered,) = filter_histories([history], series.clock, estimator, diagnose=False)
     if needs_feed(history, filtered):
         return _fed(series, estimator)
     return _columns(history, filtered, series.clock, estimator)

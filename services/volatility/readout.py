@@ -12,13 +12,11 @@ import numpy as np
 from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.core.outcome import Reason
+from services.volatility import error_band, hour_of_day, tails
 from services.volatility.bars import BARS_AFTER_GAP, MIN_PRICE_CHANGES, REFUSED_AFTER, BarClock
-from services.volatility.diagnosis import HEALTHY
-from services.volatility.error_band import read as read_band
-from services.volatility.estimators.interface import Memory
+from services.volatility.diagnosis import HEALTHY, Diagnosis, Labels
 from services.volatility.registry import Estimator
 from services.volatility.tails import Tail
-from services.volatility.tails import read as read_tail
 
 PRIOR_BARS, PRIOR_HALF_LIFE = 20.0, 20.0
 """Weight of a prior volatility in bars, and the number of bars over which it halves."""
@@ -41,6 +39,29 @@ class Guard(StrEnum):
     NONE = "none"
     STALE = "stale"
     GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadoutContext:
+    """What is known beside the volatility.
+
+    Parameters
+    ----------
+    confidence_factor : float
+        Nine times in ten the volatility of a bar is below this times the forecast (`services.volatility.error_band`).
+    tail : Tail
+        Student-t of the standardised returns: degrees of freedom, quantiles and expected shortfalls in σ.
+    next_bar_factor : float
+        Variance of the next bar over the squared volatility, from the hour of the day; 1 for daily bars and in markets
+        that close. Sizes are made without it, so that they do not follow the clock.
+    labels : Labels
+        Regime, last jump and change of level: for policies.
+    """
+
+    confidence_factor: float
+    tail: Tail
+    next_bar_factor: float
+    labels: Labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +94,8 @@ class VolatilityReadout:
         the Kish size of the weights. (The variance of r² is 2σ⁴, so that of σ̂²/σ² is 2/n, and a volatility errs by
         half as much.) It says how much data speaks, not how fat its tails are: kurtosis K > 3 widens s by sqrt((K −
         1)/2).
-    confidence_factor : float
-        Nine times in ten the volatility of a bar is below this times `volatility` (`services.volatility.error_band`).
-    tail : Tail
-        Student-t of the standardised returns: degrees of freedom, quantiles and expected shortfalls in σ.
+    context : ReadoutContext, optional
+        What is known beside the volatility; None where it was not asked for.
     guard : Guard
         ``stale`` while the price does not move, ``gap`` until 20 bars after a long gap.
     """
@@ -96,8 +115,7 @@ class VolatilityReadout:
     method: str
     source: str
     confidence: float
-    confidence_factor: float
-    tail: Tail
+    context: ReadoutContext | None
     guard: Guard = Guard.NONE
 
 
@@ -134,8 +152,7 @@ class Figures:
     since_gap: int | None
     last_close: float
     last_close_at: float
-    tail: Memory
-    band: Memory
+    diagnosis: Diagnosis | None
 
 
 def no_figures(flat: int, last_close: float, last_close_at: float) -> Figures:
@@ -152,8 +169,7 @@ def no_figures(flat: int, last_close: float, last_close_at: float) -> Figures:
         since_gap=None,
         last_close=last_close,
         last_close_at=last_close_at,
-        tail=HEALTHY.tail,
-        band=HEALTHY.band,
+        diagnosis=HEALTHY,
     )
 
 
@@ -196,6 +212,17 @@ def refusal_of(figures: Figures, clock: BarClock, estimator: Estimator) -> Refus
         rule = f"at least {MIN_PRICE_CHANGES} changes are needed"
         return Refusal(Reason.STALE_PRICE, f"the close changed {figures.changes} times in {bars} bars; {rule}")
     return None
+
+
+def _context(figures: Figures, clock: BarClock) -> ReadoutContext | None:
+    diagnosis = figures.diagnosis
+    if diagnosis is None:
+        return None
+    factor = 1.0
+    if clock.rhythmic:
+        next_close_at = figures.last_close_at + clock.bar_seconds
+        factor = hour_of_day.factor(diagnosis.hours, next_close_at, clock.bar_seconds)
+    return ReadoutContext(error_band.read(diagnosis.band), tails.read(diagnosis.tail), factor, diagnosis.labels())
 
 
 def with_prior(variance: Floats | float, elapsed: Floats | float, prior: float) -> Floats:
@@ -268,7 +295,6 @@ def read_figures(
         method=estimator.method,
         source=source,
         confidence=float(confidence_of(figures.half_life, figures.elapsed)),
-        confidence_factor=read_band(figures.band),
-        tail=read_tail(figures.tail),
+        context=_context(figures, clock),
         guard=guard,
     )

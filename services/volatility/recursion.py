@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.core.explain import Floats
-from services.volatility import calibration, error_band, tails
-from services.volatility.bars import Integers
+from services.volatility import calibration, change, error_band, hour_of_day, jumps, regime, tails
+from services.volatility.bars import BarClock, Integers
 from services.volatility.close_match import advance_match, match_ratio
+from services.volatility.diagnosis import HEALTHY, Diagnosis
 from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.estimators.interface import Memory
 from services.volatility.history import History, panel_of
@@ -36,8 +37,8 @@ class Filtered:
         z = r / σ of the forecast before the bar; NaN where that is undefined.
     elapsed : (k,) array
         Bars that the estimates stand for.
-    tail, band : tuples of float
-        Memories after the last bar.
+    diagnosis : Diagnosis, optional
+        Memories after the last bar, where they were asked for.
     """
 
     variance: Floats
@@ -46,12 +47,18 @@ class Filtered:
     calibration: Floats
     standardized: Floats
     elapsed: Integers
-    tail: Memory
-    band: Memory
+    diagnosis: Diagnosis | None
 
 
-def filter_histories(histories: Sequence[History], estimator: Estimator) -> list[Filtered]:
-    """Run estimator, long-run variance, calibration and tails over histories with at least one used return each.
+def filter_histories(
+    histories: Sequence[History], clock: BarClock, estimator: Estimator, *, diagnose: bool
+) -> list[Filtered]:
+    """Run estimator, long-run variance and calibration over histories with at least one used return each.
+
+    Parameters
+    ----------
+    diagnose : bool
+        Run the watchers too: as much work again.
 
     Notes
     -----
@@ -62,32 +69,73 @@ def filter_histories(histories: Sequence[History], estimator: Estimator) -> list
     variance, half_life = _paths(estimator, moves)
     long_run = long_run_path(moves.log_return * moves.log_return)
     elapsed = [np.cumsum(history.spans) for history in histories]
-    before = [
-        np.concatenate([[np.nan], row[seen[:-1] - 1]]) for row, seen in zip(variance, elapsed, strict=True)
-    ]  # fmt: skip
-    scale = [_scale(row, history) for row, history in zip(before, histories, strict=True)]
-    standardized = [history.returns / row for history, row in zip(histories, scale, strict=True)]
-    simple = [np.expm1(history.returns) / row for history, row in zip(histories, scale, strict=True)]
-    factors = calibration.path(_side_by_side(simple))
-    trusted = np.concatenate([np.ones((len(factors), 1)), factors[:, :-1]], axis=1)
-    memories = tails.last(_side_by_side(standardized) / trusted)
+    before, anchor = (
+        _side_by_side([_before(*pair) for pair in zip(path, elapsed, strict=True)]) for path in (variance, long_run)
+    )
+    panel = _Panel(histories, clock, before, anchor)
+    factors = calibration.path(np.expm1(panel.returns) / panel.scale)
+    diagnoses = panel.diagnoses(factors)
     found = []
     for row, history in enumerate(histories):
         bars, last = history.spans.size, elapsed[row] - 1
-        forecasts = trusted[row, :bars] ** 2 * before[row]
         found.append(
             Filtered(
                 variance[row, last],
                 long_run[row, last],
                 np.broadcast_to(half_life, variance.shape)[row, last],
                 factors[row, :bars],
-                standardized[row],
+                panel.standardized[row, :bars],
                 elapsed[row],
-                tuple(memories[row].tolist()),
-                _band(history, forecasts),
+                diagnoses[row],
             )
         )
     return found
+
+
+class _Panel:
+    """Used returns of many markets side by side with what was expected of them; padded with NaN at the end."""
+
+    def __init__(self, histories: Sequence[History], clock: BarClock, before: Floats) -> None:
+        self.histories, self.clock, self.before = histories, clock, np.where(before > 0.0, before, np.nan)
+        self.returns = _side_by_side([history.returns for history in histories])
+        self.spans = _side_by_side([history.spans.astype(float) for history in histories])
+        self.moves = self.returns / np.sqrt(self.spans)
+        self.close_at = _side_by_side([history.close_at for history in histories])
+        self.ratios = np.where(self.spans == 1.0, self.returns * self.returns / self.before, np.nan)
+        self.rhythm = np.ones(self.returns.shape)
+        if clock.rhythmic:
+            known = np.where(np.isnan(self.close_at), 0.0, self.close_at)
+            rhythm = hour_of_day.factor_path(known, clock.bar_seconds, self.ratios)
+            self.rhythm = np.where(self.spans == 1.0, rhythm, 1.0)
+        self.scale = np.sqrt(self.spans * self.rhythm * self.before)
+        self.standardized = self.returns / self.scale
+
+    def diagnoses(self, factors: Floats, long_run: Floats) -> list[Diagnosis | None]:
+        """Memories after the last bar of each market."""
+        anchor = np.sqrt(np.where(long_run > 0.0, long_run, np.nan))
+        trusted = np.concatenate([np.ones((len(factors), 1)), factors[:, :-1]], axis=1)
+        calibrated = self.standardized / trusted
+        seconds, known = self.clock.bar_seconds, np.where(np.isnan(self.close_at), 0.0, self.close_at)
+        hours = hour_of_day.last(known, seconds, self.ratios) if self.clock.rhythmic else None
+        columns = (
+            tails.last(calibrated),
+            regime.last(self.moves / anchor),
+            jumps.last(self.moves / np.sqrt(self.rhythm), jumps.jump_test(seconds)),
+            change.last(calibrated),
+        )
+        forecasts = trusted * trusted * self.rhythm * self.before
+        found: list[Diagnosis | None] = []
+        for row, history in enumerate(self.histories):
+            band, match = _band(history, forecasts[row, : history.spans.size])
+            tail, state, jump, level = (tuple(column[row].tolist()) for column in columns)
+            rhythm = hour_of_day.START if hours is None else tuple(hours[row].tolist())
+            found.append(Diagnosis(tail, band, match, rhythm, state, jump, level))
+        return found
+
+
+def _before(path: Floats, elapsed: Integers) -> Floats:
+    """Figure of a path before each used return."""
+    return np.concatenate([[np.nan], path[elapsed[:-1] - 1]])
 
 
 def _paths(estimator: Estimator, moves: Moves) -> tuple[Floats, Floats]:
@@ -98,11 +146,6 @@ def _paths(estimator: Estimator, moves: Moves) -> tuple[Floats, Floats]:
     return estimator.variance_path(moves), half_life
 
 
-def _scale(before: Floats, history: History) -> Floats:
-    """Expected size of each return; NaN where nothing is expected."""
-    return np.sqrt(history.spans * np.where(before > 0.0, before, np.nan))
-
-
 def _side_by_side(rows: Sequence[Floats]) -> Floats:
     padded = np.full((len(rows), max(row.size for row in rows)), np.nan)
     for target, row in zip(padded, rows, strict=True):
@@ -110,12 +153,12 @@ def _side_by_side(rows: Sequence[Floats]) -> Floats:
     return padded
 
 
-def _band(history: History, forecasts: Floats) -> Memory:
-    """Error band after the last bar; bar by bar, since its steps depend on each other."""
+def _band(history: History, forecasts: Floats) -> tuple[Memory, Memory]:
+    """Error band and range match after the last bar; bar by bar, since their steps depend on each other."""
     ranges = _range_variances(history)
     memory, seen, returned, measured = error_band.START, 0.0, np.nan, np.nan
     if ranges is None:
-        return memory
+        return memory, HEALTHY.match
     squares = (history.returns * history.returns / history.spans).tolist()
     for square, value, forecast in zip(squares, ranges.tolist(), forecasts.tolist(), strict=True):
         if value != value:
@@ -124,7 +167,7 @@ def _band(history: History, forecasts: Floats) -> Memory:
             memory = error_band.advance(memory, match_ratio(returned, measured) * value / forecast)
         returned, measured = advance_match(returned, measured, square, value, seen)
         seen += 1.0
-    return memory
+    return memory, (seen, returned, measured)
 
 
 def _range_variances(history: History) -> Floats | None:

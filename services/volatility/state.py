@@ -11,10 +11,10 @@ import numpy as np
 from services.core.annualization import Calendar
 from services.core.errors import Refusal
 from services.core.explain import Floats
-from services.volatility import calibration
+from services.volatility import calibration, hour_of_day
 from services.volatility.bars import MAX_MISSING_BARS, Bar, BarClock, usable_price
 from services.volatility.candles import UNGUARDED, Candle, candle_of, guarded
-from services.volatility.diagnosis import HEALTHY, Diagnosis
+from services.volatility.diagnosis import HEALTHY, Diagnosis, Watched
 from services.volatility.estimators.interface import Memory
 from services.volatility.long_run import advance_long_run
 from services.volatility.moves import Move
@@ -175,8 +175,7 @@ def readout(
         since_gap=state.since_gap,
         last_close=state.last_close,
         last_close_at=state.last_close_at,
-        tail=state.diagnosis.tail,
-        band=state.diagnosis.band,
+        diagnosis=state.diagnosis,
     )
     return read_figures(figures, clock=clock, estimator=estimator, source="state")
 
@@ -274,14 +273,28 @@ class Feed:
     def _learn(self, bar: Bar, log_return: float, bars: int, candle: Candle | None) -> float:
         """Update the estimates by a return over `bars` bars; its z."""
         variance, factor = self.estimator.variance(self.memory), calibration.factor(self.calibration)
-        scale = math.sqrt(bars * variance) if variance > 0.0 else math.nan
+        rhythm = 1.0
+        if bars == 1 and self.clock.rhythmic:
+            rhythm = hour_of_day.factor(self.diagnosis.hours, bar.close_at, self.clock.bar_seconds)
+        expected = bars * rhythm * variance
+        scale = math.sqrt(expected) if expected > 0.0 else math.nan
         z = log_return / scale
         jumped = abs(z) > SPIKE_SIGMAS and self.observations >= calibration.WARM_UP_RETURNS
         before = self._snapshot() if jumped else None
         self.calibration = calibration.advance(self.calibration, math.expm1(log_return) / scale)
         move = self._move(bar, log_return / math.sqrt(bars), candle, bar.realized_variance if bars == 1 else math.nan)
         square = move.log_return * move.log_return
-        self.diagnosis = self.diagnosis.advance(z / factor, square, range_variance(move), factor * factor * variance)
+        watched = Watched(
+            calibrated=z / factor,
+            scaled=move.log_return / math.sqrt(self.long_run) if self.long_run > 0.0 else math.nan,
+            steady_return=move.log_return / math.sqrt(rhythm),
+            ratio=square / variance if bars == 1 and variance > 0.0 else math.nan,
+            square=square,
+            ranges=range_variance(move),
+            variance=factor * factor * rhythm * variance,
+        )
+        seconds = self.clock.bar_seconds
+        self.diagnosis = self.diagnosis.advance(watched, bar.close_at, seconds, rhythmic=self.clock.rhythmic)
         for _ in range(bars):
             self.memory = self.estimator.advance(self.memory, move)
             self.elapsed += 1
