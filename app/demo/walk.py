@@ -21,9 +21,10 @@ from services.core.annualization import Calendar, parse_interval
 from services.core.decimals import decimal_text, plain
 from services.core.explain import Floats
 from services.engine import StateInput
-from services.volatility.estimators.ewma import Ewma
+from services.engine.policy import Policy
+from services.volatility.bars import Bar
 from services.volatility.readout import VolatilityReadout
-from services.volatility.state import empty_state, update
+from services.volatility.state import Feed, empty_state
 
 START_EQUITY = 100_000.0
 
@@ -119,24 +120,25 @@ def walk(market: DemoMarket, advance: Callable[[int], None] = lambda done: None)
 
     Notes
     -----
+    A jump that the next close takes back counts when it comes and is undone after that close, as in the service.
     Cost: one evaluation a bar.
     """
-    estimator, calendar = Ewma(), Calendar(market.calendar)
+    estimator, calendar = Policy().estimator, Calendar(market.calendar)
     bar_seconds = parse_interval(market.interval)
-    state = empty_state(estimator, bar_seconds=bar_seconds, calendar=calendar)
+    feed = Feed(empty_state(estimator, bar_seconds=bar_seconds, calendar=calendar), estimator)
     count = len(market.closes)
     close = np.array([float(item.close) for item in market.closes])
     times = [item.close_time for item in market.closes]
     forecast, volatility, exposure, held_return, market_return = (np.full(count, np.nan) for _ in range(5))
     equity, quantity, request = START_EQUITY, Decimal(0), dict[str, Any]()
     for index, item in enumerate(market.closes):
-        state, _ = update(state, [close[index]], [item.close_time.timestamp()], estimator=estimator)
+        feed.take(Bar(item.close_time.timestamp(), close[index]))
         if index and quantity:
             earned = float(quantity) * (close[index] - close[index - 1])
-            if not _bars_missing(state.clock.continuous, times[index - 1], times[index], bar_seconds):
+            if not _bars_missing(feed.clock.continuous, times[index - 1], times[index], bar_seconds):
                 held_return[index], market_return[index] = earned / equity, close[index] / close[index - 1] - 1.0
             equity += earned
-        known = state_input(state, estimator)
+        known = state_input(feed.state(), estimator)
         if isinstance(known.readout, VolatilityReadout):
             forecast[index], volatility[index] = known.readout.forecast, known.readout.volatility
         request = evaluation_request(market, index, equity, quantity)
