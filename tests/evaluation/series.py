@@ -7,6 +7,7 @@ import gzip
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from importlib import import_module
@@ -18,6 +19,7 @@ from services.core.annualization import Calendar
 from services.core.explain import Floats
 from services.volatility.candles import candles_of, guarded_candles
 from services.volatility.moves import Moves
+from services.volatility.series import SeriesInput
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 DAY, HOUR = 86_400, 3_600
@@ -90,11 +92,25 @@ class Series:
         return self.close[1:] / self.close[:-1] - 1.0
 
     @property
+    def posted(self) -> SeriesInput:
+        """As a client posts it; the bars end on a fixed day, which nothing here depends on."""
+        return SeriesInput(
+            closes=self.close,
+            end=datetime(2025, 1, 1, tzinfo=UTC),
+            bar_seconds=self.bar_seconds,
+            calendar=self.calendar,
+            open=self.open,
+            high=self.high,
+            low=self.low,
+            implied_volatility=self.implied,
+        )
+
+    @property
     def moves(self) -> Moves:
         """What an estimator sees: ranges checked and wicks guarded as in the feed, (1, n − 1)."""
         ranges: dict[str, Floats] = {}
         if self.open is not None and self.high is not None and self.low is not None:
-            found, _ = candles_of(self.open[1:], self.high[1:], self.low[1:], self.close[1:], self.close[:-1])
+            found = candles_of(self.open[1:], self.high[1:], self.low[1:], self.close[1:], self.close[:-1])
             ranges = {name: column[None] for name, column in guarded_candles(found)._asdict().items()}
         if self.implied is not None:
             ranges["implied_variance"] = self.implied[None, 1:] ** 2 / self.periods
