@@ -132,9 +132,8 @@ def forecast_markets(
             histories[index] = history
     clocks = {index: series[index].clock for index in histories}
     for group in groups(histories, clocks):
-        filtered = filter_histories(
-            [histories[index] for index in group], clocks[group[0]], estimator, diagnose=diagnose
-        )
+        members = [histories[index] for index in group]
+        filtered = filter_histories(members, clocks[group[0]], estimator, diagnose=diagnose)
         for index, figures_of in zip(group, filtered, strict=True):
             found[index] = _finish(series[index], histories[index], figures_of, estimator)
     return [found[index] for index in range(len(series))]

@@ -69,12 +69,13 @@ def filter_histories(
     variance, half_life = _paths(estimator, moves)
     long_run = long_run_path(moves.log_return * moves.log_return)
     elapsed = [np.cumsum(history.spans) for history in histories]
-    before, anchor = (
-        _side_by_side([_before(*pair) for pair in zip(path, elapsed, strict=True)]) for path in (variance, long_run)
-    )
-    panel = _Panel(histories, clock, before, anchor)
+    before = _side_by_side([_before(*pair) for pair in zip(variance, elapsed, strict=True)])
+    panel = _Panel(histories, clock, before)
     factors = calibration.path(np.expm1(panel.returns) / panel.scale)
-    diagnoses = panel.diagnoses(factors)
+    diagnoses: list[Diagnosis | None] = [None] * len(histories)
+    if diagnose:
+        anchors = _side_by_side([_before(*pair) for pair in zip(long_run, elapsed, strict=True)])
+        diagnoses = panel.diagnoses(factors, anchors)
     found = []
     for row, history in enumerate(histories):
         bars, last = history.spans.size, elapsed[row] - 1
