@@ -22,15 +22,13 @@ def long_run_variance(returns: Sequence[float], half_life: float = 1024.0) -> fl
 
 
 def calibration(returns: Sequence[float], half_life: float, *, warm_up: int = 19) -> float:
-    """k of the whole history: the last z is that of the last return."""
-    squares = [
-        min(returns[place] ** 2 / ewma_variance(returns[:place], half_life), 200.0)
-        for place in range(warm_up, len(returns))
-    ]
-    weights = [2.0 ** (-age / 126.0) for age in reversed(range(len(squares)))]
-    total = sum(w * square for w, square in zip(weights, squares, strict=True))
-    ratio = math.sqrt((total + 60.0) / (sum(weights) + 60.0))
-    return min(max(ratio, 1.0 if len(squares) < 126 else 0.7), 1.6)
+    """k after the whole history, from z's of simple returns over forecasts that are sums of their own."""
+    gain, correction, k = (1.0 - 2.0 ** (-1.0 / 80.0)) / 2.0, 0.0, 1.0
+    for place in range(warm_up, len(returns)):
+        square = math.expm1(returns[place]) ** 2 / ewma_variance(returns[:place], half_life)
+        correction = min(max(correction + gain * (min(square / k**2, 200.0) - 1.0), -0.3), 1.0)
+        k = min(max(1.0 + correction, 1.0 if place - warm_up + 1 < 126 else 0.7), 1.6)
+    return k
 
 
 def log_returns(closes: Sequence[float]) -> list[float]:

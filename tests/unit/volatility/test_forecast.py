@@ -12,22 +12,26 @@ from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.core.outcome import Reason
 from services.volatility.bars import BarClock
+from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.estimators.ewma import Ewma
-from services.volatility.forecast import SeriesForecast, forecast_bars, forecast_panel, forecast_series
+from services.volatility.forecast import SeriesForecast, forecast_markets, forecast_series, groups
+from services.volatility.history import History, history_of
+from services.volatility.moves import Moves
 from services.volatility.path import forecast_path
 from services.volatility.readout import Guard, Maturity
+from services.volatility.registry import Estimator
 from tests.support import volatility_reference as reference
-from tests.unit.volatility.markets import DAY, END, times, walk
+from tests.unit.volatility.markets import DAY, END, candle_columns, series, times, walk
 
 
 def forecast(
-    closes: Floats, *, estimator: Ewma | None = None, calendar: Calendar | None = None, bar_seconds: int = DAY
+    closes: Floats, *, estimator: Estimator | None = None, calendar: Calendar | None = None, bar_seconds: int = DAY
 ) -> SeriesForecast:
     model, market = estimator or Ewma(), calendar or Calendar()
     return forecast_series(closes, end=END, bar_seconds=bar_seconds, calendar=market, estimator=model)
 
 
-def refused(closes: Floats, *, estimator: Ewma | None = None, bar_seconds: int = DAY) -> Refusal:
+def refused(closes: Floats, *, estimator: Estimator | None = None, bar_seconds: int = DAY) -> Refusal:
     with pytest.raises(Refusal) as caught:
         forecast(closes, estimator=estimator, bar_seconds=bar_seconds)
     return caught.value
@@ -93,13 +97,18 @@ def test_a_prior_answers_cold_and_fades() -> None:
     assert grown[0] == pytest.approx(grown[1], rel=1e-4)
 
 
-def test_a_prior_is_twenty_bars_before_the_first() -> None:
-    prior, closes = 0.8, walk(7, 25)
-    imagined = [prior / math.sqrt(365)] * 20
-    returns = imagined + reference.log_returns(closes.tolist())
-    readout = forecast(closes, estimator=Ewma(prior_volatility=prior)).readout
-    assert readout.forecast == pytest.approx(math.sqrt(365 * reference.ewma_variance(returns, 20.0)), rel=1e-12)
-    assert readout.long_run == pytest.approx(math.sqrt(365 * float(np.mean(np.square(returns)))), rel=1e-12)
+@pytest.mark.parametrize("bars", [2, 21, 41, 120])
+def test_a_prior_weighs_twenty_bars_and_halves_every_twenty(bars: int) -> None:
+    prior, returns = 0.8, reference.log_returns(walk(7, bars).tolist())
+    readout = forecast(walk(7, bars), estimator=Ewma(prior_volatility=prior)).readout
+    seen = bars - 1
+    weight = 20.0 * 0.5 ** (seen / 20.0)
+    for value, alone in (
+        (readout.forecast, reference.ewma_variance(returns, 20.0)),
+        (readout.long_run, float(np.mean(np.square(returns)))),
+    ):
+        blended = (weight * prior**2 + seen * 365.0 * alone) / (weight + seen)
+        assert value == pytest.approx(math.sqrt(blended), rel=1e-12)
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf, 1e-19, 1e20])
@@ -167,28 +176,57 @@ def test_calibration_can_be_left_out() -> None:
     assert readout.volatility == readout.forecast
 
 
-def test_panel_gives_each_row_its_own_answer() -> None:
-    rows = np.stack([walk(seed, 80) for seed in range(5)])
-    rows[1, 30] = -1.0
-    rows[2, 40:50] = rows[2, 40]
-    rows[3] = 7.0
-    model = Ewma()
-    panel = forecast_panel(rows, ends=[END] * 5, bar_seconds=DAY, calendar=Calendar(), estimator=model)
-    assert [getattr(found, "reason", None) for found in panel] == [
-        None, Reason.INVALID_PRICE, None, Reason.STALE_PRICE, None,
+@pytest.mark.parametrize("model", [Ewma(), Adaptive()], ids=["ewma", "adaptive"])
+def test_each_market_gets_its_own_answer(model: Estimator) -> None:
+    """Whatever stands beside it: other lengths, clocks, columns, and histories that are refused."""
+    items = [series(walk(seed, 80 + 37 * seed)) for seed in range(5)]
+    items[1].closes[30] = -1.0
+    items[2].closes[40:50] = items[2].closes[40]
+    items[3].closes[:] = 7.0
+    ranged = walk(6, 90)
+    items += [
+        series(ranged, **candle_columns(ranged, 6)),
+        series(walk(7, 60), bar_seconds=3_600, calendar=Calendar("XNYS")),
+        series(np.ones(1)),
+        series(walk(8, 25), implied_volatility=np.full(25, 0.5)),
+    ]
+    together = forecast_markets(items, model)
+    assert [getattr(found, "reason", None) for found in together] == [
+        None, Reason.INVALID_PRICE, None, Reason.STALE_PRICE, None, None, None, Reason.INSUFFICIENT_HISTORY, None,
     ]  # fmt: skip
-    for row in (0, 2, 4):
-        found, alone = panel[row], forecast(rows[row])
-        assert isinstance(found, SeriesForecast)
-        assert found.readout == alone.readout
-        assert np.array_equal(found.standardized, alone.standardized, equal_nan=True)
-    single = forecast_panel(np.ones((2, 1)), ends=[END] * 2, bar_seconds=DAY, calendar=Calendar(), estimator=model)
-    assert [getattr(found, "reason", None) for found in single] == [Reason.INSUFFICIENT_HISTORY] * 2
+    for item, found in zip(items, together, strict=True):
+        (alone,) = forecast_markets([item], model)
+        if isinstance(found, Refusal):
+            assert str(alone) == str(found)
+            continue
+        assert isinstance(alone, SeriesForecast)
+        assert alone.readout.volatility == pytest.approx(found.readout.volatility, rel=1e-12)
+        np.testing.assert_allclose(alone.standardized, found.standardized, rtol=1e-11)
+
+
+def test_histories_stand_beside_others_of_half_their_length_at_least() -> None:
+    lengths = [1_000, 30, 400, 499, 600, 250, 31]
+    histories: dict[int, History] = {}
+    clocks = {index: BarClock(DAY, Calendar()) for index in range(9)}
+    for index, bars in enumerate(lengths):
+        histories[index] = known(history_of(series(walk(index, bars))))
+    found = [[lengths[index] for index in group] for group in groups(histories, clocks)]
+    assert found == [[1_000, 600], [499, 400, 250], [31, 30]]
+    closes = walk(9, 500)
+    histories[7] = known(history_of(series(closes, **candle_columns(closes, 9))))
+    histories[8], clocks[8] = histories[3], BarClock(DAY, Calendar("FX"))
+    assert [7] in groups(histories, clocks)
+    assert [8] in groups(histories, clocks)
+
+
+def known(history: History | Refusal) -> History:
+    assert isinstance(history, History)
+    return history
 
 
 def timed(closes: Floats, close_times: Floats, *, calendar: Calendar | None = None) -> SeriesForecast | Refusal:
-    market = calendar or Calendar()
-    return forecast_bars(closes, close_times, bar_seconds=DAY, calendar=market, estimator=Ewma())
+    (found,) = forecast_markets([series(closes, close_times=close_times, calendar=calendar)], Ewma())
+    return found
 
 
 def test_a_short_gap_is_decay_in_time() -> None:
@@ -248,26 +286,31 @@ def test_a_close_off_the_clock_is_refused() -> None:
 def test_path_ends_where_the_forecast_ends() -> None:
     closes, stamps = walk(20, 300), times(300)
     closes[100:110] = closes[100]
-    for model in (Ewma(), Ewma(prior_volatility=0.4), Ewma(half_life=5.0, calibrate=False)):
-        path = forecast_path(closes, bar_seconds=DAY, calendar=Calendar(), estimator=model)
+    for model in (Ewma(), Ewma(prior_volatility=0.4), Ewma(half_life=5.0, calibrate=False), Adaptive()):
+        path = forecast_path(series(closes), model)
         for bars in (1, 2, 19, 20, 104, 110, 125, 300):
-            found = forecast_panel(
-                closes[None, :bars], ends=[END], bar_seconds=DAY, calendar=Calendar(), estimator=model
-            )
-            expected = math.nan if isinstance(found[0], Refusal) else found[0].readout.volatility
-            assert path.volatility[bars - 1] == pytest.approx(expected, rel=1e-13, nan_ok=True)
+            (found,) = forecast_markets([series(closes[:bars])], model)
+            expected = math.nan if isinstance(found, Refusal) else found.readout.volatility
+            assert path.volatility[bars - 1] == pytest.approx(expected, rel=1e-12, nan_ok=True)
     kept = np.delete(np.arange(300), np.arange(150, 160))
-    path = forecast_path(closes[kept], bar_seconds=DAY, calendar=Calendar(), estimator=Ewma(), close_times=stamps[kept])
+    path = forecast_path(series(closes[kept], close_times=stamps[kept]), Ewma())
     for bars in (150, 151, 170, 171, 290):
         found = timed(closes[kept][:bars], stamps[kept][:bars])
         assert isinstance(found, SeriesForecast)
         assert path.volatility[bars - 1] == pytest.approx(found.readout.volatility, rel=1e-13)
 
 
+def test_a_bad_close_leaves_no_path() -> None:
+    closes = walk(20, 50)
+    closes[7] = math.nan
+    with pytest.raises(Refusal, match="index 7"):
+        forecast_path(series(closes), Ewma())
+
+
 def test_confidence_is_that_of_a_variance_estimate() -> None:
     """Monte Carlo: the spread of the forecast over 2,000 normal walks is the standard error behind `confidence`."""
     returns = np.random.default_rng(21).standard_normal((2_000, 200)) * 0.01
-    variance = Ewma().variance_path(returns**2)[:, -1]
+    variance = Ewma().variance_path(Moves(returns, returns, returns))[:, -1]
     spread = float(np.std(np.sqrt(variance)) / 0.01)
     confidence = forecast(walk(21, 201)).readout.confidence
     assert 1.0 / confidence - 1.0 == pytest.approx(spread, rel=0.05)
