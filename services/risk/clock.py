@@ -68,7 +68,7 @@ def align(rings: Sequence[Ring], *, previous_tick: bool = False) -> Floats | Unc
     Returns
     -------
     (t, m) array or Uncorrelated
-        Oldest first; NaN where a market has no value.
+        Oldest first; NaN where a market has no value. Bars that none has are left out.
 
     Notes
     -----
@@ -96,7 +96,9 @@ def align(rings: Sequence[Ring], *, previous_tick: bool = False) -> Floats | Unc
     whole = [math.floor(slots + CLOCK_TOLERANCE) for slots in behind]
     rows = max(-(-ring.standardized.size * ring.bar_seconds // slow) for ring in rings)
     columns = [_column(ring, slots, slow, rows) for ring, slots in zip(rings, whole, strict=True)]
-    return np.stack(columns, axis=-1)
+    panel = np.stack(columns, axis=-1)
+    there = ~np.isnan(panel).all(axis=1)
+    return panel if there.all() else panel[there]
 
 
 def _mixed_sessions(rings: Sequence[Ring]) -> Uncorrelated | None:

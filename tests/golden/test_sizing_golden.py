@@ -181,13 +181,13 @@ COVERED = {
     "idm-": diversification,
     "inverse-": inverse_margin,
     "min_notional-": minimum_order,
+    **COVERED_SIZING,
 }
 COVERED_ELSEWHERE = {"vol-": "tests/golden/test_volatility_golden.py"}
 WAITING = {
     "fixed_risk-": "fixed risk to stop: sizing methods",
     "inventory-": "inventory skew: sizing methods",
     "risk_parity-": "risk parity: sizing methods",
-    "covariance-": "shrinkage: volatility and correlation",
     "limits-": "weight water-filling and damping: sizing overlays",
     "triggers-": "rebalance tolerance: sizing overlays",
     "regime-": "volatility attenuation: sizing overlays",

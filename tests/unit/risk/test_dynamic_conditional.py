@@ -1,19 +1,24 @@
-"""DCC in closed form against its recursion, and the common clock."""
+"""DCC in closed form against its recursion, one bar at a time, and with holes."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from services.core.errors import InvalidInput
 from services.core.explain import Floats
-from services.risk.clock import Ring, common_clock
-from services.risk.methods.dynamic_conditional import DynamicConditional, dcc_correlation, dynamic_weights
-from services.risk.methods.undiversified import Undiversified
+from services.risk.matrices import constant_correlation
+from services.risk.methods.dynamic_conditional import (
+    DynamicConditional,
+    dcc_correlation,
+    dynamic_weights,
+    read_dynamic,
+    start_dynamic,
+    update_dynamic,
+)
 from services.risk.registry import CorrelationMethod
-from tests.unit.volatility.markets import DAY, END
 
 
 def slow_dcc(values: Floats, a: float, b: float, clip: float) -> Floats:
@@ -88,60 +93,69 @@ def test_parameters_are_checked_together() -> None:
 
 
 def test_every_method_is_registered_with_its_name() -> None:
-    methods: list[CorrelationMethod] = [DynamicConditional(), Undiversified()]
-    assert [method.method for method in methods] == ["dynamic_conditional", "none"]
+    tags = ["dynamic_conditional", "exponential", "ledoit_wolf", "oracle_approximating", "constant_correlation", "none"]
+    assert [member().method for member in get_args(CorrelationMethod)] == tags
 
 
-def ring(values: Floats, *, late: float = 0.0, bar_seconds: int = DAY, consecutive: bool = False) -> Ring:
-    return Ring(END - timedelta(seconds=late), bar_seconds, values, consecutive)
+def holes(rows: int, markets: int, share: float, seed: int = 9) -> Floats:
+    """Returns of which a share is missing, and the last market begins late."""
+    values = returns(rows, markets, seed)
+    values[np.random.default_rng(seed + 1).random(values.shape) < share] = np.nan
+    values[: rows // 3, -1] = np.nan
+    return values
 
 
-def test_common_clock_takes_the_shared_bars() -> None:
-    long, short = np.arange(512.0), 1_000.0 + np.arange(100.0)
-    aligned = common_clock([ring(long), ring(short)])
-    assert aligned is not None
-    assert aligned.shape == (100, 2)
-    assert aligned[-1].tolist() == [511.0, 1_099.0]
-    assert aligned[0].tolist() == [412.0, 1_000.0]
+def slow_pairs(values: Floats, a: float, b: float) -> Floats:
+    """`slow_dcc` of each pair by itself, over the bars that both have."""
+    size = values.shape[1]
+    matrix = np.eye(size)
+    for i in range(size):
+        for j in range(i):
+            both = values[:, [i, j]]
+            matrix[i, j] = matrix[j, i] = slow_dcc(both[~np.isnan(both).any(axis=1)], a, b, 4.2)[0, 1]
+    return matrix
 
 
-def test_common_clock_leaves_out_what_only_one_has() -> None:
-    fast, slow = np.arange(200.0), np.arange(200.0)
-    aligned = common_clock([ring(fast), ring(slow, late=3 * DAY)])
-    assert aligned is not None
-    assert aligned[-1].tolist() == [196.0, 199.0]
-    assert len(aligned) == 197
-    holes = fast.copy()
-    holes[50:60] = np.nan
-    aligned = common_clock([ring(holes), ring(slow)])
-    assert aligned is not None
-    assert len(aligned) == 190
-    assert not np.isnan(aligned).any()
+@pytest.mark.parametrize(("a", "b"), [(0.02, 0.97), (0.3, 0.5)])
+def test_holes_are_skipped_pair_by_pair(a: float, b: float) -> None:
+    values = holes(300, 6, 0.1)
+    np.testing.assert_allclose(dcc_correlation(values, a=a, b=b), slow_pairs(values, a, b), rtol=0, atol=1e-12)
 
 
-def test_common_clock_forgives_the_millisecond_before_midnight() -> None:
-    assert common_clock([ring(np.arange(100.0)), ring(np.arange(100.0), late=0.001)]) is not None
+def test_missing_bars_do_not_bias_toward_no_correlation() -> None:
+    """Filled with zeros, a tenth of the product would be missing at a tenth of missing values: here nothing is."""
+    values = returns(4_000, 2, seed=4, rho=0.8)
+    thinned = values.copy()
+    thinned[np.random.default_rng(0).random(4_000) < 0.3, 0] = np.nan
+    whole, thin = (dcc_correlation(panel, a=0.001, b=0.99, clip=20.0)[0, 1] for panel in (values, thinned))
+    assert thin == pytest.approx(whole, abs=0.02)
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        ring(np.arange(100.0), bar_seconds=3_600),
-        ring(np.arange(100.0), late=10_800.0),
-        ring(np.arange(100.0), consecutive=True),
-        ring(np.arange(59.0)),
-        ring(np.arange(100.0), late=45.0 * DAY),
-        ring(np.where(np.arange(100) < 45, np.nan, 1.0)),
-        ring(np.arange(100.0), late=400.0 * DAY),
-    ],
-    ids=["interval", "phase", "session", "short", "behind", "holes", "apart"],
-)
-def test_no_common_clock(other: Ring) -> None:
-    assert common_clock([ring(np.arange(100.0)), other]) is None
-    assert common_clock([]) is None
+@pytest.mark.parametrize("share", [0.0, 0.1])
+@pytest.mark.parametrize("rows", [1, 61, 1_100])
+def test_one_bar_at_a_time_is_the_whole_window(rows: int, share: float) -> None:
+    values = holes(rows, 5, share) if share else returns(rows, 5)
+    memory = start_dynamic(5)
+    for row in values:
+        memory = update_dynamic(memory, row)
+    np.testing.assert_allclose(read_dynamic(memory), dcc_correlation(values), rtol=0, atol=1e-12)
 
 
-def test_sessions_line_up_only_bar_by_bar() -> None:
-    session = ring(np.arange(100.0), consecutive=True)
-    assert common_clock([session, session]) is not None
-    assert common_clock([session, ring(np.arange(100.0), late=float(DAY), consecutive=True)]) is None
+def test_a_hole_leaves_the_other_pairs_as_they_were() -> None:
+    memory = start_dynamic(3)
+    for row in returns(100, 3):
+        memory = update_dynamic(memory, row)
+    after = read_dynamic(update_dynamic(memory, np.array([2.0, np.nan, -3.0])))
+    before = read_dynamic(memory)
+    assert after[0, 1] == pytest.approx(before[0, 1], abs=1e-15)
+    assert after[1, 2] == pytest.approx(before[1, 2], abs=1e-15)
+    assert after[0, 2] < before[0, 2] - 0.01
+
+
+def test_short_history_is_shrunk_to_the_mean_correlation() -> None:
+    values, method = returns(60, 40, seed=5), DynamicConditional()
+    raw = dcc_correlation(values)
+    expected = 0.6 * raw + 0.4 * constant_correlation(raw)
+    np.testing.assert_allclose(method.matrix(values), expected, atol=1e-14)
+    enough = returns(80, 40, seed=5)
+    assert np.array_equal(method.matrix(enough), dcc_correlation(enough))
