@@ -18,6 +18,11 @@ Measured by simulation, right forecasts: bars from one false alarm to the next; 
 | t, 4 degrees         | 1,400     | 2,050       | 17                      | 30              |
 | t, 3 degrees         | 2,300     | 350         | 25                      | 27              |
 
+On hourly Bitcoin (Bitstamp 2018–22, Binance perpetual 2020–23; z of the adaptive forecast of closes) it is raised 11
+and 12 times a year upward, 26 and 28 downward. The next 24 hours have more than twice the long-run variance after 45
+and 36 % of the alarms up, 5 and 2 % of those down, against 11 % of all hours. It was up 21 hours before the largest
+hour of 12 March 2020 and 12 before that of 8 November 2022; on 19 May 2021 it was silent: the forecast had followed.
+
 References
 ----------
 Page (1954), Biometrika 41, 100–115.

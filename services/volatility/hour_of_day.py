@@ -9,6 +9,12 @@ Notes
 The gain is per bar: an hour forgets with a half-life of 138 of its bars, 138 days of hourly bars or 12 days of
 five-minute bars. The cap of 8 keeps one spike from marking an hour for months.
 
+The ratio may rest on a forecast from plain returns or from returns divided by the root of the factor: measured, the two
+differ by 0.002 in QLIKE. Gain on hourly Bitcoin (adaptive forecast of closes, QLIKE on r² after 1,000 bars): −0.049 on
+the Binance perpetual 2020–23, where it grows from −0.014 in the first months to −0.12 in the last; +0.003 on Bitstamp
+2018–22, all of it from the last hour of 12 March 2020 (−0.016 without the three worst bars of 33,000). On the
+Parkinson variance it is 0.731 → 0.685 and 0.781 → 0.774.
+
 Bars of several hours use only some of the hours; the mean is taken over those that they can use (hours equal to the
 opening one modulo the length of a bar, when it divides the day).
 """

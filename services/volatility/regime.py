@@ -9,8 +9,16 @@ The label turns to stress above a probability of 0.8 and back to calm below 0.2.
 
 Notes
 -----
-A normal with two variances takes every fat tail for a regime. Fitted freely to daily Bitcoin it finds states that last
-four to seven days; the default (100 calm bars, 33 of stress) asks for lasting ones and is near the fit to the S&P 500.
+A normal with two variances takes every fat tail for a regime: fitted freely to daily Bitcoin it finds states that last
+four to seven days, to hourly Bitcoin three to fifteen hours. Two things keep the label to lasting states. The default
+chain stays 100 calm bars and 33 of stress, near the fit to the S&P 500; and one bar may multiply the odds by e² at
+most, so that no single bar turns the label from a probability of 0.2. Set `evidence` to 500 for the plain filter.
+
+Measured on hourly Bitcoin (Bitstamp 2018–22, Binance perpetual 2020–23), rhythm of the day taken out: stress is raised
+53 and 67 times a year (the plain filter: 157 and 177) and covers 13 and 15 % of the hours, 19 to 22 at a time. The next
+24 hours have more than twice the long-run variance after 32 and 22 % of the raises, against 11 % of all hours. On 12
+March 2020 and 19 May 2021 it was raised 24 and 7 to 9 hours before the largest hour, when the move had begun; on 8
+November 2022 it had been raised 13 hours before and was gone. It tells what is, not what comes.
 
 References
 ----------
@@ -21,12 +29,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
-from annotated_types import Gt, Lt
+from annotated_types import Gt, Le, Lt
 
 from services.core.errors import InvalidInput
 from services.core.explain import Floats
@@ -34,8 +42,8 @@ from services.volatility.estimators.interface import Memory
 from services.volatility.gaps import hold, newest
 
 STRESS_ABOVE, CALM_BELOW = 0.8, 0.2
-_LARGEST_EXPONENT = 500.0
-"""Of one bar's likelihood ratio: keeps the odds finite whatever the return."""
+UNBOUNDED = 500.0
+"""Largest `evidence`: no bound in effect, but the odds stay finite whatever the return."""
 
 Label = Literal["calm", "stress"]
 Number = TypeVar("Number", float, Floats)
@@ -52,17 +60,21 @@ class TwoStates:
         divided by it, which the defaults mean.
     stay_calm, stay_stress : float
         Probability that the next bar is in the same state.
+    evidence : float
+        Largest log-likelihood ratio for stress that one bar may bring to the filter. The fit and the likelihood ignore
+        it.
 
     Raises
     ------
     InvalidInput
-        If stress is not above calm.
+        If stress is not above calm, or another parameter is out of its range.
     """
 
     calm: Annotated[float, Gt(0)] = 0.6
     stress: Annotated[float, Gt(0)] = 1.6
     stay_calm: Annotated[float, Gt(0), Lt(1)] = 0.99
     stay_stress: Annotated[float, Gt(0), Lt(1)] = 0.97
+    evidence: Annotated[float, Gt(0), Le(500)] = 2.0
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
@@ -72,11 +84,18 @@ class TwoStates:
         for name, value in (("stay_calm", self.stay_calm), ("stay_stress", self.stay_stress)):
             if not 0.0 < value < 1.0:
                 raise InvalidInput(name, "must be > 0 and < 1", value)
+        if not 0.0 < self.evidence <= UNBOUNDED:
+            raise InvalidInput("evidence", "must be > 0 and <= 500", self.evidence)
 
     @property
     def stationary_odds(self) -> float:
         """Odds of stress when nothing is known."""
         return (1.0 - self.stay_calm) / (1.0 - self.stay_stress)
+
+    @property
+    def plain(self) -> TwoStates:
+        """The same without a bound on the evidence of a bar."""
+        return replace(self, evidence=UNBOUNDED)
 
     def predicted_odds(self, odds: Number) -> Number:
         """Odds of stress in the next bar, from those of this one."""
@@ -118,8 +137,8 @@ def advance(memory: Memory, scaled: float, model: TwoStates = DEFAULT) -> Memory
     if scaled != scaled:
         return memory
     odds, label = memory
-    exponent = min(scaled * scaled * _squares_weight(model), _LARGEST_EXPONENT)
-    odds = model.predicted_odds(odds) * (math.exp(exponent) * model.calm / model.stress)
+    evidence = min(scaled * scaled * _squares_weight(model) + math.log(model.calm / model.stress), model.evidence)
+    odds = model.predicted_odds(odds) * math.exp(evidence)
     probability = odds / (1.0 + odds)
     if probability > STRESS_ABOVE:
         label = 1.0
@@ -158,8 +177,7 @@ def log_likelihood(scaled: Floats, model: TwoStates) -> float:
     scaled : (n,) array
         Returns in the unit of the model.
     """
-    ratios = _likelihood_ratios(scaled, model)
-    return _log_likelihood(scaled, model, np.array(_filtered_odds(ratios.tolist(), model)))
+    return _log_likelihood(scaled, model.plain, _plain_odds(scaled, model.plain))
 
 
 def fit(scaled: Floats, first: TwoStates = DEFAULT, *, tolerance: float = 1e-8, rounds: int = 2_000) -> TwoStates:
@@ -189,14 +207,14 @@ def fit(scaled: Floats, first: TwoStates = DEFAULT, *, tolerance: float = 1e-8, 
     known = np.asarray(scaled[np.isfinite(scaled)], dtype=float)
     if known.size < 250 or np.count_nonzero(known) < 10:
         raise InvalidInput("scaled", "must hold at least 250 known returns, 10 of them not zero", known.size)
-    model, reached = first, -math.inf
+    model, reached = first.plain, -math.inf
     for _ in range(rounds):
-        odds = np.array(_filtered_odds(_likelihood_ratios(known, model).tolist(), model))
+        odds = _plain_odds(known, model)
         value = _log_likelihood(known, model, odds)
         if value - reached < tolerance * known.size:
             break
         model, reached = _maximized(known, odds, model), value
-    return model
+    return replace(model, evidence=first.evidence)
 
 
 def _squares_weight(model: TwoStates) -> float:
@@ -205,8 +223,13 @@ def _squares_weight(model: TwoStates) -> float:
 
 
 def _likelihood_ratios(scaled: Floats, model: TwoStates) -> Floats:
-    exponents = np.minimum(scaled * scaled * _squares_weight(model), _LARGEST_EXPONENT)
-    return np.asarray(np.exp(exponents) * model.calm / model.stress, dtype=float)
+    evidence = scaled * scaled * _squares_weight(model) + math.log(model.calm / model.stress)
+    return np.asarray(np.exp(np.minimum(evidence, model.evidence)), dtype=float)
+
+
+def _plain_odds(scaled: Floats, model: TwoStates) -> Floats:
+    """Odds of stress after each bar of one market, under a model without a bound."""
+    return np.array(_filtered_odds(_likelihood_ratios(scaled, model).tolist(), model))
 
 
 def _filtered_odds(ratios: Iterable[Any], model: TwoStates) -> list[Any]:
@@ -257,7 +280,7 @@ def _maximized(scaled: Floats, odds: Floats, model: TwoStates) -> TwoStates:
     low = max(math.sqrt(squares @ calm / calm.sum()), 0.01 * math.sqrt(squares.mean()))
     high = max(math.sqrt(squares @ stress / stress.sum()), (1.0 + 1e-6) * low)
     stay_calm, stay_stress = neither.sum() / calm[:-1].sum(), both.sum() / stress[:-1].sum()
-    return TwoStates(calm=low, stress=high, stay_calm=_open(stay_calm), stay_stress=_open(stay_stress))
+    return replace(model, calm=low, stress=high, stay_calm=_open(stay_calm), stay_stress=_open(stay_stress))
 
 
 def _open(probability: float) -> float:

@@ -21,7 +21,7 @@ def hamilton(case: dict[str, Any]) -> dict[str, Any]:
         stress=math.sqrt(fitted["sigma2.1"]),
         stay_calm=fitted["p[0->0]"],
         stay_stress=1.0 - fitted["p[1->0]"],
-    )
+    ).plain
     probabilities = regime.stress_probabilities(regime.path(returns[None], model))[0]
     wanted = case["expected"]["filtered_prob_state1_at"]
     return {

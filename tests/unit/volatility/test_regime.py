@@ -17,6 +17,7 @@ from services.core.explain import Floats
 from services.volatility import regime
 from services.volatility.regime import DEFAULT, TwoStates, advance, read, start
 
+PLAIN = DEFAULT.plain
 FAST = TwoStates(calm=0.5, stress=2.0, stay_calm=0.9, stay_stress=0.8)
 
 
@@ -43,7 +44,7 @@ def switching(seed: int, bars: int, model: TwoStates) -> tuple[Floats, Floats]:
     return np.where(states, model.stress, model.calm) * rng.standard_normal(bars), states
 
 
-@pytest.mark.parametrize("model", [DEFAULT, FAST])
+@pytest.mark.parametrize("model", [PLAIN, FAST.plain])
 def test_the_filter_is_hamiltons(model: TwoStates) -> None:
     returns = 1.2 * np.random.default_rng(1).standard_t(4, 300)
     probabilities, value = reference(returns, model)
@@ -52,7 +53,7 @@ def test_the_filter_is_hamiltons(model: TwoStates) -> None:
     assert regime.log_likelihood(returns, model) == pytest.approx(value, rel=1e-11)
 
 
-@pytest.mark.parametrize("model", [DEFAULT, FAST])
+@pytest.mark.parametrize("model", [DEFAULT, PLAIN, FAST])
 def test_stream_and_panel_agree(model: TwoStates) -> None:
     rng = np.random.default_rng(2)
     returns = rng.standard_t(3, (4, 500))
@@ -83,8 +84,17 @@ def test_labels_change_at_the_outer_thresholds_only() -> None:
 
 def test_labels_follow_the_states() -> None:
     returns, states = switching(4, 20_000, DEFAULT)
-    labels = regime.path(returns[None])[0, :, 1]
-    assert float(np.mean(labels == states)) > 0.93
+    for model in (DEFAULT, PLAIN):
+        assert float(np.mean(regime.path(returns[None], model)[0, :, 1] == states)) > 0.9
+
+
+def test_no_single_bar_turns_calm_into_stress() -> None:
+    calm = (0.25 / 1.0, 0.0)
+    assert read(advance(calm, 1e6, PLAIN)).label == "stress"
+    once = advance(calm, 1e6)
+    assert read(once).label == "calm"
+    assert once[0] == pytest.approx(DEFAULT.predicted_odds(0.25) * math.exp(2.0), rel=1e-12)
+    assert read(advance(once, 1e6)).label == "stress"
 
 
 def test_without_news_the_odds_are_stationary() -> None:
@@ -98,7 +108,8 @@ def test_whatever_comes_a_probability_comes_out(values: list[float]) -> None:
     for value in values:
         memory = advance(memory, value)
         assert 0.0 <= read(memory).stress_probability <= 1.0
-    memory = advance(memory, 1e150)
+    for _ in range(5):
+        memory = advance(memory, 1e150)
     assert read(memory).label == "stress"
     for _ in range(200):
         memory = advance(memory, 0.0)
@@ -153,6 +164,7 @@ def test_too_little_to_fit_is_refused(returns: Floats) -> None:
         ({"calm": 0.0}, "stress"),
         ({"stay_calm": 1.0}, "stay_calm"),
         ({"stay_stress": 0.0}, "stay_stress"),
+        ({"evidence": 501.0}, "evidence"),
     ],
 )
 def test_states_that_cannot_be_are_refused(fields: dict[str, float], name: str) -> None:
