@@ -63,7 +63,7 @@ def match_averages(squares: Floats, values: Floats) -> tuple[Floats, Floats]:
 
     Notes
     -----
-    The caps make the recursion nonlinear: one step a bar, half a microsecond each.
+    The caps make the recursion nonlinear: one step a bar, about a microsecond each.
     """
     averages = np.empty((2, *squares.shape))
     for row, (row_squares, row_values) in enumerate(zip(squares.tolist(), values.tolist(), strict=True)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -68,6 +69,12 @@ def _gains(scales: Floats) -> list[float]:
     return [float(gain) for gain in -np.expm1(-1.0 / scales)]
 
 
+@lru_cache(maxsize=64)
+def _gains_and_weights(shortest: float, cutoff: float, components: int) -> tuple[list[float], list[float]]:
+    scales = time_scales(shortest, components)
+    return _gains(scales), mixture_weights(scales, cutoff).tolist()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskMetrics2006:
     r"""``σ² = Σ_k w_k E_k(r²)``, τ_k = 4 · sqrt(2)^(k−1) bars for k = 1 … 14, ``w_k ∝ 1 − ln τ_k / ln 1560``.
@@ -128,12 +135,14 @@ class RiskMetrics2006:
     def advance(self, memory: Memory, move: Move) -> Memory:
         """Memory after one more move."""
         seen, square = memory[0], move.log_return * move.log_return
-        averages = zip(memory[1:], _gains(self.scales), strict=True)
+        averages = zip(memory[1:], self._constants[0], strict=True)
         return (seen + 1.0, *(advance_ewma(average, square, seen, gain) for average, gain in averages))
 
     def variance(self, memory: Memory) -> float:
         """Forecast for the next bar [variance per bar]; NaN before the first."""
-        return float(self.weights @ np.array(memory[1:])) if memory[0] else math.nan
+        if not memory[0]:
+            return math.nan
+        return sum(weight * average for weight, average in zip(self._constants[1], memory[1:], strict=True))
 
     def variance_path(self, moves: Moves) -> Floats:
         """`variance` after each move, (m, n)."""
@@ -146,4 +155,9 @@ class RiskMetrics2006:
 
     def effective_observations(self, memory: Memory) -> float:
         """How many equally weighted bars would know as much (Kish)."""
-        return effective_size(_gains(self.scales), self.weights.tolist(), memory[0])
+        return effective_size(*self._constants, memory[0])
+
+    @property
+    def _constants(self) -> tuple[list[float], list[float]]:
+        """1 − μ_k and w_k."""
+        return _gains_and_weights(self.shortest, self.cutoff, self.components)
