@@ -17,6 +17,7 @@ from services.sizing.methods.volatility_target import VolatilityTarget, instrume
 from services.sizing.pipeline import apply_buffer
 from services.sizing.rounding import change_in_lots
 from tests.golden.harness import check, covered_cases, load, unlisted
+from tests.golden.volatility.covariance import COVERED_SIZING
 
 CASES = load("sizing")
 
