@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from services.volatility.replay import Replay
 from services.volatility.state import VolatilityState
 
 IDEMPOTENCY_RETENTION = timedelta(hours=48)
@@ -271,12 +272,20 @@ class StateKey(NamedTuple):
     model_version: str
 
 
+class FedState(NamedTuple):
+    """A state and what it takes to merge late bars into it."""
+
+    state: VolatilityState
+    replay: Replay
+
+
 class StateChange(NamedTuple):
-    """A new state and the version that it was made from; None: the key held none."""
+    """A new state, its replay, and the version that they were made from; None: the key held none."""
 
     key: StateKey
     expected_version: int | None
     state: VolatilityState
+    replay: Replay
 
 
 class VolatilityStore(Protocol):
@@ -290,8 +299,12 @@ class VolatilityStore(Protocol):
         """States in the order of the keys, in one read; None where there is none."""
         ...
 
+    async def load_for_update(self, keys: Sequence[StateKey]) -> list[FedState | None]:
+        """States with their replays, each pair as it was stored; a replay that was lost is one without bars."""
+        ...
+
     async def compare_and_set(self, changes: Sequence[StateChange]) -> list[bool]:
-        """Store each state whose key still holds the expected version, and say which were stored.
+        """Store each state, with its replay, whose key still holds the expected version; say which were stored.
 
         Each change is atomic and independent of the others. After `StateUnavailable` some may have been stored.
         """

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.adapters.volatility_keys import key_name
-from app.ports import StateChange, StateKey
+from app.ports import FedState, StateChange, StateKey
 from services.volatility.state import VolatilityState
 
 MAX_STATES = 10_000
-"""About 50 MB; beyond, the state that was fed least recently is forgotten."""
+"""About 200 MB; beyond, the state that was fed least recently is forgotten."""
 
 
 class MemoryVolatilityStore:
     """`VolatilityStore` as a dictionary. States end with the process; other processes do not see them."""
 
     def __init__(self, max_states: int = MAX_STATES) -> None:
-        self._states: dict[StateKey, VolatilityState] = {}
+        self._states: dict[StateKey, FedState] = {}
         self._max_states = max_states
 
     async def load(self, keys: Sequence[StateKey]) -> list[VolatilityState | None]:
         """States in the order of the keys."""
+        return [found.state if (found := self._states.get(key)) else None for key in keys]
+
+    async def load_for_update(self, keys: Sequence[StateKey]) -> list[FedState | None]:
+        """States with their replays."""
         return [self._states.get(key) for key in keys]
 
     async def compare_and_set(self, changes: Sequence[StateChange]) -> list[bool]:
@@ -29,10 +33,10 @@ class MemoryVolatilityStore:
 
     def _store(self, change: StateChange) -> bool:
         found = self._states.get(change.key)
-        if (found.version if found else None) != change.expected_version:
+        if (found.state.version if found else None) != change.expected_version:
             return False
         self._states.pop(change.key, None)
-        self._states[change.key] = change.state
+        self._states[change.key] = FedState(change.state, change.replay)
         if len(self._states) > self._max_states:
             del self._states[next(iter(self._states))]
         return True
@@ -47,7 +51,7 @@ class MemoryVolatilityStore:
         """States above `after`, by encoded key."""
         above = key_name(after) if after else ""
         names = {key_name(key): key for key in self._states if key.tenant_id == tenant_id}
-        return [(names[name], self._states[names[name]]) for name in sorted(names) if name > above][:limit]
+        return [(names[name], self._states[names[name]].state) for name in sorted(names) if name > above][:limit]
 
     async def ping(self) -> None:
         """Always answers."""

@@ -13,8 +13,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from app.adapters.volatility_keys import key_name, life_seconds, parse_key_name, tenant_prefix
-from app.ports import StateChange, StateKey, StateUnavailable
+from app.ports import FedState, StateChange, StateKey, StateUnavailable
 from services.volatility.codec import VERSION_BYTES, head_bytes, ring_bytes, state_from_bytes, version_bytes
+from services.volatility.replay import replay_from
+from services.volatility.replay_codec import replay_bytes, replay_from_bytes
 from services.volatility.state import VolatilityState
 
 TIMEOUT_SECONDS = 0.25
@@ -22,15 +24,24 @@ MAX_CONNECTIONS = 32
 MAX_KNOWN = 10_000
 """States kept decoded in this process, about 50 MB."""
 
+PARTS = ("head", "ring", "replay")
+KEYS_OF_SET = len(PARTS) + 1
+HEAD_OF_SET = KEYS_OF_SET + 1
+"""Place of the head among the arguments of the script."""
 _SET = f"""
 if redis.call('GETRANGE', KEYS[1], {VERSION_BYTES.start}, {VERSION_BYTES.stop - 1}) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[4])
-redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[4])
-redis.call('ZADD', KEYS[3], 0, ARGV[5])
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[5])
+redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[5])
+redis.call('SET', KEYS[3], ARGV[4], 'EX', ARGV[5])
+redis.call('ZADD', KEYS[4], 0, ARGV[6])
 return 1
 """
 _PRUNE = "if redis.call('EXISTS', KEYS[1]) == 0 then return redis.call('ZREM', KEYS[2], ARGV[1]) end return 0"
 _SET_SHA = hashlib.sha1(_SET.encode(), usedforsecurity=False).hexdigest()
+
+
+def _name(key: StateKey) -> str:
+    return tenant_prefix(key.tenant_id) + key_name(key)
 
 
 @asynccontextmanager
@@ -63,9 +74,10 @@ async def open_redis_volatility(url: str) -> AsyncIterator[RedisVolatilityStore]
 class RedisVolatilityStore:
     """`VolatilityStore` in Redis 6 or newer, or Valkey.
 
-    A state is two keys: a head of about 150 bytes, which holds everything that moves the forecast, and the ring of
-    512 z's. An evaluation reads the heads of all its markets in one MGET; a ring travels only when its head has
-    changed since this process decoded it last. A sorted set per tenant lists the names. An unfed state expires
+    A state is three keys: a head below 2 KB, which holds everything that moves the forecast, the ring of 512 z's, and
+    the replay of the newest bars. An evaluation reads the heads of all its markets in one MGET; a ring travels only
+    when its head has changed since this process decoded it last, a replay only to be fed. One script writes the three,
+    so that they always belong together. A sorted set per tenant lists the names. An unfed state expires
     (`life_seconds`).
 
     Notes
@@ -94,7 +106,7 @@ class RedisVolatilityStore:
         """States in the order of the keys: one MGET, and a second one for those that this process does not know yet."""
         if not keys:
             return []
-        names = [tenant_prefix(key.tenant_id) + key_name(key) for key in keys]
+        names = [_name(key) for key in keys]
         heads: list[bytes | None] = await self._ask(self._client.mget([f"{name}:head" for name in names]))
         states = [self._recall(name, head) for name, head in zip(names, heads, strict=True)]
         unknown = [index for index, head in enumerate(heads) if head is not None and states[index] is None]
@@ -104,17 +116,50 @@ class RedisVolatilityStore:
                 states[index] = state
         return states
 
+    async def load_for_update(self, keys: Sequence[StateKey]) -> list[FedState | None]:
+        """States with their replays: one MGET, and a second one where this process does not know the state yet."""
+        if not keys:
+            return []
+        names = [_name(key) for key in keys]
+        found = await self._parts(names, "head", "replay")
+        fed = [
+            self._pair(self._recall(name, head), head, replay)
+            for name, (head, replay) in zip(names, found, strict=True)
+        ]
+        unknown = [index for index, (head, _) in enumerate(found) if head is not None and fed[index] is None]
+        if unknown:
+            again = await self._parts([names[index] for index in unknown], "head", "ring", "replay")
+            for index, (head, ring, replay) in zip(unknown, again, strict=True):
+                state = None if head is None else self._decode(names[index], head, ring)
+                fed[index] = self._pair(state, head, replay)
+        return fed
+
+    async def _parts(self, names: Sequence[str], *parts: str) -> list[tuple[bytes | None, ...]]:
+        """Keys of each state, all read at one moment."""
+        found: list[bytes | None] = await self._ask(
+            self._client.mget([f"{name}:{part}" for name in names for part in parts])
+        )
+        return [tuple(found[place : place + len(parts)]) for place in range(0, len(found), len(parts))]
+
+    @staticmethod
+    def _pair(state: VolatilityState | None, head: bytes | None, replay: bytes | None) -> FedState | None:
+        """State and replay; a replay that is gone, or of another head, begins anew."""
+        if state is None or head is None:
+            return None
+        try:
+            return FedState(state, replay_from_bytes(replay or b"", head))
+        except ValueError:
+            return FedState(state, replay_from(state))
+
     def _recall(self, name: str, head: bytes | None) -> VolatilityState | None:
         """Decoded state of a head that this process has seen: equal heads are the same state."""
         known = self._known.get(name)
         return known[1] if known is not None and known[0] == head else None
 
     async def _fetch(self, names: Sequence[str]) -> list[VolatilityState | None]:
-        """Heads and rings, read at one moment."""
-        parts = [f"{name}:{part}" for name in names for part in ("head", "ring")]
-        found: list[bytes | None] = await self._ask(self._client.mget(parts))
-        pairs = zip(names, found[::2], found[1::2], strict=True)
-        return [None if head is None else self._decode(name, head, ring) for name, head, ring in pairs]
+        """States by head and ring."""
+        pairs = zip(names, await self._parts(names, "head", "ring"), strict=True)
+        return [None if head is None else self._decode(name, head, ring) for name, (head, ring) in pairs]
 
     def _decode(self, name: str, head: bytes, ring: bytes | None) -> VolatilityState:
         try:
@@ -139,18 +184,18 @@ class RedisVolatilityStore:
         calls = [self._arguments(change) for change in changes]
         pipeline = self._client.pipeline(transaction=False)
         for arguments in calls:
-            pipeline.evalsha(_SET_SHA, 3, *arguments)
+            pipeline.evalsha(_SET_SHA, KEYS_OF_SET, *arguments)
         answers: list[Any] = await self._ask(pipeline.execute(raise_on_error=False))
         stored = [await self._settle(answer, call) for answer, call in zip(answers, calls, strict=True)]
         for change, call, done in zip(changes, calls, stored, strict=True):
             if done:
-                self._remember(str(call[0]).removesuffix(":head"), bytes(call[4]), change.state)
+                self._remember(str(call[0]).removesuffix(":head"), bytes(call[HEAD_OF_SET]), change.state)
         return stored
 
     async def _settle(self, answer: object, call: Sequence[Any]) -> bool:
         """Answer of one script; a server that has forgotten the script is sent its text."""
         if isinstance(answer, NoScriptError):
-            answer = await self._ask(self._client.eval(_SET, 3, *call))
+            answer = await self._ask(self._client.eval(_SET, KEYS_OF_SET, *call))
         if isinstance(answer, Exception):
             raise StateUnavailable(f"the volatility store refused a write: {type(answer).__name__}") from answer
         return answer == 1
@@ -160,15 +205,16 @@ class RedisVolatilityStore:
         prefix, name = tenant_prefix(change.key.tenant_id), key_name(change.key)
         expected = b"" if change.expected_version is None else version_bytes(change.expected_version)
         head, ring = head_bytes(change.state), ring_bytes(change.state)
-        keys = (f"{prefix}{name}:head", f"{prefix}{name}:ring", f"{prefix}index")
-        return (*keys, expected, head, ring, life_seconds(change.key.bar_seconds), name)
+        keys = (*(f"{prefix}{name}:{part}" for part in PARTS), f"{prefix}index")
+        blobs = (head, ring, replay_bytes(change.replay, head))
+        return (*keys, expected, *blobs, life_seconds(change.key.bar_seconds), name)
 
     async def delete(self, key: StateKey) -> bool:
         """Forget a state."""
         prefix, name = tenant_prefix(key.tenant_id), key_name(key)
         pipeline = self._client.pipeline(transaction=True)
         pipeline.delete(f"{prefix}{name}:head")
-        pipeline.delete(f"{prefix}{name}:ring")
+        pipeline.delete(*(f"{prefix}{name}:{part}" for part in PARTS[1:]))
         pipeline.zrem(f"{prefix}index", name)
         deleted = await self._ask(pipeline.execute())
         self._known.pop(prefix + name, None)

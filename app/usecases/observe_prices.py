@@ -1,8 +1,9 @@
-"""`POST /v1/observations`: closes in, cached volatility states updated, one outcome per close."""
+"""`POST /v1/observations`: bars in, cached volatility states updated, one outcome per bar."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import orjson
 
 from app.container import Container
 from app.ids import new_id
-from app.ports import AuditRecord, EventKind, StateChange, StateKey, StateUnavailable
+from app.ports import AuditRecord, EventKind, FedState, StateChange, StateKey, StateUnavailable
 from app.translate.answer import time_text
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
@@ -23,8 +24,11 @@ from app.usecases.volatility_state import calendar_name, interval_text, state_ke
 from app.version import versions_record
 from models.api.observation import CalendarChoice, ObservationIn, ObservationsRequest
 from services.core.annualization import Calendar, parse_interval
+from services.volatility.bars import Bar
+from services.volatility.outcome import OUTCOME_TEXT, PointOutcome
 from services.volatility.registry import Estimator
-from services.volatility.state import OUTCOME_TEXT, PointOutcome, VolatilityState, empty_state, update
+from services.volatility.replay import Observation, Observed, Verdict, begin, observe
+from services.volatility.state import VolatilityState
 
 ROUTE = "POST /v1/observations"
 MAX_ATTEMPTS = 8
@@ -38,17 +42,15 @@ MAX_REJECTED = 20
 
 @dataclass(slots=True)
 class Batch:
-    """Closes of one state, oldest first, with their places in the request.
+    """Bars of one state, with their places in the request.
 
-    `calendar` is the first one that a point names; points that name another are in `conflicts` and are not fed.
+    `calendar` is the first one that a point names; points that name another are left out and keep `calendar_conflict`.
     """
 
     key: StateKey
     calendar: Calendar | None = None
     places: list[int] = field(default_factory=list)
-    closes: list[float] = field(default_factory=list)
-    close_times: list[float] = field(default_factory=list)
-    conflicts: list[int] = field(default_factory=list)
+    observed: list[Observed] = field(default_factory=list)
 
     def add(self, place: int, point: ObservationIn) -> None:
         """Take one more point."""
@@ -56,36 +58,48 @@ class Batch:
             calendar = _calendar(point.calendar)
             self.calendar = self.calendar or calendar
             if calendar != self.calendar:
-                self.conflicts.append(place)
                 return
         self.places.append(place)
-        self.closes.append(point.close)
-        self.close_times.append(point.close_time.timestamp())
+        self.observed.append(observed(point))
 
-    def feed(
-        self, state: VolatilityState | None, estimator: Estimator, now: float
-    ) -> tuple[VolatilityState, list[PointOutcome]]:
-        """New state and outcomes; a state never seen takes the calendar of the batch."""
-        if state is None:
-            calendar = self.calendar or Calendar()
-            state = empty_state(estimator, bar_seconds=self.key.bar_seconds, calendar=calendar)
-        return update(state, self.closes, self.close_times, estimator=estimator, calendar=self.calendar, now=now)
+    def feed(self, before: FedState | None, rules: Rules) -> Observation:
+        """New state and verdicts; a state never seen takes the calendar of the batch."""
+        seconds, calendar = self.key.bar_seconds, self.calendar or Calendar()
+        state, replay = before or begin(rules.estimator, bar_seconds=seconds, calendar=calendar)
+        return observe(
+            state,
+            replay,
+            self.observed,
+            estimator=rules.estimator,
+            calendar=self.calendar,
+            now=rules.now,
+            revise=rules.revise,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for all points of a call: see `services.volatility.replay.observe`."""
+
+    estimator: Estimator
+    now: float
+    revise: bool
 
 
 @dataclass(slots=True)
 class Fed:
     """What became of the batches."""
 
-    outcomes: list[PointOutcome]
+    verdicts: list[Verdict]
     states: dict[StateKey, VolatilityState] = field(default_factory=dict)
     begun: list[Batch] = field(default_factory=list)
 
 
 async def observe_prices(container: Container, call: Call) -> Answer:
-    """Feed closes to their states and record what became of them.
+    """Feed bars to their states and record what became of them.
 
     Points of one symbol are taken in the order of time, whatever their order in the request. The states change before
-    the record is written: where the record fails, repeating the call is safe, since a close that is known changes
+    the record is written: where the record fails, repeating the call is safe, since a bar that is known changes
     nothing.
     """
     started = time.perf_counter()
@@ -93,8 +107,8 @@ async def observe_prices(container: Container, call: Call) -> Answer:
     if (known := await known_answer(container, key)) is not None:
         return known
     request, batches = await _read(call.parsed)
-    now = (call.received_at + CLOCK_SKEW).timestamp()
-    fed = await feed_states(container, batches, len(request.observations), request.estimator, now)
+    rules = Rules(request.estimator, (call.received_at + CLOCK_SKEW).timestamp(), request.revise)
+    fed = await feed_states(container, batches, len(request.observations), rules)
     event_id = new_id("ev", call.received_at)
     body = orjson.dumps(_answer(event_id, fed))
     computed = time.perf_counter()
@@ -125,13 +139,13 @@ async def _read(parsed: object) -> tuple[ObservationsRequest, list[Batch]]:
 
 
 def read_request(parsed: object) -> tuple[ObservationsRequest, list[Batch]]:
-    """Validated request and its closes, grouped by state and sorted by time."""
+    """Validated request and its bars, grouped by state."""
     request = ObservationsRequest.model_validate(parsed)
     return request, group(request.observations, request.estimator)
 
 
 def group(observations: Sequence[ObservationIn], estimator: Estimator) -> list[Batch]:
-    """One batch per state, oldest close first; equal times keep the order of the request."""
+    """One batch per state, oldest bar first; equal times keep the order of the request."""
     batches: dict[tuple[str | None, str, int], Batch] = {}
     for place in sorted(range(len(observations)), key=lambda place: observations[place].close_time):
         point = observations[place]
@@ -144,13 +158,21 @@ def group(observations: Sequence[ObservationIn], estimator: Estimator) -> list[B
     return list(batches.values())
 
 
+def observed(point: ObservationIn) -> Observed:
+    """Bar of a point, NaN for what it does not say."""
+    bar = Bar(
+        point.close_time.timestamp(),
+        point.close,
+        *(math.nan if value is None else value for value in (getattr(point, name) for name in Bar._fields[2:])),
+    )
+    return Observed(bar, point.source or "")
+
+
 def _calendar(choice: CalendarChoice) -> Calendar:
     return Calendar(choice) if isinstance(choice, str) else Calendar("custom", choice.periods_per_year)
 
 
-async def feed_states(
-    container: Container, batches: Sequence[Batch], size: int, estimator: Estimator, now: float
-) -> Fed:
+async def feed_states(container: Container, batches: Sequence[Batch], size: int, rules: Rules) -> Fed:
     """Update all states: read all, compute, write all; those that another writer changed meanwhile once more.
 
     Raises
@@ -158,29 +180,27 @@ async def feed_states(
     StateUnavailable
         If the store does not answer, or other writers were faster time and again.
     """
-    fed, waiting = Fed([PointOutcome.CALENDAR_CONFLICT] * size), batches
+    fed, waiting = Fed([Verdict(PointOutcome.CALENDAR_CONFLICT)] * size), batches
     for _ in range(MAX_ATTEMPTS):
-        waiting = await _attempt(container, waiting, fed, estimator, now)
+        waiting = await _attempt(container, waiting, fed, rules)
         if not waiting:
             return fed
     raise StateUnavailable(f"other writers changed {waiting[0].key.symbol} {MAX_ATTEMPTS} times in a row")
 
 
-async def _attempt(
-    container: Container, batches: Sequence[Batch], fed: Fed, estimator: Estimator, now: float
-) -> list[Batch]:
+async def _attempt(container: Container, batches: Sequence[Batch], fed: Fed, rules: Rules) -> list[Batch]:
     """One round of read, compute and write; returns the batches that lost a race against another writer."""
-    loaded = await container.volatility.load([batch.key for batch in batches])
+    loaded = await container.volatility.load_for_update([batch.key for batch in batches])
     changes, makers, turn = [], [], 0
     for batch, before in zip(batches, loaded, strict=True):
-        after, outcomes = batch.feed(before, estimator, now)
-        for place, outcome in zip(batch.places, outcomes, strict=True):
-            fed.outcomes[place] = outcome
-        if after.version != (before.version if before else 0):
-            changes.append(StateChange(batch.key, before.version if before else None, after))
+        after, replay, verdicts = batch.feed(before, rules)
+        for place, verdict in zip(batch.places, verdicts, strict=True):
+            fed.verdicts[place] = verdict
+        if after.version != (before.state.version if before else 0):
+            changes.append(StateChange(batch.key, before.state.version if before else None, after, replay))
             makers.append(batch)
         elif before is not None:
-            fed.states[batch.key] = before
+            fed.states[batch.key] = before.state
         turn += len(batch.places)
         if turn > YIELD_POINTS:
             turn = 0
@@ -194,18 +214,24 @@ async def _attempt(
 
 
 def _answer(event_id: str, fed: Fed) -> dict[str, object]:
-    refused = [(place, outcome) for place, outcome in enumerate(fed.outcomes) if not outcome.stored]
+    refused = [(place, verdict) for place, verdict in enumerate(fed.verdicts) if not verdict.outcome.stored]
     return {
         "event_id": event_id,
-        "outcomes": fed.outcomes,
-        "counts": dict(Counter(outcome.value for outcome in fed.outcomes)),
+        "outcomes": [verdict.outcome for verdict in fed.verdicts],
+        "counts": dict(Counter(verdict.outcome.value for verdict in fed.verdicts)),
         "rejected": [
-            {"index": place, "outcome": outcome, "detail": OUTCOME_TEXT[outcome]}
-            for place, outcome in refused[:MAX_REJECTED]
+            {"index": place, "outcome": verdict.outcome, "detail": detail_text(verdict)}
+            for place, verdict in refused[:MAX_REJECTED]
         ],
         "states": [state_row(key, state) for key, state in fed.states.items()],
         "assumptions": [_assumption(batch) for batch in fed.begun],
     }
+
+
+def detail_text(verdict: Verdict) -> str:
+    """Meaning of an outcome, and what was found."""
+    text = OUTCOME_TEXT[verdict.outcome]
+    return f"{text} Here: {verdict.detail}." if verdict.detail else text
 
 
 def _assumption(batch: Batch) -> dict[str, str]:
@@ -223,6 +249,7 @@ def state_row(key: StateKey, state: VolatilityState) -> dict[str, object]:
         "calendar": calendar_name(state.clock.calendar),
         "version": state.version,
         "observations": state.observations,
+        "inputs": "range" if state.diagnosis.match[0] else "close",
         "first_close_time": time_text(datetime.fromtimestamp(state.first_close_at, UTC)),
         "last_close_time": time_text(datetime.fromtimestamp(state.last_close_at, UTC)),
         "last_close": state.last_close,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import orjson
 
@@ -22,48 +23,77 @@ from app.usecases.call import Answer, Call
 from app.usecases.evaluate_portfolio import stored_answer
 from app.usecases.gather import TENANT
 from app.usecases.observe_prices import state_row
-from app.usecases.volatility_state import state_key
 from app.version import versions_record
-from models.api.observation import EstimateRequest
-from services.core.annualization import parse_interval
+from models.api.market import SeriesIn
+from models.api.observation import DEFAULT_ESTIMATOR, EstimateRequest
+from services.core.annualization import SECONDS_PER_DAY, SECONDS_PER_YEAR, parse_interval
 from services.core.errors import InvalidInput, Refusal
 from services.core.outcome import Reason
-from services.engine.inputs import SeriesInput
+from services.volatility.bars import BarClock
 from services.volatility.estimators.ewma import Ewma
-from services.volatility.forecast import SeriesForecast, forecast_bars, forecast_panel
+from services.volatility.forecast import SeriesForecast, forecast_markets
+from services.volatility.horizon import horizon_variance, persistence
+from services.volatility.outcome import PointOutcome
 from services.volatility.path import forecast_path
 from services.volatility.readout import VolatilityReadout
-from services.volatility.registry import Estimator
+from services.volatility.registry import Estimator, estimator_of, model_version
+from services.volatility.series import SeriesInput
 from services.volatility.state import VolatilityState, readout
+from services.volatility.tails import Tail
 
 INLINE_POINTS = 40_000
 """Points up to which an estimate runs on the event loop (5 ms); beyond, in a worker thread."""
-PATH_COLUMNS = ("volatility", "forecast", "calibration", "long_run")
+NOT_SHOWN = ("bar_seconds", "source", "context")
+LOSS_PROBABILITIES = (0.05, 0.025, 0.01)
+UNUSUAL_TEXT = {
+    PointOutcome.CORPORATE_ACTION: "price and volume changed like those of a split; adjust the series if it was one",
+    PointOutcome.SPIKE_REVERTED: "a jump of more than 12 standard deviations was taken back at once, and left out",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolatilityQuery:
-    """Which state; the default half-life is that of the default policy."""
+    """Which state: that of a model version, of an EWMA with a half-life, or of the default policy's estimator."""
 
     symbol: str
     interval: str = "P1D"
     venue: str | None = None
-    half_life: float = Ewma().half_life
+    model: str | None = None
+    half_life: float | None = None
+    horizon: str | None = None
 
     @property
-    def estimator(self) -> Estimator:
-        """Estimator with this half-life and all other defaults."""
-        return Ewma(half_life=self.half_life)
+    def version(self) -> str:
+        """Model version of the state."""
+        if self.model is not None:
+            return self.model
+        return model_version(DEFAULT_ESTIMATOR if self.half_life is None else Ewma(half_life=self.half_life))
 
     @property
     def key(self) -> StateKey:
         """Key of the state."""
-        return state_key(TENANT, self.venue, self.symbol, parse_interval(self.interval), self.estimator)
+        return StateKey(TENANT, self.venue or "", self.symbol, parse_interval(self.interval), self.version)
 
     def canonical(self) -> str:
-        """Query string that the audit log records."""
-        pairs = {"half_life": repr(self.half_life), "interval": self.interval, "symbol": self.symbol}
-        return urlencode({**pairs, "venue": self.venue or ""})
+        """Query string that the audit log records; `parse_reset` reads it."""
+        pairs = {"interval": self.interval, "model": self.version, "symbol": self.symbol, "venue": self.venue or ""}
+        return urlencode(pairs)
+
+
+RESET = b"reset?"
+"""How the recorded request of a reset begins; those of observations are JSON."""
+
+
+def parse_reset(request: bytes) -> StateKey:
+    """Key of the state that a recorded reset forgot."""
+    named = dict(parse_qsl(request.removeprefix(RESET).decode(), keep_blank_values=True))
+    # Before there was more than one estimator, the half-life was recorded and not the model.
+    half_life = float(named["half_life"]) if "half_life" in named else None
+    model, venue = named.get("model"), named["venue"] or None
+    query = VolatilityQuery(
+        symbol=named["symbol"], interval=named["interval"], venue=venue, model=model, half_life=half_life
+    )
+    return query.key
 
 
 async def read_volatility(container: Container, query: VolatilityQuery) -> Answer:
@@ -71,7 +101,7 @@ async def read_volatility(container: Container, query: VolatilityQuery) -> Answe
     (state,) = await container.volatility.load([query.key])
     if state is None:
         raise _unknown(query)
-    return Answer(200, orjson.dumps(_volatility(query.key, state)))
+    return Answer(200, orjson.dumps(_volatility(query.key, state, query.horizon)))
 
 
 async def list_volatility(container: Container, after: str | None, limit: int) -> Answer:
@@ -100,7 +130,7 @@ async def reset_volatility(
         portfolio_id=None,
         client_reference=None,
         status=200,
-        request=f"reset?{query.canonical()}".encode(),
+        request=RESET + query.canonical().encode(),
         response=body,
         state=b"",
         versions=versions_record(),
@@ -125,13 +155,14 @@ def estimate(request: EstimateRequest, received_at: datetime) -> bytes:
     elif as_of > received_at + CLOCK_SKEW:
         rule = f"must not lie in the future (server time {time_text(received_at)})"
         raise InvalidInput("as_of", rule, time_text(as_of), "check your clock against GET /v1/time")
+    posted = [_posted(item, index, as_of, notes) for index, item in enumerate(request.series)]
+    found = forecast_markets(posted, request.estimator, diagnose=True)
     rows = []
-    for index, item in enumerate(request.series):
-        if item.calendar is None:
-            notes.assume(f"/series/{index}/calendar", "24/7", "a year has 365 days of 24 hours")
-        series = series_input(item, index, as_of, notes)
-        forecast, periods = _forecast(series, request.estimator), series.calendar.periods(series.bar_seconds)
-        row = {"symbol": item.symbol, **readout_block(forecast, request.estimator.method, periods)}
+    for series, forecast, item in zip(posted, found, request.series, strict=True):
+        if isinstance(forecast, SeriesForecast):
+            _tell_unusual(forecast, item.symbol, notes)
+        readout = forecast.readout if isinstance(forecast, SeriesForecast) else forecast
+        row = {"symbol": item.symbol, **readout_block(readout, request.estimator.method, series.clock, request.horizon)}
         if request.output == "path":
             row["path"] = _path(series, request.estimator)
         rows.append(row)
@@ -139,68 +170,98 @@ def estimate(request: EstimateRequest, received_at: datetime) -> bytes:
     return orjson.dumps({"as_of": time_text(as_of), "estimates": rows, **remarks})
 
 
-def _forecast(series: SeriesInput, estimator: Estimator) -> VolatilityReadout | Refusal:
-    bar_seconds, calendar = series.bar_seconds, series.calendar
-    found: SeriesForecast | Refusal
-    if series.close_times is not None:
-        found = forecast_bars(
-            series.closes, series.close_times, bar_seconds=bar_seconds, calendar=calendar, estimator=estimator
-        )
-    else:
-        (found,) = forecast_panel(
-            series.closes[None, :], ends=[series.end], bar_seconds=bar_seconds, calendar=calendar, estimator=estimator
-        )
-    return found if isinstance(found, Refusal) else found.readout
+def _posted(item: SeriesIn, index: int, as_of: datetime, notes: Notes) -> SeriesInput:
+    if item.calendar is None:
+        notes.assume(f"/series/{index}/calendar", "24/7", "a year has 365 days of 24 hours")
+    return series_input(item, index, as_of, notes)
+
+
+def _tell_unusual(forecast: SeriesForecast, symbol: str, notes: Notes) -> None:
+    for outcome, count in forecast.unusual.items():
+        notes.warn(outcome.value, f"{count} {'bar' if count == 1 else 'bars'}: {UNUSUAL_TEXT[outcome]}", symbol)
 
 
 def _path(series: SeriesInput, estimator: Estimator) -> dict[str, list[float | None]] | None:
     try:
-        path = forecast_path(
-            series.closes,
-            bar_seconds=series.bar_seconds,
-            calendar=series.calendar,
-            estimator=estimator,
-            close_times=series.close_times,
-        )
+        path = forecast_path(series, estimator)
     except Refusal:
         return None
-    return {name: [stat(value) for value in getattr(path, name).tolist()] for name in PATH_COLUMNS}
+    return {field.name: [stat(value) for value in getattr(path, field.name).tolist()] for field in fields(path)}
 
 
-def _volatility(key: StateKey, state: VolatilityState) -> dict[str, object]:
-    estimator = Ewma(half_life=float(key.model_version.removeprefix("ewma.1-")))
-    block = readout_block(readout(state, estimator=estimator), estimator.method, state.clock.periods_per_year)
+def _volatility(key: StateKey, state: VolatilityState, horizon: str | None = None) -> dict[str, object]:
+    estimator = estimator_of(key.model_version)
+    block = readout_block(readout(state, estimator=estimator), estimator.method, state.clock, horizon)
     return {**state_row(key, state), "model_version": key.model_version, "readout": block}
 
 
-def readout_block(found: VolatilityReadout | Refusal, method: str, periods_per_year: float) -> dict[str, object]:
+def readout_block(
+    found: VolatilityReadout | Refusal, method: str, clock: BarClock, horizon: str | None = None
+) -> dict[str, object]:
     """Readout, or the reason for which there is none."""
     if isinstance(found, Refusal):
         head = {"status": "refused", "reason": found.reason, "detail": found.detail}
-        return {**head, "method": method, "periods_per_year": periods_per_year}
+        return {**head, "method": method, "periods_per_year": clock.periods_per_year}
+    block: dict[str, object] = {"status": "ok", "reason": Reason.NONE}
+    for part in (found, found.context):
+        if part is not None:
+            block |= {item.name: shown(getattr(part, item.name)) for item in fields(part) if item.name not in NOT_SHOWN}
+    return block if horizon is None else {**block, "horizon": horizon_block(found, clock, horizon)}
+
+
+def shown(value: object) -> object:
+    """Field of a readout as an answer shows it; null for what is not finite, such as bars since a jump never seen."""
+    if isinstance(value, Tail):
+        return tail_block(value)
+    if isinstance(value, datetime):
+        return time_text(value)
+    if isinstance(value, float):
+        return stat(value) if math.isfinite(value) else None
+    return {item.name: shown(getattr(value, item.name)) for item in fields(value)} if is_dataclass(value) else value
+
+
+def tail_block(tail: Tail) -> dict[str, object]:
+    """Degrees of freedom, and losses in multiples of the volatility."""
+    losses = [
+        {
+            "probability": probability,
+            "value_at_risk": stat(tail.quantile(probability)),
+            "expected_shortfall": stat(tail.expected_shortfall(probability)),
+        }
+        for probability in LOSS_PROBABILITIES
+    ]
+    return {"degrees_of_freedom": stat(tail.degrees_of_freedom), "losses": losses}
+
+
+def horizon_block(found: VolatilityReadout, clock: BarClock, duration: str) -> dict[str, object]:
+    """Volatility used for sizing, fading into the long run over a time by the calendar.
+
+    A year of the calendar has `periods_per_year` bars, so that a week of a session market holds 4.8 daily bars. The
+    hour of the day is left out: it cancels over whole days.
+    """
+    periods = found.periods_per_year
+    bars = parse_interval(duration) * periods / SECONDS_PER_YEAR
+    next_bar, long_run = found.volatility**2 / periods, found.long_run**2 / periods
+    variance = float(horizon_variance(next_bar, long_run, bars, persistence(clock.bar_seconds, _day_seconds(clock))))
+    volatility = math.sqrt(variance / bars * periods)
     return {
-        "status": "ok",
-        "reason": Reason.NONE,
-        "volatility": stat(found.volatility),
-        "forecast": stat(found.forecast),
-        "calibration": stat(found.calibration),
-        "long_run": stat(found.long_run),
-        "floor": stat(found.floor),
-        "method": found.method,
-        "effective_half_life": found.effective_half_life,
-        "confidence": stat(found.confidence),
-        "maturity": found.maturity,
-        "guard": found.guard,
-        "observations": found.observations,
-        "periods_per_year": found.periods_per_year,
-        "last_close": found.last_close,
-        "last_close_at": time_text(found.last_close_at),
+        "duration": duration,
+        "bars": stat(bars),
+        "deviation": stat(math.sqrt(variance)),
+        "volatility": stat(volatility),
     }
+
+
+def _day_seconds(clock: BarClock) -> float:
+    """Seconds that the bars of one day span."""
+    if clock.calendar.periods_per_year is not None or clock.bar_seconds >= SECONDS_PER_DAY:
+        return SECONDS_PER_DAY
+    return clock.bar_seconds * clock.periods_per_year / clock.calendar.periods(SECONDS_PER_DAY)
 
 
 def _unknown(query: VolatilityQuery) -> RequestProblem:
     where = f" of venue {query.venue}" if query.venue else " without a venue"
-    text = f"no state of {query.interval} bars and half-life {query.half_life:g} for {query.symbol}{where}"
+    text = f"no state of {query.interval} bars and model {query.version} for {query.symbol}{where}"
     return RequestProblem("not_found", f"{text}; feed closes with POST /v1/observations")
 
 

@@ -8,13 +8,13 @@ from app.ports import StateKey
 from services.core.annualization import Calendar
 from services.engine.inputs import StateInput
 from services.risk.clock import Ring
-from services.volatility.registry import Estimator
+from services.volatility.registry import Estimator, model_version
 from services.volatility.state import VolatilityState, readout
 
 
 def state_key(tenant_id: str, venue: str | None, symbol: str, bar_seconds: int, estimator: Estimator) -> StateKey:
     """Key of the state of one market, bar and estimator."""
-    return StateKey(tenant_id, venue or "", symbol, bar_seconds, estimator.model_version)
+    return StateKey(tenant_id, venue or "", symbol, bar_seconds, model_version(estimator))
 
 
 def state_keys(

@@ -21,6 +21,7 @@ from models.api.base import (
     Symbol,
     Time,
 )
+from services.volatility.usable import flaw_in
 
 MAX_SYMBOLS = 200
 MAX_POINTS = 20_000
@@ -49,6 +50,19 @@ def _column(value: Any) -> list[float]:
     if {float, int}.issuperset(map(type, value)):
         return value
     return [math.nan if item is None else _price(item) for item in value]
+
+
+def _figures(name: str) -> PlainValidator:
+    """Column whose values must be usable (`services.volatility.usable`)."""
+
+    def check(value: Any) -> list[float]:
+        column = _column(value)
+        for index, number in enumerate(column):
+            if flaw := flaw_in(name, number):
+                raise PydanticCustomError("out_of_range", "{flaw} at index {index}", {"flaw": flaw, "index": index})
+        return column
+
+    return PlainValidator(check)
 
 
 def _price(item: Any) -> float:
@@ -101,7 +115,8 @@ _PRICES: dict[str, Any] = {
 _COLUMN: dict[str, Any] = {**_PRICES, "items": {"anyOf": [*_PRICES["items"]["anyOf"], {"type": "null"}]}}
 _BAR: dict[str, Any] = {"type": "array", "minItems": 6, "maxItems": 6, "items": {"type": ["number", "null"]}}
 PriceList = Annotated[list[float], PlainValidator(_price_list), WithJsonSchema(_PRICES)]
-Column = Annotated[list[float], PlainValidator(_column), WithJsonSchema(_COLUMN)]
+_COLUMN_SCHEMA = WithJsonSchema(_COLUMN)
+Column = Annotated[list[float], PlainValidator(_column), _COLUMN_SCHEMA]
 BarList = Annotated[
     list[list[float]],
     PlainValidator(_ohlcv),
@@ -259,11 +274,15 @@ class SeriesIn(Model):
     open: Column | None = Field(None, description="Goes with high, low and close.")
     high: Column | None = Field(None, description="Goes with open, low and close.")
     low: Column | None = Field(None, description="Goes with open, high and close.")
-    volume: Column | None = Field(None, description="0: nothing was traded, the close is not news. Goes with close.")
-    realized_variance: Column | None = Field(
+    volume: Annotated[list[float], _figures("volume"), _COLUMN_SCHEMA] | None = Field(
+        None, description="0: nothing was traded, the close is not news. Goes with close."
+    )
+    realized_variance: Annotated[list[float], _figures("realized_variance"), _COLUMN_SCHEMA] | None = Field(
         None, description="Sum of the squared log returns of shorter bars within each bar."
     )
-    implied_volatility: Column | None = Field(None, description="Quoted at the close of the bar [annual, fraction].")
+    implied_volatility: Annotated[list[float], _figures("implied_volatility"), _COLUMN_SCHEMA] | None = Field(
+        None, description="Quoted at the close of the bar [annual, fraction]."
+    )
     ohlcv: BarList | None = Field(
         None,
         description="Rows [timestamp_ms, open, high, low, close, volume], labelled by the open of the bar; "

@@ -11,11 +11,12 @@ from pydantic_core import PydanticCustomError
 from models.api.base import DECIMAL_PATTERN, Interval, Model, Name, Number, Symbol, Time
 from models.api.evaluation import Assumption, AuditOut, WarningOut
 from models.api.market import MAX_SYMBOLS, CalendarIn, SeriesIn
+from models.api.policy import PolicyIn
 from models.api.strict import StrictScalars
-from services.volatility.estimators.ewma import Ewma
+from services.volatility.outcome import PointOutcome
 from services.volatility.registry import Estimator
-from services.volatility.state import PointOutcome
 
+DEFAULT_ESTIMATOR: Estimator = PolicyIn.model_fields["estimator"].default
 MAX_OBSERVATIONS = 10_000
 MAX_ESTIMATE_POINTS = 400_000
 MAX_PATH_POINTS = 20_000
@@ -24,7 +25,7 @@ _DECIMAL = re.compile(DECIMAL_PATTERN[:-1] + r"\Z", re.ASCII)
 
 
 def _close(value: Any) -> float:
-    """Close as a float: a JSON number or a plain decimal string. Whether it is a price is an outcome."""
+    """Number of a bar as a float: a JSON number or a plain decimal string. Whether it makes sense is an outcome."""
     if type(value) is str and _DECIMAL.match(value):
         return float(value)
     if type(value) is float or (type(value) is int and abs(value) < 10**300):
@@ -40,8 +41,24 @@ Close = Annotated[
 CalendarChoice = Literal["24/7", "XNYS", "XNAS", "XLON", "FX"] | CalendarIn
 
 
+def _optional(value: Any) -> float | None:
+    return None if value is None else _close(value)
+
+
+Figure = Annotated[
+    float | None,
+    PlainValidator(_optional),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "number"}, {"type": "string", "pattern": DECIMAL_PATTERN}, {"type": "null"}],
+            "default": None,
+        }
+    ),
+]
+
+
 class ObservationIn(Model):
-    """Close of one complete bar."""
+    """One complete bar: its close, and what else is known of it."""
 
     symbol: Symbol
     venue: Name | None = None
@@ -50,18 +67,40 @@ class ObservationIn(Model):
         description="When the bar closed. Exchanges label candles by their open: add one interval."
     )
     close: Close = Field(description="Close of the bar; one that is no price is an outcome, not an error.")
+    open: Figure = Field(None, description="With high and low the range of the bar is used.")
+    high: Figure = Field(None, description="Goes with open and low.")
+    low: Figure = Field(None, description="Goes with open and high.")
+    volume: Figure = Field(None, description="0: nothing was traded, the close is not news.")
+    realized_variance: Figure = Field(
+        None, description="Sum of the squared log returns of shorter bars within this one."
+    )
+    implied_volatility: Figure = Field(None, description="Quoted at the close of the bar [annual, fraction].")
+    split: Figure = Field(
+        None,
+        description="New units for one old since the bar before: 2 for a 2:1 split, 1 if the price did move. It "
+        "settles a bar that was held back as corporate_action.",
+    )
+    source: Name | None = Field(
+        None, description="Who observed the bar. The first to send a bar counts; another value for it is a conflict."
+    )
     calendar: CalendarChoice | None = Field(
         None, description="When the market trades; set by the first observation of a state, 24/7 by default."
     )
 
 
 class ObservationsRequest(Model):
-    """Closes to feed to the cached volatility states, in any order of symbols; each symbol's in any order of time."""
+    """Bars to feed to the cached volatility states, in any order of symbols and of time."""
 
     observations: Annotated[list[ObservationIn], Field(min_length=1, max_length=MAX_OBSERVATIONS, fail_fast=True)]
-    estimator: Annotated[Estimator, StrictScalars()] = Field(
-        default=Ewma(),
-        description="Whose state to feed: every half-life has its own. Calibration and prior act on reading.",
+    estimator: Annotated[Estimator, StrictScalars(), Field(discriminator="method")] = Field(
+        default=DEFAULT_ESTIMATOR,
+        description="Whose state to feed; other parameters have another state. Calibration and prior act on reading.",
+    )
+    revise: bool = Field(
+        default=False,
+        strict=True,
+        description="Whether a bar that is known with other values takes those of this request, if at most 64 bars are "
+        "known after it; else it is a conflict.",
     )
 
     @model_validator(mode="after")
@@ -78,7 +117,7 @@ class RejectedOut(Model):
 
     index: int
     outcome: PointOutcome
-    detail: str
+    detail: str = Field(description="The rule that it broke, and what was found.")
 
 
 class StateOut(Model):
@@ -90,6 +129,9 @@ class StateOut(Model):
     calendar: str
     version: int = Field(description="Number of changes.")
     observations: int = Field(description="Returns used.")
+    inputs: Literal["close", "range"] = Field(
+        description="Whether any bar had a usable range (or realised variance), or closes only."
+    )
     first_close_time: Time
     last_close_time: Time
     last_close: float
@@ -107,6 +149,62 @@ class ObservationsAnswer(Model):
     audit: AuditOut
 
 
+class LossOut(Model):
+    """Loss over the next bar, in multiples of its volatility."""
+
+    probability: float
+    value_at_risk: float = Field(description="Exceeded with this probability.")
+    expected_shortfall: float = Field(description="Mean of what exceeds it.")
+
+
+class TailOut(Model):
+    """Student-t of the standardised returns seen so far."""
+
+    degrees_of_freedom: float = Field(description="2.5 (very fat) to 30 (close to normal).")
+    losses: list[LossOut]
+
+
+class RegimeOut(Model):
+    """Two-state filter."""
+
+    stress_probability: float
+    label: Literal["calm", "stress"] = Field(description="With hysteresis: stress from 0.8, calm again below 0.2.")
+
+
+class JumpOut(Model):
+    """Last return that was too large for its local volatility."""
+
+    bars_since: float | None = Field(description="0: the newest bar; null: none was seen.")
+    log_return: float
+    statistic: float = Field(description="Its size in local standard deviations.")
+
+
+class ChangeOut(Model):
+    """Last alarm that the level of volatility has moved from the forecast."""
+
+    direction: Literal["up", "down", "none"]
+    bars_since: float | None = Field(description="0: the newest bar; null: none was raised.")
+    up: float = Field(description="Evidence for a higher level, as part of its threshold.")
+    down: float = Field(description="Evidence for a lower level, as part of its threshold.")
+
+
+class LabelsOut(Model):
+    """What policies may act on. No label changes the forecast."""
+
+    regime: RegimeOut
+    jump: JumpOut
+    change: ChangeOut
+
+
+class HorizonOut(Model):
+    """Forecast over more than one bar: it fades into the long-run volatility, without the hour of the day."""
+
+    duration: str
+    bars: float = Field(description="Bars of the market in it; a week of a session market has fewer than one of 24/7.")
+    deviation: float = Field(description="Standard deviation of the log return over it.")
+    volatility: float = Field(description="The same, annual.")
+
+
 class ReadoutOut(Model):
     """Volatility of one market, or why there is none. Volatilities are annual fractions."""
 
@@ -119,8 +217,19 @@ class ReadoutOut(Model):
     long_run: float | None = None
     floor: float | None = None
     method: str
-    effective_half_life: float | None = Field(None, description="Bars.")
-    confidence: float | None = None
+    effective_half_life: float | None = Field(
+        None, description="Age at which half of the weight of the data is reached, now [bars]."
+    )
+    confidence: float | None = Field(None, description="1 / (1 + relative standard error of the forecast).")
+    confidence_factor: float | None = Field(
+        None, description="Nine times in ten the volatility of a bar is below this times `volatility`."
+    )
+    tail: TailOut | None = None
+    next_bar_factor: float | None = Field(
+        None, description="Variance of the next bar over `volatility` squared, from the hour of the day."
+    )
+    labels: LabelsOut | None = None
+    horizon: HorizonOut | None = Field(None, description="Present if asked for.")
     maturity: str | None = None
     guard: str | None = Field(
         None, description="none; stale or gap: the volatility is kept at its long-run value or above."
@@ -160,8 +269,9 @@ class EstimateRequest(Model):
     """Series to estimate volatility on; nothing is stored."""
 
     series: Annotated[list[SeriesIn], Field(min_length=1, max_length=MAX_SYMBOLS, fail_fast=True)]
-    estimator: Annotated[Estimator, StrictScalars()] = Ewma()
+    estimator: Annotated[Estimator, StrictScalars(), Field(discriminator="method")] = DEFAULT_ESTIMATOR
     output: Literal["last", "path"] = Field("last", description="last bar, or every bar (20,000 points at most).")
+    horizon: Interval | None = Field(None, description="Also estimate over this time, such as P7D.")
     as_of: Time | None = Field(None, description="Bars after it are not complete; default: the time of receipt.")
 
     @model_validator(mode="after")
@@ -186,6 +296,7 @@ class PathOut(Model):
     forecast: list[Number | None]
     calibration: list[Number | None]
     long_run: list[Number | None]
+    effective_half_life: list[Number | None]
 
 
 class EstimateRow(ReadoutOut):

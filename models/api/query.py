@@ -31,6 +31,7 @@ QueryWhole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
 Limit = Annotated[QueryWhole, Field(ge=1, le=1000)]
 Cursor = Annotated[str, Field(min_length=1, max_length=400, pattern=r"^[A-Za-z0-9_=-]+$")]
 HalfLife = Annotated[QueryNumber, Field(gt=0, le=2000)]
+ModelVersion = Annotated[str, Field(min_length=3, max_length=200, pattern=r"^[a-z0-9_]+\.[0-9]+-[ -~]*$")]
 
 
 class ScalarParameters(Model):
@@ -46,13 +47,28 @@ class ScalarParameters(Model):
     as_of: Time | None = Field(None, description="Event time; default: the time of receipt.")
 
 
+_MODEL = "Estimator whose state it is, as `model_version` of an answer names it; default: that of the default policy."
+_HALF_LIFE = "Short for the model ewma with this half-life [bars]."
+
+
 class StateParameters(Model):
     """Parameters that name one cached state."""
 
     symbol: Symbol
     interval: Interval = Field("P1D", description="Bar of the state.")
     venue: Name | None = None
-    half_life: HalfLife = Field(20.0, description="Half-life of the estimator whose state it is [bars].")
+    model: ModelVersion | None = Field(None, description=_MODEL)
+    half_life: HalfLife | None = Field(None, description=_HALF_LIFE)
+
+    @model_validator(mode="after")
+    def _one_model(self) -> StateParameters:
+        _check_one_model(self.model, self.half_life)
+        return self
+
+
+def _check_one_model(model: str | None, half_life: float | None) -> None:
+    if model is not None and half_life is not None:
+        raise PydanticCustomError("state_form", "model and half_life name two estimators: send one")
 
 
 class VolatilityParameters(Model):
@@ -61,16 +77,19 @@ class VolatilityParameters(Model):
     symbol: Symbol | None = Field(None, description="Show this market's state; without it, all states are listed.")
     interval: Interval | None = Field(None, description="Bar of the state; default P1D. Goes with symbol.")
     venue: Name | None = Field(None, description="Goes with symbol.")
-    half_life: HalfLife | None = Field(
-        None, description="Half-life of the estimator [bars]; default 20. Goes with symbol."
+    model: ModelVersion | None = Field(None, description=f"{_MODEL} Goes with symbol.")
+    half_life: HalfLife | None = Field(None, description=f"{_HALF_LIFE} Goes with symbol.")
+    horizon: Interval | None = Field(
+        None, description="Also answer the volatility over this time, such as P7D. Goes with symbol."
     )
     after: Cursor | None = Field(None, description="Cursor of a page: `next` of the page before.")
     limit: Limit = Field(100, description="Rows of a page.")
 
     @model_validator(mode="after")
     def _one_or_all(self) -> VolatilityParameters:
-        if self.symbol is None and (self.interval or self.venue or self.half_life):
-            raise PydanticCustomError("state_form", "interval, venue and half_life go with symbol")
+        if self.symbol is None and (self.interval or self.venue or self.model or self.half_life or self.horizon):
+            raise PydanticCustomError("state_form", "interval, venue, model, half_life and horizon go with symbol")
+        _check_one_model(self.model, self.half_life)
         if self.symbol is not None and self.after is not None:
             raise PydanticCustomError("state_form", "symbol names one state; after belongs to the list of all")
         return self

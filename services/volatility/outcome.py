@@ -63,7 +63,7 @@ OUTCOME_TEXT: dict[PointOutcome, str] = {
     PointOutcome.CONFLICT: "The bar is known with other values: nothing changed. revise: true replaces it.",
     PointOutcome.OUT_OF_ORDER: "Older than the last 64 bars: nothing changed.",
     PointOutcome.OFF_CLOCK: "Not a whole number of bars after the last close: nothing changed.",
-    PointOutcome.INVALID_PRICE: "Not a finite price within 1e-18 and 1e20: nothing changed.",
+    PointOutcome.INVALID_PRICE: "The close, or another number of the bar, is beyond its limits: nothing changed.",
     PointOutcome.CORPORATE_ACTION: "Price and volume changed like those of a split: nothing changed. Send it again "
     "with split: 2 (new units for one old), or with split: 1 if the price did move.",
     PointOutcome.UNFINISHED: "The bar closes in the future: nothing changed. close_time is when the bar closes, "

@@ -12,11 +12,12 @@ import numpy as np
 
 from services.core.annualization import Calendar
 from services.core.explain import Floats
-from services.volatility.bars import CLOCK_TOLERANCE, Bar, usable_price
+from services.volatility.bars import CLOCK_TOLERANCE, Bar
 from services.volatility.codec import head_bytes, ring_bytes, state_from_bytes
 from services.volatility.outcome import PointOutcome
 from services.volatility.registry import Estimator
 from services.volatility.state import VolatilityState, empty_state, update
+from services.volatility.usable import flaw_of
 
 WINDOW_BARS = 64
 """A bar may come late, or be corrected, while at most this many later ones are known."""
@@ -200,8 +201,8 @@ class _Shelf:
 
     def take(self, point: Observed) -> tuple[Verdict, int]:
         """Sort one more bar in; its index in `items`."""
-        if not usable_price(point.bar.close):
-            return Verdict(PointOutcome.INVALID_PRICE), -1
+        if flaw := flaw_of(point.bar):
+            return Verdict(PointOutcome.INVALID_PRICE, flaw), -1
         index = bisect_left(self.items, point.bar.close_at, key=_close_at)
         for near in range(max(index - 1, 0), min(index + 1, len(self.items))):
             if self.clock.same_bar(point.bar.close_at - _close_at(self.items[near])):

@@ -91,6 +91,9 @@ def test_an_unfinished_row_leaves_with_all_its_columns() -> None:
         ({"ohlcv": rows(2), "volume": [1, 2]}, "ohlcv holds volume"),
         (posted(volume=[1, True, 2]), "numbers or plain decimal strings"),
         (posted(volume=[]), "1 to 20000"),
+        (posted(volume=[1, -1, 2]), "volume must lie within 0 and 1e.30, found -1 at index 1"),
+        (posted(implied_volatility=[0.5, None, 65.0]), "implied_volatility must lie within 1e-06 and 10, found 65.0"),
+        (posted(realized_variance=["0.1", 26, 0.1]), "realized_variance must lie within 0 and 25, found 26"),
         (posted(volume=7), "list with one number"),
     ],
 )

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import quote
 
+import numpy as np
 import orjson
 import pytest
 from pydantic import ValidationError
 
 from app.adapters.memory_volatility import MemoryVolatilityStore
 from app.container import Container
-from app.ports import Appended, AuditRecord, EventKind, StateChange, StateUnavailable
+from app.ports import Appended, AuditRecord, EventKind, StateChange, StateKey, StateUnavailable
 from app.problems import RequestProblem
 from app.usecases.call import Call
 from app.usecases.observe_prices import MAX_ATTEMPTS, observe_prices
@@ -22,16 +24,27 @@ from app.usecases.read_volatility import (
     VolatilityQuery,
     estimate_volatility,
     list_volatility,
+    parse_reset,
     read_volatility,
     reset_volatility,
 )
-from models.api.observation import EstimateAnswer, ObservationsAnswer, ResetAnswer, VolatilityAnswer, VolatilityPage
+from models.api.observation import (
+    DEFAULT_ESTIMATOR,
+    EstimateAnswer,
+    ObservationsAnswer,
+    ResetAnswer,
+    VolatilityAnswer,
+    VolatilityPage,
+)
 from services.core.annualization import Calendar
-from services.volatility.estimators.ewma import Ewma
+from services.core.explain import Floats
 from services.volatility.forecast import forecast_series
+from services.volatility.readout import VolatilityReadout
+from services.volatility.registry import model_version
 from tests.unit.volatility.markets import DAY, END, walk
 
 NOW = END + timedelta(seconds=5)
+DEFAULT_MODEL = model_version(DEFAULT_ESTIMATOR)
 
 
 class Recorder:
@@ -77,7 +90,7 @@ def text(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def points(symbol: str, closes: Sequence[float], *, end: datetime = END, **more: Any) -> list[dict[str, Any]]:
+def points(symbol: str, closes: Sequence[float | str], *, end: datetime = END, **more: Any) -> list[dict[str, Any]]:
     last = len(closes) - 1
     return [
         {
@@ -105,6 +118,11 @@ async def show(box: Container, symbol: str, **more: Any) -> dict[str, Any]:
     return body
 
 
+def forecast(closes: Floats) -> VolatilityReadout:
+    found = forecast_series(closes, end=END, bar_seconds=DAY, calendar=Calendar(), estimator=DEFAULT_ESTIMATOR)
+    return found.readout
+
+
 async def test_interleaved_and_shuffled_points_give_the_forecast_of_the_series() -> None:
     box, closes = container(), {symbol: walk(place, 90).round(4) for place, symbol in enumerate(("A", "B", "C"))}
     rows = [row for symbol, prices in closes.items() for row in points(symbol, prices.tolist())]
@@ -113,19 +131,21 @@ async def test_interleaved_and_shuffled_points_give_the_forecast_of_the_series()
     assert body["counts"] == {"accepted": 270}
     for symbol, prices in closes.items():
         readout = (await show(box, symbol))["readout"]
-        direct = forecast_series(prices, end=END, bar_seconds=DAY, calendar=Calendar(), estimator=Ewma()).readout
+        direct = forecast_series(
+            prices, end=END, bar_seconds=DAY, calendar=Calendar(), estimator=DEFAULT_ESTIMATOR
+        ).readout
         assert readout["volatility"] == pytest.approx(direct.volatility, rel=1e-7)  # answers have eight digits
         assert readout["observations"] == 89
 
 
 async def test_each_point_gets_its_outcome_in_the_order_of_the_request() -> None:
     box = container()
-    await observe(box, points("A", walk(1, 30).tolist()))
+    await observe(box, points("A", walk(1, 300).tolist()))
     last = (await show(box, "A"))["last_close"]
     rows = [
         *points("A", [last]),
         *points("A", [last * 1.01]),
-        *points("A", [last], end=END - timedelta(days=3)),
+        *points("A", [last], end=END - timedelta(days=250)),
         *points("A", [last * 1.02], end=END + timedelta(days=1)),
         *points("B", ["0"]),
         *points("B", [-5]),
@@ -137,6 +157,7 @@ async def test_each_point_gets_its_outcome_in_the_order_of_the_request() -> None
         "duplicate", "conflict", "out_of_order", "unfinished", "invalid_price", "invalid_price", "accepted", "conflict",
     ]  # fmt: skip
     assert [row["index"] for row in body["rejected"]] == [0, 1, 2, 3, 4, 5, 7]
+    assert f"close is {last!r}, found {last * 1.01!r}" in body["rejected"][1]["detail"]
     assert all(row["detail"] for row in body["rejected"])
 
 
@@ -163,13 +184,16 @@ async def test_the_default_calendar_is_said() -> None:
 async def test_venues_intervals_and_half_lives_have_states_of_their_own() -> None:
     box, closes = container(), walk(3, 30).tolist()
     await observe(box, points("A", closes) + points("A", closes, venue="x"))
-    await observe(box, points("A", closes), estimator={"method": "ewma", "half_life": 5.0})
+    await observe(box, points("A", closes), estimator={"method": "ewma", "half_life": 5.0, "calibrate": False})
     page = orjson.loads((await list_volatility(box, None, 10)).body)
     VolatilityPage.model_validate_json(orjson.dumps(page))
     found = {(item.get("venue"), item["model_version"]) for item in page["items"]}
-    assert found == {(None, "ewma.1-20.0"), (None, "ewma.1-5.0"), ("x", "ewma.1-20.0")}
+    assert found == {(None, DEFAULT_MODEL), (None, "ewma.1-5.0"), ("x", DEFAULT_MODEL)}
     assert (await show(box, "A", half_life=5.0))["readout"]["effective_half_life"] == 5.0
-    with pytest.raises(RequestProblem, match="P1D bars and half-life 20 for A of venue y"):
+    for item in page["items"]:
+        named = await show(box, "A", model=item["model_version"], venue=item.get("venue"))
+        assert named == item
+    with pytest.raises(RequestProblem, match=r"P1D bars and model \S+ for A of venue y"):
         await show(box, "A", venue="y")
 
 
@@ -201,6 +225,114 @@ async def test_concurrent_callers_lose_no_point() -> None:
     assert (await show(box, "A"))["readout"] == (await show(alone, "A"))["readout"]
 
 
+async def test_late_bars_are_merged_and_corrected_on_demand() -> None:
+    box, rows = container(), points("A", walk(12, 120).tolist(), source="kaiko")
+    assert (await observe(box, rows[:80] + rows[81:]))["counts"] == {"accepted": 118, "gap_filled": 1}
+    assert (await observe(box, rows[80:81]))["outcomes"] == ["merged"]
+    wrong = {**rows[90], "close": rows[90]["close"] * 1.05, "source": "tardis"}
+    body = await observe(box, [wrong])
+    assert body["outcomes"] == ["conflict"]
+    assert "(from kaiko)" in body["rejected"][0]["detail"]
+    assert "(from tardis)" in body["rejected"][0]["detail"]
+    before = await show(box, "A")
+    assert (await observe(box, [wrong], revise=True))["outcomes"] == ["revised"]
+    assert (await show(box, "A"))["version"] == before["version"] + 1
+    assert (await observe(box, [rows[90]], revise=True))["outcomes"] == ["revised"]
+    straight = container()
+    await observe(straight, rows)
+    assert (await show(box, "A"))["readout"] == (await show(straight, "A"))["readout"] == before["readout"]
+
+
+async def test_ranges_volumes_and_variances_reach_the_state() -> None:
+    box, closes = container(), walk(13, 60).tolist()
+    rows = [
+        {**row, "open": row["close"] * 0.99, "high": str(round(row["close"] * 1.02, 6)), "low": row["close"] * 0.98}
+        for row in points("A", closes)
+    ]
+    body = await observe(box, rows)
+    assert body["counts"] == {"accepted": 60}
+    assert body["states"][0]["inputs"] == "range"
+    assert (await observe(box, points("B", closes)))["states"][0]["inputs"] == "close"
+    last, day = closes[-1], {"end": END + timedelta(seconds=1)}
+    assert (await observe(box, points("A", [last], open=last, **day)))["outcomes"] == ["conflict"]
+    later = {**rows[-1], "close_time": text(END - timedelta(days=60)), "high": 1.0}
+    assert (await observe(box, [later]))["outcomes"] == ["merged"]
+
+
+async def test_what_makes_no_sense_of_a_bar_is_an_outcome() -> None:
+    box, closes = container(), walk(14, 60).tolist()
+    await observe(box, points("A", closes[:57], end=END - timedelta(days=3)))
+    rows = points("A", closes)[-3:]
+    rows[0] |= {"open": 1.0, "high": -1, "low": "3.5"}
+    rows[2] |= {"high": 50.0}
+    bad = [{**rows[1], name: -1} for name in ("realized_variance", "implied_volatility", "volume", "split")]
+    body = await observe(box, [*bad, *rows])
+    assert body["outcomes"] == ["invalid_price"] * 4 + ["ohlc_inconsistent", "accepted", "ohlc_inconsistent"]
+    assert body["rejected"][1]["detail"].endswith("implied_volatility must lie within 1e-06 and 10, found -1.0.")
+    straight = container()
+    await observe(straight, points("A", closes))
+    assert (await show(box, "A"))["readout"] == (await show(straight, "A"))["readout"]
+
+
+async def test_a_held_bar_is_settled_by_naming_the_split() -> None:
+    box, closes = container(), walk(15, 60).tolist()
+    await observe(box, points("A", closes[:-1], volume=100, end=END - timedelta(days=1)))
+    half = points("A", [closes[-2] / 2], volume=200)
+    body = await observe(box, half)
+    assert body["outcomes"] == ["corporate_action"]
+    assert "split: 2" in body["rejected"][0]["detail"]
+    assert body["states"][0]["observations"] == 58
+    assert (await observe(box, half))["outcomes"] == ["corporate_action"]
+    body = await observe(box, [{**half[0], "split": 2}])
+    assert body["outcomes"] == ["revised"]
+    assert body["states"][0]["observations"] == 59
+    assert (await observe(box, half))["outcomes"] == ["duplicate"]
+
+
+async def test_revise_is_a_boolean() -> None:
+    for bad in (1, "true", None):
+        with pytest.raises(ValidationError, match="revise"):
+            await observe_prices(container(), call({"observations": points("A", [1.0]), "revise": bad}))
+
+
+async def test_a_readout_tells_tail_band_and_horizon() -> None:
+    box = container()
+    await observe(box, points("A", walk(16, 300).tolist()))
+    block = (await show(box, "A", horizon="P7D"))["readout"]
+    assert "horizon" not in (await show(box, "A"))["readout"]
+    assert block["confidence_factor"] > 1.0
+    assert 2.5 <= block["tail"]["degrees_of_freedom"] <= 30.0
+    shares = [loss["probability"] for loss in block["tail"]["losses"]]
+    risks = [loss["value_at_risk"] for loss in block["tail"]["losses"]]
+    assert (shares, risks) == (sorted(shares, reverse=True), sorted(risks))
+    ahead = block["horizon"]
+    assert (ahead["duration"], ahead["bars"]) == ("P7D", 7.0)
+    assert ahead["deviation"] == pytest.approx(ahead["volatility"] * (7 / 365) ** 0.5, rel=1e-7)
+    near, far = sorted((block["volatility"], block["long_run"]))
+    assert near < ahead["volatility"] < far
+    # Seven days by hand: each day 1.5 % closer to the long run.
+    days = [0.985**day for day in range(7)]
+    mean = sum(block["long_run"] ** 2 + fade * (block["volatility"] ** 2 - block["long_run"] ** 2) for fade in days) / 7
+    assert ahead["volatility"] == pytest.approx(mean**0.5, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "interval", "bars"),
+    [("XNYS", "P1D", 7 * 252 / 365), ("24/7", "PT1H", 168.0), ("XNYS", "PT1H", 7 * 252 / 365 * 6.5)],
+)
+async def test_a_horizon_is_counted_in_bars_of_the_market(calendar: str, interval: str, bars: float) -> None:
+    """Each bar fades by 1.5 % of a day of its market; a part of a bar counts with what it would fade from."""
+    item = {**series("A", walk(17, 200)), "interval": interval, "calendar": calendar}
+    (row,) = (await estimate({"series": [item], "horizon": "P7D", "as_of": text(NOW)}))["estimates"]
+    assert row["horizon"]["bars"] == pytest.approx(bars, rel=1e-7)
+    a_day = {("24/7", "PT1H"): 24.0, ("XNYS", "PT1H"): 6.5, ("XNYS", "P1D"): 1.0}[calendar, interval]
+    fades = 0.985 ** (np.arange(int(bars)) / a_day)
+    rest = (bars - int(bars)) * 0.985 ** (int(bars) / a_day)
+    weight = (fades.sum() + rest) / bars
+    variance = weight * row["volatility"] ** 2 + (1.0 - weight) * row["long_run"] ** 2
+    assert row["horizon"]["volatility"] == pytest.approx(variance**0.5, rel=1e-6)
+
+
 async def test_the_record_holds_the_request_and_the_answer() -> None:
     box = container()
     sent = call({"observations": points("A", [1.0, 2.0])})
@@ -218,7 +350,12 @@ async def test_a_reset_forgets_and_is_recorded() -> None:
         reset = ResetAnswer.model_validate_json(answer.body)
         assert reset.audit.durable
         assert reset.existed is existed
-    assert cast(Recorder, box.audit).records[-1].request == b"reset?half_life=20.0&interval=P1D&symbol=A&venue="
+    request = cast(Recorder, box.audit).records[-1].request
+    assert request == f"reset?interval=P1D&model={quote(DEFAULT_MODEL)}&symbol=A&venue=".encode()
+    assert parse_reset(request) == VolatilityQuery(symbol="A").key
+    assert parse_reset(b"reset?half_life=5.0&interval=PT1H&symbol=A%2FB&venue=x") == StateKey(
+        "local", "x", "A/B", 3_600, "ewma.1-5.0"
+    )
     with pytest.raises(RequestProblem, match="no state"):
         await show(box, "A")
 
@@ -261,7 +398,7 @@ async def estimate(body: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def series(symbol: str, closes: Sequence[float], **more: Any) -> dict[str, Any]:
+def series(symbol: str, closes: Sequence[float] | Floats, **more: Any) -> dict[str, Any]:
     return {"symbol": symbol, "interval": "P1D", "end": text(END), "close": [float(close) for close in closes], **more}
 
 
@@ -270,11 +407,36 @@ async def test_estimates_stand_beside_each_other_and_refusals_say_why() -> None:
     body = await estimate(
         {"series": [series("A", closes, calendar="24/7"), series("B", [1.0, 2.0])], "as_of": text(NOW)}
     )
-    direct = forecast_series(closes, end=END, bar_seconds=DAY, calendar=Calendar(), estimator=Ewma()).readout
+    direct = forecast(closes)
     first, second = body["estimates"]
     assert first["volatility"] == pytest.approx(direct.volatility, rel=1e-7)  # answers have eight digits
     assert (second["status"], second["reason"]) == ("refused", "insufficient_history")
     assert [item["pointer"] for item in body["assumptions"]] == ["/series/1/calendar"]
+
+
+async def test_ranges_of_a_series_are_used() -> None:
+    closes = walk(18, 120)
+    columns = {"open": closes * 0.999, "high": closes * 1.05, "low": closes * 0.95}
+    wide = series("A", closes, **{name: column.tolist() for name, column in columns.items()})
+    posted = {"series": [wide, series("B", closes)], "estimator": {"method": "adaptive"}, "output": "path"}
+    ranged, plain = (await estimate(posted))["estimates"]
+    assert ranged["volatility"] != plain["volatility"]
+    assert len(ranged["path"]["effective_half_life"]) == 120
+    rows = [
+        [(END.timestamp() - DAY * (120 - place)) * 1000, close * 0.999, close * 1.05, close * 0.95, close, None]
+        for place, close in enumerate(closes.tolist())
+    ]
+    ccxt = {"symbol": "A", "interval": "P1D", "ohlcv": rows}
+    (same,) = (await estimate({**posted, "series": [ccxt]}))["estimates"]
+    assert same["volatility"] == pytest.approx(ranged["volatility"], rel=1e-7)
+
+
+async def test_a_bar_that_looks_like_a_split_is_named() -> None:
+    closes = walk(19, 120)
+    closes[80:] *= closes[79] / closes[80] / 2.0
+    volume = np.where(np.arange(120) < 80, 100.0, 200.0).tolist()
+    body = await estimate({"series": [series("A", closes, volume=volume)]})
+    assert [warning["code"] for warning in body["warnings"]] == ["corporate_action"]
 
 
 async def test_a_path_ends_with_the_last_estimate() -> None:
@@ -291,6 +453,6 @@ async def test_a_path_is_bounded() -> None:
 
 async def test_ccxt_rows_with_a_hole_are_estimated_on_their_clock() -> None:
     closes = walk(9, 50).tolist()
-    rows = [[(END.timestamp() - DAY * (50 - place)) * 1000, 0, 0, 0, close, 0] for place, close in enumerate(closes)]
+    rows = [[(END.timestamp() - DAY * (50 - place)) * 1000, 0, 0, 0, close, None] for place, close in enumerate(closes)]
     body = await estimate({"series": [{"symbol": "A", "interval": "P1D", "ohlcv": rows[:30] + rows[33:]}]})
     assert body["estimates"][0]["observations"] == 46

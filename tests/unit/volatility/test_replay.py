@@ -28,6 +28,7 @@ from services.volatility.replay import (
 )
 from services.volatility.replay_codec import replay_bytes, replay_from_bytes
 from services.volatility.state import VolatilityState, empty_state, update
+from services.volatility.usable import USABLE
 from tests.support.bars import START, rough_bars, split_bars
 
 DAY = 86_400
@@ -282,6 +283,10 @@ def test_rules_that_hold_for_a_point_alone() -> None:
     later = Bar(bars[-1].close_at + DAY, 100.0)
     for close in (0.0, -1.0, math.nan, math.inf):
         assert market.outcomes([later._replace(close=close)]) == ["invalid_price"]
+    for name, (low, high) in USABLE.items():
+        for bad in (low - 1e-9, -1.0, math.nextafter(high, math.inf), math.inf):
+            (verdict,) = market.send([later._replace(**{name: bad})]).verdicts
+            assert (verdict.outcome, name in verdict.detail) == (PointOutcome.INVALID_PRICE, True)
     points = [Observed(later)]
     early = observe(market.state, market.replay, points, estimator=EWMA, now=later.close_at - 1.0)
     assert [verdict.outcome.value for verdict in early.verdicts] == ["unfinished"]
