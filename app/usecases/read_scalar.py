@@ -26,8 +26,8 @@ from services.core.outcome import Reason
 from services.engine.columns import max_age_seconds
 from services.engine.inputs import StateInput
 from services.engine.market import Market
+from services.engine.policy import Policy
 from services.sizing.limits import Limits
-from services.volatility.estimators.ewma import Ewma
 from services.volatility.readout import VolatilityReadout
 
 
@@ -59,7 +59,9 @@ async def read_scalar(
     container: Container, query: ScalarQuery, received_at: datetime, timeout_seconds: float
 ) -> Answer:
     """Scalar of a cached state, audited like every other answer."""
-    states = await load_states(container, [StateNeed(query.symbol, query.symbol, query.venue)], query.interval, Ewma())
+    states = await load_states(
+        container, [StateNeed(query.symbol, query.symbol, query.venue)], query.interval, Policy().estimator
+    )
     evaluation_id = new_id("ev", received_at)
     canonical = query.canonical(query.as_of or received_at)
     body = scalar_response(canonical, states, evaluation_id, received_at)

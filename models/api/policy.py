@@ -16,18 +16,28 @@ from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationMethod
 from services.sizing.limits import Buffer, Limits, OrderRules, PositionBuffer
 from services.sizing.registry import SizingMethod
-from services.volatility.estimators.ewma import Ewma
+from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.registry import Estimator
 
-PRESETS: dict[tuple[str, int], dict[str, Any]] = {
-    ("default", 1): {},
-    ("crypto_perp_conservative", 1): {
-        "sizing": {"method": "volatility_target", "target_volatility": 0.15},
-        "limits": {"max_leverage": 1.5, "max_weight": 0.75, "max_margin_use": 0.5, "min_liquidation_distance": 8.0},
-        "margin": {"floor": 0.05},
-    },
+_CONSERVATIVE: dict[str, Any] = {
+    "sizing": {"method": "volatility_target", "target_volatility": 0.15},
+    "limits": {"max_leverage": 1.5, "max_weight": 0.75, "max_margin_use": 0.5, "min_liquidation_distance": 8.0},
+    "margin": {"floor": 0.05},
 }
-"""Named starting points; a field that is sent wins over the preset's."""
+PRESETS: dict[tuple[str, int], dict[str, Any]] = {
+    ("default", 1): {"estimator": {"method": "ewma"}},
+    ("default", 2): {},
+    ("crypto_perp_conservative", 1): {"estimator": {"method": "ewma"}, **_CONSERVATIVE},
+    ("crypto_perp_conservative", 2): _CONSERVATIVE,
+}
+"""Named starting points; a field that is sent wins over the preset's. Versions 1 forecast with EWMA, as
+`defaults_version` 1 did.
+"""
+
+
+def newest(preset: str) -> int:
+    """Highest version of a preset; 1 where there is none of that name."""
+    return max((version for name, version in PRESETS if name == preset), default=1)
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +57,7 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 class _Preset(Model):
     preset: Name | None = Field(None, description="`default` or `crypto_perp_conservative`; fields that are sent win.")
     version: Annotated[int, Field(ge=1, strict=True)] | None = Field(
-        None, description="Version of the preset; default 1."
+        None, description="Version of the preset; the newest by default."
     )
 
     @model_validator(mode="before")
@@ -55,8 +65,8 @@ class _Preset(Model):
     def _apply_preset(cls, value: Any) -> Any:
         if not isinstance(value, dict) or not isinstance(value.get("preset"), str):
             return value
-        version = value.get("version") or 1
-        name = (value["preset"], version if isinstance(version, int) else 1)
+        version = value.get("version")
+        name = (value["preset"], version if isinstance(version, int) else newest(value["preset"]))
         if name not in PRESETS:
             known = ", ".join(f"{preset}@{number}" for preset, number in PRESETS)
             raise PydanticCustomError(
@@ -72,7 +82,7 @@ class PolicyIn(_Preset):
     """How to size, within which limits. `sizing` is required: there is no default method and no default target."""
 
     sizing: Annotated[SizingMethod, StrictScalars(), Field(discriminator="method")]
-    estimator: Annotated[Estimator, StrictScalars()] = Ewma()
+    estimator: Annotated[Estimator, StrictScalars(), Field(discriminator="method")] = Adaptive()
     correlation: Annotated[CorrelationMethod, StrictScalars(), Field(discriminator="method")] = DynamicConditional()
     limits: Annotated[Limits, StrictScalars()] = Limits()
     buffer: Annotated[Buffer, StrictScalars(), Field(discriminator="method")] = PositionBuffer()
@@ -97,7 +107,7 @@ class PolicyIn(_Preset):
 class MarginPolicyIn(_Preset):
     """Policy of `POST /v1/margin`: no sizing."""
 
-    estimator: Annotated[Estimator, StrictScalars()] = Ewma()
+    estimator: Annotated[Estimator, StrictScalars(), Field(discriminator="method")] = Adaptive()
     limits: Annotated[Limits, StrictScalars()] = Limits()
     margin: Annotated[MarginPolicy, StrictScalars()] = MarginPolicy()
 
@@ -110,7 +120,7 @@ class HedgesPolicyIn(_Preset):
     """Policy of `POST /v1/hedges`: the trigger and its instrument."""
 
     hedging: Annotated[HedgeTrigger, StrictScalars()]
-    estimator: Annotated[Estimator, StrictScalars()] = Ewma()
+    estimator: Annotated[Estimator, StrictScalars(), Field(discriminator="method")] = Adaptive()
     limits: Annotated[Limits, StrictScalars()] = Limits()
     orders: Annotated[OrderRules, StrictScalars()] = OrderRules()
 

@@ -10,10 +10,10 @@ from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationMethod
 from services.sizing.limits import Buffer, Limits, OrderRules, PositionBuffer
 from services.sizing.registry import SizingMethod
-from services.volatility.estimators.ewma import Ewma
+from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.registry import Estimator
 
-DEFAULTS_VERSION = 1
+DEFAULTS_VERSION = 2
 """Changes with every change of a default, so that a new default never moves sizes silently."""
 
 
@@ -22,7 +22,7 @@ class Policy:
     """Blocks of a policy; `sizing` and `hedging` have no default."""
 
     sizing: SizingMethod | None = None
-    estimator: Estimator = Ewma()
+    estimator: Estimator = Adaptive()
     correlation: CorrelationMethod = DynamicConditional()
     limits: Limits = Limits()
     buffer: Buffer = PositionBuffer()

@@ -27,6 +27,10 @@ _FULL = np.array([[pool.PACKED.index((min(i, j), max(i, j))) for j in range(5)] 
 """Place of element (i, j) in the packed triangle."""
 
 
+_COLUMNS_FROM = 7
+"""Markets from which columns are faster than one market after another."""
+
+
 class BarColumn(NamedTuple):
     """One bar of m markets: columns of `Moves`, each (m,)."""
 
@@ -82,6 +86,23 @@ def pool_path(moves: Moves, composition: int) -> tuple[Floats, Floats]:
 
 def _ranged_path(moves: Moves, composition: int) -> tuple[Floats, Floats]:
     """Forecasts (n, m) and weights (n, m, experts)."""
+    return _row_path(moves, composition) if moves.shape[0] < _COLUMNS_FROM else _column_path(moves, composition)
+
+
+def _row_path(moves: Moves, composition: int) -> tuple[Floats, Floats]:
+    """Market by market: few rows do not pay for numpy calls."""
+    markets, bars = moves.shape
+    layout = LAYOUTS[composition]
+    variance, weights = np.empty((bars, markets)), np.empty((bars, markets, len(layout.prior)))
+    for row in range(markets):
+        memory = pool.first_memory(composition)
+        for bar, move in enumerate(moves.row(row)):
+            memory = pool.advance_pool(memory, move)
+            variance[bar, row], weights[bar, row] = memory[2], memory[layout.weights]
+    return variance, weights
+
+
+def _column_path(moves: Moves, composition: int) -> tuple[Floats, Floats]:
     markets, bars = moves.shape
     columns = PoolColumns(np.tile(np.array(pool.first_memory(composition)), (markets, 1)))
     variance, weights = np.empty((bars, markets)), np.empty((bars, markets, columns.prior.size))

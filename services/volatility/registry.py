@@ -7,9 +7,40 @@ from dataclasses import Field, fields
 from typing import Any, get_args
 
 from services.volatility.estimators.adaptive import Adaptive
+from services.volatility.estimators.average_true_range import AverageTrueRange
+from services.volatility.estimators.close_to_close import CloseToClose
+from services.volatility.estimators.egarch import Egarch
 from services.volatility.estimators.ewma import Ewma
+from services.volatility.estimators.garch import Garch
+from services.volatility.estimators.garman_klass import GarmanKlass
+from services.volatility.estimators.gjr_garch import GjrGarch
+from services.volatility.estimators.har import Har
+from services.volatility.estimators.implied import Implied
+from services.volatility.estimators.parkinson import Parkinson
+from services.volatility.estimators.realized import Realized
+from services.volatility.estimators.riskmetrics2006 import RiskMetrics2006
+from services.volatility.estimators.rogers_satchell import RogersSatchell
+from services.volatility.estimators.stochastic import Stochastic
+from services.volatility.estimators.yang_zhang import YangZhang
 
-Estimator = Adaptive | Ewma
+Estimator = (
+    Adaptive
+    | Ewma
+    | RiskMetrics2006
+    | CloseToClose
+    | Parkinson
+    | GarmanKlass
+    | RogersSatchell
+    | YangZhang
+    | AverageTrueRange
+    | Realized
+    | Har
+    | Garch
+    | GjrGarch
+    | Egarch
+    | Stochastic
+    | Implied
+)
 
 READ_ONLY = frozenset({"method", "calibrate", "prior_volatility"})
 """Fields that a state does not depend on: calibration and prior act when it is read."""
