@@ -94,10 +94,10 @@ class VolatilityReadout:
         the Kish size of the weights. (The variance of r² is 2σ⁴, so that of σ̂²/σ² is 2/n, and a volatility errs by
         half as much.) It says how much data speaks, not how fat its tails are: kurtosis K > 3 widens s by sqrt((K −
         1)/2).
-    context : ReadoutContext, optional
-        What is known beside the volatility; None where it was not asked for.
     guard : Guard
         ``stale`` while the price does not move, ``gap`` until 20 bars after a long gap.
+    context : ReadoutContext, optional
+        What is known beside the volatility; None where it was not asked for.
     """
 
     volatility: float
@@ -115,8 +115,8 @@ class VolatilityReadout:
     method: str
     source: str
     confidence: float
-    context: ReadoutContext | None
     guard: Guard = Guard.NONE
+    context: ReadoutContext | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
