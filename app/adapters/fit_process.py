@@ -15,7 +15,7 @@ Task = tuple[Floats, FitChoice, FittedModel | None]
 Reply = Fit | FitRejected | str
 """A string is the traceback of a defect."""
 
-NICENESS = 10
+NICENESS = 5
 """Fits give way to requests."""
 
 
