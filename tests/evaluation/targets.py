@@ -1,8 +1,8 @@
 """Realised volatility over target: `python -m tests.evaluation.targets`.
 
 Protocol: position over the next bar = τ/σ, σ as the service answers it from data up to the bar; simple returns; the
-first 270 returns are left out; realised = standard deviation of the rest, nothing cut. Rolling years for series of three
-years or more.
+first 270 returns are left out; realised = standard deviation of the rest, nothing cut. Rolling years for series of at
+least three.
 """
 
 from __future__ import annotations
