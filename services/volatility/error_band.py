@@ -8,8 +8,9 @@ factor is ``exp(Q)``: multiply the volatility by it to be on the safe side nine 
 Notes
 -----
 Closes alone tell nothing about the error of one bar (r² is too noisy): without ranges the band stays at its start,
-exp(0.30) = 1.35. On daily series with ranges it settles between 1.3 and 1.45. The spread between experts is no
-substitute: it hardly moves with the error.
+exp(0.30) = 1.35. With ranges (Parkinson, adaptive forecast) its median over time was 1.09 on the S&P 500 fund, 1.35 to
+1.44 on four coins daily and 1.43 to 1.47 on hourly Bitcoin, with 89.4 to 90.4 % of the errors below it. The spread
+between experts is no substitute: it hardly moves with the error.
 
 References
 ----------

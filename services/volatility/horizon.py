@@ -4,8 +4,20 @@ The expected variance of bar j is ``h_j = L + ρ^(j−1) (h − L)``, so that ov
 
     ``V_H = H L + (h − L) (1 − ρ^H) / (1 − ρ)``.
 
-The square root of time (ρ = 1) understates risk: with it, returns over 21 days are 1.13 (S&P 500) to 1.36 (XRP)
-standard deviations large instead of 1. ρ = 0.985 per daily bar is a half-life of 46 days.
+ρ = 0.985 per daily bar is a half-life of 46 days. The square root of time (ρ = 1) understates risk after calm and
+overstates it after storms. Measured with the adaptive forecast (root mean square of the standardised return over the
+horizon, which should be 1; then QLIKE less that of the square root of time):
+
+| series, horizon                         | ρ = 1 | ρ = 0.985 | QLIKE  |
+|-----------------------------------------|-------|-----------|--------|
+| S&P 500 fund 1998–2021, 21 days         | 1.03  | 0.95      | −0.018 |
+| Bitcoin daily 2014–2024, 21 days        | 1.34  | 1.24      | −0.177 |
+| Ether daily 2017–2024, 21 days          | 1.14  | 1.07      | −0.044 |
+| ten coins daily 2020–2024, 21 days      | 1.08  | 0.98      | −0.059 |
+| Bitcoin hourly 2018–2022, 24 hours      | 1.40  | 1.38      | −0.028 |
+| 26 coins hourly 2021, 168 hours         | 1.15  | 1.11      | −0.064 |
+
+Coins forget faster: 0.97 per day gains another 0.003 to 0.08 over these horizons, while the S&P 500 loses 0.013.
 """
 
 from __future__ import annotations
@@ -23,8 +35,8 @@ from services.core.explain import Floats
 DAILY_PERSISTENCE = 0.985
 
 
-def persistence(bar_seconds: float, day_seconds: float = SECONDS_PER_DAY) -> float:
-    """ρ of one bar, ``0.985^(bar / day)``.
+def persistence(bar_seconds: float, day_seconds: float = SECONDS_PER_DAY, *, daily: float = DAILY_PERSISTENCE) -> float:
+    """ρ of one bar, ``daily^(bar / day)``.
 
     Parameters
     ----------
@@ -33,13 +45,15 @@ def persistence(bar_seconds: float, day_seconds: float = SECONDS_PER_DAY) -> flo
     day_seconds : float
         What a daily bar holds of them [s]: 86,400 in a market that never closes, the session for intraday bars of an
         exchange (23,400 for New York).
+    daily : float
+        ρ of a daily bar, 0 < ρ ≤ 1.
 
     Examples
     --------
     >>> persistence(86_400), round(persistence(3_600), 6), round(persistence(3_600) ** 24, 6)
     (0.985, 0.99937, 0.985)
     """
-    return float(DAILY_PERSISTENCE ** (bar_seconds / day_seconds))
+    return float(daily ** (bar_seconds / day_seconds))
 
 
 def forecast_weight(bars: Floats | float, persistence: float) -> Floats:
@@ -91,8 +105,8 @@ def horizon_variance(
     Notes
     -----
     Whole days of intraday bars contain every hour, so that the hour-of-day factor cancels; for a part of a day multiply
-    by the mean factor of its hours. For a horizon of many bars a forecast from longer bars is better than this (BTC,
-    24 hours: QLIKE 3.94 from hourly bars, 3.79 from daily ones).
+    by the mean factor of its hours. From hourly bars a day's risk stays understated (see the table above): for horizons
+    of many bars use a forecast from longer bars.
 
     Examples
     --------

@@ -87,6 +87,7 @@ def test_persistence_of_bars_makes_up_the_day() -> None:
     assert persistence(300) ** 288 == pytest.approx(DAILY_PERSISTENCE, rel=1e-12)
     assert persistence(604_800) == pytest.approx(DAILY_PERSISTENCE**7, rel=1e-12)
     assert persistence(23_400, 23_400) == DAILY_PERSISTENCE
+    assert persistence(43_200, daily=0.81) == pytest.approx(0.9, rel=1e-12)
 
 
 @pytest.mark.parametrize("bars", [0.0, -1.0, math.nan, math.inf])
