@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from operator import mul
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -30,7 +29,7 @@ RATIO_CAP = 15.0
 
 
 class Driver(NamedTuple):
-    """Memory of one driver's expert.
+    """Memory of one driver.
 
     Parameters
     ----------
@@ -39,9 +38,7 @@ class Driver(NamedTuple):
     feature : float
         Last value, standardised; 0 when it was missing.
     slope, information : float
-        b of ``h · exp(b f)``, and the sum of f² that it was learnt from.
-    weight : float
-        Of the expert in the pool.
+        b, and the sum of f² that it was learnt from.
     """
 
     seen: float
@@ -50,22 +47,21 @@ class Driver(NamedTuple):
     feature: float
     slope: float
     information: float
-    weight: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DriverPool:
-    r"""Drivers that scale a variance forecast, each by what it was worth so far.
+class DriverExpert:
+    r"""Drivers that scale a variance forecast by what they were worth so far.
 
-    For the base forecast h and driver k: ``f_k = clip((x_k − mean) / deviation, ±4)`` against the values before,
-    ``H_k = h · exp(b_k f_k)``, and the answer is ``h · M`` with ``M = w_0 + Σ w_k exp(b_k f_k)``.
+    For the base forecast h: ``f_k = clip((x_k − mean) / deviation, ±4)`` against the values before, the expert says
+    ``H = h · exp(Σ b_k f_k)``, and its pool with the base says ``h · M``, ``M = 1 + w (H/h − 1)``.
 
-    After the bar, with its squared return y, ``u = min(y / H_k, 15) − 1``:
+    After the bar, with its squared return y, ``u = min(y/H, 15) − 1``:
 
-    - slope: ``I ← λI + f²``, ``b ← b + (f u − (1 − λ) κ b) / (κ + I)``, the Fisher scoring step of discounted QLIKE
-      ``Σ λ^age (ln H + y/H) + κ b²/2``;
-    - weights: ``w_k ← w_k · exp(clip(η q (m_k/M − 1), ±1))`` with ``q = min(y / (hM), 15) − 1``, then normalised, and
-      a share ``ε`` of the prior is mixed in.
+    - slopes: ``I ← λI + f²``, ``b ← b + (f u − (1 − λ) κ b) / (κ + I)`` for each driver: the Fisher scoring step of
+      discounted QLIKE ``Σ λ^age (ln H + y/H) + κ b²/2``, driver by driver;
+    - weight: ``w ← w exp(clip(η q (H/h/M − 1), ±1))`` and likewise 1 − w, with ``q = min(y / (hM), 15) − 1``; then
+      normalised, and a share ε of the first weights is mixed in.
 
     Parameters
     ----------
@@ -77,20 +73,20 @@ class DriverPool:
         Of what the slopes are learnt from; ``λ = 2^(−1/half_life)`` [bars].
     prior_observations : float
         κ, the weight of b = 0 [observations of a driver one deviation from its mean].
-    base_weight : float
-        Prior weight w_0 of the forecast without drivers; the drivers share the rest evenly.
+    weight : float
+        First weight w of the expert in its pool with the base forecast.
     rate, share : float
         η and ε of the pool.
     least, most : float
-        Bounds of a driver's multiplier; a driver that is wrong or manipulated moves the forecast within them.
+        Bounds of H/h; drivers that are wrong or manipulated move the forecast within them.
 
     Notes
     -----
     Values must be known when the forecast is made; their publication time is the caller's business. A missing value
-    (NaN, infinite) is f = 0, so that the expert answers h, and moves no statistic. A driver that never varies, or has
-    fewer than 20 values, is f = 0 too. Skewed drivers (volume, spread) are best given in logs. Without drivers, or
+    (NaN, infinite) is f = 0, as if the driver were not there, and moves no statistic. A driver that never varies, or
+    has fewer than 20 values, is f = 0 too. Skewed drivers (volume, spread) are best given in logs. Without drivers, or
     before anything was learnt, M is 1 exactly. Rescaling a driver, or returns and base together, changes nothing.
-    Cost: O(drivers) a bar; a memory of 1 + 7 floats a driver.
+    Cost: O(drivers) a bar; a memory of 1 + 6 floats a driver.
 
     References
     ----------
@@ -100,22 +96,22 @@ class DriverPool:
 
     Examples
     --------
-    >>> pool = DriverPool(drivers=1)
-    >>> memory = pool.start()
-    >>> pool.multiplier(memory)
+    >>> expert = DriverExpert(drivers=1)
+    >>> memory = expert.start()
+    >>> expert.multiplier(memory)
     1.0
     >>> for bar in range(500):  # variance is high after the driver was
     ...     square = math.exp(0.5 * math.sin(bar - 1))
-    ...     memory = pool.advance(memory, square=square, variance=1.0, values=[math.sin(bar)])
-    >>> pool.multipliers(pool.observe(memory, [1.0]))[0] > 1.2
+    ...     memory = expert.advance(memory, square=square, variance=1.0, values=[math.sin(bar)])
+    >>> expert.factor(expert.observe(memory, [1.0])) > 1.2
     True
     """
 
     drivers: Annotated[int, Ge(0), Le(64)]
     standardization_half_life: Annotated[float, Ge(10), Le(10000)] = 60.0
     slope_half_life: Annotated[float, Ge(100), Le(100000)] = 4000.0
-    prior_observations: Annotated[float, Gt(0), Le(10000)] = 100.0
-    base_weight: Annotated[float, Gt(0), Le(1)] = 0.5
+    prior_observations: Annotated[float, Gt(0), Le(10000)] = 300.0
+    weight: Annotated[float, Gt(0), Lt(1)] = 0.5
     rate: Annotated[float, Ge(0), Le(1)] = 0.01
     share: Annotated[float, Ge(0), Lt(1)] = 0.0005
     least: Annotated[float, Gt(0), Le(1)] = 0.7
@@ -123,15 +119,9 @@ class DriverPool:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
-    @property
-    def driver_weight(self) -> float:
-        """Prior weight of one driver."""
-        return (1.0 - self.base_weight) / self.drivers if self.drivers else 0.0
-
     def start(self) -> Memory:
-        """Nothing seen: base weight, then seven figures a driver."""
-        blank = Driver(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, self.driver_weight)
-        return (1.0 - self.drivers * self.driver_weight, *blank * self.drivers)
+        """Nothing seen: the weight of the expert, then six figures a driver."""
+        return (self.weight, *(0.0,) * (len(Driver._fields) * self.drivers))
 
     def advance(self, memory: Memory, *, square: float, variance: float, values: Sequence[float]) -> Memory:
         """Memory after a bar: learn from its squared return, then take in what the drivers say now.
@@ -149,29 +139,33 @@ class DriverPool:
         return self.observe(self.learn(memory, square=square, variance=variance), values)
 
     def learn(self, memory: Memory, *, square: float, variance: float) -> Memory:
-        """Slopes and weights after a bar whose base forecast was `variance`."""
+        """Slopes and weight after a bar whose base forecast was `variance`."""
         if not (variance > 0.0 and math.isfinite(square / variance)):
             return memory
-        ratio, drivers = square / variance, self.experts(memory)
-        factors = [self.factor(driver) for driver in drivers]
-        base, *weights = self._reweighted([memory[0], *[driver.weight for driver in drivers]], [1.0, *factors], ratio)
-        triples = zip(drivers, factors, weights, strict=True)
-        return _flat(base, [self._taught(driver, ratio / factor, weight) for driver, factor, weight in triples])
+        ratio, factor = square / variance, self.factor(memory)
+        surprise = min(ratio / factor, RATIO_CAP) - 1.0
+        decay = 2.0 ** (-1.0 / self.slope_half_life)
+        taught = [self._taught(driver, surprise, decay) for driver in drivers_of(memory)]
+        return _flat(self._reweighted(memory[0], factor, ratio), taught)
 
     def observe(self, memory: Memory, values: Sequence[float]) -> Memory:
         """Memory with new values of the drivers; also between bars, when one is published."""
         gain = 1.0 - 2.0 ** (-1.0 / self.standardization_half_life)
-        pairs = zip(self.experts(memory), values, strict=True)
+        pairs = zip(drivers_of(memory), values, strict=True)
         return _flat(memory[0], [standardized(driver, value, gain) for driver, value in pairs])
 
-    def multiplier(self, memory: Memory) -> float:
-        """M, what the base forecast is multiplied with."""
-        drivers = self.experts(memory)
-        return 1.0 + sum(driver.weight * (self.factor(driver) - 1.0) for driver in drivers)
+    def factor(self, memory: Memory) -> float:
+        """H/h, what the expert alone multiplies the base forecast with."""
+        exponent = sum(self.contributions(memory))
+        return min(max(math.exp(min(max(exponent, -LARGEST_EXPONENT), LARGEST_EXPONENT)), self.least), self.most)
 
-    def multipliers(self, memory: Memory) -> tuple[float, ...]:
-        """Multiplier of each driver alone."""
-        return tuple(self.factor(driver) for driver in self.experts(memory))
+    def contributions(self, memory: Memory) -> tuple[float, ...]:
+        """``b f`` of each driver: what it adds to ln H before the bounds."""
+        return tuple([driver.slope * driver.feature for driver in drivers_of(memory)])
+
+    def multiplier(self, memory: Memory) -> float:
+        """M, what the pool of base and expert multiplies the base forecast with."""
+        return 1.0 + memory[0] * (self.factor(memory) - 1.0)
 
     def driver_variance(self, memory: Memory, variance: float) -> float:
         """Forecast with the drivers [variance per bar], from one without."""
@@ -200,35 +194,28 @@ class DriverPool:
             path[bar] = self.multiplier(memory)
         return path
 
-    def experts(self, memory: Memory) -> list[Driver]:
-        """The memory, driver by driver."""
-        width = len(Driver._fields)
-        return [Driver._make(memory[place : place + width]) for place in range(1, len(memory), width)]
+    def _taught(self, driver: Driver, surprise: float, decay: float) -> Driver:
+        """Slope after one more bar."""
+        seen, mean, spread, feature, slope, information = driver
+        information, prior = decay * information + feature * feature, self.prior_observations
+        step = (feature * surprise - (1.0 - decay) * prior * slope) / (prior + information)
+        return Driver(seen, mean, spread, feature, slope + step, information)
 
-    def factor(self, driver: Driver) -> float:
-        """``exp(b f)`` within its bounds."""
-        exponent = min(max(driver.slope * driver.feature, -LARGEST_EXPONENT), LARGEST_EXPONENT)
-        return min(max(math.exp(exponent), self.least), self.most)
-
-    def _taught(self, driver: Driver, ratio: float, weight: float) -> Driver:
-        """Slope after one more bar of r²/H = `ratio`, beside the new weight."""
-        seen, mean, spread, feature, slope, information, _ = driver
-        decay, prior = 2.0 ** (-1.0 / self.slope_half_life), self.prior_observations
-        information = decay * information + feature * feature
-        gradient = feature * (min(ratio, RATIO_CAP) - 1.0) - (1.0 - decay) * prior * slope
-        return Driver(seen, mean, spread, feature, slope + gradient / (prior + information), information, weight)
-
-    def _reweighted(self, weights: list[float], factors: list[float], ratio: float) -> list[float]:
-        """Weights after one more bar of r²/h = `ratio`, that of the base forecast first."""
-        pooled = sum(map(mul, weights, factors))
+    def _reweighted(self, weight: float, factor: float, ratio: float) -> float:
+        """Weight of the expert after one more bar of r²/h = `ratio`."""
+        pooled = 1.0 + weight * (factor - 1.0)
         surprise = self.rate * (min(ratio / pooled, RATIO_CAP) - 1.0)
-        raised = [
-            weight * math.exp(min(max(surprise * (factor / pooled - 1.0), -1.0), 1.0))
-            for weight, factor in zip(weights, factors, strict=True)
-        ]
-        scale, mixed = (1.0 - self.share) / sum(raised), self.share * self.driver_weight
-        others = [scale * weight + mixed for weight in raised[1:]]
-        return [1.0 - sum(others), *others]
+        expert, base = (
+            part * math.exp(min(max(surprise * (value / pooled - 1.0), -1.0), 1.0))
+            for part, value in ((weight, factor), (1.0 - weight, 1.0))
+        )
+        return (1.0 - self.share) * expert / (expert + base) + self.share * self.weight
+
+
+def drivers_of(memory: Memory) -> list[Driver]:
+    """The memory of a `DriverExpert`, driver by driver."""
+    width = len(Driver._fields)
+    return [Driver._make(memory[place : place + width]) for place in range(1, len(memory), width)]
 
 
 def standardized(driver: Driver, value: float, gain: float) -> Driver:
@@ -245,8 +232,8 @@ def standardized(driver: Driver, value: float, gain: float) -> Driver:
     return Driver(seen + 1.0, mean + step * departure, spread, feature, *learnt)
 
 
-def _flat(base: float, drivers: Iterable[Driver]) -> Memory:
-    return (base, *chain.from_iterable(drivers))
+def _flat(weight: float, drivers: Iterable[Driver]) -> Memory:
+    return (weight, *chain.from_iterable(drivers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

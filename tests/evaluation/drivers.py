@@ -8,346 +8,191 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import TypeVar
 
-import numpy as np
-
-from services.core.explain import Bools, Floats
-from services.volatility.drivers import WARM_VALUES, DriverPool, ScheduledEvent, event_variance
-from services.volatility.estimators.adaptive import Adaptive
-from services.volatility.estimators.interface import Memory
-from services.volatility.moves import Move
-from tests.evaluation.driver_data import CALENDAR, DATA, DAY, HOUR, Bars, Series, all_series, perpetual
+from tests.evaluation.driver_base import base_forecast
+from tests.evaluation.driver_data import DATA, all_series
+from tests.evaluation.driver_measure import ALL, EACH, EventRow, FormRow, Row, driver_rows, event_rows, form_rows, holm
 
 REPORT = Path(__file__).resolve().parents[2] / "docs" / "measurements" / "drivers.md"
-ALARM, SPIKE = 1.2, 4.0
-CLOCK_GAIN, CLOCK_CAP = 0.005, 8.0
+FEWEST_ALARMS = 0.005
+"""Share of bars on alarm below which a driver is left out of the table of warnings."""
+Line = TypeVar("Line")
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
-    """Squared return of each bar beside the forecast made before it, (n,) arrays; NaN before there is one."""
-
-    square: Floats
-    variance: Floats
-    next_variance: Floats
+def table(lines: Iterable[Line], columns: Mapping[str, Callable[[Line], str]]) -> str:
+    """A Markdown table."""
+    rows = [list(columns), ["---"] * len(columns), *([cell(line) for cell in columns.values()] for line in lines)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def base_forecast(series: Series, discounts: dict[int, float] | None = None) -> Base:
-    """Adaptive forecaster, one bar at a time; with an hour-of-day factor where bars are shorter than a day.
-
-    Parameters
-    ----------
-    discounts : dict
-        What the squares of a bar, by its place, are multiplied with before the forecaster learns from them.
-
-    Notes
-    -----
-    ``f ← f + .005 (min(r²/h, 8) − f)`` per hour, h before the factor; the forecaster sees r / √f and its forecast is
-    multiplied with f of the next bar's hour (over the mean f).
-    """
-    bars, estimator = series.bars, Adaptive()
-    clock, intraday = [1.0] * 24, series.bar_seconds < 6.0 * HOUR
-    memory, wick = estimator.start(), WickGuard()
-    factor, forecast = 1.0, math.nan
-    square, variance = np.full(len(bars.close), np.nan), np.full(len(bars.close) + 1, np.nan)
-    for place in range(1, len(bars.close)):
-        raw = wick.guarded(bars, place)
-        square[place] = raw[0] ** 2
-        if intraday and forecast > 0.0:
-            hour = _hour(bars.end[place] - series.bar_seconds)
-            clock[hour] += CLOCK_GAIN * (min(square[place] / forecast, CLOCK_CAP) - clock[hour])
-        scale = math.sqrt((discounts or {}).get(place, 1.0) / factor)
-        log_return, *logs = (scale * value for value in raw)
-        memory = estimator.advance(memory, Move(log_return, bars.close[place], bars.end[place], *logs))
-        forecast = estimator.variance(memory)
-        factor = clock[_hour(bars.end[place])] * 24.0 / sum(clock) if intraday else 1.0
-        variance[place + 1] = forecast * factor
-    return Base(square, variance[:-1], variance[1:])
+def form_table(rows: list[FormRow]) -> str:
+    """The two ways to learn b."""
+    return table(
+        rows,
+        {
+            "b learnt by": lambda row: row.form,
+            "drivers × series": lambda row: str(row.pairs),
+            "alone: mean gain": lambda row: f"{row.own_gain:+.4f}",
+            "worst": lambda row: f"{row.worst_own_gain:+.4f}",
+            "pooled: mean gain": lambda row: f"{row.gain:+.4f}",
+            "worst ": lambda row: f"{row.worst_gain:+.4f}",
+            "above zero": lambda row: f"{row.positive:.0%}",
+        },
+    )
 
 
-def _hour(time: float) -> int:
-    return int(time % DAY // HOUR)
+def gain_table(rows: list[Row]) -> str:
+    """Gains of one part; what survives Holm's correction in bold."""
+    firm = holm(rows)
+
+    def pooled(row: Row, text: str) -> str:
+        return f"**{text}**" if (row.group, row.driver) in firm else text
+
+    def alone(row: Row, text: str) -> str:
+        return "" if row.driver == EACH else text
+
+    return table(
+        rows,
+        {
+            "series": lambda row: row.group,
+            "driver": lambda row: row.driver,
+            "bars": lambda row: f"{row.bars:,}",
+            "mean b": lambda row: "" if row.driver in (ALL, EACH) else f"{row.slope:+.2f}",
+            "alone: gain": lambda row: alone(row, f"{row.own_gain:+.4f}"),
+            "t": lambda row: alone(row, f"{row.own_t:+.1f}"),
+            "pooled: gain": lambda row: pooled(row, f"{row.gain:+.4f}"),
+            "t ": lambda row: pooled(row, f"{row.t:+.1f}"),
+        },
+    )
 
 
-class WickGuard:
-    """Log moves of bars with wicks capped at four usual ranges (rule of the specification, §1 and §3)."""
-
-    def __init__(self) -> None:
-        self.seen, self.usual = 0, 0.0
-
-    def guarded(self, bars: Bars, place: int) -> tuple[float, ...]:
-        """(r, overnight, high, low, body) of a bar; NaN where it has no range."""
-        log_return = math.log(bars.close[place] / bars.close[place - 1])
-        if not bars.ranged:
-            return (log_return, math.nan, math.nan, math.nan, math.nan)
-        opened, closed = bars.open[place], bars.close[place]
-        top, bottom = max(opened, closed), min(opened, closed)
-        cap = 4.0 * math.exp(self.usual) if self.seen >= 10 else math.inf
-        above = min(max(math.log(bars.high[place] / top), 0.0), cap)
-        below = min(max(math.log(bottom / bars.low[place]), 0.0), cap)
-        width = above + below + math.log(top / bottom)
-        self.usual += max(1.0 / 32.0, 1.0 / (self.seen + 1.0)) * (math.log(max(width, 1e-5)) - self.usual)
-        self.seen += 1
-        high, low = math.log(top / opened) + above, math.log(bottom / opened) - below
-        return (log_return, math.log(opened / bars.close[place - 1]), high, low, math.log(closed / opened))
+def alarm_table(rows: list[Row]) -> str:
+    """Warnings before spikes, of drivers that warn at all on series that had spikes."""
+    return table(
+        [row for row in rows if row.spikes and row.alarm_share >= FEWEST_ALARMS],
+        {
+            "series": lambda row: row.group,
+            "driver": lambda row: row.driver,
+            "bars on alarm": lambda row: f"{row.alarm_share:.1%}",
+            "spikes": lambda row: str(row.spikes),
+            "warned of": lambda row: str(row.warned),
+            "by chance": lambda row: f"{row.spikes * row.alarm_share:.1f}",
+            "lead, median bars": lambda row: "" if math.isnan(row.lead) else f"{row.lead:.0f}",
+            "false alarms a year": lambda row: f"{row.false_alarms_per_year:,.0f}",
+        },
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Before each bar, (n,) arrays: multiplier of the pool and of its first driver, its b, whether it had a value."""
-
-    pooled: Floats
-    own: Floats
-    slope: Floats
-    known: Bools
-
-
-Learn = Callable[[DriverPool, Memory, float, float], Memory]
-
-
-def fisher_scoring(pool: DriverPool, memory: Memory, square: float, variance: float) -> Memory:
-    """What the service does."""
-    return pool.learn(memory, square=square, variance=variance)
-
-
-class LogRegression:
-    """The other way to learn b of one driver: recursive least squares of ln(r²/h) on f, with an intercept."""
-
-    def __init__(self) -> None:
-        self.level, self.seen = -1.2704, 100.0  # E ln χ²₁
-
-    def __call__(self, pool: DriverPool, memory: Memory, square: float, variance: float) -> Memory:
-        after = pool.learn(memory, square=square, variance=variance)
-        if after is memory:
-            return memory
-        (driver,), (learnt,) = pool.experts(memory), pool.experts(after)
-        residual = math.log(max(square / variance, 1e-8)) - driver.slope * driver.feature - self.level
-        residual = min(max(residual, -4.0), 4.0)
-        self.seen += 1.0
-        self.level += max(0.001, 1.0 / self.seen) * residual
-        decay, prior = 2.0 ** (-1.0 / pool.slope_half_life), pool.prior_observations
-        gradient = driver.feature * residual - (1.0 - decay) * prior * driver.slope
-        slope = driver.slope + gradient / (prior + learnt.information)
-        return (after[0], *learnt._replace(slope=slope))
+def event_table(rows: list[EventRow]) -> str:
+    """Extra variance of scheduled events."""
+    return table(
+        rows,
+        {
+            "event": lambda row: row.event,
+            "part": lambda row: row.part,
+            "events": lambda row: str(row.events),
+            "r²/h 1 hour before · in the hour · 1 · 2 · 3 after": lambda row: " · ".join(
+                f"{x:.1f}" for x in row.ratios
+            ),
+            "k": lambda row: f"{row.factor:.1f}",
+            "gain of k·h": lambda row: f"{row.gain:+.2f}",
+            "better at": lambda row: f"{row.better:.0%}",
+            "gain of h + e": lambda row: f"{row.absolute_gain:+.2f}",
+            "24 hours after, if discounted": lambda row: f"{row.gain_after:+.3f}",
+        },
+    )
 
 
-def run(base: Base, values: Floats, pool: DriverPool, learn: Learn = fisher_scoring) -> Run:
-    """Multipliers made before each bar from (n, drivers) values known at the end of the bar before."""
-    count = len(base.square)
-    pooled, own, slope = np.ones(count + 1), np.ones(count + 1), np.zeros(count + 1)
-    known, memory = np.zeros(count + 1, dtype=bool), pool.start()
-    rows = zip(base.square.tolist(), base.variance.tolist(), values.tolist(), strict=True)
-    for place, (square, variance, row) in enumerate(rows, start=1):
-        memory = pool.observe(learn(pool, memory, square, variance), row)
-        pooled[place], first = pool.multiplier(memory), pool.experts(memory)[0]
-        own[place], slope[place] = pool.factor(first), first.slope
-        known[place] = any(map(math.isfinite, row)) and first.seen > WARM_VALUES
-    alone = len(values[0]) == 1
-    return Run(pooled[:-1], own[:-1] if alone else pooled[:-1], slope[:-1], known[:-1])
+def counted(rows: list[Row], firm: set[tuple[str, str]]) -> str:
+    """How many gain anything, and how many surely."""
+    above, sure = sum(row.gain > 0.0 for row in rows), sum((row.group, row.driver) in firm for row in rows)
+    return f"{above} gain anything and {sure} survive{'s' if sure == 1 else ''} the correction"
 
 
-def driver_values(series: Series, base: Base, name: str) -> Floats:
-    """Values of a driver; an implied variance against the base forecast of the next bar."""
-    values = series.drivers[name]
-    return values - np.log(base.next_variance) if name in series.implied else values
+def report(forms: list[FormRow], rows: list[Row], events: list[EventRow]) -> str:
+    """The measurement as a page."""
+    parts = {part: [row for row in rows if row.part == part] for part in ("design", "hold-out")}
+    single = [row for row in parts["hold-out"] if row.driver not in (ALL, EACH)]
+    together = [row for row in parts["hold-out"] if row.driver == ALL]
+    firm = holm(parts["hold-out"])
+    return f"""# What exogenous drivers and scheduled events are worth
+
+Written by `python -m tests.evaluation.drivers --write`. Protocol, publication times and hold-out were declared before
+the first run in `tests/evaluation/drivers_README.md`, where the reading of these figures stands too.
+
+Gain: mean QLIKE of the adaptive forecaster less that with the drivers (positive = better). *Alone*: the expert
+`h · exp(Σ b f)`. *Pooled*: with the base, half the weight each at the start, as the service does it. t:
+Diebold–Mariano, Newey–West; markets of a group are averaged by date. Bold: survives Holm's correction (5 %, one-sided)
+over its table.
+
+**Hold-out, pooled: of {len(single)} single drivers {counted(single, firm)}; of {len(together)} series with all drivers
+together {counted(together, firm)}.**
+
+## Two ways to learn b (design part only)
+{form_table(forms)}
+
+## Hold-out: gains
+{gain_table(parts["hold-out"])}
+
+## Hold-out: warnings before spikes
+Alarm: the expert's multiplier above 1.2. Spike: |r| > 4 σ of the base forecast. *By chance*: spikes × share of bars on
+alarm. False: no spike in the run or in the 24 hours after (daily bars: 5 days), which says little on 3 days of minutes.
+Drivers that are on alarm less than {FEWEST_ALARMS:.1%} of the time warn of nothing and are left out.
+
+{alarm_table(parts["hold-out"])}
+
+## Design part: gains
+{gain_table(parts["design"])}
+
+## Scheduled events (BTC perpetual, hourly)
+k: mean r²/h in the hour of the design's events; e: mean r² − h of them, added by `event_variance`. Gains are per event,
+in its hour. The last column: mean gain in each of the next 24 hours if the forecaster learnt from the event's hour with
+its squares divided by k (negative: it should not).
+
+{event_table(events)}
+
+## Not measured
+Liquidations, quoted spread and order-book depth over time, trade-signed order flow: no data at hand. They enter by the
+same interface; their effect is unmeasured. Premium over spot has values in the design part only.
+"""
 
 
-def qlike(square: Floats, variance: Floats) -> Floats:
-    """ln h + r²/h."""
-    return np.log(variance) + square / variance
-
-
-def diebold_mariano(gains: Floats) -> float:
-    """t of the mean of loss differences, Newey–West with n^(1/3) lags."""
-    count = len(gains)
-    centred, lags = gains - gains.mean(), int(count ** (1.0 / 3.0))
-    spread = centred @ centred
-    for lag in range(1, lags + 1):
-        spread += 2.0 * (1.0 - lag / (lags + 1.0)) * (centred[lag:] @ centred[:-lag])
-    return float(gains.sum() / math.sqrt(spread)) if spread > 0.0 else 0.0
-
-
-def burn_in(count: int) -> int:
-    """Bars that are run and not scored."""
-    return count // 4 if count < 2000 else 500 if count < 6000 else 1000
-
-
-@dataclass(slots=True)
-class Tally:
-    """Sums over the markets of one row: a driver on a group of series, one part of them."""
-
-    own: dict[float, list[float]] = field(default_factory=lambda: defaultdict(list))
-    pooled: dict[float, list[float]] = field(default_factory=lambda: defaultdict(list))
-    slopes: list[float] = field(default_factory=list)
-    leads: list[int] = field(default_factory=list)
-    bars: int = 0
-    years: float = 0.0
-    alarms: int = 0
-    spikes: int = 0
-    false_alarms: int = 0
-
-    def add(self, series: Series, base: Base, done: Run, part: Bools) -> None:
-        """Count the bars of one more market."""
-        known = part & done.known & (base.variance > 0.0)
-        square, variance = base.square[known], base.variance[known]
-        loss = qlike(square, variance)
-        for gains, multiplier in ((self.own, done.own), (self.pooled, done.pooled)):
-            better = loss - qlike(square, variance * multiplier[known])
-            for time, gain in zip(series.bars.end[known].tolist(), better.tolist(), strict=True):
-                gains[time].append(gain)
-        alarm, spike = done.own[known] > ALARM, square > SPIKE**2 * variance
-        self.bars += int(known.sum())
-        self.years += float(known.sum()) / series.bars_per_year
-        self.slopes.append(float(done.slope[known].mean()))
-        self.alarms += int(alarm.sum())
-        self.spikes += int(spike.sum())
-        self.leads += leads(alarm, spike)
-        self.false_alarms += false_alarms(alarm, spike, max(round(DAY / series.bar_seconds), 5))
-
-
-def leads(alarm: Bools, spike: Bools) -> list[int]:
-    """Bars in a row, up to each warned spike, for which the alarm was on."""
-    quiet = np.flatnonzero(~alarm)
-    last = [int(quiet[place - 1]) if place else -1 for place in np.searchsorted(quiet, np.flatnonzero(spike & alarm))]
-    return [int(at) - before for at, before in zip(np.flatnonzero(spike & alarm), last, strict=True)]
-
-
-def false_alarms(alarm: Bools, spike: Bools, window: int) -> int:
-    """Runs of alarms with no spike in them or in the `window` bars after."""
-    edges = np.diff(np.concatenate(([False], alarm, [False])).astype(int))
-    runs = zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True)
-    return sum(not spike[first : last + window].any() for first, last in runs)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the tables; lead in bars, shares as fractions."""
-
-    group: str
-    part: str
-    driver: str
-    bars: int
-    slope: float
-    own_gain: float
-    own_t: float
-    gain: float
-    t: float
-    alarm_share: float
-    spikes: int
-    warned: int
-    lead: float
-    false_alarms_per_year: float
-
-
-def row_of(group: str, part: str, driver: str, tally: Tally) -> Row:
-    """Means and t of a tally; markets of one date count as one observation."""
-    own, pooled = (np.array([np.mean(gains[time]) for time in sorted(gains)]) for gains in (tally.own, tally.pooled))
-    return Row(
-        group, part, driver, tally.bars, float(np.mean(tally.slopes)), float(own.mean()), diebold_mariano(own),
-        float(pooled.mean()), diebold_mariano(pooled), tally.alarms / tally.bars, tally.spikes, len(tally.leads),
-        float(np.median(tally.leads)) if tally.leads else math.nan, tally.false_alarms / tally.years,
-    )  # fmt: skip
-
-
-ALL = "all of them"
-FEWEST = 200
-"""Bars below which a part is not scored."""
-
-
-def parts_of(series: Series) -> Iterable[tuple[str, Bools]]:
-    """Design and hold-out bars of a series after its burn-in."""
-    place = np.arange(len(series.bars.close))
-    scored, border = place >= burn_in(len(place)), int(series.design * len(place))
-    yield "design", scored & (place < border)
-    yield "hold-out", scored & (place >= border)
-
-
-def driver_rows(studies: Iterable[tuple[Series, Base]], pool: Callable[[int], DriverPool]) -> list[Row]:
-    """Every driver alone on top of the base, then all of a series together."""
-    tallies: dict[tuple[str, str, str], Tally] = defaultdict(Tally)
-    for series, base in studies:
-        columns = {name: driver_values(series, base, name) for name in series.drivers}
-        runs = {name: run(base, values[:, None], pool(1)) for name, values in columns.items()}
-        runs[ALL] = run(base, np.column_stack(list(columns.values())), pool(len(columns)))
-        for name, done in runs.items():
-            for part, bars in parts_of(series):
-                if (bars & done.known).sum() >= FEWEST:
-                    tallies[series.group, part, name].add(series, base, done, bars)
-    return [row_of(*key, tally) for key, tally in tallies.items()]
-
-
-def holm(rows: list[Row]) -> set[tuple[str, str]]:
-    """(group, driver) of which t > 0 survives Holm's correction at 5 %, one-sided, over the rows given."""
-    ordered = sorted(rows, key=lambda row: -row.t)
-    kept: set[tuple[str, str]] = set()
-    for rank, row in enumerate(ordered):
-        if 0.5 * math.erfc(row.t / math.sqrt(2.0)) > 0.05 / (len(ordered) - rank):
-            break
-        kept.add((row.group, row.driver))
-    return kept
-
-
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """What a class of scheduled events adds; ratios are mean r²/h of the bars around, `better` a share of events."""
-
-    event: str
-    part: str
-    events: int
-    ratios: tuple[float, ...]
-    factor: float
-    gain: float
-    better: float
-    absolute_gain: float
-    gain_after: float
-
-
-AROUND = range(-1, 4)
-AFTER = 24
-
-
-def event_rows(series: Series, base: Base) -> list[EventRow]:
-    """Extra variance of dated events, estimated on the design part and judged on both.
-
-    Notes
-    -----
-    In proportion: h · k with k the mean r²/h of the design's events. Absolute: `event_variance` of the mean r² − h.
-    After: the next 24 bars, with the squares of event bars over k for what the forecaster learns.
-    """
-    border = burn_in(len(series.bars.end)), int(series.design * len(series.bars.end))
-    found = []
-    for event, times in CALENDAR.items():
-        bars = np.searchsorted(series.bars.end, times, side="right")
-        parts = {"design": bars[(bars >= border[0]) & (bars < border[1])], "hold-out": bars[bars >= border[1]]}
-        first = parts["design"]
-        factor = max(float((base.square[first] / base.variance[first]).mean()), 1.0)
-        extra = max(float((base.square[first] - base.variance[first]).mean()), 0.0)
-        dated = [ScheduledEvent(at=time, extra_variance=extra) for time in times]
-        learnt = base_forecast(series, {int(bar): 1.0 / factor for bar in bars})
-        for part, places in parts.items():
-            square, variance = base.square[places], base.variance[places]
-            starts = series.bars.end[places] - series.bar_seconds
-            added = [event_variance(dated, start=start, end=start + series.bar_seconds) for start in starts.tolist()]
-            gains = qlike(square, variance) - qlike(square, variance * factor)
-            absolute = qlike(square, variance) - qlike(square, variance + np.array(added))
-            ratios = [float((base.square[places + k] / base.variance[places + k]).mean()) for k in AROUND]
-            later = (places[:, None] + np.arange(1, AFTER + 1)).ravel()
-            after = qlike(base.square[later], base.variance[later]) - qlike(base.square[later], learnt.variance[later])
-            found.append(
-                EventRow(
-                    event,
-                    part,
-                    len(places),
-                    tuple(ratios),
-                    factor,
-                    float(gains.mean()),
-                    float((gains > 0.0).mean()),
-                    float(absolute.mean()),
-                    float(after.mean()),
-                )  # fmt: skip
+def main(arguments: list[str] | None = None) -> int:
+    """Run the study."""
+    parser = argparse.ArgumentParser(prog="python -m tests.evaluation.drivers", description=__doc__)
+    parser.add_argument("--write", action="store_true", help=f"write {REPORT.relative_to(REPORT.parents[2])}")
+    parser.add_argument("--json", action="store_true", help="print figures instead of tables")
+    chosen = parser.parse_args(arguments)
+    if not DATA.is_dir():
+        print("the shared data sets are not beside this repository", file=sys.stderr)
+        return 2
+    studies = []
+    for series in all_series():
+        print(f"base forecast: {series.group}, {len(series.bars.close):,} bars", file=sys.stderr)
+        studies.append((series, base_forecast(series)))
+    print("drivers", file=sys.stderr)
+    rows = driver_rows(studies)
+    print("forms and events", file=sys.stderr)
+    forms, events = form_rows([study for study in studies if study[0].design]), event_rows(*studies[0])
+    page = report(forms, rows, events)
+    if chosen.json:
+        print(
+            json.dumps(
+                {"forms": [*map(asdict, forms)], "drivers": [*map(asdict, rows)], "events": [*map(asdict, events)]}
             )
-    return found
+        )
+    else:
+        print(page)
+    if chosen.write:
+        REPORT.parent.mkdir(parents=True, exist_ok=True)
+        REPORT.write_text(page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
