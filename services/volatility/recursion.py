@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,10 @@ from services.volatility.bars import BarClock, Integers
 from services.volatility.close_match import advance_match, match_ratio
 from services.volatility.diagnosis import HEALTHY, Diagnosis
 from services.volatility.estimators.adaptive import Adaptive
+from services.volatility.estimators.har import Har
 from services.volatility.estimators.interface import Memory
+from services.volatility.estimators.realized import Realized
+from services.volatility.estimators.stochastic import Stochastic
 from services.volatility.history import History, panel_of
 from services.volatility.long_run import long_run_path
 from services.volatility.moves import Moves
@@ -69,12 +73,13 @@ def filter_histories(
     variance, half_life = _paths(estimator, moves)
     long_run = long_run_path(moves.log_return * moves.log_return)
     elapsed = [np.cumsum(history.spans) for history in histories]
-    before = _side_by_side([_before(*pair) for pair in zip(variance, elapsed, strict=True)])
+    first = estimator.variance(estimator.start())
+    before = _side_by_side([_before(*pair, first) for pair in zip(variance, elapsed, strict=True)])
     panel = _Panel(histories, clock, before)
     factors = calibration.path(np.expm1(panel.returns) / panel.scale)
     diagnoses: list[Diagnosis | None] = [None] * len(histories)
     if diagnose:
-        anchors = _side_by_side([_before(*pair) for pair in zip(long_run, elapsed, strict=True)])
+        anchors = _side_by_side([_before(*pair, math.nan) for pair in zip(long_run, elapsed, strict=True)])
         diagnoses = panel.diagnoses(factors, anchors)
     found = []
     for row, history in enumerate(histories):
@@ -134,14 +139,14 @@ class _Panel:
         return found
 
 
-def _before(path: Floats, elapsed: Integers) -> Floats:
-    """Figure of a path before each used return."""
-    return np.concatenate([[np.nan], path[elapsed[:-1] - 1]])
+def _before(path: Floats, elapsed: Integers, first: float) -> Floats:
+    """Figure of a path before each used return; `first` before any."""
+    return np.concatenate([[first], path[elapsed[:-1] - 1]])
 
 
 def _paths(estimator: Estimator, moves: Moves) -> tuple[Floats, Floats]:
     """Variance and effective half-life after each move."""
-    if isinstance(estimator, Adaptive):
+    if isinstance(estimator, Adaptive | Har | Realized | Stochastic):
         return estimator.paths(moves)
     half_life = np.array(estimator.effective_half_life(estimator.start()))
     return estimator.variance_path(moves), half_life

@@ -132,11 +132,17 @@ class Har:
 
     def variance_path(self, moves: Moves) -> Floats:
         """`variance` after each move, (m, n)."""
+        return self.paths(moves)[0]
+
+    def paths(self, moves: Moves) -> tuple[Floats, Floats]:
+        """`variance` and `effective_half_life` after each move, (m, n) each."""
         squares = moves.log_return * moves.log_return
         values = _values(moves, squares)
         lags = np.stack([values, recent_mean(values, self.week), recent_mean(values, self.month)], axis=-1)
-        path = self._level_path(lags) if self.form == "level" else self._log_path(lags)
-        return path * match_path(squares, values) if self.match_close_variance else path
+        path, slopes = self._level_path(lags) if self.form == "level" else self._log_path(lags)
+        half_life = np.broadcast_to(np.arange(1.0, values.shape[1] + 1.0) / 2.0, values.shape).copy()
+        half_life[:, self._first_forecast - 1 :] = self._half_lives(slopes[:, self._first_forecast - 1 :])
+        return path * match_path(squares, values) if self.match_close_variance else path, half_life
 
     def effective_half_life(self, memory: Memory) -> float:
         """Weighted geometric mean of half a bar, half a week and half a month, by slopes cut off at zero [bars].
@@ -145,14 +151,14 @@ class Har:
         """
         if memory[_SEEN] < self._first_forecast:
             return max(memory[_SEEN], 1.0) / 2.0
-        return math.exp(float(self._shares(memory) @ np.log([0.5, self.week / 2.0, self.month / 2.0])))
+        return float(self._half_lives(self.coefficients(memory)[1:]))
 
     def effective_observations(self, memory: Memory) -> float:
         """Kish size of the weights of the last `month` bars, by slopes cut off at zero."""
         if memory[_SEEN] < self._first_forecast:
             return memory[_SEEN]
-        weights = np.zeros(self.month)
-        for share, lag in zip(self._shares(memory).tolist(), (1, self.week, self.month), strict=True):
+        weights, shares = np.zeros(self.month), _shares(self.coefficients(memory)[1:])
+        for share, lag in zip(shares.tolist(), (1, self.week, self.month), strict=True):
             weights[:lag] += share / lag
         return min(float(1.0 / (weights @ weights)), memory[_SEEN])
 
@@ -171,11 +177,10 @@ class Har:
         """Bars seen before the regression is used."""
         return self.month + max(self.month, FEWEST_ROWS) if self.form == "level" else ANCHOR_BARS
 
-    def _shares(self, memory: Memory) -> Floats:
-        """Slopes on day, week and month, cut off at zero, summing to one; all on the month when none is positive."""
-        slopes = np.maximum(self.coefficients(memory)[1:], 0.0)
-        total = float(slopes.sum())
-        return slopes / total if total > 0.0 else np.array([0.0, 0.0, 1.0])
+    def _half_lives(self, slopes: Floats) -> Floats:
+        """Effective half-life of slopes (..., 3)."""
+        logs: Floats = np.log([0.5, self.week / 2.0, self.month / 2.0])
+        return np.exp(_shares(slopes) @ logs)
 
     def _lags(self, ring: Memory, seen: float) -> tuple[float, float, float]:
         """v of the last bar, and its means over the last week and month, or over as many bars as there are."""
@@ -199,10 +204,11 @@ class Har:
         coefficients, _, spread = _unpacked(fit)
         return _log_forecast(coefficients, spread, _logarithms(lags, np.array(anchor)), np.array(anchor), largest)
 
-    def _level_path(self, lags: Floats) -> Floats:
+    def _level_path(self, lags: Floats) -> tuple[Floats, Floats]:
+        """Forecast and slopes after each bar; slopes are 0 before the regression is used."""
         values, ready = lags[..., 0], self._first_forecast - 1
         average, largest = _so_far(values)
-        path = average.copy()
+        path, slopes = average.copy(), np.zeros(lags.shape)
         for row in range(values.shape[0]):
             above = np.flatnonzero(values[row] > 0.0)
             scale = values[row, above[:1]] if above.size else np.ones(1)
@@ -210,17 +216,20 @@ class Har:
             products = np.zeros((values.shape[1], _SQUARE + TERMS))
             products[self.month :] = _products(scaled[self.month - 1 : -1], scaled[self.month :, 0])
             sums = np.cumsum(products, axis=0)[ready:]
+            solved = _solved(sums)
+            slopes[row, ready:] = solved[:, 1:]
             path[row, ready:] = _level_forecast(
-                _solved(sums), scaled[ready:], scale, average[row, ready:], largest[row, ready:]
+                solved, scaled[ready:], scale, average[row, ready:], largest[row, ready:]
             )
-        return path
+        return path, slopes
 
-    def _log_path(self, lags: Floats) -> Floats:
+    def _log_path(self, lags: Floats) -> tuple[Floats, Floats]:
+        """Forecast and slopes after each bar; slopes are 0 before the regression is used."""
         markets, bars = lags.shape[:2]
         average, largest = _so_far(lags[..., 0])
-        path = average.copy()
+        path, slopes = average.copy(), np.zeros(lags.shape)
         if bars < ANCHOR_BARS:
-            return path
+            return path, slopes
         anchor = np.log(np.maximum(average[:, ANCHOR_BARS - 1], TINY))
         terms = _logarithms(lags, anchor[:, None])
         coefficients, covariance, spread = _prior((markets,))
@@ -231,7 +240,16 @@ class Har:
                     coefficients, covariance, spread, before, target, float(bar)
                 )
             path[:, bar] = _log_forecast(coefficients, spread, terms[:, bar], anchor, largest[:, bar])
-        return path
+            slopes[:, bar] = coefficients[:, 1:]
+        return path, slopes
+
+
+def _shares(slopes: Floats) -> Floats:
+    """Slopes on day, week and month, cut off at zero, summing to one; all on the month when none is positive."""
+    positive = np.maximum(slopes, 0.0)
+    total = positive.sum(axis=-1, keepdims=True)
+    shares: Floats = np.where(total > 0.0, positive / np.where(total > 0.0, total, 1.0), [0.0, 0.0, 1.0])
+    return shares
 
 
 def _value(move: Move) -> float:

@@ -96,11 +96,15 @@ class Realized:
 
     def variance_path(self, moves: Moves) -> Floats:
         """`variance` after each move, (m, n)."""
-        path = np.empty(moves.shape)
+        return self.paths(moves)[0]
+
+    def paths(self, moves: Moves) -> tuple[Floats, Floats]:
+        """`variance` and `effective_half_life` after each move, (m, n) each."""
+        path, half_life = np.empty(moves.shape), np.empty(moves.shape)
         for row in range(moves.shape[0]):
             posted = None if moves.realized_variance is None else moves.realized_variance[row]
-            path[row] = self._row(moves.log_return[row], moves.close_at[row], posted)
-        return path
+            path[row], half_life[row] = self._row(moves.log_return[row], moves.close_at[row], posted)
+        return path, half_life
 
     def effective_half_life(self, memory: Memory) -> float:
         """`half_life_days` times the bars of an average day; half of the bars so far on the first day [bars]."""
@@ -140,12 +144,13 @@ class Realized:
         level = advance_ewma(level, self._of_day(memory), days, gain_of(self.half_life_days))
         return (*(0.0,) * _DAYS, days + 1.0, level, memory[_COUNTED] + memory[_BARS])
 
-    def _row(self, returns: Floats, close_at: Floats, posted: Floats | None) -> Floats:
+    def _row(self, returns: Floats, close_at: Floats, posted: Floats | None) -> tuple[Floats, Floats]:
         size = np.abs(returns)
         squares = size * size if posted is None else np.where(np.isnan(posted), size * size, posted)
         days, ended = _days_of(close_at)
         first = np.concatenate([[True], days[1:] != days[:-1]])
-        bars = np.arange(1, size.size + 1) - np.maximum.accumulate(np.where(first, np.arange(size.size), 0))
+        counted = np.maximum.accumulate(np.where(first, np.arange(size.size), 0))
+        bars = np.arange(1, size.size + 1) - counted
         running = _since(first, squares) / bars
         if self._lags:
             enough = bars > self._lags
@@ -154,7 +159,9 @@ class Realized:
         gain, completed = gain_of(self.half_life_days), np.cumsum(first) - 1
         levels = ewma_path(running[np.append(first[1:], True)], gain)
         level = np.where(completed > 0, levels[completed - 1], running)
-        return np.where(ended, level + np.maximum(gain, 1.0 / (completed + 1.0)) * (running - level), level)
+        path = np.where(ended, level + np.maximum(gain, 1.0 / (completed + 1.0)) * (running - level), level)
+        half_life = self.half_life_days * counted / np.maximum(completed, 1)
+        return path, np.where(completed > 0, half_life, bars / 2.0)
 
     def _terms(self, size: Floats, enough: Bools) -> Floats:
         """`_term` of each bar, 0 for the first ones of a day."""

@@ -112,16 +112,20 @@ class Stochastic:
 
     def variance_path(self, moves: Moves) -> Floats:
         """`variance` after each move, (m, n)."""
+        return self.paths(moves)[0]
+
+    def paths(self, moves: Moves) -> tuple[Floats, Floats]:
+        """`variance` and `effective_half_life` after each move, (m, n) each."""
         squares = moves.log_return * moves.log_return
         observed, noise = self._observations(moves, squares)
-        path = np.empty(moves.shape)
+        path, half_life = np.empty(moves.shape), np.empty(moves.shape)
         for row in range(moves.shape[0]):
             memory = self.start()
             columns = zip(squares[row].tolist(), observed[row].tolist(), noise[row].tolist(), strict=True)
             for bar, (square, value, error) in enumerate(columns):
                 memory = self._filtered(memory, square, value, error)
-                path[row, bar] = self.variance(memory)
-        return path
+                path[row, bar], half_life[row, bar] = self.variance(memory), self.effective_half_life(memory)
+        return path, half_life
 
     def effective_half_life(self, memory: Memory) -> float:
         """``ln 2 / −ln(φ (1 − K))``, K the last gain: how the filter forgets observations around the mean [bars]."""
