@@ -10,12 +10,13 @@ from pydantic_core import PydanticCustomError
 from models.api.base import Model, Number, Time
 from models.api.evaluation import Assumption, WarningOut
 from models.api.market import MAX_SYMBOLS, SeriesIn
+from models.api.policy import PolicyIn
 from models.api.strict import StrictScalars
-from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationEstimator
-from services.volatility.estimators.ewma import Ewma
 from services.volatility.registry import Estimator
 
+DEFAULT_ESTIMATOR: Estimator = PolicyIn.model_fields["estimator"].default
+DEFAULT_CORRELATION: CorrelationEstimator = PolicyIn.model_fields["correlation"].default
 MAX_CORRELATION_POINTS = 400_000
 
 
@@ -23,11 +24,11 @@ class CorrelationRequest(Model):
     """Series to correlate; nothing is stored."""
 
     series: Annotated[list[SeriesIn], Field(min_length=2, max_length=MAX_SYMBOLS, fail_fast=True)]
-    estimator: Annotated[Estimator, StrictScalars()] = Field(
-        default=Ewma(), description="Of the volatilities, which also standardise the returns."
+    estimator: Annotated[Estimator, StrictScalars(), Field(discriminator="method")] = Field(
+        default=DEFAULT_ESTIMATOR, description="Of the volatilities, which also standardise the returns."
     )
     correlation: Annotated[CorrelationEstimator, StrictScalars(), Field(discriminator="method")] = Field(
-        default=DynamicConditional(), description="As in a policy, without `none`."
+        default=DEFAULT_CORRELATION, description="As in a policy, without `none`."
     )
     as_of: Time | None = Field(None, description="Bars after it are not complete; default: the time of receipt.")
 
@@ -65,7 +66,7 @@ class MonitorOut(Model):
     label: Literal["unknown", "calm", "shifted"] = Field(
         description="shifted: the mean correlation has just risen beyond the usual; unknown below 187 common bars."
     )
-    bars_in_regime: int
+    bars_in_regime: int = Field(description="Since the label last changed.")
     distance: Number = Field(
         description="Root mean square over the pairs of fast less slow correlation: 0 the same, 2 at most."
     )
