@@ -259,6 +259,7 @@ def event_rows(series: Series, base: Base) -> list[EventRow]:
     found = []
     for event, times in CALENDAR.items():
         bars = np.searchsorted(series.bars.end, times, side="right")
+        bars = bars[bars < len(series.bars.end) - AFTER]
         parts = {"design": bars[(bars >= border[0]) & (bars < border[1])], "hold-out": bars[bars >= border[1]]}
         first = parts["design"]
         factor = max(float((base.square[first] / base.variance[first]).mean()), 1.0)
