@@ -19,7 +19,7 @@ from models.api.market import InstrumentIn
 from services.core.annualization import Calendar
 from services.engine import StateInput
 from services.risk.clock import Ring
-from services.volatility.estimators.ewma import Ewma
+from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.forecast import forecast_series
 from tests.support import requests
 
@@ -132,7 +132,7 @@ def cached() -> Gathered:
             end=datetime(2026, 11, 20, tzinfo=UTC),
             bar_seconds=86_400,
             calendar=Calendar(),
-            estimator=Ewma(),
+            estimator=Adaptive(),
         )
         states[item["symbol"]] = StateInput(
             found.readout, Ring(found.readout.last_close_at, 86_400, found.standardized)

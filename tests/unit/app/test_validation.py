@@ -53,10 +53,10 @@ TARGET = "/policy/sizing/target_volatility"
         ({"/policy/sizing": {}}, "/policy/sizing/method", "method_required", ["'volatility_target'"]),
         ({"/policy/sizing/method": "vol-target"}, "/policy/sizing/method", "unknown_method", ["volatility_target?"]),
         (
-            {"/policy/estimator": {"method": "garch"}},
+            {"/policy/estimator": {"method": "figarch"}},
             "/policy/estimator/method",
             "unknown_method",
-            ["'ewma'", "'garch'"],
+            ["'ewma'", "'figarch'"],
         ),
         ({"/policy/margin": {"model": {"method": "x"}}}, "/policy/margin/model/method", "unknown_method", ["'sigma_"]),
         ({"/policy/margin": {"model": 5}}, "/policy/margin/model", "wrong_type", ["object", "5"]),
