@@ -36,6 +36,8 @@ FIGURES = (
     "last_close",
     "confidence",
 )
+REFUSED_FIELDS = 4
+"""Fields of a state that gave no readout: key, reason, detail, digest."""
 FLOAT, SINGLE = np.dtype("<f8"), np.dtype("<f4")
 
 
@@ -69,7 +71,7 @@ def upper_triangle(size: int) -> tuple[NDArray[np.intp], ...]:
 def _state(key: str, state: StateInput, figures: list[float]) -> list[Any]:
     readout = state.readout
     if isinstance(readout, Refusal):
-        return [key, readout.reason, readout.detail]
+        return [key, readout.reason, readout.detail, state.digest]
     figures += [getattr(readout, name) for name in FIGURES]
     return [
         key,
@@ -80,6 +82,7 @@ def _state(key: str, state: StateInput, figures: list[float]) -> list[Any]:
         readout.method,
         readout.source,
         readout.guard,
+        state.digest,
     ]
 
 
@@ -91,14 +94,14 @@ def decode_state(
         return {}, {}, None
     line, _, packed = raw.partition(b"\n")
     head = orjson.loads(line)
-    known = sum(len(row) > 3 for row in head["states"]) * len(FIGURES) * FLOAT.itemsize
+    known = sum(len(row) > REFUSED_FIELDS for row in head["states"]) * len(FIGURES) * FLOAT.itemsize
     block, upper = np.frombuffer(packed[:known], dtype=FLOAT), np.frombuffer(packed[known:], dtype=SINGLE)
     states, place = {}, 0
     for row in head["states"]:
-        if len(row) == 3:
-            states[row[0]] = StateInput(Refusal(Reason(row[1]), row[2]))
+        if len(row) == REFUSED_FIELDS:
+            states[row[0]] = StateInput(Refusal(Reason(row[1]), row[2]), digest=row[3])
             continue
-        states[row[0]] = StateInput(_readout(row, block[place : place + len(FIGURES)].tolist()))
+        states[row[0]] = StateInput(_readout(row, block[place : place + len(FIGURES)].tolist()), digest=row[-1])
         place += len(FIGURES)
     instruments = [_instrument(fields) for fields in head.get("instruments", ())]
     return (
@@ -109,7 +112,7 @@ def decode_state(
 
 
 def _readout(row: list[Any], figures: list[float]) -> VolatilityReadout:
-    _, observations, maturity, bar_seconds, closed, method, source, guard = row
+    _, observations, maturity, bar_seconds, closed, method, source, guard, _ = row
     return VolatilityReadout(
         **dict(zip(FIGURES, figures, strict=True)),
         observations=observations,

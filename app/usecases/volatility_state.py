@@ -8,6 +8,7 @@ from app.ports import StateKey
 from services.core.annualization import Calendar
 from services.engine.inputs import StateInput
 from services.risk.clock import Ring
+from services.volatility.codec import state_digest
 from services.volatility.registry import Estimator, model_version
 from services.volatility.state import VolatilityState, readout
 
@@ -28,7 +29,8 @@ def state_keys(
 def state_input(state: VolatilityState, estimator: Estimator) -> StateInput:
     """Readout and standardised returns of a state, annualised by the calendar that it was observed with."""
     last_close_at = datetime.fromtimestamp(state.last_close_at, UTC)
-    return StateInput(readout(state, estimator=estimator), Ring(last_close_at, state.clock.bar_seconds, state.ring))
+    ring = Ring(last_close_at, state.clock.bar_seconds, state.ring)
+    return StateInput(readout(state, estimator=estimator), ring, state_digest(state))
 
 
 def calendar_name(calendar: Calendar) -> str:

@@ -39,6 +39,7 @@ def parse_interval(text: str) -> int:
 _DAYS_PER_YEAR = {"24/7": 365.0, "FX": 260.0}
 _SESSION_SECONDS = {"24/7": 86_400, "FX": 86_400, "XLON": 30_600}
 _EXCHANGE_DAYS, _EXCHANGE_SECONDS = 252.0, 23_400
+_SECONDS_PER_WEEK = 604_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Calendar:
     ``24/7``: 365 days of 24 hours. ``FX``: 260 days of 24 hours. Exchange sessions (``XNYS``, ``XNAS``: 6.5 hours;
     ``XLON``: 8.5):
     252 days; an intraday bar counts session / bar per day, the overnight return being part of the first bar.
-    `periods_per_year` given: taken as it is.
+    Bars of whole weeks: as many as the year has. `periods_per_year` given: taken as it is.
 
     References
     ----------
@@ -70,9 +71,13 @@ class Calendar:
         --------
         >>> Calendar().periods(3600), Calendar("XNYS").periods(86_400), Calendar("FX").periods(86_400)
         (8760.0, 252.0, 260.0)
+        >>> round(Calendar("XNYS").periods(604_800), 2)
+        52.14
         """
         if self.periods_per_year is not None:
             return self.periods_per_year
+        if bar_seconds % _SECONDS_PER_WEEK == 0:
+            return SECONDS_PER_YEAR / bar_seconds
         days = _DAYS_PER_YEAR.get(self.name, _EXCHANGE_DAYS)
         session = _SESSION_SECONDS.get(self.name, _EXCHANGE_SECONDS)
         return days * session / bar_seconds if bar_seconds < SECONDS_PER_DAY else days * SECONDS_PER_DAY / bar_seconds

@@ -19,10 +19,14 @@ __all__ = ["EvaluationInputs", "RecordedCorrelation", "SeriesInput", "StateInput
 
 @dataclass(frozen=True, slots=True)
 class StateInput:
-    """Cached state of one market as it was read: its readout, or why there is none, and its standardised returns."""
+    """Cached state of one market as it was read: its readout, or why there is none, and its standardised returns.
+
+    `digest` names the state exactly, for the record; empty where the state is not at hand.
+    """
 
     readout: VolatilityReadout | Refusal
     ring: Ring | None = None
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,11 @@ def head_bytes(state: VolatilityState) -> bytes:
     return head + b"".join(len(part).to_bytes(2, "big") + part for part in parts)
 
 
+def state_digest(state: VolatilityState) -> str:
+    """16 hexadecimal digits that name a state exactly, its ring included."""
+    return hashlib.blake2b(head_bytes(state), digest_size=_DIGEST_BYTES).hexdigest()
+
+
 def ring_bytes(state: VolatilityState) -> bytes:
     """Ring of a state: 512 little-endian doubles."""
     return state.ring.astype("<f8").tobytes()
