@@ -20,6 +20,7 @@ from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.evaluate_portfolio import idempotency_key, known_answer, stored_answer
 from app.usecases.gather import TENANT
+from app.usecases.turns import turns
 from app.usecases.volatility_state import calendar_name, interval_text, state_key
 from app.version import versions_record
 from models.api.observation import CalendarChoice, ObservationIn, ObservationsRequest
@@ -35,8 +36,8 @@ MAX_ATTEMPTS = 8
 """Times that a state is read anew after another writer was faster, before the call gives up."""
 INLINE_POINTS = 1_000
 """Points up to which a request is read on the event loop (3 ms); beyond, in a worker thread."""
-YIELD_POINTS = 500
-"""Points after which other requests get a turn."""
+THREAD_POINTS = 100
+"""Points of one state from which it is fed in a worker thread (10 ms)."""
 MAX_REJECTED = 20
 
 
@@ -181,19 +182,20 @@ async def feed_states(container: Container, batches: Sequence[Batch], size: int,
         If the store does not answer, or other writers were faster time and again.
     """
     fed, waiting = Fed([Verdict(PointOutcome.CALENDAR_CONFLICT)] * size), batches
-    for _ in range(MAX_ATTEMPTS):
-        waiting = await _attempt(container, waiting, fed, rules)
-        if not waiting:
-            return fed
+    async with turns(container.volatility, (batch.key for batch in batches)):
+        for _ in range(MAX_ATTEMPTS):
+            waiting = await _attempt(container, waiting, fed, rules)
+            if not waiting:
+                return fed
     raise StateUnavailable(f"other writers changed {waiting[0].key.symbol} {MAX_ATTEMPTS} times in a row")
 
 
 async def _attempt(container: Container, batches: Sequence[Batch], fed: Fed, rules: Rules) -> list[Batch]:
     """One round of read, compute and write; returns the batches that lost a race against another writer."""
     loaded = await container.volatility.load_for_update([batch.key for batch in batches])
-    changes, makers, turn = [], [], 0
+    changes, makers = [], []
     for batch, before in zip(batches, loaded, strict=True):
-        after, replay, verdicts = batch.feed(before, rules)
+        after, replay, verdicts = await _feed(batch, before, rules)
         for place, verdict in zip(batch.places, verdicts, strict=True):
             fed.verdicts[place] = verdict
         if after.version != (before.state.version if before else 0):
@@ -201,16 +203,20 @@ async def _attempt(container: Container, batches: Sequence[Batch], fed: Fed, rul
             makers.append(batch)
         elif before is not None:
             fed.states[batch.key] = before.state
-        turn += len(batch.places)
-        if turn > YIELD_POINTS:
-            turn = 0
-            await asyncio.sleep(0)
     stored = await container.volatility.compare_and_set(changes)
     for change, batch, done in zip(changes, makers, stored, strict=True):
         if done:
             fed.states[change.key] = change.state
             fed.begun += [batch] if change.expected_version is None and batch.calendar is None else []
     return [batch for batch, done in zip(makers, stored, strict=True) if not done]
+
+
+async def _feed(batch: Batch, before: FedState | None, rules: Rules) -> Observation:
+    """Feed one state; other requests get their turn meanwhile."""
+    if len(batch.places) > THREAD_POINTS:
+        return await asyncio.to_thread(batch.feed, before, rules)
+    await asyncio.sleep(0)
+    return batch.feed(before, rules)
 
 
 def _answer(event_id: str, fed: Fed) -> dict[str, object]:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from app.adapters.memory_volatility import MemoryVolatilityStore
 from app.container import Container
-from app.ports import Appended, AuditRecord, EventKind, StateChange, StateKey, StateUnavailable
+from app.ports import EventKind, FedState, StateChange, StateKey, StateUnavailable
 from app.problems import RequestProblem
 from app.usecases.call import Call
 from app.usecases.observe_prices import MAX_ATTEMPTS, observe_prices
@@ -41,25 +41,11 @@ from services.core.explain import Floats
 from services.volatility.forecast import forecast_series
 from services.volatility.readout import VolatilityReadout
 from services.volatility.registry import model_version
+from tests.support.recorder import Recorder
 from tests.unit.volatility.markets import DAY, END, walk
 
 NOW = END + timedelta(seconds=5)
 DEFAULT_MODEL = model_version(DEFAULT_ESTIMATOR)
-
-
-class Recorder:
-    """Audit log of a test: keeps records in a list."""
-
-    def __init__(self) -> None:
-        self.records: list[AuditRecord] = []
-
-    async def append(self, record: AuditRecord, *, timeout: float) -> Appended:
-        del timeout
-        self.records.append(record)
-        return Appended(len(self.records) - 1)
-
-    async def find_idempotent(self, *_: str) -> None:
-        return None
 
 
 class Racing(MemoryVolatilityStore):
@@ -209,6 +195,38 @@ async def test_a_lost_race_is_run_again_on_the_newest_state() -> None:
     assert (await observe(box, points("A", walk(4, 25).tolist())))["counts"] == {"accepted": 25}
     with pytest.raises(StateUnavailable, match="A"):
         await observe(container(Racing(MAX_ATTEMPTS)), points("A", [1.0]))
+
+
+class Watched(MemoryVolatilityStore):
+    """Lets others run between reading and writing, and counts the races that were lost."""
+
+    lost = 0
+
+    async def load_for_update(self, keys: Sequence[StateKey]) -> list[FedState | None]:
+        found = await super().load_for_update(keys)
+        await asyncio.sleep(0)
+        return found
+
+    async def compare_and_set(self, changes: Sequence[StateChange]) -> list[bool]:
+        stored = await super().compare_and_set(changes)
+        self.lost += stored.count(False)
+        return stored
+
+
+async def test_callers_of_one_process_take_turns() -> None:
+    """A caller with many bars is not outrun by one with few; callers of several states do not wait for each other."""
+    store = Watched()
+    box = container(store)
+    closes = walk(20, 150).tolist()
+
+    async def send(symbols: str, size: int) -> None:
+        for place in range(0, 150, size):
+            rows = [row for symbol in symbols for row in points(symbol, closes)[place : place + size]]
+            await observe(box, rows)
+
+    await asyncio.wait_for(asyncio.gather(send("AB", 150), send("BA", 5), send("CAB", 5), send("B", 1)), 30.0)
+    assert store.lost == 0
+    assert [(await show(box, symbol))["observations"] for symbol in "ABC"] == [149] * 3
 
 
 async def test_concurrent_callers_lose_no_point() -> None:
