@@ -13,7 +13,9 @@ from services.core.annualization import Calendar, parse_interval
 from services.core.errors import InvalidInput
 from services.core.explain import Bools, Floats
 from services.engine.inputs import SeriesInput
+from services.volatility.registry import Estimator
 
+_COLUMN_NAMES = {"range": "open, high and low"}
 _CCXT = ("open", "high", "low", "close", "volume")
 EARLIEST_BAR, LATEST_BAR = 1e8, 7.26e9
 """March 1973 and the year 2200 [s]: seconds that are read as milliseconds lie before, microseconds after."""
@@ -48,6 +50,26 @@ def series_input(item: SeriesIn, index: int, as_of: datetime, notes: Notes) -> S
         columns = {name: floats(column) for name in BAR_COLUMNS if (column := getattr(item, name)) is not None}
         return SeriesInput(floats(item.close), item.end, seconds, calendar_of(item), **columns)
     return _ohlcv(item, index, seconds, as_of, notes)
+
+
+def check_columns(series: SeriesInput, index: int, estimator: Estimator) -> None:
+    """Refuse a series without the columns that the estimator lives on, before anything runs.
+
+    Raises
+    ------
+    InvalidInput
+        Naming the series and the columns.
+    """
+    there = {
+        "close": True,
+        "range": series.ranged,
+        "realized_variance": series.realized_variance is not None,
+        "implied_volatility": series.implied_volatility is not None,
+    }
+    missing = [_COLUMN_NAMES.get(column, column) for column in sorted(estimator.requires) if not there[column]]
+    if missing:
+        remedy = "send them, or ohlcv rows; or choose an estimator on closes, such as adaptive"
+        raise InvalidInput(f"series.{index}", f"needs {' and '.join(missing)} for {estimator.method}", "absent", remedy)
 
 
 def floats(values: list[float]) -> Floats:

@@ -15,6 +15,7 @@ import orjson
 from app.translate.answer import hedge_rows, margin_block, order_rows, portfolio_block, target_rows, time_text
 from app.translate.instruments import InstrumentKey
 from app.translate.policy import policy_fields, policy_sha256
+from app.translate.series import check_columns
 from app.translate.snapshot import Snapshot, describe_instruments, translate
 from app.translate.state_record import encode_state
 from app.usecases.call import Door
@@ -88,6 +89,8 @@ def decide(
         received_at=received_at,
         hedge_symbol=hedge_symbol,
     )
+    for index, series in enumerate(snapshot.series.values()):
+        check_columns(series, index, policy.estimator)
     if request.options.strict and snapshot.notes.assumptions:
         raise AssumptionsRefused(snapshot.notes.assumptions)
     inputs = EvaluationInputs(

@@ -10,7 +10,7 @@ import orjson
 
 from app.translate.answer import stat, time_text
 from app.translate.notes import Notes
-from app.translate.series import series_input
+from app.translate.series import check_columns, series_input
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from models.api.correlation import CorrelationRequest
@@ -48,6 +48,7 @@ def estimate(request: CorrelationRequest, received_at: datetime) -> bytes:
         if item.calendar is None:
             notes.assume(f"/series/{index}/calendar", "24/7", "a year has 365 days of 24 hours")
         series[item.symbol] = series_input(item, index, as_of, notes)
+        check_columns(series[item.symbol], index, request.estimator)
     table = correlate_series(series, request.estimator, request.correlation)
     _remark(table, notes)
     head = {"as_of": time_text(as_of), **answer(table, request.correlation.method)}

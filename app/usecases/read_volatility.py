@@ -17,7 +17,7 @@ from app.ports import AuditRecord, EventKind, StateKey
 from app.problems import RequestProblem
 from app.translate.answer import stat, time_text
 from app.translate.notes import Notes
-from app.translate.series import series_input
+from app.translate.series import check_columns, series_input
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.evaluate_portfolio import stored_answer
@@ -156,6 +156,8 @@ def estimate(request: EstimateRequest, received_at: datetime) -> bytes:
         rule = f"must not lie in the future (server time {time_text(received_at)})"
         raise InvalidInput("as_of", rule, time_text(as_of), "check your clock against GET /v1/time")
     posted = [_posted(item, index, as_of, notes) for index, item in enumerate(request.series)]
+    for index, series in enumerate(posted):
+        check_columns(series, index, request.estimator)
     found = forecast_markets(posted, request.estimator, diagnose=True)
     rows = []
     for series, forecast, item in zip(posted, found, request.series, strict=True):

@@ -85,7 +85,7 @@ class Har:
     calibrate: bool = True
     prior_volatility: Annotated[float, Gt(0), Le(10)] | None = None
 
-    requires: ClassVar[frozenset[str]] = frozenset({"close", "range"})
+    requires: ClassVar[frozenset[str]] = frozenset({"close"})
     revision: ClassVar[int] = 1
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
