@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,18 @@ from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.estimators.ewma import Ewma
 from tests.evaluation import report
 from tests.evaluation.look_ahead import looks_ahead
-from tests.evaluation.models import ADAPTIVE, ADAPTIVE_CLOSES, ADAPTIVE_IMPLIED, BASE, PEERS, pool_paths
+from tests.evaluation.models import (
+    ADAPTIVE,
+    ADAPTIVE_CLOSES,
+    ADAPTIVE_IMPLIED,
+    BASE,
+    PEERS,
+    RHYTHMIC,
+    SERVED,
+    pool_paths,
+    served_variance,
+    with_rhythm,
+)
 from tests.evaluation.report import Gate, Grid, number, percent
 from tests.evaluation.scores import Score, first_scored, score
 from tests.evaluation.series import DAY, Group, Series, all_series, implied_series
@@ -29,6 +41,16 @@ RESIDUAL_GATE = (0.95, 1.10)
 MEAN_GAIN = -0.075
 TAIL = 0.01
 HIT_GATE = (0.008, 0.012)
+LONG_BARS = 1000
+"""Scored bars from which "no series is worse" is a gate: below, one bar of a crash decides."""
+
+
+class Hits(NamedTuple):
+    """Returns below the 1 % quantile forecast for them, above the 99 % quantile, and returns tested."""
+
+    below: int
+    above: int
+    tested: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +63,14 @@ class Result:
         By model.
     experts : dict
         QLIKE of each expert of the pool alone.
-    beyond, tested : int
-        Returns below the 1 % quantile that was forecast for them, and returns tested.
+    hits : Hits
+        Of the 1 % quantile.
     """
 
     series: Series
     scores: dict[str, Score]
     experts: dict[str, float]
-    beyond: int
-    tested: int
+    hits: Hits
 
     def gain(self, name: str) -> float:
         """QLIKE less that of EWMA .94: negative is better."""
@@ -68,19 +89,23 @@ def measure(series: Series, *, refits: bool) -> Result:
     pool = pool_paths(series)
     paths = {ADAPTIVE: pool.pop(ADAPTIVE)}
     experts = {name: score(series, path).qlike for name, path in pool.items()}
+    paths[SERVED] = served_variance(series)
     if series.ranged:
         paths[ADAPTIVE_CLOSES] = pool_paths(series, use_range=False)[ADAPTIVE]
     if series.implied is not None:
         paths[ADAPTIVE_IMPLIED] = pool_paths(series, implied=True)[ADAPTIVE]
-    paths |= {model.name: model.path(series) for model in PEERS if refits or not model.slow}
-    beyond, tested = quantile_hits(series, paths[ADAPTIVE])
-    return Result(series, {name: score(series, path) for name, path in paths.items()}, experts, beyond, tested)
+    paths |= {model.name: model.path(series) for model in PEERS if model.applies(series, refits=refits)}
+    forecast = paths[ADAPTIVE]
+    if series.rhythmic:
+        forecast = paths[RHYTHMIC] = with_rhythm(series, forecast)
+    scores = {name: score(series, path) for name, path in paths.items()}
+    return Result(series, scores, experts, quantile_hits(series, forecast))
 
 
-def quantile_hits(series: Series, variance: Floats) -> tuple[int, int]:
-    """Returns below the 1 % quantile forecast for them, and how many were tested.
+def quantile_hits(series: Series, variance: Floats) -> Hits:
+    """How often returns were beyond the quantile ±q k σ of their bar.
 
-    The quantile of bar t is −q k σ, with σ, the calibration factor k and the Student-t quantile q from bars before t.
+    σ, the calibration factor k and the Student-t quantile q are from the bars before it, as the service has them.
     """
     volatility = np.sqrt(variance[:-1])
     plain = series.simple_returns[1:] / volatility
@@ -88,8 +113,8 @@ def quantile_hits(series: Series, variance: Floats) -> tuple[int, int]:
     standardized = series.log_returns[1:] / (volatility * factors[:-1])
     quantiles = tails.quantiles(tails.path(standardized[None]), TAIL)[0]
     scored = slice(first_scored(series) - 1, None)
-    below = standardized[1:][scored] < -quantiles[:-1][scored]
-    return int(below.sum()), below.size
+    tested, bound = standardized[1:][scored], quantiles[:-1][scored]
+    return Hits(int((tested < -bound).sum()), int((tested > bound).sum()), tested.size)
 
 
 def is_daily_range(result: Result) -> bool:
@@ -103,17 +128,38 @@ def gates_of(results: Sequence[Result], causal: Sequence[str]) -> list[Gate]:
     found = [Gate(f"QLIKE {name}", by_name[name].scores[ADAPTIVE].qlike, most=most) for name, most in GATES.items()]
     implied = by_name["sp500 1d 2014-18"].scores[ADAPTIVE_IMPLIED].qlike
     found.append(Gate("QLIKE sp500 1d 2014-18 with VIX", implied, most=IMPLIED_GATE))
-    worst = max((result for result in results if result.series.ranged), key=lambda result: result.gain(ADAPTIVE))
-    found.append(Gate(f"worst dQ with ranges ({worst.series.name})", worst.gain(ADAPTIVE), most=0.0))
+    ranged = [result for result in results if result.series.ranged]
+    long = [result for result in ranged if is_long(result)]
+    short = [result for result in ranged if not is_long(result)]
+    found.append(worst_gain(long, goal=False))
+    found += [worst_gain(short, goal=True)] if short else []
     for name in list(GATES)[:-1]:
         found.append(Gate(f"residual rms {name}", by_name[name].scores[ADAPTIVE].residual_rms, *RESIDUAL_GATE))
-    tested = sum(result.tested for result in results)
-    found.append(Gate("1 % quantile hit rate, pooled", sum(result.beyond for result in results) / tested, *HIT_GATE))
+    hits = pooled(results)
+    found.append(Gate("1 % quantile hit rate, pooled", hits.below / hits.tested, *HIT_GATE))
     found.append(Gate("forecasts that look ahead", float(len(causal)), most=0.0))
     gains = [result.gain(ADAPTIVE) for result in results if is_daily_range(result)]
-    if len(gains) > len(GATES):
-        found.append(Gate("mean dQ, daily with ranges", float(np.mean(gains)), most=MEAN_GAIN))
+    found.append(Gate("mean dQ, daily with ranges", float(np.mean(gains)), most=MEAN_GAIN, goal=True))
     return found
+
+
+def is_long(result: Result) -> bool:
+    """Whether 1,000 bars or more are scored."""
+    return result.scores[ADAPTIVE].bars >= LONG_BARS
+
+
+def worst_gain(results: Sequence[Result], *, goal: bool) -> Gate:
+    """No series with ranges may be worse than EWMA .94."""
+    worst = max(results, key=lambda result: result.gain(ADAPTIVE))
+    share = worst.scores[ADAPTIVE].largest_share
+    size = f"below {LONG_BARS}" if goal else f"from {LONG_BARS}"
+    name = f"worst dQ with ranges, {size} bars ({worst.series.name}, largest bar {percent(share, 0)} % of Σz²)"
+    return Gate(name, worst.gain(ADAPTIVE), most=0.0, goal=goal)
+
+
+def pooled(results: Iterable[Result]) -> Hits:
+    """Hits of many series together; the part of 2014–18 is not counted twice."""
+    return Hits(*np.sum([result.hits for result in results if not result.series.scored_from], axis=0).tolist())
 
 
 def scores_grid(results: Sequence[Result]) -> Grid:
@@ -157,18 +203,21 @@ def summary_grid(results: Sequence[Result]) -> Grid:
     return Grid("QLIKE less EWMA .94", columns, rows)
 
 
-def tail_grid(results: Iterable[Result]) -> Grid:
-    """Hit rates of the 1 % quantile."""
+def tail_grid(results: Sequence[Result]) -> Grid:
+    """Hit rates of the 1 % quantiles."""
+    daily = [result for result in results if result.series.bar_seconds == DAY]
+    hourly = [result for result in results if result.series.bar_seconds < DAY]
+    parts = {"all, pooled": results, "daily, pooled": daily, "hourly, pooled": hourly}
+    hits = {name: pooled(members) for name, members in parts.items() if members}
+    hits |= {result.series.name: result.hits for result in results}
     rows = []
-    for result in results:
-        rows.append(
-            [result.series.name, str(result.tested), str(result.beyond), percent(result.beyond / result.tested)]
-        )
-    return Grid(
-        "Returns below the 1 % quantile (Student-t with learnt degrees of freedom)",
-        ["series", "bars", "hits", "%"],
-        rows,
+    for name, found in hits.items():
+        rates = [percent(count / found.tested) for count in (found.below, found.above)]
+        rows.append([name, str(found.tested), str(found.below), *rates])
+    title = (
+        "1 % quantile of a Student-t with learnt degrees of freedom: share of returns below it, and above its mirror"
     )
+    return Grid(title, ["series", "bars", "below", "below %", "above %"], rows)
 
 
 def looking_ahead(series: Sequence[Series]) -> list[str]:
@@ -200,7 +249,7 @@ def main(words: Sequence[str] | None = None) -> int:
                 "scores": {name: asdict(found) for name, found in result.scores.items()},
                 "experts": result.experts,
                 "ceiling": result.ceiling,
-                "quantile_hits": [result.beyond, result.tested],
+                "quantile_hits": result.hits._asdict(),
             }
             for result in results
         },

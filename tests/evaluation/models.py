@@ -5,20 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from services.core.explain import Floats
+from services.volatility import hour_of_day
+from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.estimators.ewma import Ewma
+from services.volatility.estimators.garman_klass import GarmanKlass
+from services.volatility.estimators.har import Har
 from services.volatility.estimators.interface import VarianceModel
 from services.volatility.estimators.riskmetrics2006 import RiskMetrics2006
+from services.volatility.estimators.stochastic import Stochastic
+from services.volatility.estimators.yang_zhang import YangZhang
 from services.volatility.fitting import Fit, FitChoice, FittedModel, ModelName, fit
+from services.volatility.path import forecast_path
 from services.volatility.pool import IMPLIED, LAYOUTS, RANGED, REGRESSED, advance_pool, first_memory
 from tests.evaluation.series import Series
 
 REFIT_EVERY = 250
 BASE = "EWMA .94"
 ADAPTIVE, ADAPTIVE_CLOSES, ADAPTIVE_IMPLIED = "adaptive", "adaptive, closes", "adaptive + VIX"
+SERVED, RHYTHMIC = "adaptive, as served", "adaptive, hour of day"
 EXPERTS = ("r4", "r16", "r64", "r256", "r1024", "a4", "a16", "v1", "v4", "v16", "v64", "va1", "va4")
 
 
@@ -79,11 +88,16 @@ def _newer(result: object, former: FittedModel | None) -> FittedModel | None:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A forecast to compare with; `slow` ones refit and are made on demand."""
+    """A forecast to compare with; `slow` ones refit and are made on demand, `ranged` ones need open, high and low."""
 
     name: str
     path: Callable[[Series], Floats]
     slow: bool = False
+    ranged: bool = False
+
+    def applies(self, series: Series, *, refits: bool) -> bool:
+        """Whether it is asked for here."""
+        return (refits or not self.slow) and (series.ranged or not self.ranged)
 
 
 def _of(estimator: VarianceModel) -> Callable[[Series], Floats]:
@@ -94,6 +108,27 @@ def _rolling(window: int) -> Callable[[Series], Floats]:
     return lambda series: rolling_variance(series.log_returns**2, window)
 
 
+def _har(form: Literal["level", "log"]) -> Callable[[Series], Floats]:
+    def path(series: Series) -> Floats:
+        week, month = (7, 30) if series.calendar.continuous else (5, 22)
+        return Har(form=form, week=week, month=month).variance_path(series.moves)[0]
+
+    return path
+
+
+def served_variance(series: Series) -> Floats:
+    """What the service forecasts after each return, before calibration and floor; NaN where it refuses."""
+    return forecast_path(series.posted, Adaptive()).forecast[1:] ** 2 / series.periods
+
+
+def with_rhythm(series: Series, variance: Floats) -> Floats:
+    """Forecasts after each return times the factor of the hour in which the next bar opens."""
+    ratios = np.concatenate(([np.nan], series.log_returns[1:] ** 2 / variance[:-1]))
+    close_at = series.bar_seconds * np.arange(1.0, ratios.size + 2.0)
+    known = np.append(ratios, np.nan)
+    return variance * hour_of_day.factor_path(close_at[None], series.bar_seconds, known[None])[0, 1:]
+
+
 PEERS = (
     Model(BASE, _of(Ewma(half_life=half_life_of(0.94)))),
     Model("EWMA .97", _of(Ewma(half_life=half_life_of(0.97)))),
@@ -101,6 +136,11 @@ PEERS = (
     Model("RiskMetrics 2006", _of(RiskMetrics2006())),
     Model("rolling 21", _rolling(21)),
     Model("rolling 63", _rolling(63)),
+    Model("HAR, level", _har("level")),
+    Model("HAR, log", _har("log")),
+    Model("Garman–Klass 20", _of(GarmanKlass()), ranged=True),
+    Model("Yang–Zhang 20", _of(YangZhang()), ranged=True),
+    Model("stochastic", _of(Stochastic())),
     Model("GARCH-t", lambda series: refitted(series, "garch"), slow=True),
     Model("GJR-t", lambda series: refitted(series, "gjr_garch"), slow=True),
 )

@@ -72,6 +72,11 @@ class Series:
         return self.high is not None
 
     @property
+    def rhythmic(self) -> bool:
+        """Whether the hour of the day matters."""
+        return self.calendar.continuous and self.bar_seconds < DAY
+
+    @property
     def periods(self) -> float:
         """Bars a year."""
         return self.calendar.periods(self.bar_seconds)
