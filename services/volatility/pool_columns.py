@@ -77,39 +77,40 @@ def range_variances(moves: Moves) -> tuple[Floats, Floats]:
 
 def pool_path(moves: Moves, composition: int) -> tuple[Floats, Floats]:
     """Forecast and effective half-life after each bar, (m, n) each; cost O(n) numpy calls."""
-    half_lives = np.array(LAYOUTS[composition].half_lives)
-    variance, weights = _ranged_path(moves, composition) if composition else _close_path(moves)
-    known = weights[..., : half_lives.size]
-    mean_log = known @ np.log(half_lives) / known.sum(axis=-1)
+    if not composition:
+        variance, mean_log = _close_path(moves)
+    elif moves.shape[0] < _COLUMNS_FROM:
+        variance, mean_log = _row_path(moves, composition)
+    else:
+        variance, mean_log = _column_path(moves, composition)
     return np.ascontiguousarray(variance.T), np.ascontiguousarray(np.exp(mean_log).T)
 
 
-def _ranged_path(moves: Moves, composition: int) -> tuple[Floats, Floats]:
-    """Forecasts (n, m) and weights (n, m, experts)."""
-    return _row_path(moves, composition) if moves.shape[0] < _COLUMNS_FROM else _column_path(moves, composition)
-
-
 def _row_path(moves: Moves, composition: int) -> tuple[Floats, Floats]:
-    """Market by market: few rows do not pay for numpy calls."""
+    """Forecasts and mean log half-lives, (n, m), market by market: few rows do not pay for numpy calls."""
     markets, bars = moves.shape
     layout = LAYOUTS[composition]
-    variance, weights = np.empty((bars, markets)), np.empty((bars, markets, len(layout.prior)))
+    count = len(layout.half_lives)
+    variance, weights = np.empty((bars, markets)), np.empty((bars, markets, count))
     for row in range(markets):
         memory = pool.first_memory(composition)
         for bar, move in enumerate(moves.row(row)):
             memory = pool.advance_pool(memory, move)
-            variance[bar, row], weights[bar, row] = memory[2], memory[layout.weights]
-    return variance, weights
+            variance[bar, row], weights[bar, row] = memory[2], memory[layout.weights][:count]
+    return variance, weights @ np.log(np.array(layout.half_lives)) / weights.sum(axis=-1)
 
 
 def _column_path(moves: Moves, composition: int) -> tuple[Floats, Floats]:
+    """The same, all markets at once."""
     markets, bars = moves.shape
     columns = PoolColumns(np.tile(np.array(pool.first_memory(composition)), (markets, 1)))
-    variance, weights = np.empty((bars, markets)), np.empty((bars, markets, columns.prior.size))
+    logs = np.log(np.array(columns.layout.half_lives))
+    variance, mean_log = np.empty((bars, markets)), np.empty((bars, markets))
     for bar, column in enumerate(bar_columns(moves, composition)):
         variance[bar] = columns.advance(column)
-        weights[bar] = columns.weights
-    return variance, weights
+        weights = columns.weights[:, : logs.size]
+        mean_log[bar] = weights @ logs / np.add.reduce(weights, axis=1)
+    return variance, mean_log
 
 
 def _close_path(moves: Moves) -> tuple[Floats, Floats]:
@@ -119,19 +120,19 @@ def _close_path(moves: Moves) -> tuple[Floats, Floats]:
     squares = moves.log_return * moves.log_return
     tilted = squares * np.where(moves.log_return < 0.0, pool.FALL, pool.RISE)
     inputs = [squares] * pool.SYMMETRIC_CLOSE + [tilted] * (len(pool.CLOSE_HALF_LIVES) - pool.SYMMETRIC_CLOSE)
-    averages = [expanding_average(*each).T for each in zip(inputs, pool.CLOSE_GAINS, strict=True)]
-    experts = np.stack(averages, axis=1)
-    bars, count, markets = experts.shape
-    prior = np.array(LAYOUTS[0].prior)[:, None]
+    experts = np.empty((moves.shape[1], len(inputs), moves.shape[0]))
+    for place, (values, gain) in enumerate(zip(inputs, pool.CLOSE_GAINS, strict=True)):
+        experts[:, place] = expanding_average(values, gain).T
+    prior, logs = np.array(LAYOUTS[0].prior)[:, None], np.log(np.array(pool.CLOSE_HALF_LIVES))
     targets = np.ascontiguousarray(squares.T)
-    weights, variance = np.empty((bars, count, markets)), np.empty((bars, markets))
-    current = np.tile(prior, (1, markets))
+    variance, mean_log = np.empty(targets.shape), np.empty(targets.shape)
+    weights = np.tile(prior, (1, moves.shape[0]))
     for bar, forecasts in enumerate(experts):
         if bar >= pool.WARM_UP_BARS:
-            current = learned_columns(current, experts[bar - 1], variance[bar - 1], targets[bar], prior, axis=0)
-        weights[bar] = current
-        variance[bar] = (current * forecasts).sum(axis=0)
-    return variance, weights.transpose(0, 2, 1)
+            weights = learned_columns(weights, experts[bar - 1], variance[bar - 1], targets[bar], prior, axis=0)
+        np.add.reduce(weights * forecasts, axis=0, out=variance[bar])
+        np.dot(logs, weights, out=mean_log[bar])
+    return variance, mean_log
 
 
 def learned_columns(
@@ -146,7 +147,7 @@ def learned_columns(
     np.minimum(np.maximum(step, -1.0, out=step), 1.0, out=step)
     raised: Floats = np.exp(step, out=step)
     raised *= weights
-    raised *= (1.0 - pool.SHARE) / raised.sum(axis=axis, keepdims=True)
+    raised *= (1.0 - pool.SHARE) / np.add.reduce(raised, axis=axis, keepdims=True)
     raised += pool.SHARE * prior
     return raised
 
