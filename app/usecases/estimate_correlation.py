@@ -13,14 +13,15 @@ from app.translate.notes import Notes
 from app.translate.series import check_columns, series_input
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
+from app.usecases.effort import takes_long
 from models.api.correlation import CorrelationRequest
 from services.core.errors import InvalidInput
 from services.core.explain import Floats
 from services.engine.correlations import CorrelationTable, correlate_series
 from services.risk.regime import RegimeReading
 
-INLINE_POINTS, INLINE_SERIES = 10_000, 20
-"""Sizes up to which an estimate runs on the event loop (10 ms); beyond, in a worker thread."""
+INLINE_SERIES = 20
+"""Markets up to which an estimate may run on the event loop: correlations grow with their square."""
 SINGULAR = 1e-12
 """Eigenvalue below which a matrix has no condition number to speak of."""
 
@@ -28,9 +29,8 @@ SINGULAR = 1e-12
 async def estimate_correlation(call: Call) -> Answer:
     """Correlation of posted series under any estimator and method."""
     request = CorrelationRequest.model_validate(call.parsed)
-    points = sum(len(item.close or item.ohlcv or ()) for item in request.series)
     work = (request, call.received_at)
-    if points > INLINE_POINTS or len(request.series) > INLINE_SERIES:
+    if takes_long(request.series) or len(request.series) > INLINE_SERIES:
         return Answer(200, await asyncio.to_thread(estimate, *work))
     return Answer(200, estimate(*work))
 

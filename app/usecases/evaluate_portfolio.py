@@ -11,7 +11,8 @@ from app.container import Container
 from app.ids import new_id
 from app.ports import Appended, AuditRecord, IdempotencyKey, IdempotencyMismatch, StoredEntry
 from app.usecases.call import Answer, Call, Door
-from app.usecases.decide import AnyRequest, Decision, Gathered, decide, render, state_record
+from app.usecases.decide import Decision, Gathered, decide, render, state_record
+from app.usecases.effort import takes_long
 from app.usecases.gather import TENANT, gather
 from app.version import versions_record
 from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginRequest
@@ -22,8 +23,6 @@ REQUEST_MODELS: dict[Door, type[EvaluationRequest] | type[MarginRequest] | type[
     Door.MARGIN: MarginRequest,
     Door.HEDGES: HedgesRequest,
 }
-INLINE_POINTS = 40_000
-"""Points up to which a decision runs on the event loop (about 5 ms); beyond, in a worker thread."""
 
 
 async def evaluate_portfolio(container: Container, call: Call, door: Door) -> Answer:
@@ -42,18 +41,13 @@ async def evaluate_portfolio(container: Container, call: Call, door: Door) -> An
     decided = partial(
         decide, door, request, call.body, gathered, evaluation_id=evaluation_id, received_at=call.received_at
     )
-    decision = await asyncio.to_thread(decided) if points(request) > INLINE_POINTS else decided()
+    decision = await asyncio.to_thread(decided) if takes_long(request.series) else decided()
     body = render(decision, container.clock.now())
     computed = time.perf_counter()
     record = audit_record(decision, gathered, call, body, key)
     appended = await container.audit.append(record, timeout=call.timeout_seconds)
     timings = {"compute": computed - started, "audit": time.perf_counter() - computed}
     return stored_answer(appended, body, timings)
-
-
-def points(request: AnyRequest) -> int:
-    """Points of all series."""
-    return sum(len(item.close or item.ohlcv or ()) for item in request.series)
 
 
 def idempotency_key(call: Call, route: str) -> IdempotencyKey | None:

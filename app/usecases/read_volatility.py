@@ -20,6 +20,7 @@ from app.translate.notes import Notes
 from app.translate.series import check_columns, series_input
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
+from app.usecases.effort import takes_long
 from app.usecases.evaluate_portfolio import stored_answer
 from app.usecases.gather import TENANT
 from app.usecases.observe_prices import state_row
@@ -41,8 +42,6 @@ from services.volatility.series import SeriesInput
 from services.volatility.state import VolatilityState, readout
 from services.volatility.tails import Tail
 
-INLINE_POINTS = 40_000
-"""Points up to which an estimate runs on the event loop (5 ms); beyond, in a worker thread."""
 NOT_SHOWN = ("bar_seconds", "source", "context")
 LOSS_PROBABILITIES = (0.05, 0.025, 0.01)
 UNUSUAL_TEXT = {
@@ -141,9 +140,8 @@ async def reset_volatility(
 async def estimate_volatility(container: Container, call: Call) -> Answer:
     """Volatility of posted series under any estimator; nothing is stored or recorded."""
     request = EstimateRequest.model_validate(call.parsed)
-    points = sum(len(item.close or item.ohlcv or ()) for item in request.series)
     work = (request, call.received_at)
-    body = await asyncio.to_thread(estimate, *work) if points > INLINE_POINTS else estimate(*work)
+    body = await asyncio.to_thread(estimate, *work) if takes_long(request.series) else estimate(*work)
     return Answer(200, body)
 
 

@@ -1,0 +1,32 @@
+"""How long posted series keep a processor busy: what takes more than a moment goes to a worker thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.api.market import SeriesIn
+
+INLINE_SECONDS = 0.010
+"""Work up to which a request is computed on the event loop, where it delays all others."""
+SECONDS_PER_RANGED_BAR, SECONDS_PER_CLOSE, SECONDS_PER_STEP = 35e-6, 1e-6, 25e-6
+"""Measured on the adaptive forecaster: a bar with open, high and low; a close; one bar of all markets side by side."""
+
+
+def points(item: SeriesIn) -> int:
+    """Bars of a series."""
+    return len(item.close or item.ohlcv or ())
+
+
+def takes_long(series: Sequence[SeriesIn]) -> bool:
+    """Whether forecasting these series should not be done on the event loop.
+
+    Closes of all markets go side by side, so the longest series counts as well as their number; bars with ranges go
+    market by market.
+    """
+    ranged = [item.ohlcv is not None or item.high is not None for item in series]
+    bars = [points(item) for item in series]
+    each = sum(
+        count * (SECONDS_PER_RANGED_BAR if wide else SECONDS_PER_CLOSE)
+        for count, wide in zip(bars, ranged, strict=True)
+    )
+    return each + max(bars, default=0) * SECONDS_PER_STEP > INLINE_SECONDS
