@@ -34,6 +34,11 @@ class CloseToClose:
     -----
     A description of the past rather than a forecast: it forgets a crash from one bar to the next. NaN before n returns.
     Cost: O(n) a bar, computed anew each time, so that nothing drifts.
+
+    References
+    ----------
+    Figlewski (1997), Forecasting Volatility, Financial Markets, Institutions & Instruments 6 (why the mean is taken as
+    zero); TTR ``volatility``.
     """
 
     method: Literal["close_to_close"] = "close_to_close"
