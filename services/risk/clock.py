@@ -97,8 +97,8 @@ def align(rings: Sequence[Ring], *, previous_tick: bool = False) -> Floats | Unc
     rows = max(-(-ring.standardized.size * ring.bar_seconds // slow) for ring in rings)
     columns = [_column(ring, slots, slow, rows) for ring, slots in zip(rings, whole, strict=True)]
     panel = np.stack(columns, axis=-1)
-    there = ~np.isnan(panel).all(axis=1)
-    return panel if there.all() else panel[there]
+    there = ~np.isnan(panel)
+    return panel if there.all() else panel[there.any(axis=1)]
 
 
 def _mixed_sessions(rings: Sequence[Ring]) -> Uncorrelated | None:
@@ -132,14 +132,20 @@ def _slots(end: datetime, ring: Ring) -> float:
 def _column(ring: Ring, behind: int, slow: int, rows: int) -> Floats:
     """Values of one market on the common clock."""
     each, size = slow // ring.bar_seconds, ring.standardized.size
+    if each == 1:
+        column = np.full(rows, np.nan)
+        newest, oldest = max(behind, 0), min(behind + size, rows)
+        if oldest > newest:
+            column[rows - oldest : rows - newest] = ring.standardized[size + behind - oldest : size + behind - newest]
+        return column
     slot = behind + np.arange(size - 1, -1, -1)
     row = slot // each
     used = (row >= -(-behind // each)) & ((row + 1) * each <= behind + size)
     used &= (row >= 0) & (row < rows) & ~np.isnan(ring.standardized)
     sums = np.bincount(row[used], weights=ring.standardized[used], minlength=rows)
     counts = np.bincount(row[used], minlength=rows)
-    column: Floats = np.divide(sums, np.sqrt(counts), out=np.full(rows, np.nan), where=counts > 0)
-    return column[::-1]
+    added: Floats = np.divide(sums, np.sqrt(counts), out=np.full(rows, np.nan), where=counts > 0)
+    return added[::-1]
 
 
 def thinnest_pair(panel: Floats) -> Uncorrelated | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations_with_replacement
 
 import numpy as np
 
-from services.core.explain import Bools, Floats
+from services.core.explain import Floats
 from services.volatility.bars import Integers
 
 LEAST_EIGENVALUE = 1e-8
@@ -16,7 +15,7 @@ ROUNDING = 1e-10
 """Negative eigenvalues up to this size are rounding: they are left alone."""
 
 Weights = Callable[[int], Floats]
-"""Weights of a number of bars, oldest first."""
+"""Weights of a number of bars, oldest first; only their ratios matter."""
 
 
 def weighted_correlation(values: Floats, weights: Floats) -> Floats:
@@ -55,8 +54,8 @@ def pairwise_correlation(values: Floats, weigh: Weights) -> Floats:
     values : (t, m) array
         Oldest first; NaN where a market has no value.
     weigh : Weights
-        Called with the number of bars of the pair: a bar that one of them lacks is skipped, as if the pair's clock had
-        stood still. It is not filled with zeros, which would bias toward no correlation.
+        Called with the number of bars since both markets of a pair have begun. A bar that one of them lacks is in none
+        of the three sums: it is not filled with zeros, which would bias toward no correlation.
 
     Returns
     -------
@@ -66,8 +65,7 @@ def pairwise_correlation(values: Floats, weigh: Weights) -> Floats:
 
     Notes
     -----
-    Markets with the same holes share one product, so that a panel without holes is one, and one with k kinds of holes
-    k (k + 1) / 2. Cost: O(t m²), and O(k²) small products.
+    Cost: O(t m²); one product for each moment at which a market begins.
 
     Examples
     --------
@@ -79,32 +77,32 @@ def pairwise_correlation(values: Floats, weigh: Weights) -> Floats:
     there = ~np.isnan(values)
     if there.all():
         return weighted_correlation(values, weigh(len(values)))
-    kinds, kind = np.unique(there, axis=1, return_inverse=True)
-    members = [np.flatnonzero(kind == number) for number in range(kinds.shape[1])]
-    matrix = np.eye(values.shape[1])
-    for left, right in combinations_with_replacement(range(len(members)), 2):
-        shared = values[kinds[:, left] & kinds[:, right]]
-        block = _between(shared[:, members[left]], shared[:, members[right]], weigh)
-        matrix[np.ix_(members[left], members[right])] = block
-        matrix[np.ix_(members[right], members[left])] = block.T
+    begun, known = there.argmax(axis=0), there.astype(float)
+    filled = np.where(there, values, 0.0)
+    squares, matrix = filled * filled, np.eye(values.shape[1])
+    for start in np.unique(begun):
+        weights = weigh(len(values) - int(start))[:, None]
+        young, old, since = begun == start, begun <= start, np.s_[start:]
+        product = (filled[since, young] * weights).T @ filled[since, old]
+        sizes = (squares[since, young] * weights).T @ known[since, old]
+        sizes *= (known[since, young] * weights).T @ squares[since, old]
+        matrix[np.ix_(young, old)] = block = within_one(product, sizes)
+        matrix[np.ix_(old, young)] = block.T
+    matrix = 0.5 * (matrix + matrix.T)
     np.fill_diagonal(matrix, 1.0)
     return matrix
 
 
-def _between(left: Floats, right: Floats, weigh: Weights) -> Floats:
-    if not len(left):
-        return np.zeros((left.shape[1], right.shape[1]))
-    weights = weigh(len(left))
-    product = (left * weights[:, None]).T @ right
-    size = np.sqrt(np.outer(weights @ (left * left), weights @ (right * right)))
-    correlation: Floats = np.divide(product, size, out=np.zeros_like(product), where=size > 0.0)
-    return np.clip(correlation, -1.0, 1.0)
+def within_one(product: Floats, squares: Floats) -> Floats:
+    """``product / sqrt(squares)``, 0 where there is nothing."""
+    size = np.sqrt(squares)
+    return np.clip(np.divide(product, size, out=np.zeros_like(product), where=size > 0.0), -1.0, 1.0)
 
 
 def common_bars(values: Floats) -> Integers:
     """Bars that each pair shares, (m, m); on the diagonal those of the market itself."""
-    there: Bools = ~np.isnan(values)
-    counts: Integers = there.astype(np.int64).T @ there.astype(np.int64)
+    there = (~np.isnan(values)).astype(float)
+    counts: Integers = (there.T @ there).astype(np.int64)
     return counts
 
 

@@ -13,10 +13,11 @@ import numpy as np
 from scipy.signal import lfilter
 
 from services.core.explain import Bools, Floats
+from services.risk.matrices import within_one
 from services.risk.methods.exponential import ewma_correlation
 
-PATH_ELEMENTS = 500_000
-"""Bars times pairs that are held at once."""
+PATH_ELEMENTS = 65_536
+"""Bars times pairs that are worked on at once: half a megabyte, which stays in the cache of a core."""
 WARM_UP_BARS = 60
 """Bars before the statistic is looked at."""
 HISTORY_BARS = 126
@@ -137,10 +138,11 @@ def watch_correlation(standardized: Floats, rules: RegimeRules | None = None) ->
     values = np.clip(standardized, -rules.clip, rules.clip)
     fast, slow, square, pairs = (np.zeros(len(values)) for _ in range(4))
     for now, usual, known in _pair_paths(values, rules):
-        fast += now.sum(axis=1)
-        slow += usual.sum(axis=1)
-        square += ((now - usual) ** 2).sum(axis=1)
-        pairs += known.sum(axis=1)
+        fast += now.sum(axis=0)
+        slow += usual.sum(axis=0)
+        now -= usual
+        square += np.einsum("pt,pt->t", now, now)
+        pairs += known
     pairs = np.maximum(pairs, 1.0)
     fast, slow = fast / pairs, slow / pairs
     enter, leave, shifted = _labels(fast - slow, rules)
@@ -163,30 +165,45 @@ def read_regime(standardized: Floats, rules: RegimeRules | None = None) -> Regim
     return RegimeReading(label, since, *last, *absorbed)
 
 
-def _pair_paths(values: Floats, rules: RegimeRules) -> Iterator[tuple[Floats, Floats, Bools]]:
-    """Fast and slow correlation of some pairs after each bar, and whether they have one yet; all pairs, in chunks."""
-    left, right = np.triu_indices(values.shape[1], 1)
-    step = max(PATH_ELEMENTS // len(values), 1)
-    there = ~np.isnan(values)
-    filled = np.where(there, values, 0.0)
-    for begin in range(0, left.size, step):
-        i, j = left[begin : begin + step], right[begin : begin + step]
+def _pair_paths(values: Floats, rules: RegimeRules) -> Iterator[tuple[Floats, Floats, Floats]]:
+    """Fast and slow correlation of some pairs after each bar, (p, t), and how many have one yet; all pairs, in turn."""
+    rows = np.ascontiguousarray(values.T)
+    left, right = np.triu_indices(len(rows), 1)
+    step = max(PATH_ELEMENTS // rows.shape[1], 1)
+    chunks = [(left[begin : begin + step], right[begin : begin + step]) for begin in range(0, left.size, step)]
+    there = ~np.isnan(rows)
+    if there.all():
+        scales = [_inverse_root(_fade(rows * rows, life)) for life in (rules.fast, rules.slow)]
+        for i, j in chunks:
+            product = rows[i] * rows[j]
+            now, usual = (
+                np.clip(_fade(product, life) * scale[i] * scale[j], -1.0, 1.0)
+                for life, scale in zip((rules.fast, rules.slow), scales, strict=True)
+            )
+            yield now, usual, np.full(rows.shape[1], float(i.size))
+        return
+    filled = np.where(there, rows, 0.0)
+    for i, j in chunks:
         # A bar that one of the pair lacks adds nothing to any of its three sums: it is skipped, not filled.
-        both = there[:, i] & there[:, j]
-        first, second = np.where(both, filled[:, i], 0.0), np.where(both, filled[:, j], 0.0)
+        both = there[i] & there[j]
+        first, second = np.where(both, filled[i], 0.0), np.where(both, filled[j], 0.0)
         sums = first * second, first * first, second * second
-        now, usual = (_ratio(*(_fade(part, life) for part in sums)) for life in (rules.fast, rules.slow))
-        yield now, usual, np.logical_or.accumulate(both, axis=0)
+        now, usual = (_correlation(*(_fade(part, life) for part in sums)) for life in (rules.fast, rules.slow))
+        yield now, usual, np.logical_or.accumulate(both, axis=1).sum(axis=0, dtype=float)
 
 
 def _fade(values: Floats, half_life: float) -> Floats:
-    faded: Floats = lfilter([1.0], [1.0, -(2.0 ** (-1.0 / half_life))], values, axis=0)
+    faded: Floats = lfilter([1.0], [1.0, -(2.0 ** (-1.0 / half_life))], values, axis=-1)
     return faded
 
 
-def _ratio(product: Floats, left: Floats, right: Floats) -> Floats:
-    size = np.sqrt(left * right)
-    return np.clip(np.divide(product, size, out=np.zeros_like(product), where=size > 0.0), -1.0, 1.0)
+def _inverse_root(squares: Floats) -> Floats:
+    root = np.sqrt(squares)
+    return np.divide(1.0, root, out=np.zeros_like(root), where=root > 0.0)
+
+
+def _correlation(product: Floats, left: Floats, right: Floats) -> Floats:
+    return within_one(product, left * right)
 
 
 def _labels(rise: Floats, rules: RegimeRules) -> tuple[Floats, Floats, Bools]:

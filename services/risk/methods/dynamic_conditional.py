@@ -52,8 +52,8 @@ def dcc_correlation(standardized: Floats, *, a: float = 0.02, b: float = 0.97, c
     Parameters
     ----------
     standardized : (t, m) array
-        z, oldest first; NaN where a market has none: the bar is then skipped in its row and column, for each pair as
-        if it had not been, and each pair is divided by the squares over its own bars.
+        z, oldest first; NaN where a market has none: the bar then adds nothing to its row and column, and each pair is
+        divided by the squares over its own bars. A pair's t begins with the younger market.
     a, b : float
         Weight of the newest bar and persistence.
     clip : float
@@ -67,7 +67,7 @@ def dcc_correlation(standardized: Floats, *, a: float = 0.02, b: float = 0.97, c
     Notes
     -----
     Every Q_t is linear in the outer products, so the last one is ``Z' diag(w) Z`` (`dynamic_weights`). A market whose
-    z's are all zero has no correlation with others. Cost: O(t m²); with holes see `pairwise_correlation`.
+    z's are all zero has no correlation with others. Cost: O(t m²).
 
     References
     ----------
@@ -82,11 +82,11 @@ class DynamicMemory(NamedTuple):
     Parameters
     ----------
     bars : () or (m, m) array
-        Bars that each pair has shared; one number as long as no market has missed a bar.
+        Bars since both markets of a pair have begun; one number as long as no market has missed a bar.
     target : (k, m, m) array
         Q̄ of the products z_i z_j; with holes (k = 2) also of the squares z_i² over the bars that i and j share.
     recent : (k, m, m) array
-        Q without the part of its start, which fades as b^count.
+        Q without the part of its start, which fades as b^bars.
     """
 
     bars: Floats
@@ -107,7 +107,8 @@ def update_dynamic(
     Parameters
     ----------
     standardized : (m,) array
-        z of the bar; rows and columns of a market that has none (NaN) stay as they are.
+        z of the bar; a market that has none (NaN) adds nothing to its row and column, neither to products nor to the
+        squares that they are divided by.
 
     Notes
     -----
@@ -115,19 +116,20 @@ def update_dynamic(
     """
     z = np.minimum(np.maximum(standardized, -clip), clip)
     there = z == z
-    if there.all():
-        products = z[:, None] * z
-        if memory.bars.ndim == 0:
-            return _advance(memory, products[None], a, b)
-        return _advance(memory, np.stack([products, np.repeat(z * z, z.size).reshape(z.size, -1)]), a, b)
+    whole = bool(there.all())
+    if whole and memory.bars.ndim == 0:
+        return _advance(memory, (z[:, None] * z)[None], memory.bars + 1.0, a, b)
     before = _with_holes(memory)
-    shared, known = np.outer(there, there), np.where(there, z, 0.0)
-    after = _advance(before, np.stack([np.outer(known, known), np.outer(known * known, there)]), a, b)
-    return DynamicMemory(*(np.where(shared, new, old) for new, old in zip(after, before, strict=True)))
+    # A market that has begun has a bar of its own behind it, on the diagonal.
+    begun = (np.diag(before.bars) > 0.0) | there
+    bars = before.bars + np.outer(begun, begun)
+    known = z if whole else np.where(there, z, 0.0)
+    products = np.stack([known[:, None] * known, (known * known)[:, None] * there])
+    return _advance(before, products, bars, a, b)
 
 
 def _with_holes(memory: DynamicMemory) -> DynamicMemory:
-    """The same memory with squares and counts of its own for every pair."""
+    """The same memory with squares and bars of its own for every pair."""
     if memory.bars.ndim:
         return memory
     (target,), (recent,) = memory.target, memory.recent
@@ -136,10 +138,9 @@ def _with_holes(memory: DynamicMemory) -> DynamicMemory:
     return DynamicMemory(bars, np.stack([target, own[0]]), np.stack([recent, own[1]]))
 
 
-def _advance(memory: DynamicMemory, products: Floats, a: float, b: float) -> DynamicMemory:
-    bars = memory.bars + 1.0
+def _advance(memory: DynamicMemory, products: Floats, bars: Floats, a: float, b: float) -> DynamicMemory:
     target = products - memory.target
-    target *= np.maximum(1.0 / bars, TARGET_GAIN)
+    target *= np.maximum(1.0 / np.maximum(bars, 1.0), TARGET_GAIN)
     target += memory.target
     recent = b * memory.recent
     recent += np.multiply(products, a, out=products)

@@ -32,7 +32,7 @@ def ewma_correlation(standardized: Floats, *, half_life: float, clip: float = 4.
     Parameters
     ----------
     standardized : (t, m) array
-        z, oldest first; a bar that one of a pair lacks (NaN) is skipped for the pair.
+        z, oldest first; a bar that one of a pair lacks (NaN) is in none of its sums.
     half_life : float
         [bars]
     clip : float
