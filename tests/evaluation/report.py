@@ -103,7 +103,7 @@ def present(
     options: argparse.Namespace, name: str, grids: Sequence[Grid], gates: Sequence[Gate], figures: object
 ) -> int:
     """Show what was found, write it if asked; the exit code, 1 where a gate is missed."""
-    everything = (*grids, gate_grid(gates))
+    everything = (*grids, gate_grid(gates)) if gates else grids
     if options.json:
         print(json.dumps(without_nan(figures), indent=1))
     else:
