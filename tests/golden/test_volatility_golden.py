@@ -1,8 +1,9 @@
-"""Golden vectors of volatility.json and of the `vol-` group of sizing.json: each is computed or waits."""
+"""Golden vectors of volatility.json, by topic, and of the `vol-` group of sizing.json: every case is computed."""
 
 from __future__ import annotations
 
 import math
+import pkgutil
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,29 @@ from arch.data import sp500
 from services.core.annualization import Calendar
 from services.volatility.bars import MIN_PRICE_CHANGES
 from services.volatility.estimators.ewma import Ewma
+from services.volatility.moves import Move, Moves
 from tests.golden import harness
+from tests.golden import volatility as topics
+from tests.golden.volatility import adaptive, covariance, garch, implied, labels, ranges, windows
 
 SIZING = [case for case in harness.load("sizing") if case["id"].startswith("vol-")]
 CASES = harness.load("volatility")
+FILLED = 1e9
+"""Bars after which 1 − λ^n is 1."""
 
 
 def half_life(decay: float) -> float:
     return -math.log(2.0) / math.log(decay)
 
 
+def closes_only(returns: list[float]) -> Moves:
+    row = np.array(returns, dtype=float)[None, :]
+    return Moves(row, np.exp(np.cumsum(row, axis=-1)), np.arange(row.size, dtype=float)[None, :])
+
+
 def bias_corrected(inputs: dict[str, Any]) -> dict[str, float]:
-    returns = np.array([value for value in inputs["returns"] if value is not None])
-    return {"variance": float(Ewma(half_life=inputs["half_life"]).variance_path(returns[None, :] ** 2)[0, -1])}
+    returns = [value for value in inputs["returns"] if value is not None]
+    return {"variance": float(Ewma(half_life=inputs["half_life"]).variance_path(closes_only(returns))[0, -1])}
 
 
 def first_eligible(inputs: dict[str, Any]) -> dict[str, int]:
@@ -34,13 +45,20 @@ def first_eligible(inputs: dict[str, Any]) -> dict[str, int]:
 
 
 def weighted_mean(case: dict[str, Any]) -> dict[str, Any]:
-    path = Ewma(half_life=case["params"]["halflife"]).variance_path(np.array([case["inputs"]["x"]]))
+    path = Ewma(half_life=case["params"]["halflife"]).average_path(np.array([case["inputs"]["x"]]))
     return {"ewma": path[0].tolist()}
 
 
+def step(variance: float, log_return: float, decay: float) -> float:
+    """``λ h + (1 − λ) r²``: `Ewma.advance` where the weights of the past have filled up."""
+    model = Ewma(half_life=half_life(decay))
+    memory = model.advance((FILLED, variance), Move(log_return, 1.0, 0.0))
+    return model.variance(memory)
+
+
 def hull(case: dict[str, Any]) -> dict[str, Any]:
-    inputs, model = case["inputs"], Ewma(half_life=half_life(case["params"]["lam"]))
-    (variance,) = model.advance((inputs["sigma_prev"] ** 2,), inputs["u"] ** 2, 1)
+    inputs = case["inputs"]
+    variance = step(inputs["sigma_prev"] ** 2, inputs["u"], case["params"]["lam"])
     return {"variance": variance, "sigma": math.sqrt(variance)}
 
 
@@ -72,41 +90,28 @@ def annualised(case: dict[str, Any]) -> dict[str, Any]:
 def arch_recursion(case: dict[str, Any]) -> dict[str, Any]:
     """Our one-bar step from arch's start value (which looks ahead, and is therefore no start of ours)."""
     returns = 100.0 * sp500.load()["Adj Close"].pct_change().dropna().to_numpy()[:1000]
-    model, memory = Ewma(half_life=half_life(case["params"]["lam"])), (case["params"]["init"],)
-    volatility = [math.sqrt(memory[0])]
-    for value in returns:
-        memory = model.advance(memory, value * value, 1)
-        volatility.append(math.sqrt(memory[0]))
-    return {"vol_at_index": {index: volatility[int(index)] for index in case["expected"]["vol_at_index"]}}
+    variance = [case["params"]["init"]]
+    for value in returns.tolist():
+        variance.append(step(variance[-1], value, case["params"]["lam"]))
+    return {"vol_at_index": {index: math.sqrt(variance[int(index)]) for index in case["expected"]["vol_at_index"]}}
 
 
-COVERED = {
+OWN: dict[str, harness.Compute] = {
     "cvxcovariance-ewma-mean": weighted_mean,
     "hull-ewma": hull,
     "riskmetrics-td-nobs": weight_left,
     "annualisation": annualised,
     "ewma-094-arch": arch_recursion,
 }
-WAITING = {
-    "ttr-": "estimators over ranges and windows",
-    "arch-sp500-": "GARCH estimators",
-    "garch-": "GARCH estimators",
-    "quantlib-garch-": "GARCH estimators",
-    "riskmetrics2006": "RiskMetrics 2006 estimator",
-    "derman-varswap": "implied volatility",
-    "heston-alan-lewis": "implied volatility",
-    "sklearn-": "covariance with shrinkage",
-    "ledoit-wolf-formula": "covariance with shrinkage",
-    "markov-switching-2state": "regimes",
-    "lee-mykland-critical": "jumps",
-    "yz-k": "estimators over ranges and windows",
-    "gk-combination-weight": "estimators over ranges and windows",
-    "adaptive-": "the adaptive forecaster",
-}
+TOPICS = (adaptive, covariance, garch, implied, labels, ranges, windows)
+COVERED: dict[str, harness.Compute] = {**OWN, **{key: work for topic in TOPICS for key, work in topic.COVERED.items()}}
 
 
-def test_every_case_is_computed_or_waits() -> None:
-    assert harness.unlisted(CASES, COVERED, WAITING) == []
+def test_every_case_is_computed_once() -> None:
+    assert harness.unlisted(CASES, COVERED, {}) == []
+    assert len(COVERED) == len(OWN) + sum(len(topic.COVERED) for topic in TOPICS)
+    modules = {module.name for module in pkgutil.iter_modules(topics.__path__)}
+    assert modules == {topic.__name__.rpartition(".")[2] for topic in TOPICS}
     assert [case["id"] for case in SIZING] == ["vol-001", "vol-004"]
 
 
