@@ -14,6 +14,8 @@ from services.volatility.fitting import Fit, FitChoice, FitRejected, FittedModel
 Task = tuple[Floats, FitChoice, FittedModel | None]
 Reply = Fit | FitRejected | str
 """A string is the traceback of a defect."""
+PING = "ping"
+"""Is repeated: the way to tell that a process lives."""
 
 NICENESS = 5
 """Fits give way to requests."""
@@ -25,7 +27,8 @@ def serve_fits(connection: Connection) -> None:
     os.nice(NICENESS)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
-            connection.send(_reply(connection.recv()))
+            task: Task | str = connection.recv()
+            connection.send(task if isinstance(task, str) else _reply(task))
 
 
 def _reply(task: Task) -> Reply:

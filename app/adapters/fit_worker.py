@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
-from app.adapters.fit_process import Reply, Task, serve_fits
+from app.adapters.fit_process import PING, Reply, Task, serve_fits
 from app.fit_port import (
     FIT_RETENTION,
     FIT_SECONDS,
@@ -166,9 +166,6 @@ class _Process:
 
     def ask(self, task: Task, time_limit: float) -> Reply | FitFailure:
         """Reply to a task, or why there is none."""
-        connection = self._connected()
-        if connection is None:
-            return FitFailure.WORKER_ENDED
         late = threading.Event()
 
         def end_late() -> None:
@@ -179,14 +176,34 @@ class _Process:
         watch.daemon = True
         watch.start()
         try:
-            connection.send(task)
-            reply: Reply = connection.recv()
+            return self._exchange(task, late)
         except (EOFError, OSError):
             self.end()
             return FitFailure.TIME_LIMIT if late.is_set() else FitFailure.WORKER_ENDED
         finally:
             watch.cancel()
+
+    def _exchange(self, task: Task, late: threading.Event) -> Reply:
+        if not self._awake():
+            self.end()
+        connection = self._connected()
+        if connection is None or late.is_set():
+            raise EOFError
+        connection.send(task)
+        reply: Reply = connection.recv()
         return reply
+
+    def _awake(self) -> bool:
+        """Whether there is no process yet, or one that did not die while nothing was asked of it."""
+        running = self._running
+        if running is None:
+            return True
+        try:
+            running[1].send(PING)
+            running[1].recv()
+        except (EOFError, OSError):
+            return False
+        return True
 
     def process_id(self) -> int | None:
         """Of the process, while there is one."""
@@ -214,8 +231,6 @@ class _Process:
         with self._lock:
             if self.closed:
                 return None
-            if self._running is not None and not self._running[0].is_alive():
-                self.end()
             if self._running is None:
                 self._running = _started()
             return self._running[1]

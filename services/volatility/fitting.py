@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -218,7 +217,7 @@ def _window(log_returns: Floats, choice: FitChoice) -> _Window | None:
     if largest <= 1e-12 * float(np.abs(log_returns).max()) or largest == 0.0:
         return None
     unit = largest * math.sqrt(float(np.mean((residuals / largest) ** 2)))
-    likelihood = partial(egarch_likelihood, unit=unit) if choice.model == "egarch" else garch_likelihood
+    likelihood = egarch_likelihood if choice.model == "egarch" else garch_likelihood
     return _Window(log_returns / unit, unit, max(backcast(residuals / unit), 1e-8), likelihood)
 
 

@@ -92,21 +92,19 @@ def garch_likelihood(returns: Floats, at: Parameters, before: float) -> Slope:
     return Slope(value, Parameters(mean, float(adjoint.sum()), rise + half, fall + half, beta, by_freedom), variance)
 
 
-def egarch_likelihood(returns: Floats, at: Parameters, before: float, unit: float = 1.0) -> Slope:
+def egarch_likelihood(returns: Floats, at: Parameters, before: float) -> Slope:
     """Likelihood of EGARCH: ``ln h_t = ω + α(|z| − √(2/π)) + γ z + β ln h``, all of bar t − 1; `rise` is α, `fall` γ.
 
-    ``ln h_0 = ω + β ln before``. `unit` is the standard deviation that the returns were divided by: ln h of the
-    undivided returns is kept within ± 30, as in the filter.
+    ``ln h_0 = ω + β ln before``; ln h is kept within ± 30, beyond which no optimum lies.
     """
     residuals = returns - at.mean
-    lowest, highest = (bound - 2.0 * math.log(unit) for bound in (-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT))
-    logs = np.array(_log_variances(residuals.tolist(), at, math.log(before), lowest, highest))
+    logs = np.array(_log_variances(residuals.tolist(), at, math.log(before)))
     variance = np.exp(logs)
     z = residuals / np.sqrt(variance)
     value, by_variance, by_residual, by_freedom = _density(
         residuals * residuals, variance, residuals, at.degrees_of_freedom
     )
-    free = (logs > lowest) & (logs < highest)
+    free = np.abs(logs) < LOG_VARIANCE_LIMIT
     kept = (at.beta - 0.5 * (at.rise * np.abs(z) + at.fall * z))[:-1] * free[1:]
     adjoint = np.array(_backward((by_variance * variance).tolist(), kept.tolist())) * free
     later, size = adjoint[1:], np.abs(z[:-1])
@@ -122,14 +120,15 @@ def egarch_likelihood(returns: Floats, at: Parameters, before: float, unit: floa
     return Slope(value, gradient, variance)
 
 
-def _log_variances(residuals: list[float], at: Parameters, before: float, lowest: float, highest: float) -> list[float]:
-    level, path, exp = min(max(at.omega + at.beta * before, lowest), highest), [], math.exp
+def _log_variances(residuals: list[float], at: Parameters, before: float) -> list[float]:
+    limit, path, exp = LOG_VARIANCE_LIMIT, [], math.exp
+    level = min(max(at.omega + at.beta * before, -limit), limit)
     base, up, down, beta = at.omega - at.rise * MEAN_SIZE, at.fall + at.rise, at.fall - at.rise, at.beta
     for value in residuals:
         path.append(level)
         level = base + (up if value > 0.0 else down) * value * exp(-0.5 * level) + beta * level
-        if not lowest < level < highest:
-            level = min(max(level, lowest), highest)
+        if not -limit < level < limit:
+            level = min(max(level, -limit), limit)
     return path
 
 
