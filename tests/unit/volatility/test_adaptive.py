@@ -1,0 +1,162 @@
+"""The adaptive pool against its specification, its golden traces to their last digits, and its bounds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from services.core.explain import Floats
+from services.volatility.estimators.adaptive import Adaptive
+from services.volatility.estimators.interface import Memory
+from services.volatility.moves import Move, Moves
+from services.volatility.pool import LAYOUTS, PACKED, SHARE, layout_of
+from tests.golden import harness
+from tests.golden.volatility import adaptive as golden
+from tests.support import adaptive_reference as reference
+from tests.unit.volatility.ranged_moves import ranged_moves
+
+TRACES = [case for case in harness.load("volatility") if case["id"].startswith("adaptive-")]
+EXPERTS = ("r4", "r16", "r64", "r256", "LR", "a4", "a16", "v1", "v4", "v16", "v64", "va1", "va4", "lh")
+COMPOSITIONS = [
+    (Adaptive(), False), (Adaptive(), True), (Adaptive(log_har=False), False), (Adaptive(log_har=False), True),
+    (Adaptive(use_range=False), False), (Adaptive(use_range=False), True),
+]  # fmt: skip
+
+
+def panel(seed: int, bars: int, *, implied: bool) -> Moves:
+    """Ranges with holes (not in the first bar), and implied variances with holes."""
+    moves, rng = ranged_moves(seed, bars, missing=0.0), np.random.default_rng(seed)
+    lost = rng.random(moves.shape) < 0.1
+    lost[:, 0] = False
+    columns = {name: np.where(lost, np.nan, getattr(moves, name)) for name in ("overnight", "high", "low", "body")}
+    if implied:
+        quoted = np.mean(moves.log_return**2) * np.exp(0.3 * rng.standard_normal(moves.shape))
+        columns["implied_variance"] = np.where(np.roll(lost, 3, axis=1), np.nan, quoted)
+        columns["implied_variance"][:, 0] = quoted[:, 0]
+    return replace(moves, **columns)
+
+
+def observed(move: Move, *, ranges: bool) -> reference.Observation:
+    square = move.log_return**2
+    if not (ranges and move.ranged):
+        return reference.Observation(move.log_return, square, square, move.implied_variance)
+    width, gap = move.high - move.low, move.overnight**2
+    wide = gap + max(0.5 * width**2 - (2.0 * math.log(2.0) - 1.0) * move.body**2, 0.0)
+    return reference.Observation(move.log_return, wide, gap + width**2 / (4.0 * math.log(2.0)), move.implied_variance)
+
+
+def last_memory(model: Adaptive, moves: list[Move]) -> Memory:
+    memory = model.start()
+    for move in moves:
+        memory = model.advance(memory, move)
+    return memory
+
+
+@pytest.mark.parametrize(("model", "implied"), COMPOSITIONS, ids=repr)
+def test_equals_the_specification(model: Adaptive, implied: bool) -> None:
+    """Bar by bar and as a panel, for every composition, past every warm-up."""
+    moves = panel(11, 600, implied=implied)
+    paths, half_lives = model.paths(moves)
+    for row in range(moves.shape[0]):
+        bars = list(moves.row(row))
+        expected, pool = reference.path(
+            [observed(bar, ranges=model.use_range) for bar in bars],
+            ranges=model.use_range,
+            log_har=model.log_har,
+            implied=implied,
+        )
+        np.testing.assert_allclose(paths[row], expected, rtol=1e-10)
+        memory = last_memory(model, bars)
+        assert model.variance(memory) == pytest.approx(expected[-1], rel=1e-10)
+        names = [*pool.experts, *(name for name in ("lh", "iv") if name in pool.prior)]
+        assert model.weights(memory) == pytest.approx([pool.weights[name] for name in names], rel=1e-10)
+        logs = {name: math.log(half_life) for name, half_life in (reference.CLOSE | reference.RANGE).items()}
+        known = sum(pool.weights[name] for name in pool.experts)
+        half_life = math.exp(sum(pool.weights[name] * logs[name] for name in pool.experts) / known)
+        assert model.effective_half_life(memory) == pytest.approx(half_life, rel=1e-10)
+        assert half_lives[row, -1] == pytest.approx(half_life, rel=1e-10)
+
+
+@pytest.mark.parametrize("case", TRACES, ids=lambda case: case["id"])
+def test_golden_traces_to_ten_digits(case: dict[str, dict[str, Floats]]) -> None:
+    """Relative, both ways: variances of 1e-4 are nothing beside the absolute tolerance of the golden harness."""
+    expected = case["expected"]["h_next_after_bar"]
+    found = golden.COVERED[str(case["id"])](case)["h_next_after_bar"]
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    model = {"adaptive-trace-ttrc": Adaptive(log_har=False), "adaptive-lh-trace-ttrc": Adaptive()}.get(
+        str(case["id"]), Adaptive(use_range=False)
+    )
+    moves = golden.moves_of(golden.BARS["ttrc_60_bars"])
+    columns = [np.array(column)[None, :] for column in zip(*moves, strict=True)]
+    path = model.variance_path(Moves(*columns[:7]))
+    np.testing.assert_allclose(path[0], expected, rtol=1e-10)
+
+
+def test_there_are_three_traces() -> None:
+    assert len(TRACES) == 3
+
+
+@pytest.mark.parametrize("composition", range(8))
+def test_a_layout_is_without_holes_or_overlaps(composition: int) -> None:
+    layout = layout_of(composition)
+    slices = [
+        layout.averages, layout.forecasts, layout.weights, layout.calibration, layout.implied, layout.regression,
+    ]  # fmt: skip
+    places = [place for part in slices for place in range(part.start, part.stop)]
+    assert places == list(range(3, layout.size))
+    assert math.isclose(sum(layout.prior), 1.0, rel_tol=1e-15)
+    assert LAYOUTS[composition] == layout
+
+
+def test_the_packed_triangle_is_one() -> None:
+    assert len(set(PACKED)) == len(PACKED) == 15
+    assert all(row <= column for row, column in PACKED)
+
+
+def test_the_first_bar_settles_what_the_pool_consists_of() -> None:
+    bars = list(panel(12, 40, implied=True).row(0))
+    full, model = bars[0], Adaptive()
+    bare = Move(full.log_return, full.close, full.close_at)
+    for first, experts in ((full, 15), (full._replace(implied_variance=math.nan), 14), (bare, 7)):
+        memory = last_memory(model, [first, *bars[1:]])
+        assert len(model.weights(memory)) == experts
+    assert model.weights(model.start()) == ()
+    assert math.isnan(model.effective_half_life(model.start()))
+    assert model.effective_observations(model.start()) == 0.0
+
+
+def test_realised_variance_takes_the_place_of_the_range() -> None:
+    """With the overnight move, where the bar has one."""
+    bars = list(panel(13, 120, implied=False).row(0))
+    measured = [bar._replace(realized_variance=4e-4) for bar in bars]
+    memory = last_memory(Adaptive(log_har=False), measured)
+    layout = LAYOUTS[int(memory[1])]
+    v64 = memory[layout.averages][10]
+    tail = 2.0 ** (-1.0 / 64.0)
+    values = [4e-4 + (bar.overnight**2 if bar.ranged else 0.0) for bar in measured]
+    expected = 0.0
+    for seen, value in enumerate(values):
+        expected += max(1.0 - tail, 1.0 / (seen + 1)) * (value - expected)
+    assert v64 == pytest.approx(expected, rel=1e-12)
+
+
+def test_an_implied_variance_is_held_until_the_next_quote() -> None:
+    bars = list(panel(14, 60, implied=True).row(0))
+    silent = [bars[0], *(bar._replace(implied_variance=math.nan) for bar in bars[1:])]
+    repeated = [bar._replace(implied_variance=bars[0].implied_variance) for bar in bars]
+    assert last_memory(Adaptive(), silent) == last_memory(Adaptive(), repeated)
+
+
+def test_a_weight_never_falls_below_its_share_of_the_prior() -> None:
+    """Ten thousand bars in which one group of experts is always wrong."""
+    rng = np.random.default_rng(15)
+    returns = 0.01 * rng.standard_normal(10_000) * np.where(np.arange(10_000) // 40 % 2, 6.0, 0.2)
+    model = Adaptive()
+    memory = last_memory(model, [Move(value, 1.0, 0.0) for value in returns.tolist()])
+    weights, prior = np.array(model.weights(memory)), np.array(LAYOUTS[0].prior)
+    assert weights.sum() == pytest.approx(1.0, abs=1e-12)
+    assert (weights >= SHARE * prior).all()
+    assert weights.max() > 0.5, "the pool must have learnt something for the bound to matter"
