@@ -86,6 +86,10 @@ class DriverExpert:
     (NaN, infinite) is f = 0, as if the driver were not there, and moves no statistic. A driver that never varies, or
     has fewer than 20 values, is f = 0 too. Skewed drivers (volume, spread) are best given in logs. Without drivers, or
     before anything was learnt, M is 1 exactly. Rescaling a driver, or returns and base together, changes nothing.
+    Measured out of sample on 12 groups of series (docs/measurements/drivers.md): volume, imbalance, range ÷ volume and,
+    where they exist, funding and VIX together gain 0.026 of QLIKE on average; most drivers alone gain next to nothing.
+    They warn of a spike little more often than chance: they scale risk, they are no trigger. Liquidations, quoted
+    spread, book depth and signed trades may be given as drivers; there was no data to measure what they add.
     Cost: O(drivers) a bar; a memory of 1 + 6 floats a driver.
 
     References
@@ -253,6 +257,8 @@ class ScheduledEvent:
     at: float
     extra_variance: Annotated[float, Ge(0), Le(100)]
     duration: Annotated[float, Ge(0)] = 0.0
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
     def share(self, start: float, end: float) -> float:
         """Part of the event within [start, end); the parts of adjoining horizons add up to 1."""
