@@ -19,8 +19,9 @@ from app.adapters.redis_volatility import open_redis_volatility
 from app.adapters.schema import SchemaMismatch
 from app.adapters.system_clock import SystemClock
 from app.container import Container
-from app.ports import StateUnavailable, VolatilityStore
+from app.ports import AuditUnavailable, StateUnavailable, VolatilityStore
 from app.settings import Settings
+from app.usecases.rebuild_states import rebuild_states
 from app.version import ENGINE_VERSION
 
 REFUSALS = (SchemaMismatch, DatabaseUnreachable, DatabaseInUse, InvalidDatabaseUrl, StateUnavailable, OSError)
@@ -74,6 +75,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             except REFUSALS as error:
                 app.state.refusal = f"cannot start: {error}"
                 raise
+            if app.state.settings.redis_url is None:
+                await restore_states(app.state.container)
         watch = asyncio.create_task(app.state.telemetry.watch_loop())
         stack.callback(watch.cancel)
         for line in banner(app.state.container):
@@ -82,6 +85,19 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gc.collect()
         gc.freeze()
         yield
+
+
+async def restore_states(container: Container) -> None:
+    """Rebuild the states that ended with the last process, before the first request."""
+    try:
+        found = await rebuild_states(container.audit, container.volatility)
+    except AuditUnavailable as error:
+        _LOGGER.warning("volatility states are not rebuilt: %s", error)
+        return
+    for index, reason in found.unreadable.items():
+        _LOGGER.warning("audit entry %d is left out of the volatility states: %s", index, reason)
+    if found.states:
+        _LOGGER.info("%d volatility states rebuilt from %d observations", len(found.states), found.points)
 
 
 def banner(container: Container) -> list[str]:

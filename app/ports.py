@@ -262,6 +262,14 @@ class StateUnavailable(Exception):
         self.detail = detail
 
 
+class StateDamaged(StateUnavailable):
+    """One stored state cannot be read; the others can. It is mended by a reset or by `trimtab state rebuild`."""
+
+    def __init__(self, detail: str, key: StateKey) -> None:
+        super().__init__(detail)
+        self.key = key
+
+
 class StateKey(NamedTuple):
     """Name of one volatility state; `venue` is empty where none was given."""
 

@@ -13,7 +13,9 @@ MAX_STATES = 10_000
 
 
 class MemoryVolatilityStore:
-    """`VolatilityStore` as a dictionary. States end with the process; other processes do not see them."""
+    """`VolatilityStore` as a dictionary. States end with the process (the next one rebuilds them from the audit log);
+    other processes do not see them.
+    """
 
     def __init__(self, max_states: int = MAX_STATES) -> None:
         self._states: dict[StateKey, FedState] = {}
@@ -63,5 +65,6 @@ class MemoryVolatilityStore:
     def warnings(self) -> tuple[str, ...]:
         """What is lost when."""
         return (
-            "volatility states are kept in this process only: they end with it, and other processes do not see them",
+            "volatility states are kept in this process only: other processes do not see them, and they are rebuilt "
+            "from the audit log at the next start",
         )

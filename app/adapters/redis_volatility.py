@@ -12,8 +12,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
-from app.adapters.volatility_keys import key_name, life_seconds, parse_key_name, tenant_prefix
-from app.ports import FedState, StateChange, StateKey, StateUnavailable
+from app.adapters.volatility_keys import full_name, key_name, key_of, life_seconds, parse_key_name, tenant_prefix
+from app.ports import FedState, StateChange, StateDamaged, StateKey, StateUnavailable
 from services.volatility.codec import VERSION_BYTES, head_bytes, ring_bytes, state_from_bytes, version_bytes
 from services.volatility.replay import replay_from
 from services.volatility.replay_codec import replay_bytes, replay_from_bytes
@@ -38,10 +38,6 @@ return 1
 """
 _PRUNE = "if redis.call('EXISTS', KEYS[1]) == 0 then return redis.call('ZREM', KEYS[2], ARGV[1]) end return 0"
 _SET_SHA = hashlib.sha1(_SET.encode(), usedforsecurity=False).hexdigest()
-
-
-def _name(key: StateKey) -> str:
-    return tenant_prefix(key.tenant_id) + key_name(key)
 
 
 @asynccontextmanager
@@ -106,7 +102,7 @@ class RedisVolatilityStore:
         """States in the order of the keys: one MGET, and a second one for those that this process does not know yet."""
         if not keys:
             return []
-        names = [_name(key) for key in keys]
+        names = [full_name(key) for key in keys]
         heads: list[bytes | None] = await self._ask(self._client.mget([f"{name}:head" for name in names]))
         states = [self._recall(name, head) for name, head in zip(names, heads, strict=True)]
         unknown = [index for index, head in enumerate(heads) if head is not None and states[index] is None]
@@ -120,7 +116,7 @@ class RedisVolatilityStore:
         """States with their replays: one MGET, and a second one where this process does not know the state yet."""
         if not keys:
             return []
-        names = [_name(key) for key in keys]
+        names = [full_name(key) for key in keys]
         found = await self._parts(names, "head", "replay")
         fed = [
             self._pair(self._recall(name, head), head, replay)
@@ -165,9 +161,9 @@ class RedisVolatilityStore:
         try:
             state = state_from_bytes(head, ring or b"")
         except (ValueError, UnicodeDecodeError) as error:
-            raise StateUnavailable(
-                f"a stored volatility state is damaged ({error}): reset it and feed it again"
-            ) from error
+            key = key_of(name)
+            text = f"the stored volatility state of {key.symbol} is damaged ({error}): reset it and feed it again"
+            raise StateDamaged(text, key) from error
         self._remember(name, head, state)
         return state
 

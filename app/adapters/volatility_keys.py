@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote, unquote
 
 from app.ports import StateKey
+from services.volatility.codec import MAGIC
 from services.volatility.long_run import HALF_LIFE
 
 LONGEST_WINDOW_BARS = int(HALF_LIFE)
@@ -25,12 +26,32 @@ def life_seconds(bar_seconds: int) -> int:
 def tenant_prefix(tenant_id: str) -> str:
     """Prefix of all keys of a tenant; the braces make them one hash slot of a cluster, so that one read can take many.
 
+    It ends with the format of the states: a program never meets a state that it cannot read, also while an update is
+    rolled out. Those of an older format expire; `trimtab state rebuild` makes new ones.
+
     Examples
     --------
     >>> tenant_prefix("local")
-    'trimtab:{local}:vol:'
+    'trimtab:{local}:tvs2:'
     """
-    return f"trimtab:{{{quote(tenant_id, safe='')}}}:vol:"
+    return f"trimtab:{{{quote(tenant_id, safe='')}}}:{MAGIC.decode().lower()}:"
+
+
+def full_name(key: StateKey) -> str:
+    """Name of a state with its prefix, below which its parts are kept."""
+    return tenant_prefix(key.tenant_id) + key_name(key)
+
+
+def key_of(name: str) -> StateKey:
+    """Inverse of `full_name`.
+
+    Examples
+    --------
+    >>> key_of(full_name(StateKey("a{b", "x", "A:B", 60, "ewma.1-20.0")))
+    StateKey(tenant_id='a{b', venue='x', symbol='A:B', bar_seconds=60, model_version='ewma.1-20.0')
+    """
+    _, tenant, _, below = name.split(":", 3)
+    return parse_key_name(unquote(tenant[1:-1]), below)
 
 
 def key_name(key: StateKey) -> str:

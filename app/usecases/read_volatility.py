@@ -84,15 +84,20 @@ RESET = b"reset?"
 
 
 def parse_reset(request: bytes) -> StateKey:
-    """Key of the state that a recorded reset forgot."""
+    """Key of the state that a recorded reset forgot.
+
+    Raises
+    ------
+    ValueError
+        If the request is none of a reset.
+    """
     named = dict(parse_qsl(request.removeprefix(RESET).decode(), keep_blank_values=True))
     # Before there was more than one estimator, the half-life was recorded and not the model.
-    half_life = float(named["half_life"]) if "half_life" in named else None
-    model, venue = named.get("model"), named["venue"] or None
-    query = VolatilityQuery(
-        symbol=named["symbol"], interval=named["interval"], venue=venue, model=model, half_life=half_life
-    )
-    return query.key
+    half_life = float(named.pop("half_life")) if "half_life" in named else None
+    if not {"symbol", "interval", "venue"} <= named.keys() <= {"symbol", "interval", "venue", "model"}:
+        raise ValueError("the query of the reset is none of ours")
+    venue = named.pop("venue") or None
+    return VolatilityQuery(**named, venue=venue, half_life=half_life).key
 
 
 async def read_volatility(container: Container, query: VolatilityQuery) -> Answer:

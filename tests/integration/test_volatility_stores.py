@@ -13,7 +13,7 @@ import redis
 from app.adapters.memory_volatility import MemoryVolatilityStore
 from app.adapters.redis_volatility import RedisVolatilityStore, open_redis_volatility
 from app.adapters.volatility_keys import life_seconds
-from app.ports import FedState, StateChange, StateKey, StateUnavailable, VolatilityStore
+from app.ports import FedState, StateChange, StateDamaged, StateKey, StateUnavailable, VolatilityStore
 from scripts import embedded_servers
 from services.core.annualization import Calendar
 from services.volatility.bars import Bar
@@ -194,11 +194,11 @@ async def test_an_unchanged_state_travels_as_its_head_only(remote: RedisVolatili
 async def test_states_expire_and_leave_the_index(remote: RedisVolatilityStore, redis_url: str) -> None:
     client = redis.Redis.from_url(redis_url)
     await remote.compare_and_set([change(key(symbol), None, fed(30)) for symbol in ("A", "B", "C")])
-    head = b"trimtab:{local}:vol::B:86400:ewma.1-20.0:head"
+    head = b"trimtab:{local}:tvs2::B:86400:ewma.1-20.0:head"
     assert client.ttl(head) == pytest.approx(life_seconds(DAY), abs=5)
     client.delete(head)
     assert [name.symbol for name, _ in await remote.list("local", after=None, limit=2)] == ["A", "C"]
-    assert client.zcard("trimtab:{local}:vol:index") == 2
+    assert client.zcard("trimtab:{local}:tvs2:index") == 2
     client.close()
 
 
@@ -215,10 +215,12 @@ async def test_scripts_are_sent_again_after_the_server_forgot_them(
 async def test_damage_is_reported_and_mended_by_a_reset(remote: RedisVolatilityStore, redis_url: str) -> None:
     client = redis.Redis.from_url(redis_url)
     await remote.compare_and_set([change(key("A"), None, fed(30))])
-    client.delete("trimtab:{local}:vol::A:86400:ewma.1-20.0:ring")
+    client.delete("trimtab:{local}:tvs2::A:86400:ewma.1-20.0:ring")
     async with open_redis_volatility(redis_url) as other:
-        with pytest.raises(StateUnavailable, match="damaged"):
-            await other.load([key("A")])
+        for read in (other.load, other.load_for_update):
+            with pytest.raises(StateDamaged, match="state of A is damaged") as caught:
+                await read([key("B"), key("A")])
+            assert caught.value.key == key("A")
         assert await other.delete(key("A"))
         assert await other.load([key("A")]) == [None]
     client.close()
@@ -229,7 +231,7 @@ async def test_a_lost_replay_costs_merging_only(remote: RedisVolatilityStore, re
     """The state goes on; what is older than its last bar is out of order until new bars have come."""
     client = redis.Redis.from_url(redis_url)
     await remote.compare_and_set([change(key("A"), None, fed(30))])
-    name, other = "trimtab:{local}:vol::A:86400:ewma.1-20.0:replay", fed(31)
+    name, other = "trimtab:{local}:tvs2::A:86400:ewma.1-20.0:replay", fed(31)
     if damage == "gone":
         client.delete(name)
     else:

@@ -1,0 +1,225 @@
+"""Volatility states made anew from the recorded observations: after a cache was flushed, evicted or ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import orjson
+from pydantic import ValidationError
+
+from app.ports import (
+    AuditDamaged,
+    AuditLog,
+    EventKind,
+    FedState,
+    StateChange,
+    StateDamaged,
+    StateKey,
+    StateUnavailable,
+    StoredEntry,
+    VolatilityStore,
+)
+from app.translate.snapshot import CLOCK_SKEW
+from app.usecases.gather import TENANT
+from app.usecases.observe_prices import MAX_ATTEMPTS, Rules, group
+from app.usecases.read_volatility import RESET, parse_reset
+from models.api.observation import ObservationsRequest
+from services.core.errors import InvalidInput
+from services.volatility.codec import head_bytes
+from services.volatility.outcome import PointOutcome
+from services.volatility.registry import estimator_of
+from services.volatility.replay import observe
+
+PAGE = 200
+"""Entries whose summaries are read at once."""
+Advance = Callable[[int, int], object]
+
+
+class Found(StrEnum):
+    """How a state of the log compares with the one in the store; `FOUND_TEXT` explains each."""
+
+    MISSING = "missing"
+    SHORTER = "shorter"
+    DAMAGED = "damaged"
+    SAME = "same"
+    DIFFERENT = "different"
+
+
+FOUND_TEXT: dict[Found, str] = {
+    Found.MISSING: "was not there",
+    Found.SHORTER: "was begun later than the log says",
+    Found.DAMAGED: "could not be read",
+    Found.SAME: "was the same already",
+    Found.DIFFERENT: "differs from the log",
+}
+
+
+REPLACED = (Found.MISSING, Found.SHORTER, Found.DAMAGED)
+"""What is replaced without `force`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RebuiltState:
+    """One state of the log: what was found in its place, what it is now, and whether it was written."""
+
+    key: StateKey
+    fed: FedState
+    found: Found
+    written: bool
+
+
+@dataclass(slots=True)
+class Rebuild:
+    """What a reading of the log came to."""
+
+    entries: int = 0
+    points: int = 0
+    unreadable: dict[int, str] = field(default_factory=dict)
+    states: list[RebuiltState] = field(default_factory=list)
+
+
+async def rebuild_states(
+    audit: AuditLog,
+    store: VolatilityStore,
+    *,
+    symbols: Collection[str] = (),
+    force: bool = False,
+    dry_run: bool = False,
+    advance: Advance = lambda done, total: None,
+) -> Rebuild:
+    """Run all recorded observations again, in the order of the log, and store the states that were lost.
+
+    Parameters
+    ----------
+    symbols : collection of str
+        Only these; all if empty.
+    force : bool
+        Also replace states that differ from the log, and not only those that are missing, damaged or begun later than
+        the log says.
+    advance : callable
+        Told how far the log was read: (index + 1, entries).
+
+    Notes
+    -----
+    Safe beside running services: a state is written only over the one that it was compared with, and bars that this one
+    knows and the log does not (yet) are merged. An entry that cannot be read is named, and the others count.
+
+    Raises
+    ------
+    AuditUnavailable, StateUnavailable
+        If a store does not answer; what was written until then is right, and running it again goes on.
+    """
+    log = _Log(audit, frozenset(symbols), advance)
+    settled: dict[StateKey, RebuiltState] = {}
+    for _ in range(MAX_ATTEMPTS):
+        await log.read()
+        waiting = [(key, fed) for key, fed in log.states.items() if key not in settled]
+        for place in range(0, len(waiting), PAGE):
+            part = dict(waiting[place : place + PAGE])
+            for state in await _write(store, part, force=force, dry_run=dry_run):
+                settled[state.key] = state
+        if settled.keys() >= log.states.keys():
+            log.report.states = [settled[key] for key in sorted(settled)]
+            return log.report
+    raise StateUnavailable(f"other writers changed {min(set(log.states) - set(settled)).symbol} time and again")
+
+
+async def _write(
+    store: VolatilityStore, states: Mapping[StateKey, FedState], *, force: bool, dry_run: bool
+) -> list[RebuiltState]:
+    """Compare with the store and write; without those that somebody else changed in between."""
+    present, damaged = await _present(store, list(states))
+    rows, changes = [], []
+    for key, fed in states.items():
+        found = present.get(key)
+        after, kind = (fed, Found.DAMAGED) if key in damaged else compare(fed, found)
+        wanted = kind in REPLACED or (force and kind is Found.DIFFERENT)
+        rows.append(RebuiltState(key, after, kind, wanted and not dry_run))
+        if wanted and not dry_run:
+            changes.append(StateChange(key, found.state.version if found else None, *after))
+    for key in () if dry_run else damaged:
+        await store.delete(key)
+    stored = await store.compare_and_set(changes)
+    lost = {change.key for change, done in zip(changes, stored, strict=True) if not done}
+    return [row for row in rows if row.key not in lost]
+
+
+async def _present(
+    store: VolatilityStore, keys: list[StateKey]
+) -> tuple[dict[StateKey, FedState | None], set[StateKey]]:
+    """States of the store, and the keys of those that cannot be read."""
+    damaged: set[StateKey] = set()
+    while True:
+        readable = [key for key in keys if key not in damaged]
+        try:
+            return dict(zip(readable, await store.load_for_update(readable), strict=True)), damaged
+        except StateDamaged as error:
+            damaged.add(error.key)
+
+
+def compare(fed: FedState, present: FedState | None) -> tuple[FedState, Found]:
+    """State of the log with the bars that the present one knows besides, and how the two compare."""
+    if present is None:
+        return fed, Found.MISSING
+    estimator = estimator_of(fed.state.model_version)
+    state, replay, _ = observe(*fed, present.replay.observed(), estimator=estimator)
+    if head_bytes(replace(state, version=0)) == head_bytes(replace(present.state, version=0)):
+        return present, Found.SAME
+    later = FedState(replace(state, version=present.state.version + 1), replay)
+    return later, Found.SHORTER if present.state.first_close_at > state.first_close_at else Found.DIFFERENT
+
+
+class _Log:
+    """States of the log as far as it was read."""
+
+    def __init__(self, audit: AuditLog, symbols: frozenset[str], advance: Advance) -> None:
+        self.audit, self.symbols, self.advance = audit, symbols, advance
+        self.states: dict[StateKey, FedState] = {}
+        self.report, self.after = Rebuild(), -1
+
+    async def read(self) -> None:
+        """Go on to the end of the log."""
+        total, kind = await self.audit.size(), EventKind.OBSERVATION
+        while page := await self.audit.entries(TENANT, after=self.after, limit=PAGE, kind=kind):
+            for summary in page:
+                await self._take(summary.index, summary.event_id)
+                self.after = summary.index
+                self.advance(summary.index + 1, max(total, summary.index + 1))
+
+    async def _take(self, index: int, event_id: str) -> None:
+        self.report.entries += 1
+        try:
+            entry = await self.audit.get(TENANT, event_id)
+            if entry is not None:
+                await asyncio.to_thread(self._run, entry)
+        except (AuditDamaged, InvalidInput, ValueError) as error:
+            self.report.unreadable[index] = _first_line(error)
+
+    def _run(self, entry: StoredEntry) -> None:
+        """Feed the points of one entry, as of the time when they came."""
+        if entry.request.startswith(RESET):
+            self.states.pop(parse_reset(entry.request), None)
+            return
+        request = ObservationsRequest.model_validate(orjson.loads(entry.request))
+        # Two callers at once: the log may hold the loser's value of a bar before the winner's.
+        lost = [outcome == PointOutcome.CONFLICT for outcome in orjson.loads(entry.response)["outcomes"]]
+        points = [
+            point
+            for point, conflict in zip(request.observations, lost, strict=True)
+            if not conflict and (not self.symbols or point.symbol in self.symbols)
+        ]
+        rules = Rules(request.estimator, (entry.recorded_at + CLOCK_SKEW).timestamp(), request.revise)
+        self.report.points += len(points)
+        for batch in group(points, request.estimator):
+            state, replay, _ = batch.feed(self.states.get(batch.key), rules)
+            if state.version:
+                self.states[batch.key] = FedState(state, replay)
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return f"the request is none of this version: {error.error_count()} rules broken"
+    return (str(error) or type(error).__name__).splitlines()[0]
