@@ -23,6 +23,7 @@ from services.core.instrument import Kind, QuantityUnit
 from services.core.outcome import Status
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Evaluation, Hedge, MarginFigures, Order, Target
+from services.engine.tracking import TrackingFigures
 from services.volatility.readout import VolatilityReadout
 
 STEP_DIGITS = 10
@@ -318,4 +319,14 @@ def portfolio_block(result: Evaluation) -> dict[str, Any]:
         "diversification": stat(figures.diversification),
         "correlation": result.market.source,
         "baseline_gross_leverage": figures.baseline_gross_leverage,
+        **({"tracking": _tracking(result.tracking)} if result.tracking is not None else {}),
+    }
+
+
+def _tracking(figures: TrackingFigures) -> dict[str, Any]:
+    return {
+        "realized_volatility": stat(figures.realized_volatility),
+        "bars": figures.bars,
+        "error": stat(figures.error),
+        "factor": stat(figures.factor),
     }

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from app.translate.notes import Notes
-from models.api.market import BAR_COLUMNS, SeriesIn
+from models.api.market import BAR_COLUMNS, CalendarIn, SeriesIn
 from services.core.annualization import Calendar, parse_interval
 from services.core.errors import InvalidInput
 from services.core.explain import Bools, Floats
@@ -21,11 +21,9 @@ EARLIEST_BAR, LATEST_BAR = 1e8, 7.26e9
 """March 1973 and the year 2200 [s]: seconds that are read as milliseconds lie before, microseconds after."""
 
 
-def calendar_of(item: SeriesIn) -> Calendar:
-    """Calendar of a series; 24/7 by default."""
-    if item.calendar is None or isinstance(item.calendar, str):
-        return Calendar(item.calendar or "24/7")
-    return Calendar("custom", item.calendar.periods_per_year)
+def calendar_of(choice: str | CalendarIn | None) -> Calendar:
+    """Calendar that the wire names; 24/7 by default."""
+    return Calendar("custom", choice.periods_per_year) if isinstance(choice, CalendarIn) else Calendar(choice or "24/7")
 
 
 def series_input(item: SeriesIn, index: int, as_of: datetime, notes: Notes) -> SeriesInput:
@@ -48,7 +46,7 @@ def series_input(item: SeriesIn, index: int, as_of: datetime, notes: Notes) -> S
                 item.symbol,
             )
         columns = {name: floats(column) for name in BAR_COLUMNS if (column := getattr(item, name)) is not None}
-        return SeriesInput(floats(item.close), item.end, seconds, calendar_of(item), **columns)
+        return SeriesInput(floats(item.close), item.end, seconds, calendar_of(item.calendar), **columns)
     return _ohlcv(item, index, seconds, as_of, notes)
 
 
@@ -91,7 +89,7 @@ def _ohlcv(item: SeriesIn, index: int, seconds: int, as_of: datetime, notes: Not
             columns[name] = floats(given)[kept]
     end = datetime.fromtimestamp(float(times[-1]), UTC)
     regular = bool(np.all(np.abs(np.diff(times) - seconds) < 1e-3))
-    return SeriesInput(closes, end, seconds, calendar_of(item), None if regular else times, **columns)
+    return SeriesInput(closes, end, seconds, calendar_of(item.calendar), None if regular else times, **columns)
 
 
 def _check_opens(item: SeriesIn, index: int, opens: Floats, seconds: int) -> None:

@@ -10,17 +10,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import orjson
 
 from app.translate.answer import hedge_rows, margin_block, order_rows, portfolio_block, target_rows, time_text
 from app.translate.instruments import InstrumentKey
 from app.translate.policy import policy_fields, policy_sha256
-from app.translate.series import check_columns
+from app.translate.series import calendar_of, check_columns
 from app.translate.snapshot import Snapshot, describe_instruments, translate
 from app.translate.state_record import encode_state
 from app.usecases.call import Door
 from app.version import ENGINE_VERSION
 from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginRequest
+from services.core.annualization import parse_interval
 from services.core.errors import InvalidInput
 from services.core.instrument import Instrument
 from services.core.outcome import Permission
@@ -28,6 +30,7 @@ from services.engine import Evaluation, EvaluationInputs, StateInput, evaluate
 from services.engine.columns import MIN_AGE_SECONDS
 from services.engine.inputs import RecordedCorrelation
 from services.engine.policy import DEFAULTS_VERSION, Policy
+from services.engine.tracking import Tracking
 from services.volatility.readout import VolatilityReadout
 
 AnyRequest = EvaluationRequest | MarginRequest | HedgesRequest
@@ -103,6 +106,7 @@ def decide(
         series=snapshot.series,
         states=gathered.states,
         correlation=gathered.correlation,
+        tracking=_tracking(request),
         figures=request.options.view == "full" or door is Door.MARGIN,
         historical=(received_at - snapshot.as_of).total_seconds() > max_request_age(snapshot, gathered, policy),
     )
@@ -112,6 +116,14 @@ def decide(
         if request.options.strict:
             raise AssumptionsRefused(snapshot.notes.assumptions)
     return Decision(door, request, snapshot, inputs, result, received_at, hashlib.sha256(raw).hexdigest())
+
+
+def _tracking(request: AnyRequest) -> Tracking | None:
+    block = request.tracking if isinstance(request, EvaluationRequest) else None
+    if block is None:
+        return None
+    periods = calendar_of(block.calendar).periods(parse_interval(block.interval))
+    return Tracking(np.array(block.returns, dtype=float), periods)
 
 
 def max_request_age(snapshot: Snapshot, gathered: Gathered, policy: Policy) -> float:

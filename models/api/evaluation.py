@@ -7,11 +7,22 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
-from models.api.base import DecimalText, Interval, Model, Name, Time
-from models.api.market import MAX_SYMBOLS, AccountIn, FxIn, InstrumentIn, MarkIn, PositionIn, SeriesIn, SignalIn
+from models.api.base import DecimalText, Interval, Model, Name, Number, Time
+from models.api.market import (
+    MAX_SYMBOLS,
+    AccountIn,
+    CalendarIn,
+    FxIn,
+    InstrumentIn,
+    MarkIn,
+    PositionIn,
+    SeriesIn,
+    SignalIn,
+)
 from models.api.policy import HedgesPolicyIn, MarginPolicyIn, PolicyIn
 
 MAX_REQUEST_POINTS = 400_000
+MAX_TRACKED = 5_000
 
 
 class OptionsIn(Model):
@@ -78,10 +89,30 @@ class SnapshotIn(Model):
         }
 
 
+class TrackingIn(Model):
+    """Recorded returns of this book under this target; a volatility target is corrected by them, by 3 % at most."""
+
+    interval: Interval
+    calendar: Literal["24/7", "XNYS", "XNAS", "XLON", "FX"] | CalendarIn = "24/7"
+    returns: Annotated[
+        list[Annotated[Number, Field(ge=-1, le=10)]], Field(min_length=2, max_length=MAX_TRACKED, fail_fast=True)
+    ] = Field(
+        description="Simple return of each bar on the equity at its beginning, deposits and withdrawals left out; "
+        "oldest first, since the target was last changed. Below 126 they are only reported."
+    )
+
+
 class EvaluationRequest(SnapshotIn):
     """Snapshot and policy: everything that one decision needs."""
 
     policy: PolicyIn
+    tracking: TrackingIn | None = Field(None, description="Goes with portfolio_id.")
+
+    @model_validator(mode="after")
+    def _whose(self) -> EvaluationRequest:
+        if self.tracking is not None and self.portfolio_id is None:
+            raise PydanticCustomError("inconsistent", "tracking goes with portfolio_id: name the book that it is of")
+        return self
 
 
 class MarginRequest(SnapshotIn):
@@ -294,6 +325,15 @@ class HedgeOut(Model):
     theta_per_day: float | None = None
 
 
+class TrackingOut(Model):
+    """How the book tracked its target volatility."""
+
+    realized_volatility: float
+    bars: int
+    error: float = Field(description="Realised over target volatility, minus 1.")
+    factor: float = Field(description="Every size is divided by it: 0.97 to 1.03, 1 below 126 bars.")
+
+
 class PortfolioOut(Model):
     """The book as a whole, at target (and now)."""
 
@@ -310,6 +350,7 @@ class PortfolioOut(Model):
     diversification: float | None = None
     correlation: str
     baseline_gross_leverage: float | None = None
+    tracking: TrackingOut | None = None
 
 
 class InputsOut(Model):

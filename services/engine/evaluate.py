@@ -15,6 +15,8 @@ from services.engine.market import resolve_market
 from services.engine.orders import make_orders
 from services.engine.outputs import Evaluation, Target
 from services.engine.targets import decide_targets, hold_all
+from services.engine.tracking import TrackingFigures, tracking_figures
+from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.pipeline import RowLimits, apply_buffer, size_rows
 
 
@@ -64,6 +66,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         margin_target=margin_target,
         hedges=hedges,
         portfolio=portfolio_figures(inputs, columns, hedged, trail),
+        tracking=tracking_of(inputs),
         valid_until=valid_until,
         valid_until_reason=why,
         data_as_of=min((readout.last_close_at for readout in market.readouts.values()), default=None),
@@ -71,6 +74,14 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         if margin_current is not None
         else limits is None or limits.margin_complete,
     )
+
+
+def tracking_of(inputs: EvaluationInputs) -> TrackingFigures | None:
+    """How the book tracked its target; None without a record or without a target."""
+    method = inputs.policy.sizing
+    if inputs.tracking is None or not isinstance(method, VolatilityTarget):
+        return None
+    return tracking_figures(inputs.tracking, method.target_volatility)
 
 
 def _targets(
@@ -82,6 +93,8 @@ def _targets(
     if method is None or limits is None:
         return None, None, hold_all(columns, Reason.NONE)
     scope = method.scope or ("instrument" if inputs.signals_present else "book")
-    trail = size_rows(columns.sizing, method, inputs.policy.limits, limits, scope=scope)
+    tracked = tracking_of(inputs)
+    factor = tracked.factor if tracked is not None else 1.0
+    trail = size_rows(columns.sizing, method, inputs.policy.limits, limits, scope=scope, tracking_factor=factor)
     inside = apply_buffer(trail, columns.expected, inputs.policy.buffer, columns.sizing.collateral)
     return scope, trail, decide_targets(inputs, columns, trail, inside, scope, limits.margin_complete)

@@ -10,6 +10,7 @@ from services.core.book import Account, Row
 from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.engine.policy import Policy
+from services.engine.tracking import Tracking
 from services.risk.clock import Ring
 from services.volatility.readout import VolatilityReadout
 from services.volatility.series import SeriesInput
@@ -52,6 +53,8 @@ class EvaluationInputs:
         Whether the request had a `signals` block at all: absence and silence mean different things.
     correlation : RecordedCorrelation, optional
         Given where it was read with the states or comes from the record; otherwise computed.
+    tracking : Tracking, optional
+        Recorded returns of the book; a volatility target is corrected by what they say.
     historical : bool
         No orders are made.
     figures : bool
@@ -67,5 +70,6 @@ class EvaluationInputs:
     series: Mapping[str, SeriesInput] = field(default_factory=dict)
     states: Mapping[str, StateInput] = field(default_factory=dict)
     correlation: RecordedCorrelation | None = None
+    tracking: Tracking | None = None
     historical: bool = False
     figures: bool = True

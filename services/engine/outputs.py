@@ -11,6 +11,7 @@ from services.core.explain import Floats, Trail
 from services.core.outcome import Action, Permission, Reason, Status
 from services.engine.columns import BookColumns
 from services.engine.market import Market
+from services.engine.tracking import TrackingFigures
 from services.sizing.rounding import Leg
 
 
@@ -119,6 +120,7 @@ class Evaluation:
     margin_target: MarginFigures | None
     hedges: tuple[Hedge, ...]
     portfolio: PortfolioFigures
+    tracking: TrackingFigures | None
     valid_until: datetime
     valid_until_reason: str
     data_as_of: datetime | None

@@ -65,10 +65,26 @@ def resized_rows(columns: SizingColumns, scope: str) -> Bools:
     return resized
 
 
-def size_rows(columns: SizingColumns, method: SizingMethod, limits: Limits, rows: RowLimits, *, scope: str) -> Trail:
-    """Method, collateral, limits and permission: the optimal size of every row [signed contracts], unrounded."""
+def size_rows(
+    columns: SizingColumns,
+    method: SizingMethod,
+    limits: Limits,
+    rows: RowLimits,
+    *,
+    scope: str,
+    tracking_factor: float = 1.0,
+) -> Trail:
+    """Method, tracking, collateral, limits and permission: the optimal size of every row [signed contracts], unrounded.
+
+    Sizes are divided by `tracking_factor`, what the book's realised volatility was of its target; it scales nothing up
+    where the method would not.
+    """
     resized = resized_rows(columns, scope)
     trail = method.size_book(columns, resized) if scope == "book" else method.size_instruments(columns, resized)
+    if tracking_factor != 1.0:
+        faulty = bool((columns.live & ~resized).any()) or not columns.risk_complete
+        scale = 1.0 / (max(tracking_factor, 1.0) if faulty else tracking_factor)
+        trail.multiply("tracking", np.where(resized, scale, 1.0), "tracking.returns")
     if columns.collateral.any():
         trail.apply(
             "collateral", np.where(resized, trail.value - columns.collateral, trail.value), "account.collateral"
