@@ -185,10 +185,14 @@ def _calibrated(averages: Memory, values: tuple[float, float, float], seen: floa
         return values
     close, wide, simple = averages
     gain = max(CALIBRATION_GAIN, 1.0 / (seen + 1.0))
-    close += gain * (min(values[0], CALIBRATION_CAP * max(close, wide)) - close)
-    wide += gain * (min(values[1], CALIBRATION_CAP * max(close, wide)) - wide)
-    simple += gain * (min(values[2], CALIBRATION_CAP * max(close, simple)) - simple)
-    return (close, wide, simple)
+    square, ranges, parkinson = values
+    # One cap for both sides of a ratio: where v is r², the ratio stays 1.
+    cap, other_cap = CALIBRATION_CAP * max(close, wide), CALIBRATION_CAP * max(close, simple)
+    return (
+        close + gain * (min(square, cap) - close),
+        wide + gain * (min(ranges, cap) - wide),
+        simple + gain * (min(parkinson, other_cap) - simple),
+    )
 
 
 def _regressed(state: Memory, parkinson: float, seen: float) -> Memory:

@@ -226,10 +226,9 @@ class PoolColumns:
         first = np.inf if not self.warm else 0.0
         close, others = self.calibration[:, :1], self.calibration[:, 1:]
         unbounded = np.where(self.seen == 0.0, first, 0.0)
-        cap = np.maximum(pool.CALIBRATION_CAP * np.maximum(close, others[:, :1]), unbounded)
-        close += gain * (np.minimum(squares, cap) - close)
-        cap = np.maximum(pool.CALIBRATION_CAP * np.maximum(close, others), unbounded)
-        others += gain * (np.minimum(ranges, cap) - others)
+        caps = np.maximum(pool.CALIBRATION_CAP * np.maximum(close, others), unbounded)
+        close += gain * (np.minimum(squares, caps[:, :1]) - close)
+        others += gain * (np.minimum(ranges, caps) - others)
 
     def _regress(self, parkinson: Floats, least: Floats) -> None:
         """Log-HAR: recursive least squares of ln p on its own averages."""
