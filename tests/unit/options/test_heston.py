@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,27 +11,10 @@ import QuantLib
 from services.core.errors import InvalidInput
 from services.options.black import black_price
 from services.options.heston import Heston, heston_price
-from tests.golden import harness
-from tests.golden.volatility.implied import heston
 
-PUBLISHED = [case for case in harness.load("options_hedging") if case["kind"] == "heston"]
 TYPICAL = Heston(
     initial_variance=0.04, mean_reversion=1.5, long_run_variance=0.06, volatility_of_variance=0.7, correlation=-0.6
 )
-
-
-@pytest.mark.parametrize("case", PUBLISHED, ids=lambda case: case["id"])
-def test_published(case: dict[str, Any]) -> None:
-    inputs, expected = case["inputs"], np.atleast_1d(case["expected"])
-    strikes, right = inputs.get("strikes", inputs.get("K")), inputs.get("cp", 1)
-    if case["note"] == "[put,call]":
-        right = [-1, 1]
-    found = np.atleast_1d(heston(inputs, inputs, strikes, right))
-    assert found == pytest.approx(expected, abs=case["tol"])
-
-
-def test_there_are_published_cases() -> None:
-    assert len(PUBLISHED) == 10
 
 
 def quantlib(model: Heston, strike: float, days: int) -> float:
