@@ -1,4 +1,4 @@
-"""Exogenous drivers of variance on top of any forecast, and scheduled events that add variance.
+"""Exogenous drivers of variance on top of any forecast.
 
 What a driver is worth on real data, none included, is measured by `python -m tests.evaluation.drivers`.
 """
@@ -238,62 +238,3 @@ def standardized(driver: Driver, value: float, gain: float) -> Driver:
 
 def _flat(weight: float, drivers: Iterable[Driver]) -> Memory:
     return (weight, *chain.from_iterable(drivers))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduledEvent:
-    """Something dated that adds variance: a rate decision, an unlock, a listing, an upgrade.
-
-    Parameters
-    ----------
-    at : float
-        When it begins [s since 1970].
-    extra_variance : float
-        Variance of log returns that it adds over all of its duration. A move of x expected at the event adds x².
-    duration : float
-        Over which the extra variance is spread evenly [s]; 0: all of it at `at`.
-    """
-
-    at: float
-    extra_variance: Annotated[float, Ge(0), Le(100)]
-    duration: Annotated[float, Ge(0)] = 0.0
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
-
-    def share(self, start: float, end: float) -> float:
-        """Part of the event within [start, end); the parts of adjoining horizons add up to 1."""
-        last = self.at + self.duration
-        if last <= self.at:
-            return float(start <= self.at < end)
-        return max(min(end, last) - max(start, self.at), 0.0) / (last - self.at)
-
-
-def event_variance(events: Iterable[ScheduledEvent], *, start: float, end: float) -> float:
-    """Variance that scheduled events add to the forecast of a horizon.
-
-    Parameters
-    ----------
-    events : iterable of ScheduledEvent
-        Of one market, in any order.
-    start, end : float
-        Horizon [start, end) [s since 1970]; of the next bar: from the last close to the next one. What is announced at
-        the very close moves the bar after it.
-
-    Returns
-    -------
-    float
-        [variance over the horizon], to be added to the base variance over the same horizon.
-
-    Notes
-    -----
-    Independent additions to the log return add their variances. An event counts in the horizon that contains it, at
-    once and in full, and in no other. The base forecast learns from the event's bar in full: a discount was measured
-    and did not help, because markets stay restless after an event.
-
-    Examples
-    --------
-    >>> decision = ScheduledEvent(at=3600.0, extra_variance=0.0004)
-    >>> [event_variance([decision], start=hour * 3600.0, end=(hour + 1) * 3600.0) for hour in range(4)]
-    [0.0, 0.0004, 0.0, 0.0]
-    """
-    return sum(event.extra_variance * event.share(start, end) for event in events)

@@ -1,4 +1,4 @@
-r"""Variance over more than one bar: the forecast fades into the long run, and scheduled events come on top.
+r"""Variance over more than one bar: the forecast fades into the long run.
 
 The expected variance of bar j is ``h_j = L + ρ^(j−1) (h − L)``, so that over H bars
 
@@ -23,12 +23,10 @@ Coins forget faster: 0.97 per day gains another 0.003 to 0.08 over these horizon
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
-from services.core.annualization import SECONDS_PER_DAY, SECONDS_PER_YEAR
+from services.core.annualization import SECONDS_PER_DAY
 from services.core.errors import InvalidInput
 from services.core.explain import Floats
 
@@ -119,72 +117,3 @@ def horizon_variance(
         raise InvalidInput("persistence", "must be > 0 and <= 1", persistence)
     weight = forecast_weight(bars, persistence)
     return np.asarray(variance * weight + long_run * (bars - weight), dtype=float)
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduledEvent:
-    """Something known to come that adds variance: a release, an upgrade, an unlock, an election.
-
-    Parameters
-    ----------
-    at : float
-        When it begins [s since 1970].
-    variance : float
-        What it adds to the variance of the log return, ≥ 0: an expected move of 3 % (one standard deviation) is 0.0009.
-    seconds : float
-        How long it lasts, its variance accruing evenly [s]; 0: all at once.
-
-    Raises
-    ------
-    InvalidInput
-        If a field is not finite, or the variance or the duration is negative.
-    """
-
-    at: float
-    variance: float
-    seconds: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not math.isfinite(self.at):
-            raise InvalidInput("at", "must be finite", self.at)
-        for name, value in (("variance", self.variance), ("seconds", self.seconds)):
-            if not (math.isfinite(value) and value >= 0.0):
-                raise InvalidInput(name, "must be finite and >= 0", value)
-
-    @classmethod
-    def from_volatility(cls, at: float, volatility: float, seconds: float) -> ScheduledEvent:
-        """Event given as additional annual volatility while it lasts: ``σ² · seconds / 31,536,000``.
-
-        Volatilities add in squares: with a forecast of 60 % and an event of 80 %, the hours of the event have 100 %.
-
-        Examples
-        --------
-        >>> ScheduledEvent.from_volatility(0.0, 0.80, 86_400).variance * 365
-        0.6400000000000001
-        """
-        return cls(at, volatility * volatility * seconds / SECONDS_PER_YEAR, seconds)
-
-    def within(self, after: float, until: float) -> float:
-        """Variance that falls into the time (after, until]: what happened at `after` is in the price already."""
-        if self.seconds == 0.0:
-            return self.variance if after < self.at <= until else 0.0
-        shared = min(until, self.at + self.seconds) - max(after, self.at)
-        return self.variance * min(max(shared, 0.0) / self.seconds, 1.0)
-
-
-def event_variance(events: Iterable[ScheduledEvent], after: float, until: float) -> float:
-    """Variance that scheduled events add to a horizon; add it to `horizon_variance`.
-
-    Parameters
-    ----------
-    events : iterable of ScheduledEvent
-        In any order; they add up.
-    after, until : float
-        Time of the forecast and end of the horizon [s since 1970].
-
-    Examples
-    --------
-    >>> event_variance([ScheduledEvent(100.0, 0.0009), ScheduledEvent(0.0, 0.01)], after=0.0, until=200.0)
-    0.0009
-    """
-    return math.fsum(event.within(after, until) for event in events)

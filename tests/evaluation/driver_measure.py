@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.core.explain import Bools, Floats
-from services.volatility.drivers import RATIO_CAP, WARM_VALUES, DriverExpert, ScheduledEvent, drivers_of, event_variance
+from services.volatility.drivers import RATIO_CAP, WARM_VALUES, DriverExpert, drivers_of
 from services.volatility.estimators.interface import Memory
+from services.volatility.events import ScheduledEvent, event_variance
 from tests.evaluation.driver_base import Base, base_forecast
 from tests.evaluation.driver_data import CALENDAR, DAY, Series
 
@@ -264,7 +265,7 @@ def event_rows(series: Series, base: Base) -> list[EventRow]:
         first = parts["design"]
         factor = max(float((base.square[first] / base.variance[first]).mean()), 1.0)
         extra = max(float((base.square[first] - base.variance[first]).mean()), 0.0)
-        dated = [ScheduledEvent(at=time, extra_variance=extra) for time in times]
+        dated = [ScheduledEvent(at=time, variance=extra) for time in times]
         learnt = base_forecast(series, {int(bar): 1.0 / factor for bar in bars})
         for part, places in parts.items():
             square, variance = base.square[places], base.variance[places]

@@ -1,9 +1,8 @@
-"""Exogenous drivers and scheduled events: what they change, and what they may not."""
+"""Exogenous drivers: what they change, and what they may not."""
 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,9 +15,7 @@ from services.volatility.drivers import (
     RATIO_CAP,
     WARM_VALUES,
     DriverExpert,
-    ScheduledEvent,
     drivers_of,
-    event_variance,
     standardized,
 )
 
@@ -220,27 +217,6 @@ def test_a_driver_that_was_constant_for_long_is_heard_when_it_moves() -> None:
     for value in [1e-4] * 300 + [2e-4, 1e-4, 2e-4]:
         driver = standardized(driver, value, gain)
     assert driver.feature > 1.0
-
-
-def test_an_event_counts_in_the_horizon_that_contains_it_and_in_no_other() -> None:
-    event = ScheduledEvent(at=3600.0, extra_variance=4e-4)
-    hours = [event_variance([event], start=start, end=end) for start, end in pairwise([0.0, 3600.0, 7200.0])]
-    assert hours == [0.0, 4e-4]  # announced at the close of the first: it moves the second
-    assert event_variance([event, event], start=0.0, end=86400.0) == 8e-4
-    assert event_variance([], start=0.0, end=86400.0) == 0.0
-
-
-@given(
-    at=st.floats(0.0, 1e6),
-    duration=st.floats(0.0, 1e5),
-    cuts=st.lists(st.floats(-1e5, 1.2e6), max_size=6),
-)
-def test_the_parts_of_an_event_add_up_over_adjoining_horizons(at: float, duration: float, cuts: list[float]) -> None:
-    event = ScheduledEvent(at=at, extra_variance=1.0, duration=duration)
-    edges = sorted([-2e5, *cuts, 1.5e6])
-    parts = [event_variance([event], start=start, end=end) for start, end in pairwise(edges)]
-    assert sum(parts) == pytest.approx(1.0, abs=1e-6)
-    assert min(parts) >= 0.0
 
 
 def test_what_each_driver_adds_makes_up_the_factor() -> None:

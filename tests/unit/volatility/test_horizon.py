@@ -1,4 +1,4 @@
-"""Horizon: the closed form against the sum of the bars it stands for, its limits, and scheduled events."""
+"""Horizon: the closed form against the sum of the bars it stands for, and its limits."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from services.core.errors import InvalidInput
 from services.volatility.horizon import (
     DAILY_PERSISTENCE,
-    ScheduledEvent,
-    event_variance,
     forecast_weight,
     horizon_variance,
     persistence,
@@ -100,36 +98,3 @@ def test_a_horizon_that_is_none_is_refused(bars: float) -> None:
 def test_a_persistence_outside_is_refused(rate: float) -> None:
     with pytest.raises(InvalidInput, match="persistence must be > 0 and <= 1"):
         horizon_variance(1.0, 1.0, 2.0, rate)
-
-
-@pytest.mark.parametrize(("after", "until", "found"), [(0, 10, 1.0), (10, 20, 0.0), (9, 10, 1.0), (0, 9.9, 0.0)])
-def test_an_event_at_once_counts_after_the_forecast_and_up_to_the_end(after: float, until: float, found: float) -> None:
-    assert event_variance([ScheduledEvent(10.0, 1.0)], after, until) == found
-
-
-@given(cut=st.floats(-50.0, 250.0))
-def test_an_event_that_lasts_is_shared_between_horizons_without_loss(cut: float) -> None:
-    event = ScheduledEvent(0.0, 0.8, 200.0)
-    assert event.within(-50.0, cut) + event.within(cut, 250.0) == pytest.approx(0.8, rel=1e-12)
-
-
-def test_an_event_as_volatility_adds_in_squares() -> None:
-    hour = 3_600.0
-    event = ScheduledEvent.from_volatility(0.0, 0.8, hour)
-    base = 0.6**2 / 8_760
-    assert math.sqrt((base + event.within(0.0, hour)) * 8_760) == pytest.approx(1.0, rel=1e-12)
-
-
-def test_events_add_up() -> None:
-    events = [ScheduledEvent(5.0, 0.2), ScheduledEvent(6.0, 0.3), ScheduledEvent(50.0, 9.0)]
-    assert event_variance(events, 0.0, 10.0) == pytest.approx(0.5, rel=1e-15)
-    assert event_variance([], 0.0, 10.0) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("fields", "name"),
-    [((math.nan, 1.0), "at"), ((0.0, -1.0), "variance"), ((0.0, math.inf), "variance"), ((0.0, 1.0, -1.0), "seconds")],
-)
-def test_an_event_that_cannot_be_is_refused(fields: tuple[float, ...], name: str) -> None:
-    with pytest.raises(InvalidInput, match=f"^{name} must be finite"):
-        ScheduledEvent(*fields)
