@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,8 +20,10 @@ PATH_ELEMENTS = 65_536
 """Bars times pairs that are worked on at once: half a megabyte, which stays in the cache of a core."""
 WARM_UP_BARS = 60
 """Bars before the statistic is looked at."""
-HISTORY_BARS = 126
-"""Values of it that thresholds need."""
+HISTORY_BARS, MEMORY_BARS = 126, 452
+"""Values of it that thresholds need, and that they are made of at most: with the warm-up, the 512 bars that a cached
+state keeps, so that a long series and a state see the same past.
+"""
 
 
 class CorrelationRegime(StrEnum):
@@ -145,7 +147,7 @@ def watch_correlation(standardized: Floats, rules: RegimeRules | None = None) ->
         pairs += known
     pairs = np.maximum(pairs, 1.0)
     fast, slow = fast / pairs, slow / pairs
-    enter, leave, shifted = _labels(fast - slow, rules)
+    enter, leave, shifted = follow(fast - slow, rules)
     return RegimePath(np.sqrt(square / pairs), fast, slow, enter, leave, shifted)
 
 
@@ -206,12 +208,13 @@ def _correlation(product: Floats, left: Floats, right: Floats) -> Floats:
     return within_one(product, left * right)
 
 
-def _labels(rise: Floats, rules: RegimeRules) -> tuple[Floats, Floats, Bools]:
-    enter, leave = np.full(rise.size, np.nan), np.full(rise.size, np.nan)
-    shifted = np.zeros(rise.size, dtype=bool)
+def follow(statistic: Floats, rules: RegimeRules) -> tuple[Floats, Floats, Bools]:
+    """Thresholds to enter and to leave from the statistic's own past, and whether the regime is shifted, bar by bar."""
+    enter, leave = np.full(statistic.size, np.nan), np.full(statistic.size, np.nan)
+    shifted = np.zeros(statistic.size, dtype=bool)
     past: list[float] = []
     inside, since = False, 0
-    for bar, value in enumerate(rise.tolist()):
+    for bar, value in enumerate(statistic.tolist()):
         if len(past) >= HISTORY_BARS:
             enter[bar], leave[bar] = past[_rank(rules.enter, past)], past[_rank(rules.leave, past)]
             since += 1
@@ -222,6 +225,8 @@ def _labels(rise: Floats, rules: RegimeRules) -> tuple[Floats, Floats, Bools]:
         shifted[bar] = inside
         if bar >= WARM_UP_BARS:
             insort(past, value)
+        if len(past) > MEMORY_BARS:
+            del past[bisect_left(past, float(statistic[bar - MEMORY_BARS]))]
     return enter, leave, shifted
 
 

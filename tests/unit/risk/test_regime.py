@@ -11,6 +11,7 @@ from services.risk.matrices import mean_correlation
 from services.risk.methods.exponential import ewma_correlation
 from services.risk.regime import (
     HISTORY_BARS,
+    MEMORY_BARS,
     WARM_UP_BARS,
     CorrelationRegime,
     RegimeRules,
@@ -73,7 +74,7 @@ def slow_labels(rise: Floats, rules: RegimeRules) -> tuple[list[float], list[boo
     """Thresholds from scratch at every bar."""
     thresholds, labels, inside, entered = [], [], False, 0
     for bar, value in enumerate(rise):
-        past = np.sort(rise[WARM_UP_BARS:bar])
+        past = np.sort(rise[max(WARM_UP_BARS, bar - MEMORY_BARS) : bar])
         enter = leave = float("nan")
         if past.size >= HISTORY_BARS:
             enter, leave = np.quantile(past, [rules.enter, rules.leave], method="higher")
@@ -88,7 +89,7 @@ def slow_labels(rise: Floats, rules: RegimeRules) -> tuple[list[float], list[boo
 
 @pytest.mark.parametrize("seed", range(4))
 def test_labels_follow_their_rule(seed: int) -> None:
-    values = np.vstack([panel(300, seed=seed), panel(60, rho=0.9, seed=seed + 10), panel(300, seed=seed + 20)])
+    values = np.vstack([panel(300, seed=seed), panel(60, rho=0.9, seed=seed + 10), panel(600, seed=seed + 20)])
     path = watch_correlation(values)
     thresholds, labels = slow_labels(path.fast - path.slow, RULES)
     np.testing.assert_allclose(path.enter, thresholds, atol=1e-12)
