@@ -17,6 +17,7 @@ from services.core.explain import Floats
 from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.estimators.ewma import Ewma
 from services.volatility.path import forecast_path
+from services.volatility.registry import Estimator
 from tests.evaluation import report
 from tests.evaluation.models import ADAPTIVE, pool_paths, rolling_variance
 from tests.evaluation.positions import calibrated, held, held_with_frictions, robust_volatility
@@ -47,12 +48,12 @@ def measure(series: Series) -> Result:
     return Result(series, hits)
 
 
-def served(series: Series) -> Floats:
+def served(series: Series, estimator: Estimator | None = None) -> Floats:
     """Volatility that the service answers with after each return [per bar]: feed rules, calibration and floor included.
 
     Infinite where it refuses: nothing is held.
     """
-    volatility = forecast_path(series.posted, Adaptive()).volatility[1:] / np.sqrt(series.periods)
+    volatility = forecast_path(series.posted, estimator or Adaptive()).volatility[1:] / np.sqrt(series.periods)
     return np.where(np.isnan(volatility), np.inf, volatility)
 
 
