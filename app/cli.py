@@ -10,6 +10,7 @@ from app.commands.catalog import catalog_command
 from app.commands.console import EXIT_CODES
 from app.commands.demo import demo_command
 from app.commands.evaluate import evaluate_command
+from app.commands.fit import fit_command
 from app.commands.observe import observe_command
 from app.commands.serve import migrate_command, serve_command
 from app.commands.state import state_commands
@@ -47,6 +48,7 @@ application.command("serve", epilog=EXIT_CODES)(serve_command)
 application.command("demo", epilog=EXIT_CODES)(demo_command)
 application.command("evaluate", epilog=EXIT_CODES)(evaluate_command)
 application.command("observe", epilog=EXIT_CODES)(observe_command)
+application.command("fit", epilog=EXIT_CODES)(fit_command)
 application.add_typer(state_commands, name="state", epilog=EXIT_CODES)
 application.command("catalog", epilog=EXIT_CODES)(catalog_command)
 application.command("migrate", epilog=EXIT_CODES)(migrate_command)

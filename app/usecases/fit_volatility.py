@@ -19,7 +19,7 @@ from app.fit_port import (
     FitRecord,
     FitSubject,
 )
-from app.problems import RequestProblem
+from app.problems import BrokenRule, RequestProblem
 from app.translate.answer import stat, time_text
 from app.translate.notes import Notes
 from app.translate.series import series_input
@@ -27,9 +27,8 @@ from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.gather import TENANT
 from models.api.fit import FitRequest, FittedModelIO
-from services.core.errors import InvalidInput
+from services.core.errors import InvalidInput, Refusal
 from services.core.outcome import Reason
-from services.volatility.bars import BarClock
 from services.volatility.fit_window import fit_returns
 from services.volatility.fitting import (
     FIT_REASON_TEXT,
@@ -39,6 +38,7 @@ from services.volatility.fitting import (
     FittedModel,
     check_previous,
 )
+from services.volatility.series import SeriesInput
 
 
 async def submit_fit(container: Container, call: Call) -> Answer:
@@ -81,18 +81,21 @@ def fit_job(request: FitRequest, received_at: datetime, notes: Notes) -> tuple[F
     previous = None if request.previous is None else _model(request.previous)
     if previous is not None:
         check_previous(previous, choice)
-    clock, log_returns = _returns(request, received_at, notes)
+    series = _series(request, received_at, notes)
+    log_returns = fit_returns(series)
+    if isinstance(log_returns, Refusal):
+        raise RequestProblem("invalid_request", log_returns.detail, [BrokenRule("/series", "rule", log_returns.detail)])
     subject = FitSubject(
         symbol=request.series.symbol,
         interval=request.series.interval,
-        periods_per_year=clock.periods_per_year,
+        periods_per_year=series.clock.periods_per_year,
         choice=choice,
         returns=log_returns.size,
     )
     return subject, FitJob(log_returns=log_returns, choice=choice, previous=previous)
 
 
-def _returns(request: FitRequest, received_at: datetime, notes: Notes) -> tuple[BarClock, Any]:
+def _series(request: FitRequest, received_at: datetime, notes: Notes) -> SeriesInput:
     as_of = request.as_of or received_at
     if request.as_of is None:
         notes.assume("/as_of", time_text(as_of), "bars that close later are not complete")
@@ -102,13 +105,11 @@ def _returns(request: FitRequest, received_at: datetime, notes: Notes) -> tuple[
     if request.series.calendar is None:
         notes.assume("/series/calendar", "24/7", "a year has 365 days of 24 hours")
     try:
-        series = series_input(request.series, 0, as_of, notes)
+        return series_input(request.series, 0, as_of, notes)
     except InvalidInput as error:
         # Elsewhere series is a list.
         error.parameter = error.parameter.replace("series.0", "series", 1)
         raise
-    clock = BarClock(series.bar_seconds, series.calendar)
-    return clock, fit_returns(series.closes, series.close_times, clock)
 
 
 def _model(given: FittedModelIO) -> FittedModel:

@@ -46,7 +46,7 @@ class FitReason(StrEnum):
 FIT_REASON_TEXT: dict[FitReason, str] = {
     FitReason.INSUFFICIENT_HISTORY: f"Fewer than {MIN_RETURNS} returns: the parameters would be noise.",
     FitReason.NO_VARIATION: "Every return is the same: there is no variance to explain.",
-    FitReason.INTEGRATED: "Persistence above 0.9999: there is no long-run variance; use EWMA or another window.",
+    FitReason.INTEGRATED: "Persistence above 0.9999: no long-run variance. Try variance_targeted or another window.",
     FitReason.TAILS_TOO_HEAVY: "Degrees of freedom at 2.05 or below: the variance hardly exists.",
     FitReason.WORSE_THAN_PREVIOUS: "The former parameters explain the same window better: keep them.",
     FitReason.NOT_CONVERGED: "The optimiser stopped before it found an optimum.",

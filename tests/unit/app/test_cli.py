@@ -21,6 +21,7 @@ COMMANDS = (
     ("demo",),
     ("evaluate",),
     ("observe",),
+    ("fit",),
     ("state", "show"),
     ("state", "reset"),
     ("catalog",),

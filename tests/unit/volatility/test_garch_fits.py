@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -12,10 +13,9 @@ from arch.data import nasdaq, sp500
 from scipy.optimize import approx_fprime
 
 from services.core.annualization import Calendar
-from services.core.errors import InvalidInput
+from services.core.errors import InvalidInput, Refusal
 from services.core.explain import Floats
 from services.volatility import fitting
-from services.volatility.bars import BarClock
 from services.volatility.estimators.egarch import Egarch
 from services.volatility.estimators.garch import Garch
 from services.volatility.estimators.gjr_garch import GjrGarch
@@ -23,6 +23,7 @@ from services.volatility.fit_coordinates import Coordinates, EgarchCoordinates, 
 from services.volatility.fit_window import fit_returns
 from services.volatility.fitting import Fit, FitChoice, FitReason, FitRejected, FittedModel, fit
 from services.volatility.likelihood import Parameters, backcast, egarch_likelihood, garch_likelihood
+from services.volatility.series import SeriesInput
 from tests.unit.volatility.garch_series import garch_returns
 
 DAY = 86_400
@@ -260,16 +261,15 @@ def test_illegal_choices_name_themselves() -> None:
 
 
 def test_returns_are_those_that_a_filter_would_see() -> None:
-    clock = BarClock(DAY, Calendar())
+    end = datetime(2026, 11, 20, tzinfo=UTC)
     closes = np.array([100.0, 110.0, 110.0, 110.0, 110.0, 110.0, 99.0])
     steps = np.log(closes[1:] / closes[:-1])
     # The third unchanged close in a row, and every one after it, tells nothing.
-    assert fit_returns(closes, None, clock) == pytest.approx([steps[0], 0.0, 0.0, steps[-1]])
-    times = DAY * np.array([0.0, 1.0, 3.0, 10.0, 11.0])
-    gaps = fit_returns(np.array([100.0, 101.0, 105.0, 90.0, 91.0]), times, clock)
+    seen = fit_returns(SeriesInput(closes, end, DAY, Calendar()))
+    assert seen == pytest.approx([steps[0], 0.0, 0.0, steps[-1]])
+    times = end.timestamp() + DAY * np.array([-11.0, -10.0, -8.0, -1.0, 0.0])
+    gaps = fit_returns(SeriesInput(np.array([100.0, 101.0, 105.0, 90.0, 91.0]), end, DAY, Calendar(), times))
     spread = math.log(105 / 101) / math.sqrt(2)
     assert gaps == pytest.approx([math.log(1.01), spread, spread, math.log(91 / 90)])
-    with pytest.raises(InvalidInput, match=r"series\.close\.1"):
-        fit_returns(np.array([100.0, -1.0]), None, clock)
-    with pytest.raises(InvalidInput, match="whole number of bars"):
-        fit_returns(np.array([100.0, 101.0]), np.array([0.0, 1.5 * DAY]), clock)
+    bad = fit_returns(SeriesInput(np.array([100.0, -1.0]), end, DAY, Calendar()))
+    assert isinstance(bad, Refusal) and "index 1" in bad.detail
