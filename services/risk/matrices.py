@@ -96,7 +96,9 @@ def pairwise_correlation(values: Floats, weigh: Weights) -> Floats:
 def within_one(product: Floats, squares: Floats) -> Floats:
     """``product / sqrt(squares)``, 0 where there is nothing."""
     size = np.sqrt(squares)
-    return np.clip(np.divide(product, size, out=np.zeros_like(product), where=size > 0.0), -1.0, 1.0)
+    inside: Floats = np.divide(product, size, out=np.zeros_like(product), where=size > 0.0)
+    np.minimum(inside, 1.0, out=inside)
+    return np.maximum(inside, -1.0, out=inside)
 
 
 def common_bars(values: Floats) -> Integers:

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from services.core.errors import InvalidInput
 from services.core.explain import Floats
-from services.risk.matrices import pairwise_correlation, shrink_short_history, unit_diagonal
+from services.risk.matrices import pairwise_correlation, shrink_short_history, within_one
 from services.risk.options import CorrelationOptions
 
 TARGET_GAIN = 1.0 / 1000.0
@@ -150,13 +150,17 @@ def _advance(memory: DynamicMemory, products: Floats, bars: Floats, a: float, b:
 
 def read_dynamic(memory: DynamicMemory, *, b: float = 0.97) -> Floats:
     """Correlation forecast for the next bar: that of `dcc_correlation` over all bars seen, to rounding."""
-    moments: Floats = memory.recent + b**memory.bars * memory.target
-    if memory.bars.ndim == 0:
-        return unit_diagonal(moments[0])
-    size = np.sqrt(moments[1] * moments[1].T)
-    correlation: Floats = np.divide(moments[0], size, out=np.zeros_like(size), where=size > 0.0)
-    np.fill_diagonal(correlation, 1.0)
-    return np.clip(correlation, -1.0, 1.0, out=correlation)
+    moments = b**memory.bars * memory.target
+    moments += memory.recent
+    if memory.bars.ndim:
+        squares = moments[1] * moments[1].T
+    else:
+        variance = moments[0].diagonal()
+        squares = variance[:, None] * variance
+    # The squares are symmetric bit by bit, hence so is the quotient.
+    correlation = within_one(moments[0], squares)
+    correlation.flat[:: len(correlation) + 1] = 1.0
+    return correlation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
