@@ -135,6 +135,9 @@ class TestState:
         shown = run("state", "show", "READ", "--url", url).stdout
         assert "READ P1D (24/7)" in shown
         assert "volatility used for sizing" in shown
+        assert "over P7D" in run("state", "show", "READ", "--horizon", "P7D", "--url", url).stdout
+        version = document(run("state", "show", "READ", "--url", url, "--json"))["model_version"]
+        assert run("state", "show", "READ", "--model", version, "--url", url).stdout == shown
         assert "forgotten" in run("state", "reset", "READ", "--url", url).stdout
 
 
