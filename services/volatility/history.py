@@ -16,6 +16,7 @@ from services.volatility.candles import Candles, candles_of, guarded_candles
 from services.volatility.moves import Moves
 from services.volatility.series import SeriesInput
 from services.volatility.spikes import SMALLEST_SPLIT, looks_like_a_split
+from services.volatility.usable import USABLE, flaw_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ def history_of(series: SeriesInput) -> History | Refusal:
         index = int(np.argmin(usable))
         rule = "must be finite and within 1e-18 and 1e20"
         return Refusal(Reason.INVALID_PRICE, f"the close at index {index} is {closes[index]}: {rule}")
+    if flaw := _flaw(series):
+        return Refusal(Reason.INVALID_PRICE, flaw)
     times = series.times
     slots, refusal = _slots(series, times, clock)
     if refusal is not None:
@@ -117,6 +120,19 @@ def history_of(series: SeriesInput) -> History | Refusal:
         series.end.timestamp(),
         _suspicious(series, log_returns),
     )
+
+
+def _flaw(series: SeriesInput) -> str:
+    """First number besides prices that cannot be used, as `services.volatility.usable` says; empty without one."""
+    for name in ("volume", "realized_variance", "implied_volatility"):
+        column = getattr(series, name)
+        if column is not None:
+            low, high = USABLE[name]
+            values = np.asarray(column, dtype=float)
+            wrong = np.flatnonzero((values < low) | (values > high))
+            if wrong.size:
+                return f"{flaw_in(name, float(values[wrong[0]]))} at index {wrong[0]}"
+    return ""
 
 
 def _slots(series: SeriesInput, times: Floats, clock: BarClock) -> tuple[Integers, Refusal | None]:

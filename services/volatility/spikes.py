@@ -39,4 +39,4 @@ def looks_like_a_split(log_return: float, volume: float, volume_before: float) -
     ratio = math.exp(min(abs(log_return), 700.0))
     if abs(ratio / round(ratio) - 1.0) > SPLIT_TOLERANCE:
         return False
-    return abs(math.log(volume / volume_before) + log_return) <= 0.5 * abs(log_return)
+    return abs(math.log(volume) - math.log(volume_before) + log_return) <= 0.5 * abs(log_return)

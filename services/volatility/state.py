@@ -22,6 +22,7 @@ from services.volatility.outcome import OUTCOME_TEXT, PointOutcome
 from services.volatility.readout import Figures, VolatilityReadout, read_figures
 from services.volatility.registry import Estimator, model_version
 from services.volatility.spikes import SPIKE_SIGMAS, looks_like_a_split, takes_back
+from services.volatility.usable import flaw_of
 
 __all__ = [
     "OUTCOME_TEXT",
@@ -204,7 +205,7 @@ class Feed:
 
     def take(self, bar: Bar) -> PointOutcome:
         """Look at one bar, store it if it is the next one, say what became of it."""
-        if not usable_price(bar.close):
+        if flaw_of(bar):
             return PointOutcome.INVALID_PRICE
         if math.isnan(self.last_close_at):
             self.first_close_at = bar.close_at
