@@ -20,7 +20,7 @@ from services.core.explain import Floats
 from services.engine.correlations import CorrelationTable, correlate_series
 from services.risk.regime import RegimeReading
 
-INLINE_SERIES = 20
+INLINE_SERIES = 10
 """Markets up to which an estimate may run on the event loop: correlations grow with their square."""
 SINGULAR = 1e-12
 """Eigenvalue below which a matrix has no condition number to speak of."""

@@ -129,12 +129,12 @@ def watch_correlation(standardized: Floats, rules: RegimeRules | None = None) ->
 
     Notes
     -----
-    The label follows the *rise* of the mean correlation, fast less slow, and not the distance, whose square is that of
-    the rise plus the variance of the differences over the pairs: the second part is mostly noise and decoupling, and
-    was no better than chance at telling crashes (README). Shifted as soon as the rise lies above the `enter` quantile
-    of its own past; calm again when it lies below the `leave` quantile and `dwell` bars have passed. Thresholds at a
-    bar come from the bars before it: what follows never changes a label. Weights fade with the bars of the common
-    clock; a pair counts from its first common bar. Cost: O(t m²) and O(t log t).
+    The label follows the *rise* of the mean correlation, fast less slow, and not the distance, whose square is that
+    of the rise plus the variance of the differences over the pairs: the second part is mostly noise and decoupling,
+    and was hardly better than chance at telling crashes (README). Shifted as soon as the rise lies above the
+    `enter` quantile of its own past; calm again when it lies below the `leave` quantile and `dwell` bars have
+    passed. Thresholds at a bar come from the bars before it: what follows never changes a label. Weights fade with
+    the bars of the common clock; a pair counts from its first common bar. Cost: O(t m²) and O(t log t).
     """
     rules = rules or RegimeRules()
     values = np.clip(standardized, -rules.clip, rules.clip)

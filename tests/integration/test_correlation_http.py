@@ -13,7 +13,7 @@ import pytest
 
 from app import examples
 from models.api.correlation import CorrelationAnswer
-from tests.support.bodies import AS_OF, closes, series, text
+from tests.support.bodies import AS_OF, book, closes, observations, series, text
 from tests.support.http import client
 
 PATH = "/v1/correlation:estimate"
@@ -140,10 +140,26 @@ async def test_nothing_is_recorded(http: httpx.AsyncClient) -> None:
     assert (await http.get("/v1/volatility")).json()["items"] == []
 
 
-async def test_many_series_are_answered_off_the_event_loop(http: httpx.AsyncClient) -> None:
+async def test_many_series(http: httpx.AsyncClient) -> None:
     found = await answered(http, body(40, 100))
     assert len(found["matrix"]) == 40
     assert found["eigenvalues"]["smallest"] > 0.0
+
+
+async def test_a_stressed_decision_is_smaller_says_so_and_replays(http: httpx.AsyncClient) -> None:
+    """On cached states, whose correlation is recorded and not computed again."""
+    assert (await http.post("/v1/observations", json=observations(4, 100))).status_code == 200
+    gross, sources = [], []
+    for stress in ("never", "always"):
+        request = book(4, bars=100)
+        request["policy"]["correlation"] = {"method": "dynamic_conditional", "stress": stress}
+        made = (await http.post("/v1/evaluations", json=request)).json()
+        gross.append(made["portfolio"]["gross_leverage"])
+        sources.append(made["portfolio"]["correlation"])
+        replayed = (await http.post(f"/v1/evaluations/{made['evaluation_id']}:replay")).json()
+        assert (replayed["match"], replayed["differences"]) == (True, [])
+    assert sources == ["dynamic_conditional", "dynamic_conditional_stressed"]
+    assert gross[1] < gross[0]
 
 
 def change(path: str, value: Any) -> Callable[[Body], None]:
