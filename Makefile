@@ -6,7 +6,7 @@ TESTS ?=
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-services demo test test-browser faults bench check format lock clean
+.PHONY: help run run-services demo test test-browser faults bench check format docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ format: ## Format the code and mend what the linter can mend
 	@$(BOOTSTRAP) dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: ## Write the tables and draw the pictures of docs/ anew
+	@$(BOOTSTRAP) dev
+	@$(BIN)/python -m scripts.volatility_page
 
 # Dependencies: edit pyproject.toml, then `make lock` (UPGRADE=1 takes the newest versions).
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from typing import Literal
 
@@ -205,6 +205,7 @@ def expert_names(count: int) -> tuple[str, ...]:
     return (*names, *ranges, "log-HAR")[:count]
 
 
+@cache
 def standard_and_poors() -> Market:
     """S&P 500 with its ranges through 2008, from the data sets of the `arch` package."""
     frame = import_module("arch.data.sp500").load()
@@ -222,6 +223,7 @@ def standard_and_poors() -> Market:
     return Market("sp500", "S&P 500", "arch, NCSA licence", series, begin, end, "gjr_garch")
 
 
+@cache
 def bitcoin() -> Market:
     """Closes of Bitcoin through its falls of 2018, from the data of the demonstration."""
     closes = bundled("btc_usd_daily").closes
