@@ -137,6 +137,13 @@ def mean_correlation(matrix: Floats) -> float:
 def shrink_short_history(matrix: Floats, bars: int) -> Floats:
     """Shrink to constant correlation by N/(N + n) when n < 2N bars of N markets; unchanged otherwise.
 
+    Parameters
+    ----------
+    matrix : (m, m) array
+        Of N = m markets.
+    bars : int
+        n, of the longest history among them.
+
     Notes
     -----
     A correlation matrix of N markets from n bars has sampling noise of size N/n in its eigenvalues (Marchenko–Pastur),
@@ -151,7 +158,7 @@ def shrink_short_history(matrix: Floats, bars: int) -> Floats:
 
 
 def repair(matrix: Floats) -> tuple[Floats, bool]:
-    """Nearest use of a symmetric matrix as a correlation: eigenvalues lifted to 1e-8, unit diagonal restored.
+    """Correlation matrix near a symmetric one: eigenvalues lifted to 1e-8, unit diagonal restored.
 
     Parameters
     ----------
@@ -167,9 +174,9 @@ def repair(matrix: Floats) -> tuple[Floats, bool]:
 
     Notes
     -----
-    Lifting adds a positive semidefinite matrix, so that the diagonal can only grow, and dividing by it brings every
-    |ρ| down: a repair never widens a correlation in the mean. Simpler than the projection of Higham (2002), from
-    which it differs by the second order of the negative part. Cost: O(m³).
+    Lifting adds a positive semidefinite matrix, so that the diagonal only grows and dividing by it is safe; what is
+    left has no eigenvalue below 1e-8 over the largest element of that diagonal. It is not the nearest correlation
+    matrix (Higham, 2002), which takes an iteration to find. Cost: O(m³).
 
     References
     ----------
