@@ -32,6 +32,7 @@ from services.volatility.state import VolatilityState, empty_state, readout, upd
 
 MODELS: tuple[Estimator, ...] = (Adaptive(), Ewma(), GarmanKlass())
 ABSURD = (math.nan, math.inf, -math.inf, 0.0, -0.0, -5.0, 5e-324, 1e-18, 1e-19, 1e20, 9e19, 1.8e308)
+COLUMNS = ("open", "high", "low", "volume", "realized_variance", "implied_volatility")
 MARKETS, BARS, CHUNK = 40, 850, 50
 """40 markets × 850 bars × 3 estimators = 102,000 bars."""
 CLOCKS = ((86_400, Calendar()), (3_600, Calendar()), (300, Calendar("XNYS")), (86_400, Calendar("FX")))
@@ -122,11 +123,10 @@ def as_series(
     stored = [bar for bar, outcome in zip(bars, outcomes, strict=True) if outcome.stored]
     if not stored:
         return
-    at, close, open_, high, low, volume, realized, implied, _ = (
-        np.array(column, dtype=float) for column in zip(*stored, strict=True)
-    )
+    columns = {name: np.array([getattr(bar, name) for bar in stored]) for name in COLUMNS}
+    at, closes = (np.array([getattr(bar, name) for bar in stored]) for name in ("close_at", "close"))
     end = datetime.fromtimestamp(at[-1], UTC)
-    item = SeriesInput(close, end, bar_seconds, calendar, at, open_, high, low, volume, realized, implied)
+    item = SeriesInput(closes, end, bar_seconds, calendar, at, **columns)
     (found,) = forecast_markets([item], model, diagnose=True)
     judge(found.readout if isinstance(found, SeriesForecast) else found)
     path = forecast_path(item, model)
