@@ -19,16 +19,16 @@ from services.volatility.forecast import SeriesForecast, forecast_markets
 from services.volatility.readout import VolatilityReadout
 from services.volatility.registry import Estimator
 
-STRESSED = "_stressed"
-"""Ending of the source of a correlation whose stress is due."""
+REPAIRED, STRESSED = "_repaired", "_stressed"
+"""Endings of the source of a correlation: pairs contradicted one another; stress is due."""
 
 
 @dataclass(frozen=True, slots=True)
 class Market:
     """What is known of each market: a readout or a refusal, and the correlation between those with a readout.
 
-    `source` says where the correlation came from: the method (``…_stressed`` where its stress is due), ``single`` or,
-    without one, why volatilities add up. `stress` is the weight of that stress, which depends on the sides of the rows
+    `source` says where the correlation came from: the method (``…_repaired``, ``…_stressed`` where it is), ``single`` or, without
+    one, why volatilities add up. `stress` is the weight of that stress, which depends on the sides of the rows
     and is therefore not in the matrix yet.
     """
 
@@ -121,7 +121,7 @@ def correlate(keys: tuple[str, ...], rings: dict[str, Ring], method: Correlation
         names = ", ".join(keys[place] for place in found.markets[:3]) or "the markets"
         return None, f"none: {names}: {found.detail}; volatilities add up"
     matrix: Floats = found.matrix.astype(np.float32).astype(np.float64)
-    return matrix, method.method + (STRESSED if found.stress else "")
+    return matrix, method.method + (REPAIRED if found.repaired else "") + (STRESSED if found.stress else "")
 
 
 def stress_due(source: str, method: CorrelationMethod) -> float:

@@ -152,6 +152,19 @@ def test_refusals_name_the_markets() -> None:
     )
 
 
+def test_a_repair_is_told() -> None:
+    shared = np.random.default_rng(3).standard_normal(180)
+    torn = np.full((3, 180), np.nan)
+    torn[0, :60] = torn[1, :60] = shared[:60]
+    torn[1, 60:120] = torn[2, 60:120] = shared[60:120]
+    torn[0, 120:], torn[2, 120:] = shared[120:], -shared[120:]
+    matrix, source = correlate(tuple("ABC"), rings(*torn), DynamicConditional(stress="always"))
+    assert source == "dynamic_conditional_repaired_stressed"
+    assert stress_due(source, DynamicConditional(stress="always")) == 0.3
+    assert matrix is not None
+    assert np.linalg.eigvalsh(matrix)[0] > -1e-6
+
+
 def test_asynchronous_closes_are_lined_up_where_the_policy_makes_up_for_them() -> None:
     apart = rings(*moves(2), late=(0.0, 10_800.0))
     for choice in ("overlapping", "lead_lag"):
