@@ -27,9 +27,9 @@ REPAIRED, STRESSED = "_repaired", "_stressed"
 class Market:
     """What is known of each market: a readout or a refusal, and the correlation between those with a readout.
 
-    `source` says where the correlation came from: the method (``…_repaired``, ``…_stressed`` where it is), ``single`` or, without
-    one, why volatilities add up. `stress` is the weight of that stress, which depends on the sides of the rows
-    and is therefore not in the matrix yet.
+    `source` says where the correlation came from: the method (``…_repaired``, ``…_stressed`` where it is), ``single``
+    or, without one, why volatilities add up. `stress` is the weight of that stress, which depends on the sides of the
+    rows and is therefore not in the matrix yet.
     """
 
     readouts: dict[str, VolatilityReadout]
