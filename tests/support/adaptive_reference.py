@@ -122,9 +122,10 @@ class Pool:
             self.close, self.wide, self.simple = square, wide, simple
             return
         gain = max(1.0 - 2.0 ** (-1.0 / 250.0), 1.0 / (self.seen + 1))
-        self.close += gain * (min(square, 8.0 * max(self.close, self.wide)) - self.close)
-        self.wide += gain * (min(wide, 8.0 * max(self.close, self.wide)) - self.wide)
-        self.simple += gain * (min(simple, 8.0 * max(self.close, self.simple)) - self.simple)
+        cap, other_cap = 8.0 * max(self.close, self.wide), 8.0 * max(self.close, self.simple)
+        self.close += gain * (min(square, cap) - self.close)
+        self.wide += gain * (min(wide, cap) - self.wide)
+        self.simple += gain * (min(simple, other_cap) - self.simple)
 
     def _forecasts(self) -> dict[str, float]:
         ratio = min(max(self.close / self.wide, 0.5), 2.5)
