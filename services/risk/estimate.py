@@ -76,8 +76,8 @@ def between_closes(standardized: Floats, method: CorrelationEstimator) -> Floats
     r"""Correlation of markets that may close at different moments.
 
     ``overlapping`` correlates ``y_t = (z_t + z_{t−1}) / √2``: ``c(0) + (c(1) + c(−1))/2``, a matrix like any other.
-    ``lead_lag`` is ``2 R(y) − R(z) = c(0) + c(1) + c(−1)``, which makes up for closes up to a bar apart in full and
-    twice the noise; it need not be positive semidefinite.
+    ``lead_lag`` is ``2 R(y) − R(z) = c(0) + c(1) + c(−1)``, which makes up for closes up to a bar apart in full, at
+    √3 times the noise; it need not be positive semidefinite.
 
     Notes
     -----
