@@ -54,7 +54,7 @@ class Egarch:
     alpha: Annotated[float, Ge(-2), Le(2)]
     gamma: Annotated[float, Ge(-2), Le(2)]
     beta: Annotated[float, Ge(0), Lt(1)]
-    start_variance: Annotated[float, Gt(0), Le(10_000)] | None = None
+    start_variance: Annotated[float, Ge(1e-16), Le(10_000)] | None = None
     calibrate: bool = True
     prior_volatility: Annotated[float, Gt(0), Le(10)] | None = None
 

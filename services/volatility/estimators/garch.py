@@ -47,10 +47,10 @@ class Garch:
     """
 
     method: Literal["garch"] = "garch"
-    omega: Annotated[float, Gt(0), Le(100)]
+    omega: Annotated[float, Ge(1e-16), Le(100)]
     alpha: Annotated[float, Ge(0), Le(1)]
     beta: Annotated[float, Ge(0), Lt(1)]
-    start_variance: Annotated[float, Gt(0), Le(10_000)] | None = None
+    start_variance: Annotated[float, Ge(1e-16), Le(10_000)] | None = None
     calibrate: bool = True
     prior_volatility: Annotated[float, Gt(0), Le(10)] | None = None
 
