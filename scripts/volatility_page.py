@@ -60,7 +60,7 @@ def tables() -> dict[str, str]:
         "estimators": methods(blocks["estimator"]),
         "correlations": methods(blocks["correlation"]),
         "outcomes": markdown(("outcome", "kept", "meaning"), outcomes()),
-        "refusals": markdown(("reason", "meaning"), [(f"`{code}`", REASON_TEXT[code]) for code in REFUSALS]),
+        "refusals": "A market without an answer says why. " + " ".join(map(refusal, REFUSALS)) + "\n",
     }
 
 
@@ -107,9 +107,16 @@ def parameters(item: Mapping[str, Any]) -> str:
 
 def _default(field: Mapping[str, Any]) -> str:
     value = field["default"]
-    if field["required"] or value is None:
-        return " (required)" if field["required"] else ""
-    return f" {str(value).lower() if isinstance(value, bool) else value if isinstance(value, str) else f'{value:g}'}"
+    if field["required"]:
+        return " (required)"
+    if isinstance(value, bool | str):
+        return f" {str(value).lower()}"
+    return f" {value:g}" if isinstance(value, int | float) else ""
+
+
+def refusal(code: Reason) -> str:
+    """Meaning of a reason."""
+    return f"`{code}`: {REASON_TEXT[code]}"
 
 
 def outcomes() -> list[tuple[str, str, str]]:
@@ -141,7 +148,8 @@ def rewritten(text: str, parts: Mapping[str, str]) -> str:
         raise ValueError(f"the page has places for {sorted(places)}, there are parts {sorted(parts)}")
     for name, part in parts.items():
         filled = f"<!-- begin {name} -->\n{part}<!-- end {name} -->"
-        text = re.sub(rf"<!-- begin {name} -->.*?<!-- end {name} -->", lambda _, new=filled: new, text, flags=re.DOTALL)
+        marks = re.compile(rf"<!-- begin {name} -->.*?<!-- end {name} -->", re.DOTALL)
+        text = marks.sub(filled.replace("\\", r"\\"), text)
     return text
 
 

@@ -115,7 +115,8 @@ def crash(market: Market) -> tuple[Figure, dict[str, Floats]]:
     for panel in axes[1:]:
         _volatility_scale(panel, drawn, room=0.6)
     _dates(axes[-1], times)
-    figure.suptitle(f"{market.title}: volatility forecasts for the next bar, through a crash", fontweight="bold")
+    span = f"{times[0]:%B %Y} to {times[-1]:%B %Y}"
+    figure.suptitle(f"{market.title}, {span}: volatility forecasts for the next bar", fontweight="bold")
     told = (
         f"Forecasts use bars up to their own close only. Grey: realised over the next {FUTURE_BARS} bars, in hindsight."
     )

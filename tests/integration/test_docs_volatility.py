@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from scripts.volatility_markets import Market, bitcoin, standard_and_poors
 from scripts.volatility_page import IMAGES, PAGE, ROOT, rewritten, tables
 from scripts.volatility_plots import draw, pictures, summarized
+from services.volatility.fitting import FitChoice, FitReason, FitRejected, fit
 from services.volatility.outcome import PointOutcome
 from tests.support.documents import difference, examples, output
 from tests.support.service import ServiceProcess, running
@@ -86,6 +88,13 @@ def shortened(market: Market, bars: int) -> Market:
     series = market.series
     assert series.close_times is not None
     return replace(market, series=replace(series, closes=series.closes[-bars:], close_times=series.close_times[-bars:]))
+
+
+def test_full_maximum_likelihood_is_refused_as_the_page_says() -> None:
+    market = bitcoin()
+    returns = np.diff(np.log(market.series.closes[: market.crash.start]))
+    found = fit(returns, FitChoice(model="garch", procedure="full"))
+    assert isinstance(found, FitRejected) and found.reason is FitReason.INTEGRATED
 
 
 def test_the_generator_writes_pictures(tmp_path: Path) -> None:

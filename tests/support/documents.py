@@ -54,7 +54,7 @@ def output(command: str, url: str) -> bytes:
     return done.stdout
 
 
-def difference(whole: Any, part: Any, tolerance: float, where: str = "") -> str | None:
+def difference(whole: Any, part: Any, tolerance: float = 0.0, where: str = "") -> str | None:
     """Where `part` is not `whole` with some fields of objects left out and numbers rounded; None where it is."""
     if isinstance(part, dict) and isinstance(whole, dict):
         missing = [f"{where}/{key} is absent" for key in part if key not in whole]
