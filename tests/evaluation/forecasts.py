@@ -1,7 +1,8 @@
 """Table of one-bar forecasts, out of sample, with its gates: `python -m tests.evaluation.forecasts`.
 
 Protocol: log returns; each forecast uses past bars only; the first 1,000 returns (500 of fewer than 2,000) are not
-scored; QLIKE = mean of ``ln h + r²/h`` with returns in percent, on squared returns, so that single days weigh much.
+scored; QLIKE = mean of ``ln h + r²/h`` with returns in percent, on squared returns, so that single days weigh much. A
+model without a forecast for every scored bar (a first fit that is rejected) has no score.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ class Result:
     def ceiling(self) -> tuple[str, float]:
         """The single model or expert that was best in hindsight, and its gain."""
         singles = {name: found.qlike for name, found in self.scores.items() if not name.startswith(ADAPTIVE)}
-        name, best = min({**singles, **self.experts}.items(), key=lambda item: item[1])
+        known = {name: loss for name, loss in {**singles, **self.experts}.items() if loss == loss}
+        name, best = min(known.items(), key=lambda item: item[1])
         return name, best - self.scores[BASE].qlike
 
 
@@ -190,7 +192,7 @@ def summary_grid(results: Sequence[Result]) -> Grid:
     rows = []
     for part, members in parts.items():
         for name in dict.fromkeys(name for result in members for name in result.scores):
-            found = [result for result in members if name in result.scores]
+            found = [result for result in members if name in result.scores and result.gain(name) == result.gain(name)]
             gains = np.array([result.gain(name) for result in found])
             level = np.median([result.scores[name].residual_rms for result in found])
             figures = [np.mean(gains), np.median(gains), np.max(gains)]
