@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.core.explain import Floats
-from services.risk.clock import MIN_COMMON_BARS, Uncorrelated
+from services.risk.clock import MIN_COMMON_BARS, Uncorrelated, thinnest_pair
 from services.risk.matrices import complete_bars, repair
 from services.risk.regime import CorrelationRegime, RegimeReading, read_regime
 from services.risk.registry import CorrelationEstimator
@@ -50,7 +50,8 @@ def estimate_correlation(
     Returns
     -------
     CorrelationEstimate or Uncorrelated
-        The latter where a method that needs bars of all markets has fewer than 60.
+        The latter where a pair, or a method that needs bars of all markets, has fewer than 60; returns over two bars
+        need both.
 
     Notes
     -----
@@ -58,12 +59,15 @@ def estimate_correlation(
     or with `lead_lag` its eigenvalues are looked at. Stress is told and not applied: it depends on the sides of the
     positions.
     """
-    whole = complete_bars(standardized)
+    used = standardized if method.asynchronous == "none" else over_two_bars(standardized)
+    whole, thin = complete_bars(used), thinnest_pair(used)
+    if thin is not None:
+        return thin
     if not method.skips_holes and len(whole) < MIN_COMMON_BARS:
         detail = f"{method.method} needs {MIN_COMMON_BARS} bars that every market has, these have {len(whole)}"
         return Uncorrelated(detail)
     matrix, repaired = between_closes(standardized, method), False
-    if len(whole) < len(standardized) or method.asynchronous == "lead_lag":
+    if len(whole) < len(used) or method.asynchronous == "lead_lag":
         matrix, repaired = repair(matrix)
     several = standardized.shape[1] > 1
     regime = read_regime(standardized) if several and (monitor or method.stress == "shifted") else None
@@ -91,7 +95,13 @@ def between_closes(standardized: Floats, method: CorrelationEstimator) -> Floats
     """
     if method.asynchronous == "none":
         return method.matrix(standardized)
-    longer = method.matrix((standardized[1:] + standardized[:-1]) / np.sqrt(2.0))
+    longer = method.matrix(over_two_bars(standardized))
     if method.asynchronous == "overlapping":
         return longer
     return np.clip(2.0 * longer - method.matrix(standardized[1:]), -1.0, 1.0)
+
+
+def over_two_bars(standardized: Floats) -> Floats:
+    """``(z_t + z_{t−1}) / √2`` of every two bars that follow one another; NaN where one is missing."""
+    longer: Floats = (standardized[1:] + standardized[:-1]) / np.sqrt(2.0)
+    return longer

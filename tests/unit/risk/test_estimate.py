@@ -108,10 +108,20 @@ def test_holes_are_repaired_only_where_they_must_be() -> None:
 @pytest.mark.parametrize("method", [LedoitWolf(), ConstantCorrelation()])
 def test_methods_of_whole_bars_say_how_many_they_found(method: CorrelationEstimator) -> None:
     values = panel(200, markets=3)
-    values[:100, 0], values[150:, 1] = np.nan, np.nan
+    values[::3, 0], values[1::3, 1], values[2:60:3, 2] = np.nan, np.nan, np.nan
     found = estimate_correlation(values, method)
-    assert found == Uncorrelated(f"{method.method} needs 60 bars that every market has, these have 50")
-    assert isinstance(estimate_correlation(values[:149], DynamicConditional()), CorrelationEstimate)
+    assert found == Uncorrelated(f"{method.method} needs 60 bars that every market has, these have 46")
+    assert isinstance(estimate_correlation(values, DynamicConditional()), CorrelationEstimate)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.method)
+def test_returns_over_two_bars_need_both(method: CorrelationEstimator) -> None:
+    values = panel(200, markets=3)
+    values[::2, 0] = np.nan
+    assert isinstance(estimate_correlation(values, method), CorrelationEstimate)
+    for choice in ("overlapping", "lead_lag"):
+        found = estimate_correlation(values, replace(method, asynchronous=choice))  # type: ignore[arg-type]
+        assert found == Uncorrelated("only 0 common bars of the 60 that a pair needs", (0,))
 
 
 SHIFT = np.vstack([panel(400, markets=8, seed=1), panel(20, markets=8, rho=0.95, seed=2)])
