@@ -187,12 +187,15 @@ def summary_grid(results: Sequence[Result]) -> Grid:
             result for result in results if is_daily_range(result) and result.series.group is Group.HOLD_OUT
         ],
         "hourly": [result for result in results if result.series.bar_seconds < DAY],
-        "all": list(results),
+        "all": [result for result in results if not result.series.scored_from],
+        "sp500 2014-18": [result for result in results if result.series.scored_from],
     }
     rows = []
     for part, members in parts.items():
         for name in dict.fromkeys(name for result in members for name in result.scores):
             found = [result for result in members if name in result.scores and result.gain(name) == result.gain(name)]
+            if not found:
+                continue
             gains = np.array([result.gain(name) for result in found])
             level = np.median([result.scores[name].residual_rms for result in found])
             figures = [np.mean(gains), np.median(gains), np.max(gains)]

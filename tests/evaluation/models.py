@@ -24,7 +24,7 @@ from services.volatility.path import forecast_path
 from services.volatility.pool import IMPLIED, LAYOUTS, RANGED, REGRESSED, advance_pool, first_memory
 from tests.evaluation.series import Series
 
-REFIT_EVERY = 250
+REFIT_EVERY, REFIT_WINDOW = 250, 5000
 BASE = "EWMA .94"
 ADAPTIVE, ADAPTIVE_CLOSES, ADAPTIVE_IMPLIED = "adaptive", "adaptive, closes", "adaptive + VIX"
 SERVED, RHYTHMIC = "adaptive, as served", "adaptive, hour of day"
@@ -70,12 +70,12 @@ def rolling_variance(squares: Floats, window: int) -> Floats:
 
 
 def refitted(series: Series, model: ModelName) -> Floats:
-    """Student-t filter, refitted on all returns so far every 250 bars, each time from the former parameters."""
+    """Student-t filter, refitted on the last 5,000 returns every 250 bars, each time from the former parameters."""
     returns, moves = series.log_returns, series.moves
     found, known = np.full(returns.size, np.nan), None
     choice = FitChoice(model=model, procedure="variance_targeted")
     for until in range(burn_in(returns.size), returns.size, REFIT_EVERY):
-        known = _newer(fit(returns[:until], choice, known), known)
+        known = _newer(fit(returns[max(until - REFIT_WINDOW, 0) : until], choice, known), known)
         part = slice(until - 1, until - 1 + REFIT_EVERY)
         if known is not None:
             found[part] = known.estimator.variance_path(moves)[0, part]
