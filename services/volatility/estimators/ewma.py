@@ -87,8 +87,11 @@ class Ewma:
         [[1.0, 1.6667, 2.4286]]
         """
         decay = self.decay
-        sums = lfilter([1.0 - decay], [1.0, -decay], values, axis=-1)
-        return np.asarray(sums / self.weight(np.arange(1, values.shape[-1] + 1)), dtype=float)
+        average: Floats = lfilter([1.0 - decay], [1.0, -decay], values, axis=-1)
+        # After 55 half-lives 1 − λ^t is 1 in floating point.
+        short = min(values.shape[-1], math.ceil(55.0 * self.half_life))
+        average[..., :short] /= self.weight(np.arange(1, short + 1))
+        return average
 
     def effective_half_life(self, memory: Memory) -> float:
         """The parameter."""
