@@ -8,6 +8,7 @@ from typing import Any
 
 from app import limits
 from app.container import Container
+from app.fit_port import FIT_RETENTION, FIT_SECONDS, MAX_WAITING_FITS
 from app.ports import IDEMPOTENCY_RETENTION, AuditUnavailable, StateUnavailable
 from app.problems import PROBLEMS, RULES
 from app.usecases.instruments import MAX_REGISTERED
@@ -44,6 +45,9 @@ def published_limits(container: Container) -> dict[str, Any]:
         "idempotency_key_max_length": limits.MAX_IDEMPOTENCY_KEY,
         "idempotency_retention_seconds": round(IDEMPOTENCY_RETENTION.total_seconds()),
         "instrument_staleness_seconds": container.instruments.staleness_seconds,
+        "max_waiting_fits": MAX_WAITING_FITS,
+        "fit_seconds": FIT_SECONDS,
+        "fit_retention_seconds": round(FIT_RETENTION.total_seconds()),
         "errors_listed": MAX_ERRORS,
     }
 
