@@ -25,7 +25,7 @@ from app.usecases.volatility_state import calendar_name, interval_text, state_ke
 from app.version import versions_record
 from models.api.observation import CalendarChoice, ObservationIn, ObservationsRequest
 from services.core.annualization import Calendar, parse_interval
-from services.volatility.bars import Bar
+from services.volatility.bars import FIGURES, Bar
 from services.volatility.outcome import OUTCOME_TEXT, PointOutcome
 from services.volatility.registry import Estimator
 from services.volatility.replay import Observation, Observed, Verdict, begin, observe
@@ -161,11 +161,8 @@ def group(observations: Sequence[ObservationIn], estimator: Estimator) -> list[B
 
 def observed(point: ObservationIn) -> Observed:
     """Bar of a point, NaN for what it does not say."""
-    bar = Bar(
-        point.close_time.timestamp(),
-        point.close,
-        *(math.nan if value is None else value for value in (getattr(point, name) for name in Bar._fields[2:])),
-    )
+    figures = [math.nan if value is None else value for value in (getattr(point, name) for name in FIGURES[2:])]
+    bar = Bar._make((point.close_time.timestamp(), point.close, *figures, ()))
     return Observed(bar, point.source or "")
 
 

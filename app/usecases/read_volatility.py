@@ -220,6 +220,8 @@ def shown(value: object) -> object:
         return tail_block(value)
     if isinstance(value, datetime):
         return time_text(value)
+    if isinstance(value, tuple):
+        return {name: shown(part) for name, part in value}
     if isinstance(value, float):
         return stat(value) if math.isfinite(value) else None
     return {item.name: shown(getattr(value, item.name)) for item in fields(value)} if is_dataclass(value) else value

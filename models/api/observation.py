@@ -229,6 +229,12 @@ class ReadoutOut(Model):
         None, description="Variance of the next bar over `volatility` squared, from the hour of the day."
     )
     labels: LabelsOut | None = None
+    driver_multiplier: float | None = Field(
+        None, description="What exogenous drivers multiplied the forecast variance with; 1 without drivers."
+    )
+    drivers: dict[str, float] | None = Field(
+        None, description="By driver, what it adds to the log of the variance that the drivers ask for."
+    )
     horizon: HorizonOut | None = Field(None, description="Present if asked for.")
     maturity: str | None = None
     guard: str | None = Field(

@@ -46,6 +46,8 @@ class Bar(NamedTuple):
     split : float
         New units for one old since the bar before (2 for a 2:1 split); 1 says that there was none, whatever it looks
         like.
+    drivers : tuple of float
+        What is known at its close of the drivers that the estimator names, in its order; empty: nothing is known.
     """
 
     close_at: float
@@ -57,6 +59,11 @@ class Bar(NamedTuple):
     realized_variance: float = math.nan
     implied_volatility: float = math.nan
     split: float = math.nan
+    drivers: tuple[float, ...] = ()
+
+
+FIGURES = Bar._fields[:-1]
+"""Fields of a bar that are one number."""
 
 
 @dataclass(frozen=True, slots=True)

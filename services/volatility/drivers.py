@@ -6,6 +6,7 @@ What a driver is worth on real data, none included, is measured by `python -m te
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -14,9 +15,12 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
+from services.core.errors import InvalidInput
 from services.core.explain import Floats
 from services.volatility.estimators.interface import Memory
 
+MOST_DRIVERS = 8
+DRIVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,19}")
 WARM_VALUES = 20
 """Values of a driver before it is believed to have a mean and a deviation."""
 FEATURE_CAP, LARGEST_EXPONENT = 4.0, 100.0
@@ -26,6 +30,24 @@ LARGEST_VALUE = 1e100
 """A value beyond it is taken as missing."""
 RATIO_CAP = 15.0
 """Cap of r²/h when it is learnt from: one bar must not teach more than this (as in the adaptive forecaster's pool)."""
+
+
+class DriverEffect(NamedTuple):
+    """What drivers do to a forecast.
+
+    Parameters
+    ----------
+    multiplier : float
+        What they multiply the variance with.
+    contributions : tuple of float
+        What each adds to the log of what they ask for; the multiplier gives them the weight that they have earned.
+    """
+
+    multiplier: float = 1.0
+    contributions: tuple[float, ...] = ()
+
+
+NO_DRIVERS = DriverEffect()
 
 
 class Driver(NamedTuple):
@@ -171,12 +193,20 @@ class DriverExpert:
         """M, what the pool of base and expert multiplies the base forecast with."""
         return 1.0 + memory[0] * (self.factor(memory) - 1.0)
 
+    def effect(self, memory: Memory) -> DriverEffect:
+        """`multiplier` and `contributions`."""
+        return DriverEffect(self.multiplier(memory), self.contributions(memory))
+
     def driver_variance(self, memory: Memory, variance: float) -> float:
         """Forecast with the drivers [variance per bar], from one without."""
         return variance * self.multiplier(memory)
 
     def multiplier_path(self, squares: Floats, variances: Floats, values: Floats) -> Floats:
-        """`multiplier` after each bar of one market: what its next forecast is multiplied with.
+        """`multiplier` after each bar of one market: what its next forecast is multiplied with; see `paths`."""
+        return self.paths(squares, variances, values)[0]
+
+    def paths(self, squares: Floats, variances: Floats, values: Floats) -> tuple[Floats, Floats]:
+        """`multiplier` and `contributions` after each bar of one market.
 
         Parameters
         ----------
@@ -189,14 +219,14 @@ class DriverExpert:
 
         Returns
         -------
-        (n,) array
+        (n,) and (n, drivers) arrays
         """
-        memory, path = self.start(), np.empty(len(squares))
+        memory, path, shares = self.start(), np.empty(len(squares)), np.empty((len(squares), self.drivers))
         rows = zip(squares.tolist(), variances.tolist(), values.tolist(), strict=True)
         for bar, (square, variance, row) in enumerate(rows):
             memory = self.advance(memory, square=square, variance=variance, values=row)
-            path[bar] = self.multiplier(memory)
-        return path
+            path[bar], shares[bar] = self.effect(memory)
+        return path, shares
 
     def _taught(self, driver: Driver, surprise: float, decay: float) -> Driver:
         """Slope after one more bar."""
@@ -214,6 +244,28 @@ class DriverExpert:
             for part, value in ((weight, factor), (1.0 - weight, 1.0))
         )
         return (1.0 - self.share) * expert / (expert + base) + self.share * self.weight
+
+
+EXPERTS = tuple(DriverExpert(drivers=count) for count in range(MOST_DRIVERS + 1))
+"""By the number of drivers, with the parameters that were measured."""
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse names of drivers that are none, or come twice.
+
+    Raises
+    ------
+    InvalidInput
+        Naming the rule and the first name that breaks it.
+    """
+    if len(names) > MOST_DRIVERS:
+        raise InvalidInput("drivers", f"must name at most {MOST_DRIVERS} drivers", len(names))
+    for place, name in enumerate(names):
+        if not DRIVER_NAME.fullmatch(name):
+            rule = "must hold names of 1 to 20 letters, digits, dots, hyphens and underscores"
+            raise InvalidInput("drivers", rule, name)
+        if name in names[:place]:
+            raise InvalidInput("drivers", "must name each driver once", name)
 
 
 def drivers_of(memory: Memory) -> list[Driver]:

@@ -201,6 +201,7 @@ def figures_after(history: History, filtered: Filtered) -> Figures:
         last_close=history.last_close,
         last_close_at=history.last_close_at,
         diagnosis=filtered.diagnosis,
+        drivers=filtered.drivers,
     )
 
 

@@ -37,6 +37,8 @@ class History:
         Of the used bars, wicks capped.
     realized_variance, implied_variance : (k,) arrays, optional
         [variance per bar]
+    drivers : (k, K) array, optional
+        Known at the close of each used bar.
     last_close, last_close_at : float
         Last close [quote currency] and its time [s since 1970].
     suspicious : bool
@@ -54,6 +56,7 @@ class History:
     candles: Candles | None
     realized_variance: Floats | None
     implied_variance: Floats | None
+    drivers: Floats | None
     last_close: float
     last_close_at: float
     suspicious: bool
@@ -116,6 +119,7 @@ def history_of(series: SeriesInput) -> History | Refusal:
         _candles(series, closes, used, single),
         _column(series.realized_variance, used, single),
         _implied(series, used, clock),
+        None if series.drivers is None else series.drivers[1:][used],
         float(closes[-1]),
         series.end.timestamp(),
         _suspicious(series, log_returns),
@@ -203,6 +207,7 @@ def panel_of(histories: Sequence[History]) -> Moves:
         body,
         _pad_optional([history.realized_variance for history in histories], histories, bars),
         _pad_optional([history.implied_variance for history in histories], histories, bars),
+        _pad_drivers(histories, bars),
     )
 
 
@@ -221,3 +226,15 @@ def _pad_optional(columns: Sequence[Floats | None], histories: Sequence[History]
         for column, history in zip(columns, histories, strict=True)
     ]
     return _pad(filled, histories, bars, math.nan)
+
+
+def _pad_drivers(histories: Sequence[History], bars: int) -> Floats | None:
+    """Drivers side by side, (m, n, K); of the moves of a bridged gap the last one has them."""
+    known = [history.drivers for history in histories if history.drivers is not None]
+    if not known:
+        return None
+    padded = np.full((len(histories), bars, known[0].shape[1]), math.nan)
+    for row, history in zip(padded, histories, strict=True):
+        if history.drivers is not None:
+            row[np.cumsum(history.spans) - 1] = history.drivers
+    return padded

@@ -26,11 +26,13 @@ class Move(NamedTuple):
         Of the bar, from shorter ones [variance per bar].
     implied_variance : float
         Implied volatility squared, over the periods of a year [variance per bar].
+    drivers : tuple of float
+        What is known at the close of the drivers that the estimator names, in its order; empty: nothing is known.
 
     Notes
     -----
     A move always stands for one bar of time: the feed turns a return over k + 1 bars into k + 1 moves of
-    ``r / sqrt(k + 1)`` without a range, so that r² is spread evenly and the sign kept.
+    ``r / sqrt(k + 1)`` without a range, so that r² is spread evenly and the sign kept; the last one has the drivers.
     """
 
     log_return: float
@@ -42,6 +44,7 @@ class Move(NamedTuple):
     body: float = math.nan
     realized_variance: float = math.nan
     implied_variance: float = math.nan
+    drivers: tuple[float, ...] = ()
 
     @property
     def ranged(self) -> bool:
@@ -51,7 +54,7 @@ class Move(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """Moves of m markets over the same n bars, oldest first: (m, n) arrays named as in `Move`.
+    """Moves of m markets over the same n bars, oldest first: (m, n) arrays named as in `Move`; drivers (m, n, K).
 
     An optional column is None when no bar of any market has it; single gaps in it are NaN.
     """
@@ -65,6 +68,7 @@ class Moves:
     body: Floats | None = None
     realized_variance: Floats | None = None
     implied_variance: Floats | None = None
+    drivers: Floats | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -73,5 +77,7 @@ class Moves:
 
     def row(self, index: int) -> Iterator[Move]:
         """Moves of one market, one by one."""
-        columns = [getattr(self, field.name) for field in fields(self)]
-        return map(Move, *(repeat(math.nan) if column is None else iter(column[index].tolist()) for column in columns))
+        columns = [getattr(self, field.name) for field in fields(self) if field.name != "drivers"]
+        figures = [repeat(math.nan) if column is None else iter(column[index].tolist()) for column in columns]
+        said = repeat(()) if self.drivers is None else map(tuple, self.drivers[index].tolist())
+        return map(Move, *figures, said)

@@ -15,7 +15,8 @@ from services.core.outcome import Reason
 from services.volatility import error_band, hour_of_day, tails
 from services.volatility.bars import BARS_AFTER_GAP, MIN_PRICE_CHANGES, REFUSED_AFTER, BarClock
 from services.volatility.diagnosis import HEALTHY, Diagnosis, Labels
-from services.volatility.registry import Estimator
+from services.volatility.drivers import NO_DRIVERS, DriverEffect
+from services.volatility.registry import Estimator, driver_names
 from services.volatility.tails import Tail
 
 PRIOR_BARS, PRIOR_HALF_LIFE = 20.0, 20.0
@@ -56,12 +57,19 @@ class ReadoutContext:
         that close. Sizes are made without it, so that they do not follow the clock.
     labels : Labels
         Regime, last jump and change of level: for policies.
+    driver_multiplier : float
+        What exogenous drivers multiplied the forecast variance with; 1 without drivers.
+    drivers : tuple of (str, float)
+        What each driver adds to the log of the variance that they ask for, by name
+        (`services.volatility.drivers.DriverEffect`).
     """
 
     confidence_factor: float
     tail: Tail
     next_bar_factor: float
     labels: Labels
+    driver_multiplier: float = 1.0
+    drivers: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +147,8 @@ class Figures:
         Unchanged closes in a row at the end.
     since_gap : int, optional
         Returns used since the last gap that was too long to bridge; None without such a gap.
+    drivers : DriverEffect
+        Part of `variance` that is due to exogenous drivers.
     """
 
     variance: float
@@ -153,6 +163,7 @@ class Figures:
     last_close: float
     last_close_at: float
     diagnosis: Diagnosis | None
+    drivers: DriverEffect = NO_DRIVERS
 
 
 def no_figures(flat: int, last_close: float, last_close_at: float) -> Figures:
@@ -214,15 +225,22 @@ def refusal_of(figures: Figures, clock: BarClock, estimator: Estimator) -> Refus
     return None
 
 
-def _context(figures: Figures, clock: BarClock) -> ReadoutContext | None:
-    diagnosis = figures.diagnosis
+def _context(figures: Figures, clock: BarClock, estimator: Estimator) -> ReadoutContext | None:
+    diagnosis, drivers = figures.diagnosis, figures.drivers
     if diagnosis is None:
         return None
     factor = 1.0
     if clock.rhythmic:
         next_close_at = figures.last_close_at + clock.bar_seconds
         factor = hour_of_day.factor(diagnosis.hours, next_close_at, clock.bar_seconds)
-    return ReadoutContext(error_band.read(diagnosis.band), tails.read(diagnosis.tail), factor, diagnosis.labels())
+    return ReadoutContext(
+        error_band.read(diagnosis.band),
+        tails.read(diagnosis.tail),
+        factor,
+        diagnosis.labels(),
+        drivers.multiplier,
+        tuple(zip(driver_names(estimator), drivers.contributions, strict=False)),
+    )
 
 
 def with_prior(variance: Floats | float, elapsed: Floats | float, prior: float) -> Floats:
@@ -298,6 +316,6 @@ def read_figures(
         method=estimator.method,
         source=source,
         confidence=float(confidence_of(figures.half_life, figures.elapsed)),
-        context=_context(figures, clock),
+        context=_context(figures, clock, estimator),
         guard=guard,
     )

@@ -13,7 +13,8 @@ from services.volatility import calibration, change, error_band, hour_of_day, ju
 from services.volatility.bars import BarClock, Integers
 from services.volatility.close_match import advance_match, match_ratio
 from services.volatility.diagnosis import HEALTHY, Diagnosis
-from services.volatility.estimators.adaptive import Adaptive
+from services.volatility.drivers import NO_DRIVERS, DriverEffect
+from services.volatility.estimators.adaptive import Adaptive, PoolPaths
 from services.volatility.estimators.har import Har
 from services.volatility.estimators.interface import Memory
 from services.volatility.estimators.realized import Realized
@@ -43,6 +44,8 @@ class Filtered:
         Bars that the estimates stand for.
     diagnosis : Diagnosis, optional
         Memories after the last bar, where they were asked for.
+    drivers : DriverEffect
+        What exogenous drivers do to the last variance.
     """
 
     variance: Floats
@@ -52,6 +55,7 @@ class Filtered:
     standardized: Floats
     elapsed: Integers
     diagnosis: Diagnosis | None
+    drivers: DriverEffect = NO_DRIVERS
 
 
 def filter_histories(
@@ -70,7 +74,8 @@ def filter_histories(
     as each history alone: the recursions run along rows and never across them.
     """
     moves = panel_of(histories)
-    variance, half_life = _paths(estimator, moves)
+    paths = _paths(estimator, moves)
+    variance, half_life = paths.variance, paths.half_life
     long_run = long_run_path(moves.log_return * moves.log_return)
     elapsed = [np.cumsum(history.spans) for history in histories]
     first = estimator.variance(estimator.start())
@@ -93,6 +98,7 @@ def filter_histories(
                 panel.standardized[row, :bars],
                 elapsed[row],
                 diagnoses[row],
+                paths.effect(row, int(last[-1])),
             )
         )
     return found
@@ -144,12 +150,14 @@ def _before(path: Floats, elapsed: Integers, first: float) -> Floats:
     return np.concatenate([[first], path[elapsed[:-1] - 1]])
 
 
-def _paths(estimator: Estimator, moves: Moves) -> tuple[Floats, Floats]:
-    """Variance and effective half-life after each move."""
-    if isinstance(estimator, Adaptive | Har | Realized | Stochastic):
-        return estimator.paths(moves)
+def _paths(estimator: Estimator, moves: Moves) -> PoolPaths:
+    """Variance and effective half-life after each move, and what drivers do to it."""
+    if isinstance(estimator, Adaptive):
+        return estimator.run(moves)
+    if isinstance(estimator, Har | Realized | Stochastic):
+        return PoolPaths(*estimator.paths(moves))
     half_life = np.array(estimator.effective_half_life(estimator.start()))
-    return estimator.variance_path(moves), half_life
+    return PoolPaths(estimator.variance_path(moves), half_life)
 
 
 def _side_by_side(rows: Sequence[Floats]) -> Floats:

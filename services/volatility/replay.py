@@ -12,10 +12,10 @@ import numpy as np
 
 from services.core.annualization import Calendar
 from services.core.explain import Floats
-from services.volatility.bars import CLOCK_TOLERANCE, Bar
+from services.volatility.bars import CLOCK_TOLERANCE, FIGURES, Bar
 from services.volatility.codec import head_bytes, ring_bytes, state_from_bytes
 from services.volatility.outcome import PointOutcome
-from services.volatility.registry import Estimator
+from services.volatility.registry import Estimator, driver_names
 from services.volatility.state import VolatilityState, empty_state, update
 from services.volatility.usable import flaw_of
 
@@ -63,9 +63,10 @@ class Replay:
     ----------
     checkpoint : Checkpoint
         State after all bars before `bars`: the empty one as long as `bars` holds every bar there was.
-    bars : (n, 9) array
-        Columns as in `Bar`, oldest first, one row per bar of the clock, n <= 128: all that were taken, also those that
-        the state holds back (`corporate_action`): a late bar before them, or a confirmation, may change that.
+    bars : (n, 9 + K) array
+        Columns as in `Bar`, its K drivers last, oldest first, one row per bar of the clock, n <= 128: all that were
+        taken, also those that the state holds back (`corporate_action`): a late bar before them, or a confirmation, may
+        change that.
     sources : tuple of str
         Who sent each bar.
 
@@ -82,7 +83,8 @@ class Replay:
     def observed(self, first: int = 0) -> list[Observed]:
         """Bars from `first` on, with their sources."""
         rows, sources = self.bars[first:].tolist(), self.sources[first:]
-        return [Observed(Bar(*row), source) for row, source in zip(rows, sources, strict=True)]
+        bars = [Bar._make((*row[: len(FIGURES)], tuple(row[len(FIGURES) :]))) for row in rows]
+        return list(map(Observed, bars, sources))
 
     def moved(self, state: VolatilityState, bars: int) -> Replay:
         """Replay from `state`, which stands after that many of its bars."""
@@ -105,7 +107,7 @@ def begin(estimator: Estimator, *, bar_seconds: int, calendar: Calendar) -> tupl
 
 def replay_from(state: VolatilityState) -> Replay:
     """Replay without bars: nothing before the state's last close can be merged, and no jump before it be undone."""
-    return Replay(checkpoint_of(replace(state, spike=0.0)), _rows(()), ())
+    return Replay(checkpoint_of(replace(state, spike=0.0)), _rows((), 0), ())
 
 
 def observe(
@@ -161,7 +163,8 @@ def observe(
     verdicts = [Verdict(PointOutcome.UNFINISHED)] * len(observed)
     order = sorted(range(len(observed)), key=lambda place: observed[place].bar.close_at)
     order = [place for place in order if observed[place].bar.close_at <= now]
-    shelf = _Shelf(state, replay, observed[order[0]].bar.close_at if order else math.inf, revise=revise)
+    earliest = observed[order[0]].bar.close_at if order else math.inf
+    shelf = _Shelf(state, replay, earliest, drivers=driver_names(estimator), revise=revise)
     taken: dict[int, int] = {}
     for place in order:
         verdicts[place], index = shelf.take(observed[place])
@@ -188,10 +191,13 @@ class _Shelf:
     says whether something before them changed.
     """
 
-    __slots__ = ("clock", "disturbed", "edge", "first", "items", "new", "replay", "revise", "state")
+    __slots__ = ("clock", "disturbed", "drivers", "edge", "first", "items", "new", "replay", "revise", "state")
 
-    def __init__(self, state: VolatilityState, replay: Replay, earliest: float, *, revise: bool) -> None:
-        self.state, self.replay, self.clock, self.revise = state, replay, state.clock, revise
+    def __init__(
+        self, state: VolatilityState, replay: Replay, earliest: float, *, drivers: tuple[str, ...], revise: bool
+    ) -> None:
+        self.state, self.replay, self.clock = state, replay, state.clock
+        self.drivers, self.revise = drivers, revise
         known = len(replay.bars)
         late = known > 0 and earliest <= replay.bars[-1, 0] + CLOCK_TOLERANCE * self.clock.bar_seconds
         self.first = 0 if late else max(known - 1, 0)
@@ -212,11 +218,11 @@ class _Shelf:
     def _again(self, index: int, point: Observed) -> Verdict:
         """A bar that is known."""
         known = self.items[index]
-        changed = difference(known.bar, point.bar)
+        changed = difference(known.bar, point.bar, self.drivers)
         if changed is None:
             held = index < len(self.items) - self.new and _close_at(known) > self.state.last_close_at
             return Verdict(PointOutcome.CORPORATE_ACTION if held else PointOutcome.DUPLICATE)
-        detail = contradiction(changed, known, point)
+        detail = contradiction(changed, known, point, self.drivers)
         confirming = changed == "split" and math.isnan(known.bar.split)
         if not (self.revise or confirming):
             return Verdict(PointOutcome.CONFLICT, detail)
@@ -265,13 +271,14 @@ class _Shelf:
             fresh = self.items[len(self.items) - self.new :]
             run = _run(self.state, fresh, max(surplus - known, 0), estimator)
             if PointOutcome.NEEDS_REPLAY not in run.outcomes:
-                replay = _extended(self.replay, fresh)
+                replay = _extended(self.replay, fresh, len(self.drivers))
                 if not run.stop:
                     return run.after, _advanced(replay, surplus, estimator), run.outcomes
                 return run.after, replay.moved(run.middle, known + run.stop), run.outcomes
         items = self.replay.observed()[: self.first] + self.items
         run = _run(self.replay.checkpoint.state(), items, surplus, estimator)
-        replay = Replay(self.replay.checkpoint, _rows(items), tuple(item.source for item in items))
+        rows = _rows(items, len(self.drivers))
+        replay = Replay(self.replay.checkpoint, rows, tuple(item.source for item in items))
         return run.after, replay.moved(run.middle, run.stop), run.outcomes
 
 
@@ -303,33 +310,40 @@ def _advanced(replay: Replay, surplus: int, estimator: Estimator) -> Replay:
     return replay.moved(run.middle, run.stop)
 
 
-def _extended(replay: Replay, items: Sequence[Observed]) -> Replay:
-    """Replay with more bars at its end."""
-    sources = replay.sources + tuple(item.source for item in items)
-    return Replay(replay.checkpoint, np.concatenate([replay.bars, _rows(items)]), sources)
+def _extended(replay: Replay, items: Sequence[Observed], drivers: int) -> Replay:
+    """Replay with more bars at its end; an empty one does not know its drivers yet."""
+    sources, rows = replay.sources + tuple(item.source for item in items), _rows(items, drivers)
+    return Replay(replay.checkpoint, np.concatenate([replay.bars, rows]) if len(replay.bars) else rows, sources)
 
 
-def _rows(items: Sequence[Observed]) -> Floats:
-    return np.array([item.bar for item in items], dtype=float).reshape(-1, len(Bar._fields))
+def _rows(items: Sequence[Observed], drivers: int) -> Floats:
+    unknown = (math.nan,) * drivers
+    rows = [(*item.bar[: len(FIGURES)], *(item.bar.drivers or unknown)) for item in items]
+    return np.array(rows, dtype=float).reshape(-1, len(FIGURES) + drivers)
 
 
 def _close_at(item: Observed) -> float:
     return item.bar.close_at
 
 
-def difference(known: Bar, found: Bar) -> str | None:
+def difference(known: Bar, found: Bar, drivers: tuple[str, ...] = ()) -> str | None:
     """First field in which a bar differs from the known one of its time; what it leaves out does not differ.
+
+    A driver is named ``drivers.`` and its name.
 
     Examples
     --------
     >>> difference(Bar(0.0, 10.0, volume=5.0), Bar(0.0, 10.0)), difference(Bar(0.0, 10.0), Bar(0.0, 10.0, volume=5.0))
     (None, 'volume')
     """
-    pairs = zip(Bar._fields[1:], known[1:], found[1:], strict=True)
+    names = FIGURES[1:] + tuple(f"drivers.{name}" for name in drivers if found.drivers)
+    new_values = found[1 : len(FIGURES)] + found.drivers
+    old_values = known[1 : len(FIGURES)] + (known.drivers or (math.nan,) * len(found.drivers))
+    pairs = zip(names, old_values, new_values, strict=False)
     return next((name for name, old, new in pairs if new == new and new != old), None)
 
 
-def contradiction(name: str, known: Observed, found: Observed) -> str:
+def contradiction(name: str, known: Observed, found: Observed, drivers: tuple[str, ...] = ()) -> str:
     """What is known of a bar and what was sent, with the sources where they were named.
 
     Examples
@@ -337,9 +351,16 @@ def contradiction(name: str, known: Observed, found: Observed) -> str:
     >>> contradiction("close", Observed(Bar(0.0, 10.0), "a"), Observed(Bar(0.0, 10.5)))
     'close is 10.0 (from a), found 10.5'
     """
-    old, new = getattr(known.bar, name), getattr(found.bar, name)
+    old, new = (_figure(item.bar, name, drivers) for item in (known, found))
     was = "was not given" if math.isnan(old) else f"is {old!r}"
     return f"{name} {was}{_origin(known)}, found {new!r}{_origin(found)}"
+
+
+def _figure(bar: Bar, name: str, drivers: tuple[str, ...]) -> float:
+    """Field of a bar as `difference` names it."""
+    if not name.startswith("drivers."):
+        return float(getattr(bar, name))
+    return bar.drivers[drivers.index(name.removeprefix("drivers."))] if bar.drivers else math.nan
 
 
 def _origin(item: Observed) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class SeriesInput:
         [variance per bar]
     implied_volatility : (n,) array, optional
         [annual, fraction]
+    drivers : (n, K) array, optional
+        What is known at each close of the drivers that the estimator names, in its order; NaN where nothing is.
     """
 
     closes: Floats
@@ -44,6 +47,7 @@ class SeriesInput:
     volume: Floats | None = None
     realized_variance: Floats | None = None
     implied_volatility: Floats | None = None
+    drivers: Floats | None = None
 
     @property
     def clock(self) -> BarClock:
@@ -69,4 +73,6 @@ class SeriesInput:
         empty = [np.nan] * self.closes.size
         columns = [self.open, self.high, self.low, self.volume, self.realized_variance, self.implied_volatility]
         lists = [empty if column is None else np.asarray(column, dtype=float).tolist() for column in columns]
-        return map(Bar, self.times.tolist(), np.asarray(self.closes, dtype=float).tolist(), *lists)
+        splits = repeat(np.nan)
+        said = repeat(()) if self.drivers is None else map(tuple, self.drivers.tolist())
+        return map(Bar, self.times.tolist(), np.asarray(self.closes, dtype=float).tolist(), *lists, splits, said)

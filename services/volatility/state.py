@@ -20,7 +20,7 @@ from services.volatility.long_run import advance_long_run
 from services.volatility.moves import Move
 from services.volatility.outcome import OUTCOME_TEXT, PointOutcome
 from services.volatility.readout import Figures, VolatilityReadout, read_figures
-from services.volatility.registry import Estimator, model_version
+from services.volatility.registry import Estimator, driver_effect, model_version
 from services.volatility.spikes import SPIKE_SIGMAS, looks_like_a_split, takes_back
 from services.volatility.usable import flaw_of
 
@@ -177,6 +177,7 @@ def readout(
         last_close=state.last_close,
         last_close_at=state.last_close_at,
         diagnosis=state.diagnosis,
+        drivers=driver_effect(estimator, state.memory),
     )
     return read_figures(figures, clock=clock, estimator=estimator, source="state")
 
@@ -296,8 +297,9 @@ class Feed:
         )
         seconds = self.clock.bar_seconds
         self.diagnosis = self.diagnosis.advance(watched, bar.close_at, seconds, rhythmic=self.clock.rhythmic)
-        for _ in range(bars):
-            self.memory = self.estimator.advance(self.memory, move)
+        silent = move._replace(drivers=()) if bars > 1 else move
+        for left in range(bars, 0, -1):
+            self.memory = self.estimator.advance(self.memory, move if left == 1 else silent)
             self.elapsed += 1
             self.long_run = advance_long_run(self.long_run, square, self.elapsed)
         self.observations += 1
@@ -310,7 +312,7 @@ class Feed:
     def _move(self, bar: Bar, log_return: float, candle: Candle | None, realized: float) -> Move:
         implied = bar.implied_volatility * bar.implied_volatility / self.clock.periods_per_year
         shape = candle if candle is not None else (math.nan, math.nan, math.nan, math.nan)
-        return Move(log_return, bar.close, bar.close_at, *shape, realized, implied)
+        return Move(log_return, bar.close, bar.close_at, *shape, realized, implied, bar.drivers)
 
     def _snapshot(self) -> tuple[tuple[object, ...], list[float]]:
         return tuple(getattr(self, name) for name in _FED), list(self.tail)

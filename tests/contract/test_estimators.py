@@ -47,12 +47,13 @@ def ranged(seed: int, bars: int = BARS, markets: int = 3) -> Moves:
 
 
 def everything(seed: int, bars: int = BARS, markets: int = 3) -> Moves:
-    """With realised and implied variances too, each with holes of its own."""
+    """With realised and implied variances and two drivers too, each with holes of its own."""
     moves = ranged(seed, bars, markets)
     rng, level = np.random.default_rng(seed), np.mean(moves.log_return**2)
     realized = np.where(holes(seed + 1, moves.shape), np.nan, level * rng.chisquare(5, moves.shape) / 5.0)
     implied = np.where(holes(seed + 2, moves.shape), np.nan, level * np.exp(0.2 * rng.standard_normal(moves.shape)))
-    return dataclasses.replace(moves, realized_variance=realized, implied_variance=implied)
+    drivers = np.where(rng.random((*moves.shape, 2)) < 0.1, np.nan, rng.standard_normal((*moves.shape, 2)))
+    return dataclasses.replace(moves, realized_variance=realized, implied_variance=implied, drivers=drivers)
 
 
 def holes(seed: int, shape: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -24,7 +24,7 @@ from app.usecases.call import Call
 from app.usecases.observe_prices import observe_prices
 from models.api.observation import DEFAULT_ESTIMATOR
 from services.core.annualization import Calendar
-from services.volatility.bars import Bar
+from services.volatility.bars import FIGURES, Bar
 from services.volatility.codec import head_bytes, ring_bytes
 from services.volatility.registry import model_version
 from services.volatility.state import VolatilityState, empty_state, update
@@ -70,7 +70,8 @@ async def stores(request: pytest.FixtureRequest) -> AsyncIterator[list[Racing]]:
 
 def point(bar: Bar, copy: int) -> dict[str, Any]:
     close_time = datetime.fromtimestamp(bar.close_at, UTC).isoformat()
-    numbers = {name: value for name, value in bar._asdict().items() if name != "close_at" and not math.isnan(value)}
+    given = {name: getattr(bar, name) for name in FIGURES if name != "close_at"}
+    numbers = {name: value for name, value in given.items() if not math.isnan(value)}
     return {"symbol": "A", "interval": "PT1H", "close_time": close_time, "source": f"feed-{copy}", **numbers}
 
 

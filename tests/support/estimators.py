@@ -7,7 +7,7 @@ from typing import Any, get_args
 from services.volatility.registry import Estimator
 
 VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
-    "adaptive": ({}, {"use_range": False}, {"log_har": False}),
+    "adaptive": ({}, {"use_range": False}, {"log_har": False}, {"drivers": ("funding", "log_volume")}),
     "average_true_range": ({}, {"window": 2}),
     "close_to_close": ({}, {"window": 5, "mean": "sample"}, {"window": 250}),
     "egarch": ({"omega": -0.35, "alpha": 0.2, "gamma": -0.08, "beta": 0.96},),
