@@ -45,9 +45,10 @@ PORTFOLIO_GAIN = float(1.0 - 2.0 ** (-1.0 / PORTFOLIO_HALF_LIFE)) / 2.0
 PORTFOLIO_SMALLEST, PORTFOLIO_LARGEST = 0.97, 1.03
 PORTFOLIO_BARS = 126
 
+_LARGEST_MOVE = GAIN * SQUARE_CAP
 _Z_CAP = 1e3
 """Beyond any z that is not cut by `SQUARE_CAP`; keeps squares finite."""
-_COLUMNS_FROM = 8
+_COLUMNS_FROM = 6
 """Rows from which numpy columns are faster than one row after another; both give the same bits."""
 
 
@@ -77,7 +78,7 @@ def advance(memory: Memory, z: float) -> Memory:
     seen, correction = memory
     if seen >= WARM_UP_RETURNS and z == z:
         k, size = factor(memory), min(abs(z), _Z_CAP)
-        correction += GAIN * (min(size * size / (k * k), SQUARE_CAP) - 1.0)
+        correction += min(GAIN * (size * size) / (k * k), _LARGEST_MOVE) - GAIN
         correction = min(max(correction, LEAST_CORRECTION), MOST_CORRECTION)
     return (seen + 1.0, correction)
 
@@ -159,7 +160,7 @@ def _row_path(values: list[float]) -> list[float]:
         z = values[place]
         if z == z:
             size = min(abs(z), _Z_CAP)
-            correction += GAIN * (min(size * size / (k * k), SQUARE_CAP) - 1.0)
+            correction += min(GAIN * (size * size) / (k * k), _LARGEST_MOVE) - GAIN
             correction = min(max(correction, LEAST_CORRECTION), MOST_CORRECTION)
         least = SMALLEST if place >= FIRST_TRUSTED else 1.0
         factors[place] = k = min(max(1.0 + correction, least), LARGEST)
@@ -168,25 +169,24 @@ def _row_path(values: list[float]) -> list[float]:
 
 def _column_path(standardized: Floats, factors: Floats) -> None:
     """`_row_path` of many rows at once, into `factors`."""
-    counted = standardized.T[WARM_UP_RETURNS:]
-    squares = np.minimum(np.abs(counted), _Z_CAP)
-    squares *= squares
-    known: Bools = ~np.isnan(squares)
+    moves = np.minimum(np.abs(standardized.T[WARM_UP_RETURNS:]), _Z_CAP)
+    moves *= moves
+    moves *= GAIN
+    known: Bools = ~np.isnan(moves)
     complete = np.all(known, axis=-1).tolist()
-    correction, k, move = (np.full(standardized.shape[0], value) for value in (0.0, 1.0, 0.0))
-    for place, square in enumerate(squares):
-        np.multiply(k, k, out=k)
-        np.divide(square, k, out=move)
-        np.minimum(move, SQUARE_CAP, out=move)
-        move -= 1.0
-        move *= GAIN
-        if complete[place]:
-            correction += move
-        else:
-            np.add(correction, move, out=correction, where=known[place])
+    capped = np.any(moves > _LARGEST_MOVE * SMALLEST**2, axis=-1).tolist()
+    correction, square, k = np.zeros(len(standardized)), np.ones(len(standardized)), np.empty(moves.shape)
+    for place, (move, factor) in enumerate(zip(moves, k, strict=True)):
+        move /= square
+        if capped[place]:
+            np.minimum(move, _LARGEST_MOVE, out=move)
+        move -= GAIN
+        np.add(correction, move, out=correction, where=True if complete[place] else known[place])
         np.maximum(correction, LEAST_CORRECTION, out=correction)
         np.minimum(correction, MOST_CORRECTION, out=correction)
-        np.add(correction, 1.0, out=k)
-        np.maximum(k, SMALLEST if place + WARM_UP_RETURNS >= FIRST_TRUSTED else 1.0, out=k)
-        np.minimum(k, LARGEST, out=k)
-        factors[:, place + WARM_UP_RETURNS] = k
+        np.add(correction, 1.0, out=factor)
+        if place + WARM_UP_RETURNS < FIRST_TRUSTED:
+            np.maximum(factor, 1.0, out=factor)
+        np.minimum(factor, LARGEST, out=factor)
+        np.multiply(factor, factor, out=square)
+    factors[:, WARM_UP_RETURNS:] = k.T
