@@ -26,6 +26,8 @@ from app.version import ENGINE_VERSION
 
 REFUSALS = (SchemaMismatch, DatabaseUnreachable, DatabaseInUse, InvalidDatabaseUrl, StateUnavailable, OSError)
 """Reasons not to start that the operator can mend: their text says it all, so no traceback is shown."""
+LONG_LOG = 2_000
+"""Entries of a log whose reading is announced: it takes seconds."""
 _LOGGER = logging.getLogger("trimtab")
 
 
@@ -90,6 +92,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def restore_states(container: Container) -> None:
     """Rebuild the states that ended with the last process, before the first request."""
     try:
+        if (entries := await container.audit.size()) > LONG_LOG:
+            _LOGGER.info("reading %d audit entries to rebuild the volatility states", entries)
         found = await rebuild_states(container.audit, container.volatility)
     except AuditUnavailable as error:
         _LOGGER.warning("volatility states are not rebuilt: %s", error)

@@ -219,8 +219,12 @@ OPERATIONS = (
         path="/v1/observations",
         operation_id="observe_prices",
         tag="Volatility",
-        summary="Feed closes to the cached volatility states",
-        description="Each close has an outcome of its own; a duplicate never changes a state.",
+        summary="Feed bars to the cached volatility states",
+        description=(
+            "Each bar has an outcome of its own. A bar that is known changes nothing, one that comes at most 64 bars "
+            "late is put in its place, and `revise: true` corrects a known one: the state is that of the sorted unique "
+            "bars, in whatever order they come."
+        ),
         body=ObservationsRequest,
         answers=(ObservationsAnswer,),
         problems=(*BODY, *AUDIT),

@@ -1,4 +1,4 @@
-"""`trimtab observe`: closes of a CSV file into the volatility state of a service."""
+"""`trimtab observe`: bars of a CSV file into the volatility state of a service."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from app.commands.price_file import Close, PriceFile, PriceFileError, looks_like
 SESSIONS_NOTE = (
     "many bars are missing for a market that never closes; for one that does, reset the state and use --calendar XNYS"
 )
-BATCH_POINTS = 10_000
-"""Most points of one call (GET /v1/limits)."""
+BATCH_POINTS = 5_000
+"""Points of one call: with all columns about 1.3 MB, a third of the largest body."""
 
 
 def observe_command(
@@ -52,10 +52,11 @@ def observe_command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome counts as JSON.")] = False,
 ) -> None:
-    """Warm the volatility state of a symbol from the closes of a CSV file.
+    """Warm the volatility state of a symbol from the bars of a CSV file.
 
     Columns are found by name (time, date, timestamp, … and close, price, …); times may be ISO 8601 or epochs in s, ms,
-    µs or ns, oldest or newest first. Running it twice changes nothing: points that are known come back as `duplicate`
+    µs or ns, oldest or newest first. Columns open, high, low and volume beside a close are sent too: forecasts from
+    ranges are better. Running it twice changes nothing: points that are known come back as `duplicate`
     or `out_of_order`. A service without REDIS_URL keeps its states in memory: feed it while it runs. Every call is in
     the audit log.
 
@@ -80,6 +81,7 @@ def observe_command(
                 interval=interval,
                 venue=venue,
                 calendar=calendar,
+                ranges=True,
                 advance=lambda done: bar.update(TaskID(0), completed=done),
             )
         named = {"symbol": symbol, "interval": interval, **({"venue": venue} if venue else {})}
@@ -136,13 +138,18 @@ def send(
     interval: str,
     venue: str | None = None,
     calendar: str = "24/7",
+    ranges: bool = False,
     advance: Callable[[int], object] = lambda done: None,
 ) -> Counter[str]:
-    """Post closes in calls of at most 10,000 points, oldest first; how many had which outcome."""
+    """Post closes, with what else is known of their bars if `ranges`, oldest first; how many had which outcome."""
     fixed = {"symbol": symbol, "interval": interval, "calendar": calendar, **({"venue": venue} if venue else {})}
     counts: Counter[str] = Counter()
     for batch in batches(closes):
-        points = [{**fixed, "close_time": item.close_time.isoformat(), "close": float(item.close)} for item in batch]
+        points = [
+            {**fixed, "close_time": item.close_time.isoformat(), "close": float(item.close)}
+            | (dict(item.others) if ranges else {})
+            for item in batch
+        ]
         answer = client.call("POST", "/v1/observations", body={"observations": points})
         counts.update(answer["counts"])
         advance(counts.total())
@@ -165,6 +172,7 @@ def file_summary(prices: PriceFile, interval: str, calendar: str) -> dict[str, A
         "last_close_time": prices.closes[-1].close_time.isoformat(),
         "time_column": prices.time_column,
         "price_column": prices.price_column,
+        "other_columns": [name for name, _ in prices.closes[-1].others],
         "rows_without_price": prices.without_price,
         "note": SESSIONS_NOTE if closes_at_times else None,
     }
@@ -177,7 +185,8 @@ def show(summary: dict[str, Any]) -> None:
     console = out()
     read = f"{summary['points']} closes from {summary['first_close_time']} to {summary['last_close_time']}"
     console.print(f"{summary['symbol']} {summary['interval']}: {read}", style="bold", markup=False)
-    columns = f"columns {summary['time_column']!r} and {summary['price_column']!r}"
+    beside = "".join(f", {name}" for name in summary["other_columns"])
+    columns = f"columns {summary['time_column']!r} and {summary['price_column']!r}{beside}"
     console.print(f"{columns}; {summary['rows_without_price']} rows without a price", style="dim", markup=False)
     rows = table()
     for heading in ("outcome", "points", "meaning"):

@@ -28,6 +28,9 @@ TIME_NAMES = (
 )
 PRICE_NAMES = ("close", "close_price", "adj close", "adj_close", "price", "last", "value")
 SYMBOL_NAMES = ("symbol", "asset", "ticker", "pair", "coin")
+RANGE_NAMES = ("open", "high", "low")
+OTHER_NAMES = (*RANGE_NAMES, "volume")
+"""Columns that go with a close, and not with an adjusted one or another price."""
 NO_PRICE = frozenset({"", ".", "-", "na", "n/a", "nan", "null", "none"})
 """What stands where there was no trade, holidays for one: no bar, and no error."""
 HEADER_LINES = 5
@@ -45,10 +48,11 @@ class PriceFileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close of one bar; `close` holds the digits of the file."""
+    """Close of one bar; `close` holds the digits of the file, `others` what else the file knows of the bar, by name."""
 
     close_time: datetime
     close: str
+    others: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +130,10 @@ def parse_prices(
     priced = [row for row in body if _cell(row, price_at).lower() not in NO_PRICE]
     if not priced:
         raise PriceFileError(f"column {header[price_at]!r} holds no price")
+    others = _other_columns(header, price_at)
     closes = sorted(
-        (Close(_moment(row, time_at, ticks) + shift, _price(row, price_at)) for row in priced), key=_by_time
+        (Close(_moment(row, time_at, ticks) + shift, _price(row, price_at), _others(row, others)) for row in priced),
+        key=_by_time,
     )
     return PriceFile(tuple(closes), header[time_at], header[price_at], len(body) - len(priced))
 
@@ -202,6 +208,22 @@ def _moment(row: _Row, place: int, ticks: float | None) -> datetime:
         forms = "ISO 8601 (2026-01-31 or 2026-01-31T13:00:00Z) or an epoch in s, ms, µs or ns"
         raise PriceFileError(f"line {row[0]}: time {text!r} must be {forms}") from None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _other_columns(header: Sequence[str], price_at: int) -> dict[str, int]:
+    if header[price_at].lower() not in PRICE_NAMES[:2]:
+        return {}
+    known = {name: _known(header, (name,)) for name in OTHER_NAMES}
+    return {name: place for name, place in known.items() if place is not None}
+
+
+def _others(row: _Row, columns: dict[str, int]) -> tuple[tuple[str, float], ...]:
+    """Numbers beside the close; what is no number is left out, and so is a range that is not whole."""
+    cells = ((name, row[1][place].strip()) for name, place in columns.items() if place < len(row[1]))
+    found = {name: float(text) for name, text in cells if _NUMBER.match(text)}
+    if not {*RANGE_NAMES} <= found.keys():
+        found = {name: value for name, value in found.items() if name not in RANGE_NAMES}
+    return tuple(found.items())
 
 
 def _price(row: _Row, place: int) -> str:

@@ -72,6 +72,15 @@ class TestObserve:
         assert sum(again["outcomes"].values()) == SHORT
         assert document(run("state", "show", "TWICE", "--url", url, "--json")) == before
 
+    def test_ranges_go_with_the_closes(self, url: str, tmp_path: Path) -> None:
+        path = tmp_path / "bars.csv"
+        bars = [f"{item.close_time.isoformat()},{item.close},{item.close},{item.close},{item.close},5"
+                for item in bundled("btc_usd_daily").closes[:60]]  # fmt: skip
+        path.write_text("\n".join(["time,open,high,low,close,volume", *bars]) + "\n")
+        summary = document(observe(url, path, "RANGE", "--json"))
+        assert summary["other_columns"] == ["open", "high", "low", "volume"]
+        assert document(run("state", "show", "RANGE", "--url", url, "--json"))["inputs"] == "range"
+
     def test_many_points_go_in_several_calls(self, url: str, bitcoin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("app.commands.observe.batches.__defaults__", (100,))
         summary = document(observe(url, bitcoin, "BATCHED", "--json"))

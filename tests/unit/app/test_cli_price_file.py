@@ -33,6 +33,21 @@ def test_finds_the_columns_by_name(header: str) -> None:
     assert closes(header.lstrip("\ufeff"), ",".join(cells)) == [(FIRST, "42.5")]
 
 
+def test_what_stands_beside_a_close_is_kept_by_name() -> None:
+    lines = ["Date,Open,High,Low,Close,Volume", "2024-01-01,1,4,0.5,2,1e3", "2024-01-02,2,,1,3,-", "2024-01-03,3,5,2,4"]
+    found = parse_prices(lines, bar_seconds=DAY, label="close").closes
+    first = {"open": 1.0, "high": 4.0, "low": 0.5, "volume": 1000.0}
+    assert [dict(item.others) for item in found] == [first, {}, {"open": 3.0, "high": 5.0, "low": 2.0}]
+
+
+@pytest.mark.parametrize(
+    "header", ["date,open,high,low,adj close", "date,open,high,low,price", "date,open,high,x,close"]
+)
+def test_a_range_goes_with_the_close_it_was_made_with(ending: str) -> None:
+    (item,) = parse_prices([f"date,open,high,{ending}", "2024-01-01,1,4,0.5,2"], bar_seconds=DAY).closes
+    assert item.others == ()
+
+
 def test_close_is_preferred_to_other_prices() -> None:
     assert closes("date,price,close", "2024-01-01,1,2") == [(FIRST, "2")]
 
