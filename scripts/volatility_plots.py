@@ -12,12 +12,13 @@ from datetime import datetime
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -29,6 +30,8 @@ from services.core.explain import Floats
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Picture = tuple[Figure, dict[str, Floats]]
+"""With the curves that it was drawn from."""
 Summary = dict[str, tuple[int, float, float]]
 """Name of a curve: points, mean and last value."""
 BLACK, GREY, FILL = "#000000", "#777777", "#d9d9d9"
@@ -51,6 +54,7 @@ EXPERTS = {
     "log-HAR": "#555555",
 }
 """Blue: squared returns, orange: ranges, dark to light: short to long memory; green and yellow: heavier on falls."""
+HINDSIGHT = f"Grey: realised over the next {FUTURE_BARS} bars, which no forecast knew."
 TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)
 
 
@@ -76,7 +80,7 @@ def _save(figure: Figure, path: Path, note: str) -> None:
     few.save(path, format="png", optimize=True, pnginfo=told)
 
 
-def pictures(markets: Sequence[Market]) -> dict[str, Callable[[], tuple[Figure, dict[str, Floats]]]]:
+def pictures(markets: Sequence[Market]) -> dict[str, Callable[[], Picture]]:
     """Name to what draws it."""
     crashes = {market.name: partial(crash, market) for market in markets}
     return {**crashes, "weights": partial(weights, markets), "losses": partial(losses, markets)}
@@ -90,106 +94,108 @@ def summarized(curves: Mapping[str, Floats]) -> Summary:
     }
 
 
-def crash(market: Market) -> tuple[Figure, dict[str, Floats]]:
+def crash(market: Market) -> Picture:
     """Price, and the forecasts of every kind of estimator, through a crash."""
-    window, forecasts = market.crash, market.forecasts
+    window, kinds = market.crash, market.forecasts
     times, followed = market.times[window], market.what_followed[window]
-    rows = 1 + len(forecasts)
-    figure = Figure(figsize=(9.5, 1.5 + 2.4 * rows), layout="constrained")
-    axes = figure.subplots(rows, 1, sharex=True, height_ratios=(0.8, *[1.0] * len(forecasts)))
-    axes[0].semilogy(times, market.series.closes[window], color=BLACK, linewidth=1.1)
-    axes[0].set_title(f"{market.title}: close")
-    axes[0].set_ylabel("price, log scale")
-    _price_ticks(axes[0], market.series.closes[window])
-    curves = {"realised": followed}
-    for panel, (title, lines) in zip(axes[1:], forecasts.items(), strict=True):
+    curves = {label: path[window] for lines in kinds.values() for label, path in lines.items()}
+    figure = Figure(figsize=(9.5, 3.9 + 2.4 * len(kinds)), layout="constrained")
+    price, *panels = figure.subplots(1 + len(kinds), 1, sharex=True, height_ratios=(0.8, *[1.0] * len(kinds)))
+    price.semilogy(times, market.series.closes[window], color=BLACK, linewidth=1.1)
+    price.set(title=f"{market.title}: close", ylabel="price, log scale")
+    _price_ticks(price, market.series.closes[window])
+    for panel, (title, lines) in zip(panels, kinds.items(), strict=True):
         panel.fill_between(times, followed, 1e-9, color=FILL, linewidth=0)
         for label, colour in zip(lines, (*COLOURS, BLACK), strict=True):
-            panel.plot(
-                times, lines[label][window], color=colour, linewidth=1.8 if label == ADAPTIVE else 1.3, label=label
-            )
-            curves[label] = lines[label][window]
+            panel.plot(times, curves[label], color=colour, linewidth=1.8 if label == ADAPTIVE else 1.3, label=label)
         panel.set_title(title)
+        _volatility_scale(panel, list(curves.values()), room=0.6)
         panel.legend(loc="lower left", ncols=4)
-    drawn = [values for name, values in curves.items() if name != "realised"]
-    for panel in axes[1:]:
-        _volatility_scale(panel, drawn, room=0.6)
-    _dates(axes[-1], times)
+    _dates(panels[-1], times)
     span = f"{times[0]:%B %Y} to {times[-1]:%B %Y}"
-    figure.suptitle(f"{market.title}, {span}: volatility forecasts for the next bar", fontweight="bold")
-    told = (
-        f"Forecasts use bars up to their own close only. Grey: realised over the next {FUTURE_BARS} bars, in hindsight."
-    )
-    figure.supxlabel(f"{told} Data: {market.source}", fontsize=8.0, color=GREY)
-    return figure, curves
+    _titled(figure, f"{market.title}, {span}: volatility forecasts for the next bar", [market], HINDSIGHT)
+    return figure, curves | {"realised": followed}
 
 
-def weights(markets: Sequence[Market]) -> tuple[Figure, dict[str, Floats]]:
+def weights(markets: Sequence[Market]) -> Picture:
     """Forecast, weights of the experts, and the half-life that they amount to, over all bars."""
     figure = Figure(figsize=(12.0, 9.0), layout="constrained")
     axes = figure.subplots(3, len(markets), sharex="col", sharey="row", squeeze=False, height_ratios=(0.8, 1.5, 0.9))
     curves: dict[str, Floats] = {}
     for column, market in zip(axes.T, markets, strict=True):
-        pool, times = market.default, market.times
+        pool = market.default
+        _pool_column(column, market)
         curves |= {f"{market.title} {name}": row for name, row in zip(pool.experts, pool.weights.T, strict=True)}
         curves |= {f"{market.title} forecast": pool.forecast, f"{market.title} half-life": pool.half_life}
-        column[0].plot(times, pool.forecast, color=COLOURS[0], linewidth=0.8, label="forecast")
-        column[0].plot(times, pool.long_run, color=BLACK, linewidth=1.0, linestyle="--", label="long run")
-        column[0].set_title(f"{market.title}: volatility")
-        known = slice(1, None)
-        shades = [EXPERTS[name] for name in pool.experts]
-        column[1].stackplot(times[known], pool.weights[known].T, colors=shades, edgecolor="white", linewidth=0.3)
-        kind = "bars with ranges" if market.series.ranged else "closes only"
-        column[1].set_title(f"Weights of the {len(pool.experts)} experts ({kind})")
-        column[1].grid(visible=False)
-        column[1].set_ylim(0.0, 1.0)
-        column[2].semilogy(times, pool.half_life, color=COLOURS[1], linewidth=1.0)
-        column[2].set_title("Effective half-life")
-        _dates(column[2], times)
-    _volatility_scale(axes[0, 0], [values for name, values in curves.items() if name.endswith("forecast")])
+    _volatility_scale(axes[0, 0], [market.default.forecast for market in markets])
     axes[0, 0].legend(loc="upper left", ncols=2)
     axes[1, 0].set_ylabel("share")
     axes[1, 0].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes[2, 0].set_ylabel("bars, log scale")
     _plain_ticks(axes[2, 0], (2, 3, 5, 10, 20, 30, 50, 100))
     _expert_legend(figure)
-    figure.suptitle("The default forecaster: which memory the market needed", fontweight="bold")
+    _titled(figure, "The default forecaster: which memory the market needed", markets)
     return figure, curves
 
 
-def losses(markets: Sequence[Market]) -> tuple[Figure, dict[str, Floats]]:
+def _pool_column(column: Sequence[Axes], market: Market) -> None:
+    volatility, shares, memory = column
+    pool, times, ranged = market.default, market.times, market.series.ranged
+    volatility.plot(times, pool.forecast, color=COLOURS[0], linewidth=0.8, label="forecast")
+    volatility.plot(times, pool.long_run, color=BLACK, linewidth=1.0, linestyle="--", label="long run")
+    volatility.set_title(f"{market.title}: volatility")
+    shades = [EXPERTS[name] for name in pool.experts]
+    shares.stackplot(times[1:], pool.weights[1:].T, colors=shades, edgecolor="white", linewidth=0.3)
+    kind = "bars with ranges" if ranged else "closes only"
+    shares.set(title=f"Weights of the {len(pool.experts)} experts ({kind})", ylim=(0.0, 1.0))
+    shares.grid(visible=False)
+    memory.semilogy(times, pool.half_life, color=COLOURS[1], linewidth=1.0)
+    memory.set_title("Effective half-life")
+    _dates(memory, times)
+
+
+def losses(markets: Sequence[Market]) -> Picture:
     """Returns against the value at risk before them, and where the regime label said stress."""
     figure = Figure(figsize=(10.0, 7.0), layout="constrained")
-    axes = figure.subplots(len(markets), 1, squeeze=False)[:, 0]
+    panels = figure.subplots(len(markets), 1, squeeze=False)[:, 0]
     curves: dict[str, Floats] = {}
-    for panel, market in zip(axes, markets, strict=True):
-        pool, times = market.default, market.times[1:]
-        returns, bound = np.diff(np.log(market.series.closes)), pool.value_at_risk[:-1]
-        known = market.whole_days & ~np.isnan(bound)
-        curves |= {f"{market.title} value at risk": bound, f"{market.title} stress": pool.stress}
-        panel.fill_between(
-            times, 0, 1, where=pool.stress[1:] == 1.0, color="#cfe3f2", linewidth=0, step="post",
-            transform=panel.get_xaxis_transform(), label="regime label: stress",
-        )  # fmt: skip
-        panel.plot(times, returns, color=GREY, linewidth=0.5, label="log return of a day")
-        panel.plot(times, -bound, color=COLOURS[1], linewidth=0.9, label="1 % value at risk, said the day before")
-        panel.plot(times, bound, color=COLOURS[0], linewidth=0.9, label="the same of a short position")
-        below, above = (np.flatnonzero(known & (sign * returns > bound)) for sign in (-1.0, 1.0))
-        beyond = np.concatenate([below, above])
-        panel.plot([times[bar] for bar in beyond], returns[beyond], "o", color=BLACK, markersize=2.5, label="exceeded")
-        shares = f"below {below.size / known.sum():.2%}, above {above.size / known.sum():.2%}"
-        panel.set_title(f"{market.title}, {known.sum():,} days: {shares}")
-        panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        _dates(panel, times)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5)
-    figure.suptitle("One loss in a hundred: value at risk of the default forecaster", fontweight="bold")
+    for panel, market in zip(panels, markets, strict=True):
+        _loss_panel(panel, market)
+        curves[f"{market.title} value at risk"] = market.default.value_at_risk
+        curves[f"{market.title} stress"] = market.default.stress
+    panels[0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=5)
+    _titled(figure, "One loss in a hundred: value at risk of the default forecaster", markets)
     return figure, curves
+
+
+def _loss_panel(panel: Axes, market: Market) -> None:
+    pool, times = market.default, market.times[1:]
+    returns, bound = np.diff(np.log(market.series.closes)), pool.value_at_risk[:-1]
+    panel.fill_between(
+        times, 0, 1, where=pool.stress[1:] == 1.0, color="#cfe3f2", linewidth=0, step="post",
+        transform=panel.get_xaxis_transform(), label="regime label: stress",
+    )  # fmt: skip
+    panel.plot(times, returns, color=GREY, linewidth=0.5, label="log return of a day")
+    panel.plot(times, -bound, color=COLOURS[1], linewidth=0.9, label="1 % value at risk, said the day before")
+    panel.plot(times, bound, color=COLOURS[0], linewidth=0.9, label="the same of a short position")
+    known = market.whole_days & ~np.isnan(bound)
+    below, above = (np.flatnonzero(known & (sign * returns > bound)) for sign in (-1.0, 1.0))
+    beyond = np.concatenate([below, above])
+    panel.plot([times[bar] for bar in beyond], returns[beyond], "o", color=BLACK, markersize=2.5, label="exceeded")
+    days = int(known.sum())
+    panel.set_title(f"{market.title}, {days:,} days: below {below.size / days:.2%}, above {above.size / days:.2%}")
+    panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    _dates(panel, times)
+
+
+def _titled(figure: Figure, title: str, markets: Sequence[Market], note: str = "") -> None:
+    """Title above; below what must be known, and where the bars come from."""
+    sources = "; ".join(f"{market.title}: {market.source}" for market in markets)
+    figure.suptitle(title, fontweight="bold")
+    figure.supxlabel(f"{note} Bars of {sources}".strip(), fontsize=8.0, color=GREY)
 
 
 def _expert_legend(figure: Figure) -> None:
-    from matplotlib.patches import Patch
-
     names = expert_names(len(EXPERTS))
     handles = [Patch(color=EXPERTS[name], label=name) for name in reversed(names)]
     title = "experts: input and\nhalf-life in bars"
@@ -225,6 +231,3 @@ def _dates(axes: Axes, times: Sequence[datetime]) -> None:
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.set_xlim(times[0], times[-1])
-
-
-__all__: list[Any] = ["draw", "pictures", "summarized"]
