@@ -12,12 +12,14 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 
 from app.adapters.fit_worker import ProcessFitWorker, open_fit_worker
 from app.adapters.system_clock import SystemClock
 from services.volatility.fitting import Fit, FitChoice, fit
 from tests.support.http import client
+from tests.support.service import running
 from tests.unit.volatility.garch_series import garch_returns
 
 END = "2024-11-20T00:00:00Z"
@@ -181,6 +183,23 @@ async def test_closing_ends_the_process_in_the_middle_of_a_fit(tmp_path: Path) -
     assert worker.process_id() is None
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+
+
+def test_the_service_ends_in_good_order_in_the_middle_of_a_fit(tmp_path: Path) -> None:
+    """SIGTERM on `trimtab serve`: the shutdown completes, and no process is left behind."""
+    with running(tmp_path / "data") as service:
+        accepted = httpx.post(
+            f"{service.url}/v1/volatility:fit",
+            json=body(series=series(returns=19_000), model="egarch"),
+            timeout=PATIENCE,
+            trust_env=False,
+        )
+        assert accepted.status_code == 202, accepted.text
+        children = psutil.Process(service.pid).children(recursive=True)
+        service.stop()
+        assert "Application shutdown complete" in service.log_tail()
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
+    assert children and alive == []
 
 
 class Watch:
