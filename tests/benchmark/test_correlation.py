@@ -7,14 +7,13 @@ asserted.
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import ModuleType
 
 import numpy as np
 import pytest
+import sklearn.covariance
 
 from services.core.explain import Floats
 from services.risk.clock import Ring, Uncorrelated, common_clock
@@ -86,21 +85,10 @@ def test_a_whole_book(markets: int) -> None:
     report(f"monitor with holes, 512 x {markets}", lambda: watch_correlation(torn), rounds // 10)
 
 
-def scikit_learn() -> ModuleType | None:
-    """The peer, where it is installed: no test needs it."""
-    try:
-        return importlib.import_module("sklearn.covariance")
-    except ModuleNotFoundError:
-        return None
-
-
 def test_shrinkage_beside_scikit_learn() -> None:
     print()
-    values, peer = panel(1_000, 50), scikit_learn()
+    values = panel(1_000, 50)
     report("Ledoit-Wolf 1000 x 50", lambda: ledoit_wolf(values))
     report("OAS 1000 x 50", lambda: oracle_approximating(values))
-    if peer is None:
-        print("scikit-learn is not installed: its rows are left out")
-        return
-    report("Ledoit-Wolf 1000 x 50, scikit-learn", lambda: peer.ledoit_wolf(values, assume_centered=True))
-    report("OAS 1000 x 50, scikit-learn", lambda: peer.oas(values, assume_centered=True))
+    report("Ledoit-Wolf 1000 x 50, scikit-learn", lambda: sklearn.covariance.ledoit_wolf(values, assume_centered=True))
+    report("OAS 1000 x 50, scikit-learn", lambda: sklearn.covariance.oas(values, assume_centered=True))
