@@ -101,8 +101,8 @@ def main(words: Sequence[str] | None = None) -> int:
     every = all_series()
     grids = []
     for group in Group if options.all else [Group.DESIGN]:
-        members = [series for series in every if series.group is group]
-        grids.append(compare(members, f"Calibrations on {group}: {', '.join(one.name for one in members[:4])} …"))
+        if members := [series for series in every if series.group is group]:
+            grids.append(compare(members, f"Calibrations on {group}, {len(members)} series, first {members[0].name}"))
     return report.present(options, "choices", grids, [], [grid.rows for grid in grids])
 
 

@@ -64,7 +64,8 @@ class Grid:
     def markdown(self) -> str:
         """For the document."""
         lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)], *self.rows]
-        return f"**{self.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+        cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+        return f"**{self.title}**\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in cells) + "\n"
 
 
 def gate_grid(gates: Iterable[Gate]) -> Grid:

@@ -23,6 +23,8 @@ from services.volatility.series import SeriesInput
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 DAY, HOUR = 86_400, 3_600
+ENOUGH_SERIES = 10
+"""Series from which a share of them, or a rate pooled over them, is a gate; the four of `arch` alone are too few."""
 OHLC = ("open", "high", "low", "close")
 COIN_LOTS = {"BTC": 0.001, "YFI": 0.001, "ETH": 0.01, "BCH": 0.01, "BNB": 0.01, "AAVE": 0.1}
 """Smallest steps of a position; every other coin trades in whole ones."""

@@ -114,6 +114,11 @@ def test_parts_of_the_document_replace_themselves_only(tmp_path: Path) -> None:
     assert sum("begin one" in line for line in lines) == 1
 
 
+def test_bars_in_a_heading_do_not_make_columns() -> None:
+    text = report.Grid("t", ["a", "|b|"], [["x", "1"]]).markdown()
+    assert text.splitlines()[2:] == [r"| a | \|b\| |", "| --- | ---: |", "| x | 1 |"]
+
+
 def test_gate_without_a_figure_is_missed() -> None:
     assert not report.Gate("x", float("nan"), most=1.0).held
     assert report.without_nan({"a": [float("nan"), float("inf"), 1.0]}) == {"a": [None, None, 1.0]}
