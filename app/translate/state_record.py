@@ -113,8 +113,9 @@ def decode_state(
 
 def _readout(row: list[Any], figures: list[float]) -> VolatilityReadout:
     _, observations, maturity, bar_seconds, closed, method, source, guard, _ = row
+    exact: dict[str, Any] = dict(zip(FIGURES, figures, strict=True))
     return VolatilityReadout(
-        **dict(zip(FIGURES, figures, strict=True)),
+        **exact,
         observations=observations,
         maturity=Maturity(maturity),
         bar_seconds=bar_seconds,
