@@ -40,9 +40,7 @@ def test_what_stands_beside_a_close_is_kept_by_name() -> None:
     assert [dict(item.others) for item in found] == [first, {}, {"open": 3.0, "high": 5.0, "low": 2.0}]
 
 
-@pytest.mark.parametrize(
-    "header", ["date,open,high,low,adj close", "date,open,high,low,price", "date,open,high,x,close"]
-)
+@pytest.mark.parametrize("ending", ["low,adj close", "low,price", "x,close"])
 def test_a_range_goes_with_the_close_it_was_made_with(ending: str) -> None:
     (item,) = parse_prices([f"date,open,high,{ending}", "2024-01-01,1,4,0.5,2"], bar_seconds=DAY).closes
     assert item.others == ()
