@@ -15,10 +15,18 @@ class RogersSatchell(RangeAverage):
 
     Parameters
     ----------
-    window, half_life, match_close_variance, calibrate, prior_volatility
-        As in `services.volatility.estimators.parkinson.Parkinson`.
+    window : int, optional
+        Bars of equal weight; no forecast before as many were seen. Excludes `half_life`.
+    half_life : float, optional
+        Age at which a bar weighs half as much as the newest [bars]; 20 when neither is given. The plain mean at first.
     overnight : bool
         Add ``(ln O/C_prev)²``; off, the estimator of the paper, which knows of open hours only.
+    match_close_variance : bool
+        Multiply by the ratio to the variance of closes of `services.volatility.close_match`.
+    calibrate : bool
+        Apply the second-moment factor k of `services.volatility.calibration`.
+    prior_volatility : float, optional
+        Volatility expected before any bar was seen [annual, fraction].
 
     Notes
     -----
