@@ -149,8 +149,11 @@ class Adaptive:
         market.
         """
         variance, half_life = pool_path(moves, self.composition_of(next(moves.row(0))))
-        if not self.drivers or moves.drivers is None:
+        if not self.drivers:
             return PoolPaths(variance, half_life)
+        if moves.drivers is None:
+            silent = np.zeros((*variance.shape, len(self.drivers)))
+            return PoolPaths(variance, half_life, np.ones(variance.shape), silent)
         before = np.concatenate([np.full((len(variance), 1), math.nan), variance[:, :-1]], axis=1)
         multiplier, contributions = np.empty(variance.shape), np.empty(moves.drivers.shape)
         for row, columns in enumerate(zip(moves.log_return**2, before, moves.drivers, strict=True)):
