@@ -44,6 +44,7 @@ MODELS = st.one_of(
         Adaptive,
         use_range=st.sampled_from([True, True, False]),
         log_har=st.sampled_from([True, True, False]),
+        drivers=st.sampled_from([(), ("funding", "log_volume")]),
         calibrate=st.booleans(),
         prior_volatility=st.none() | st.floats(0.05, 3.0),
     ),
@@ -74,6 +75,8 @@ def rough_series(draw: st.DrawFn, longest: int = 700) -> SeriesInput:
         columns["implied_volatility"] = np.where(rng.random(bars) < 0.1, np.nan, rng.uniform(0.1, 2.0, bars))
     if draw(st.sampled_from([False, False, True])):
         columns["realized_variance"] = np.where(rng.random(bars) < 0.1, np.nan, 1e-4 * rng.chisquare(5, bars))
+    if draw(st.booleans()):
+        columns["drivers"] = np.where(rng.random((bars, 2)) < 0.1, np.nan, rng.standard_t(3, (bars, 2)))
     end = datetime.fromtimestamp(stamps[-1], UTC)
     return SeriesInput(closes, end, bar_seconds, draw(CALENDARS), stamps, **columns)
 
@@ -93,11 +96,13 @@ def rough_columns(rng: np.random.Generator, closes: Floats) -> dict[str, Floats]
 
 
 def split_at(place: int, closes: Floats, columns: dict[str, Floats]) -> None:
-    """An unannounced split in two."""
+    """An unannounced split in two, on a day without news."""
+    before = max(place - 1, 0)
+    factor = closes[before] / closes[place] / 2.0
     for name in {"open", "high", "low"} & set(columns):
-        columns[name][place:] /= 2.0
-    closes[place:] /= 2.0
-    columns["volume"][place:] *= 2.0
+        columns[name][place:] *= factor
+    closes[place:] *= factor
+    columns["volume"][[before, place]] = 100.0, 200.0
 
 
 def stream(item: SeriesInput, model: Estimator) -> tuple[VolatilityState, list[PointOutcome]]:
@@ -246,7 +251,7 @@ def test_series_of_the_strategy_reach_every_rule() -> None:
     seen: Counter[PointOutcome] = Counter()
 
     @given(rough_series(), st.just(Ewma()))
-    @settings(max_examples=60, deadline=None, database=None)
+    @settings(max_examples=100, deadline=None, database=None, derandomize=True)
     def collect(item: SeriesInput, model: Estimator) -> None:
         state, outcomes = stream(item, model)
         assert isinstance(readout(state, estimator=model), VolatilityReadout | Refusal)
