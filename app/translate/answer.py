@@ -153,6 +153,10 @@ def _target_detail(out: dict[str, Any], inputs: EvaluationInputs, result: Evalua
     readout = result.columns.states[index].readout
     if readout is not None:
         out["volatility"] = volatility_block(readout)
+        shocks = result.columns.sizing.shocks if result.columns.sizing is not None else None
+        if shocks is not None and shocks[index].any():
+            total = math.hypot(readout.volatility, *shocks[index].tolist())
+            out["volatility"] = {**out["volatility"], "event_volatility": stat(total)}
 
 
 @lru_cache(maxsize=8192)

@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 
 from app.translate.answer import hedge_rows, margin_block, order_rows, portfolio_block, target_rows, time_text
+from app.translate.events import market_events
 from app.translate.instruments import InstrumentKey
 from app.translate.policy import policy_fields, policy_sha256
 from app.translate.series import calendar_of, check_columns
@@ -28,7 +29,7 @@ from services.core.instrument import Instrument
 from services.core.outcome import Permission
 from services.engine import Evaluation, EvaluationInputs, StateInput, evaluate
 from services.engine.columns import MIN_AGE_SECONDS
-from services.engine.inputs import RecordedCorrelation
+from services.engine.inputs import MarketEvent, RecordedCorrelation
 from services.engine.policy import DEFAULTS_VERSION, Policy
 from services.engine.tracking import Tracking
 from services.volatility.readout import VolatilityReadout
@@ -107,6 +108,7 @@ def decide(
         states=gathered.states,
         correlation=gathered.correlation,
         tracking=_tracking(request),
+        events=_events(request, snapshot),
         figures=request.options.view == "full" or door is Door.MARGIN,
         historical=(received_at - snapshot.as_of).total_seconds() > max_request_age(snapshot, gathered, policy),
     )
@@ -116,6 +118,11 @@ def decide(
         if request.options.strict:
             raise AssumptionsRefused(snapshot.notes.assumptions)
     return Decision(door, request, snapshot, inputs, result, received_at, hashlib.sha256(raw).hexdigest())
+
+
+def _events(request: AnyRequest, snapshot: Snapshot) -> tuple[MarketEvent, ...]:
+    items = request.events if isinstance(request, EvaluationRequest) else ()
+    return market_events(items, snapshot.rows, snapshot.notes)
 
 
 def _tracking(request: AnyRequest) -> Tracking | None:

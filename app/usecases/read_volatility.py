@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from urllib.parse import parse_qsl, urlencode
@@ -16,6 +17,7 @@ from app.ids import new_id
 from app.ports import AuditRecord, EventKind, StateKey
 from app.problems import RequestProblem
 from app.translate.answer import stat, time_text
+from app.translate.events import events_by_symbol
 from app.translate.notes import Notes
 from app.translate.series import check_columns, series_input
 from app.translate.snapshot import CLOCK_SKEW
@@ -32,6 +34,7 @@ from services.core.errors import InvalidInput, Refusal
 from services.core.outcome import Reason
 from services.volatility.bars import BarClock
 from services.volatility.estimators.ewma import Ewma
+from services.volatility.events import ScheduledEvent, event_variance
 from services.volatility.forecast import SeriesForecast, forecast_markets
 from services.volatility.horizon import horizon_variance, persistence
 from services.volatility.outcome import PointOutcome
@@ -158,6 +161,7 @@ def estimate(request: EstimateRequest, received_at: datetime) -> bytes:
     elif as_of > received_at + CLOCK_SKEW:
         rule = f"must not lie in the future (server time {time_text(received_at)})"
         raise InvalidInput("as_of", rule, time_text(as_of), "check your clock against GET /v1/time")
+    events = events_by_symbol(request.events, [item.symbol for item in request.series], notes)
     posted = [_posted(item, index, as_of, notes) for index, item in enumerate(request.series)]
     for index, series in enumerate(posted):
         check_columns(series, index, request.estimator)
@@ -167,12 +171,20 @@ def estimate(request: EstimateRequest, received_at: datetime) -> bytes:
         if isinstance(forecast, SeriesForecast):
             _tell_unusual(forecast, item.symbol, notes)
         readout = forecast.readout if isinstance(forecast, SeriesForecast) else forecast
-        row = {"symbol": item.symbol, **readout_block(readout, request.estimator.method, series.clock, request.horizon)}
+        block = readout_block(readout, request.estimator.method, series.clock, request.horizon, events[item.symbol])
+        row = {"symbol": item.symbol, **block}
+        if request.events and isinstance(readout, VolatilityReadout):
+            row["event_volatility"] = _event_volatility(readout, events[item.symbol], as_of)
         if request.output == "path":
             row["path"] = _path(series, request.estimator)
         rows.append(row)
     remarks = {"assumptions": notes.assumptions, "warnings": notes.warnings}
     return orjson.dumps({"as_of": time_text(as_of), "estimates": rows, **remarks})
+
+
+def _event_volatility(found: VolatilityReadout, events: Sequence[ScheduledEvent], as_of: datetime) -> float | None:
+    start, end = found.next_bar(as_of.timestamp())
+    return stat(found.event_volatility(event_variance(events, start=start, end=end)))
 
 
 def _posted(item: SeriesIn, index: int, as_of: datetime, notes: Notes) -> SeriesInput:
@@ -201,7 +213,11 @@ def _volatility(key: StateKey, state: VolatilityState, horizon: str | None = Non
 
 
 def readout_block(
-    found: VolatilityReadout | Refusal, method: str, clock: BarClock, horizon: str | None = None
+    found: VolatilityReadout | Refusal,
+    method: str,
+    clock: BarClock,
+    horizon: str | None = None,
+    events: Sequence[ScheduledEvent] = (),
 ) -> dict[str, object]:
     """Readout, or the reason for which there is none."""
     if isinstance(found, Refusal):
@@ -211,7 +227,7 @@ def readout_block(
     for part in (found, found.context):
         if part is not None:
             block |= {item.name: shown(getattr(part, item.name)) for item in fields(part) if item.name not in NOT_SHOWN}
-    return block if horizon is None else {**block, "horizon": horizon_block(found, clock, horizon)}
+    return block if horizon is None else {**block, "horizon": horizon_block(found, clock, horizon, events)}
 
 
 def shown(value: object) -> object:
@@ -240,16 +256,20 @@ def tail_block(tail: Tail) -> dict[str, object]:
     return {"degrees_of_freedom": stat(tail.degrees_of_freedom), "losses": losses}
 
 
-def horizon_block(found: VolatilityReadout, clock: BarClock, duration: str) -> dict[str, object]:
+def horizon_block(
+    found: VolatilityReadout, clock: BarClock, duration: str, events: Sequence[ScheduledEvent] = ()
+) -> dict[str, object]:
     """Volatility used for sizing, fading into the long run over a time by the calendar.
 
     A year of the calendar has `periods_per_year` bars, so that a week of a session market holds 4.8 daily bars. The
-    hour of the day is left out: it cancels over whole days.
+    hour of the day is left out: it cancels over whole days. The horizon begins at the last close.
     """
     periods = found.periods_per_year
     bars = parse_interval(duration) * periods / SECONDS_PER_YEAR
     next_bar, long_run = found.volatility**2 / periods, found.long_run**2 / periods
     variance = float(horizon_variance(next_bar, long_run, bars, persistence(clock.bar_seconds, _day_seconds(clock))))
+    start = found.last_close_at.timestamp()
+    variance += event_variance(events, start=start, end=start + parse_interval(duration))
     volatility = math.sqrt(variance / bars * periods)
     return {
         "duration": duration,

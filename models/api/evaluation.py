@@ -8,6 +8,7 @@ from pydantic import Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.api.base import DecimalText, Interval, Model, Name, Number, Time
+from models.api.event import MAX_EVENTS, EventIn
 from models.api.market import (
     MAX_SYMBOLS,
     AccountIn,
@@ -107,6 +108,11 @@ class EvaluationRequest(SnapshotIn):
 
     policy: PolicyIn
     tracking: TrackingIn | None = Field(None, description="Goes with portfolio_id.")
+    events: Annotated[list[EventIn], Field(max_length=MAX_EVENTS, fail_fast=True)] = Field(
+        default_factory=list,
+        description="They lower the targets of a volatility target for the next bar, the step `events` says by how "
+        "much; margin, value at risk and the volatility of the book stay those of ordinary bars.",
+    )
 
     @model_validator(mode="after")
     def _whose(self) -> EvaluationRequest:
@@ -159,6 +165,9 @@ class VolatilityOut(Model):
     periods_per_year: float
     source: str
     data_as_of: Time
+    event_volatility: float | None = Field(
+        None, description="With the scheduled events of the next bar [annual]; present where there are any."
+    )
 
 
 class PriceOut(Model):

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from models.api.base import DECIMAL_PATTERN, Interval, Model, Name, Number, Symbol, Time
 from models.api.evaluation import Assumption, AuditOut, WarningOut
+from models.api.event import MAX_EVENTS, EventIn
 from models.api.market import MAX_SYMBOLS, CalendarIn, SeriesIn
 from models.api.policy import PolicyIn
 from models.api.strict import StrictScalars
@@ -197,7 +198,9 @@ class LabelsOut(Model):
 
 
 class HorizonOut(Model):
-    """Forecast over more than one bar: it fades into the long-run volatility, without the hour of the day."""
+    """Forecast over more than one bar: it fades into the long-run volatility, without the hour of the day. Scheduled
+    events within it are counted.
+    """
 
     duration: str
     bars: float = Field(description="Bars of the market in it; a week of a session market has fewer than one of 24/7.")
@@ -234,6 +237,10 @@ class ReadoutOut(Model):
     )
     drivers: dict[str, float] | None = Field(
         None, description="By driver, what it adds to the log of the variance that the drivers ask for."
+    )
+    event_volatility: float | None = Field(
+        None,
+        description="`volatility` with the scheduled events of the next bar [annual]; present if events were sent.",
     )
     horizon: HorizonOut | None = Field(None, description="Present if asked for.")
     maturity: str | None = None
@@ -278,6 +285,9 @@ class EstimateRequest(Model):
     estimator: Annotated[Estimator, StrictScalars(), Field(discriminator="method")] = DEFAULT_ESTIMATOR
     output: Literal["last", "path"] = Field("last", description="last bar, or every bar (20,000 points at most).")
     horizon: Interval | None = Field(None, description="Also estimate over this time, such as P7D.")
+    events: Annotated[list[EventIn], Field(max_length=MAX_EVENTS, fail_fast=True)] = Field(
+        default_factory=list, description="They raise `event_volatility`, and that of the horizon; nothing else."
+    )
     as_of: Time | None = Field(None, description="Bars after it are not complete; default: the time of receipt.")
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from services.core.decimals import decimal_text
 from services.core.explain import Bools, Floats
 from services.core.instrument import Kind, QuantityUnit
 from services.core.outcome import Reason
+from services.engine.events import event_shocks
 from services.engine.inputs import EvaluationInputs
 from services.engine.market import Market
 from services.engine.option_legs import row_greeks
@@ -214,6 +215,7 @@ def book_columns(inputs: EvaluationInputs, market: Market) -> BookColumns:
         fixed_notional=notional + np.abs(delta_weight) * account.equity,
         side=np.array([row.only_side for row in rows], dtype=float),
         primary=primary_rows(rows, states),
+        shocks=event_shocks(inputs.events, [row.market_key for row in rows], readouts, inputs.as_of),
         risk_complete=not bool((held & ~known & ~option).any() or unknown_option.any()),
     )
     return BookColumns(sizing, states, unit_value, contracts, expected, uncounted)

@@ -12,10 +12,11 @@ from services.core.explain import Floats
 from services.engine.policy import Policy
 from services.engine.tracking import Tracking
 from services.risk.clock import Ring
+from services.volatility.events import ScheduledEvent
 from services.volatility.readout import VolatilityReadout
 from services.volatility.series import SeriesInput
 
-__all__ = ["EvaluationInputs", "RecordedCorrelation", "SeriesInput", "StateInput"]
+__all__ = ["EvaluationInputs", "MarketEvent", "RecordedCorrelation", "SeriesInput", "StateInput"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,14 @@ class RecordedCorrelation:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class MarketEvent:
+    """Scheduled event and the keys of the markets that it moves; None: all of them, together."""
+
+    event: ScheduledEvent
+    markets: frozenset[str] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationInputs:
     """Inputs of `evaluate`.
@@ -55,6 +64,8 @@ class EvaluationInputs:
         Given where it was read with the states or comes from the record; otherwise computed.
     tracking : Tracking, optional
         Recorded returns of the book; a volatility target is corrected by what they say.
+    events : tuple of MarketEvent
+        Their variance comes on top of the forecasts that targets are sized with.
     historical : bool
         No orders are made.
     figures : bool
@@ -71,5 +82,6 @@ class EvaluationInputs:
     states: Mapping[str, StateInput] = field(default_factory=dict)
     correlation: RecordedCorrelation | None = None
     tracking: Tracking | None = None
+    events: tuple[MarketEvent, ...] = ()
     historical: bool = False
     figures: bool = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,6 +48,8 @@ class SizingColumns:
         +1 or -1 where a row may only be long or short (hedge mode, unlevered spot), 0 where it may be either.
     primary : (n,) bool array
         False for the second row of an instrument that is held long and short: it takes no share of the risk.
+    shocks : (n, k) array, optional
+        Volatility that each scheduled event adds to the next bar of each row [annual].
     risk_complete : bool
         False when a held position has no known risk: then nothing is scaled up.
     """
@@ -68,6 +70,7 @@ class SizingColumns:
     fixed_notional: Floats
     side: Floats
     primary: Bools
+    shocks: Floats | None = None
     risk_complete: bool = True
 
     @property
@@ -82,6 +85,27 @@ class SizingColumns:
     def weights(self, contracts: Floats) -> Floats:
         """Signed notional over equity, 0 where the risk is unknown."""
         return np.where(self.known_risk, contracts * self.unit_value / self.equity, 0.0)
+
+    @property
+    def event_volatility(self) -> Floats:
+        """Volatility in the next bar, scheduled events included: variances add up."""
+        if self.shocks is None:
+            return self.volatility
+        total: Floats = np.sqrt(self.volatility**2 + (self.shocks**2).sum(axis=1))
+        return total
+
+    def with_events(self) -> SizingColumns:
+        """Columns of the next bar: an event is a shock that the rows it moves share, independent of all else.
+
+        With the shocks S the covariance is ``Σ + S S'``, so that no book has less risk with an event than without.
+        """
+        if self.shocks is None:
+            return self
+        volatility, correlation = self.event_volatility, self.correlation
+        if correlation is not None:
+            covariance = correlation * np.outer(self.volatility, self.volatility) + self.shocks @ self.shocks.T
+            correlation = covariance / np.outer(volatility, volatility)
+        return replace(self, volatility=volatility, correlation=correlation, shocks=None)
 
     def portfolio_volatility(self, weights: Floats) -> float:
         """Annual volatility of a set of weights: sqrt(w'Σw), or Σ|w|σ without a correlation matrix."""

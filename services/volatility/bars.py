@@ -129,9 +129,37 @@ class BarClock:
         )
         return np.clip(whole, 1, 2**40).astype(np.int64), on_clock
 
+    def next_close(self, last_close_at: float, now: float) -> float:
+        """Close of the bar after the last one, or of the one that is under way at `now` if that is later.
+
+        Of markets that close it is known that they do so at weekends, and nothing of hours and holidays.
+
+        Examples
+        --------
+        >>> BarClock(3_600, Calendar()).next_close(7_200.0, now=7_300.0)
+        10800.0
+        >>> BarClock(3_600, Calendar()).next_close(7_200.0, now=14_500.0)
+        18000.0
+        >>> friday = 86_400.0  # 2 January 1970
+        >>> BarClock(86_400, Calendar("XNYS")).next_close(friday + 75_600.0, now=0.0) == friday + 75_600.0 + 3 * 86_400
+        True
+        """
+        end = last_close_at + max(math.floor((now - last_close_at) / self.bar_seconds) + 1, 1) * self.bar_seconds
+        while not self.continuous and _weekday(end) >= _SATURDAY:
+            end += SECONDS_PER_DAY
+        return end
+
     def same_bar(self, seconds: float) -> bool:
         """Whether two closes this far apart are one bar."""
         return abs(seconds) <= CLOCK_TOLERANCE * self.bar_seconds
+
+
+_SATURDAY = 5
+
+
+def _weekday(end: float) -> int:
+    """Day of the week, Monday 0, of the moment before a close; 1 January 1970 was a Thursday."""
+    return (math.ceil(end / SECONDS_PER_DAY) + 2) % 7
 
 
 def usable_price(price: float) -> bool:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from services.core.annualization import Calendar
 from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.core.outcome import Reason
@@ -125,6 +126,20 @@ class VolatilityReadout:
     confidence: float
     guard: Guard = Guard.NONE
     context: ReadoutContext | None = None
+
+    @property
+    def clock(self) -> BarClock:
+        """Bars of the market in time, as far as their number a year tells."""
+        return BarClock(self.bar_seconds, Calendar("custom", self.periods_per_year))
+
+    def next_bar(self, now: float) -> tuple[float, float]:
+        """Beginning and end of the bar that the forecast is for [s since 1970]; see `BarClock.next_close`."""
+        start = self.last_close_at.timestamp()
+        return start, self.clock.next_close(start, now)
+
+    def event_volatility(self, variance: float) -> float:
+        """``sqrt(volatility² + variance · periods)``: with events that add `variance` to the next bar [annual]."""
+        return math.sqrt(self.volatility * self.volatility + variance * self.periods_per_year)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,9 @@ class VolatilityTarget:
 
     Scope `book` (default without signals): one multiplier on the whole book, ``m = τ / σ_book``.
 
+    Scheduled events come last: each row is multiplied by σ / sqrt(σ² + events²), a book by what brings its volatility,
+    events included, down to the one that it has without them. No event raises a size of the markets that it moves.
+
     Parameters
     ----------
     target_volatility : float
@@ -59,7 +62,7 @@ class VolatilityTarget:
 
     def full_weight(self, columns: SizingColumns, count: int) -> Floats:
         """Weight of each row at direction 1, before portfolio scaling."""
-        return self.target_volatility / (count * columns.volatility)
+        return self.target_volatility / (count * columns.event_volatility)
 
     def size_instruments(self, columns: SizingColumns, resized: Bools) -> Trail:
         """Trail of rows sized one by one; rows outside `resized` keep their position."""
@@ -87,6 +90,8 @@ class VolatilityTarget:
             factor(self._portfolio_scale(columns, resized, trail.value)),
             "sizing.target_volatility",
         )
+        if columns.shocks is not None:
+            trail.multiply("events", factor(columns.volatility / columns.event_volatility), "events")
         return trail
 
     def _portfolio_scale(self, columns: SizingColumns, resized: Bools, contracts: Floats) -> float:
@@ -98,7 +103,8 @@ class VolatilityTarget:
         full = np.where(direction != 0.0, weights / np.where(direction != 0.0, np.abs(direction), 1.0), 0.0)
         flat = resized & (direction == 0.0) & columns.primary
         if flat.any():
-            share = self.full_weight(columns, columns.live_count) * diversification_multiplier(columns, resized)
+            alone = self.target_volatility / (columns.live_count * columns.volatility)
+            share = alone * diversification_multiplier(columns, resized)
             full = np.where(flat, share, full)
         reference = columns.portfolio_volatility(full)
         scale = self.target_volatility / reference if reference > 0 else 1.0
@@ -121,11 +127,20 @@ class VolatilityTarget:
         if self.derisk_only or not columns.risk_complete:
             multiplier = min(multiplier, 1.0)
         trail.multiply("portfolio_volatility", np.where(resized, multiplier, 1.0), "sizing.target_volatility")
+        if columns.shocks is not None:
+            share = event_share(columns, multiplier * weights, fixed)
+            trail.multiply("events", np.where(resized, share, 1.0), "events")
         return trail
 
     def max_gross(self) -> float | None:
         """Gross leverage that the method itself allows."""
         return 1.0 if self.derisk_only else None
+
+
+def event_share(columns: SizingColumns, weights: Floats, fixed: Floats) -> float:
+    """Share of `weights`, at most 1, that has with scheduled events the risk that all have without them."""
+    calm = columns.portfolio_volatility(weights + fixed)
+    return min(volatility_multiplier(columns.with_events(), weights, fixed, calm), 1.0)
 
 
 def diversification_multiplier(columns: SizingColumns, resized: Bools) -> float:
