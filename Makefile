@@ -6,7 +6,7 @@ TESTS ?=
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-services demo test test-browser faults bench check format docs lock clean
+.PHONY: help run run-services demo test test-browser faults bench check evaluate format docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,11 @@ faults: ## Kill, suspend and restart the service and its stores under load
 bench: ## Measure throughput and latency beside a FastAPI echo (needs a quiet machine)
 	@$(BOOTSTRAP) dev
 	@$(BIN)/python -m pytest -m benchmark -o faulthandler_timeout=1200 -s $(TESTS)
+
+evaluate: ## Measure forecasts and targets on public closes, with their gates (minutes; WRITE=1 updates docs/measurements)
+	@$(BOOTSTRAP) dev
+	@$(BIN)/python -m tests.evaluation.forecasts $(if $(WRITE),--write)
+	@$(BIN)/python -m tests.evaluation.targets $(if $(WRITE),--write)
 
 check: ## Static checks: lint, format, types, import contracts
 	@$(BOOTSTRAP) dev
