@@ -182,8 +182,7 @@ def test_states_cannot_be_changed_in_place() -> None:
             ring[0] = 1.0
 
 
-def test_state_and_times() -> None:
-    """The first close opens a state: there is no return yet."""
+def test_the_first_close_opens_a_state_without_a_return() -> None:
     state, outcomes = update(fresh(), bars_of(walk(1, 1), times(1)), estimator=MODEL)
     assert (outcomes, state.observations, state.version) == ([PointOutcome.ACCEPTED], 0, 1)
     assert state.first_close_at == state.last_close_at == times(1)[0]
