@@ -71,7 +71,6 @@ class FitSubject:
     interval: str
     periods_per_year: float
     choice: FitChoice
-    returns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,7 +90,6 @@ def fit_job(request: FitRequest, received_at: datetime, notes: Notes) -> tuple[F
         interval=request.series.interval,
         periods_per_year=series.clock.periods_per_year,
         choice=choice,
-        returns=log_returns.size,
     )
     return subject, FitJob(log_returns=log_returns, choice=choice, previous=previous)
 
