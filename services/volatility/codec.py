@@ -31,7 +31,7 @@ def version_bytes(version: int) -> bytes:
 def head_bytes(state: VolatilityState) -> bytes:
     """Head of a state: everything but the ring, and a digest of the ring.
 
-    Below 1.5 KB for the adaptive forecaster; estimators that keep their last bars add 8 bytes for each (Yang–Zhang of
+    At most 1.7 KB for the adaptive forecaster; estimators that keep their last bars add 8 bytes for each (Yang–Zhang of
     250 bars, with three numbers a bar: 6.6 KB).
 
     Two equal heads are the same state.

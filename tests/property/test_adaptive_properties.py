@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from services.core.annualization import Calendar
 from services.volatility.bars import Bar
 from services.volatility.codec import head_bytes, ring_bytes, state_from_bytes
+from services.volatility.drivers import MOST_DRIVERS
 from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.estimators.interface import Memory
 from services.volatility.moves import Move, Moves
@@ -193,14 +194,17 @@ def test_five_hundred_still_bars_and_a_jump(seed: int, ranges: bool, jump: float
 
 
 @pytest.mark.parametrize("bar_seconds", [DAY, 3_600, 60])
-def test_a_live_state_fits_in_two_kilobytes(bar_seconds: int) -> None:
-    """The largest composition: ranges, regression and implied volatility."""
+@pytest.mark.parametrize("count", [0, MOST_DRIVERS])
+def test_a_live_state_fits_in_two_kilobytes(bar_seconds: int, count: int) -> None:
+    """The largest composition: ranges, regression and implied volatility; with drivers."""
+    model = Adaptive(drivers=tuple("abcdefgh"[:count]))
     closes = walk(3, 400)
     item = series(
         closes, bar_seconds=bar_seconds, volume=np.ones(400), implied_volatility=np.full(400, 0.5),
-        **candle_columns(closes, 3),
+        drivers=np.ones((400, count)), **candle_columns(closes, 3),
     )  # fmt: skip
-    fresh = empty_state(Adaptive(), bar_seconds=bar_seconds, calendar=Calendar("custom", 365.25 * DAY / bar_seconds))
-    state, _ = update(fresh, list(item.bars()), estimator=Adaptive())
-    assert len(state.memory) == max(layout.size for layout in LAYOUTS.values())
+    fresh = empty_state(model, bar_seconds=bar_seconds, calendar=Calendar("custom", 365.25 * DAY / bar_seconds))
+    state, _ = update(fresh, list(item.bars()), estimator=model)
+    drivers = len(model.start()) - len(Adaptive().start())
+    assert len(state.memory) == max(layout.size for layout in LAYOUTS.values()) + drivers
     assert len(head_bytes(state)) <= 2_048
