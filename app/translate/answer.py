@@ -169,7 +169,7 @@ def volatility_block(readout: VolatilityReadout) -> dict[str, Any]:
         "long_run": stat(readout.long_run),
         "floor": stat(readout.floor),
         "method": readout.method,
-        "effective_half_life": readout.effective_half_life,
+        "effective_half_life": stat(readout.effective_half_life),
         "confidence": stat(readout.confidence),
         "maturity": readout.maturity,
         "observations": readout.observations,

@@ -45,12 +45,12 @@ def test_the_first_curl_gives_the_answer_that_is_printed(service: ServiceProcess
 
 
 def test_the_arithmetic_of_the_explanation(service: ServiceProcess) -> None:
-    """The prose: 100,000 / 7993.5, times 0.20 / 0.5807, times 0.9, in lots of 0.001."""
+    """The prose: 100,000 / 7993.5, times 0.20 / 0.6013, times 0.9, in lots of 0.001."""
     target = JSON[0]
     annual = run(service, curls()[0])["targets"][0]["volatility"]["annual"]
-    assert annual == pytest.approx(0.5807, abs=5e-5)
+    assert annual == pytest.approx(0.6013, abs=5e-5)
     assert 0.2 / annual == pytest.approx(target["scalar"], rel=1e-6)
-    assert float(f"{100_000 / 7993.5 * 0.2 / annual * 0.9:.4f}") == pytest.approx(3.8778, abs=1e-4)
+    assert float(f"{100_000 / 7993.5 * 0.2 / annual * 0.9:.4f}") == pytest.approx(3.7447, abs=1e-4)
     assert float(target["target_quantity"]) - float(target["current_quantity"]) == pytest.approx(
         float(target["order_quantity"])
     )
