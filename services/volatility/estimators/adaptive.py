@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Gt, Le, MaxLen
 
 from services.core.explain import Floats
+from services.volatility.driver_columns import driver_paths
 from services.volatility.drivers import EXPERTS, MOST_DRIVERS, NO_DRIVERS, DriverEffect, check_names
 from services.volatility.estimators.interface import Memory
 from services.volatility.moves import Move, Moves
@@ -145,8 +146,7 @@ class Adaptive:
     def run(self, moves: Moves) -> PoolPaths:
         """Everything after each bar.
 
-        The first bars of all markets must hold the same: it settles what the pools are made of. Drivers go market by
-        market.
+        The first bars of all markets must hold the same: it settles what the pools are made of.
         """
         variance, half_life = pool_path(moves, self.composition_of(next(moves.row(0))))
         if not self.drivers:
@@ -155,9 +155,8 @@ class Adaptive:
             silent = np.zeros((*variance.shape, len(self.drivers)))
             return PoolPaths(variance, half_life, np.ones(variance.shape), silent)
         before = np.concatenate([np.full((len(variance), 1), math.nan), variance[:, :-1]], axis=1)
-        multiplier, contributions = np.empty(variance.shape), np.empty(moves.drivers.shape)
-        for row, columns in enumerate(zip(moves.log_return**2, before, moves.drivers, strict=True)):
-            multiplier[row], contributions[row] = EXPERTS[len(self.drivers)].paths(*columns)
+        expert = EXPERTS[len(self.drivers)]
+        multiplier, contributions = driver_paths(expert, moves.log_return**2, before, moves.drivers)
         return PoolPaths(variance * multiplier, half_life, multiplier, contributions)
 
     def weights(self, memory: Memory) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.explain import Floats
+from services.volatility.driver_columns import driver_paths
 from services.volatility.drivers import (
     OUTLIER_CAP,
     RATIO_CAP,
@@ -217,6 +218,34 @@ def test_a_driver_that_was_constant_for_long_is_heard_when_it_moves() -> None:
     for value in [1e-4] * 300 + [2e-4, 1e-4, 2e-4]:
         driver = standardized(driver, value, gain)
     assert driver.feature > 1.0
+
+
+def panel(seed: int, markets: int, drivers: int) -> tuple[Floats, Floats, Floats]:
+    """Markets side by side with values that are missing, absurd or constant, and bars that teach nothing."""
+    draws = np.random.default_rng(seed)
+    squares = 1e-4 * draws.standard_normal((markets, 300)) ** 2
+    variances = 1e-4 * np.exp(draws.standard_normal((markets, 300)))
+    values = draws.standard_normal((markets, 300, drivers))
+    values[draws.random(values.shape) < 0.1] = np.nan
+    values[draws.random(values.shape) < 0.01] = math.inf
+    values[draws.random(values.shape) < 0.01] = 1e90
+    values[-1, :, -1] = 3.0
+    variances[draws.random(variances.shape) < 0.05] = 0.0
+    variances[:, 0] = np.nan
+    squares[0, 50], variances[0, 50] = 1e10, 1e-300
+    return squares, variances, values
+
+
+@pytest.mark.parametrize(("markets", "drivers"), [(1, 2), (1, 8), (5, 1), (3, 3), (20, 8)])
+def test_markets_side_by_side_are_each_alone(markets: int, drivers: int) -> None:
+    squares, variances, values = panel(markets, markets, drivers)
+    expert = DriverExpert(drivers=drivers, prior_observations=30.0, rate=0.2, slope_half_life=200.0)
+    multiplier, contributions = driver_paths(expert, squares, variances, values)
+    for row in range(markets):
+        alone = expert.paths(squares[row], variances[row], values[row])
+        np.testing.assert_allclose(multiplier[row], alone[0], rtol=1e-12)
+        np.testing.assert_allclose(contributions[row], alone[1], rtol=1e-10, atol=1e-14)
+    assert multiplier.std() > 0.01
 
 
 def test_what_each_driver_adds_makes_up_the_factor() -> None:
