@@ -12,7 +12,6 @@ import numpy as np
 
 from services.core.errors import InvalidInput
 from services.core.explain import Floats
-from services.volatility.box_newton import minimise
 from services.volatility.estimators.egarch import Egarch
 from services.volatility.estimators.garch import Garch
 from services.volatility.estimators.gjr_garch import GjrGarch
@@ -25,9 +24,10 @@ ModelName = Literal["garch", "gjr_garch", "egarch"]
 MIN_RETURNS = 250
 LARGEST_PERSISTENCE = FLAT_FROM
 SMALLEST_FREEDOM = 2.05
-MAX_ITERATIONS = 200
-SLOPE_AIM, SLOPE_TOLERANCE = 1e-6, 1e-4
-"""Slope of the mean log-likelihood in coordinates of size one: what is aimed at, what still counts as an optimum."""
+MAX_ITERATIONS = 300
+SLOPE_TOLERANCE = 1e-4
+"""Largest slope of the mean log-likelihood, in coordinates of size one, at which an optimum counts as found."""
+_OPTIONS = {"maxiter": MAX_ITERATIONS, "ftol": 1e-13, "gtol": 1e-7, "maxcor": 8}
 WORSE_BY = 1e-6
 """Log-likelihood by which a fit may fall behind the former parameters: rounding, not a loss."""
 
@@ -181,8 +181,7 @@ def fit(
     Notes
     -----
     The start is the best of a coarse grid. Initial variance: `likelihood.backcast`. Cost: some twenty passes over the
-    returns, each two linear filters; EGARCH has no linear filter and costs ten times as much, and on a few hundred
-    returns it often has no optimum that makes sense: then `not_converged` is the answer.
+    returns, each two linear filters; EGARCH has no linear filter and costs ten times as much.
 
     References
     ----------
@@ -245,9 +244,11 @@ class _Optimum(NamedTuple):
 def _maximise(
     window: _Window, choice: FitChoice, previous: FittedModel | None, on_iteration: Callable[[int], object] | None
 ) -> _Optimum:
-    coordinates, size = _coordinates(choice), window.returns.size
+    from scipy.optimize import minimize
+
+    coordinates, size, steps = _coordinates(choice), window.returns.size, 0
     theta, free = _start(window, coordinates, choice, previous), coordinates.free
-    low, high = np.array(coordinates.bounds)[free].T
+    box = np.array(coordinates.bounds)[free]
 
     def loss(values: Floats) -> tuple[float, Floats]:
         theta[free] = values
@@ -255,9 +256,17 @@ def _maximise(
         slope = window.likelihood(window.returns, at, window.before)
         return -slope.value / size, (np.array(slope.gradient) @ by)[free] / -size
 
-    found = minimise(loss, theta[free], low, high, tolerance=SLOPE_AIM, most_steps=MAX_ITERATIONS, on_step=on_iteration)
-    theta[free] = found.point
-    return _Optimum(coordinates.parameters(theta)[0], found.steps, found.slope, len(free))
+    def count(_: Floats) -> None:
+        nonlocal steps
+        steps += 1
+        if on_iteration is not None:
+            on_iteration(steps)
+
+    found = minimize(loss, theta[free], jac=True, method="L-BFGS-B", bounds=box, callback=count, options=_OPTIONS)
+    theta[free] = found.x
+    # The slope that counts is that inside the box: at a face, what points out of it is no defect.
+    slope = found.x - np.clip(found.x - found.jac, *box.T)
+    return _Optimum(coordinates.parameters(theta)[0], steps, float(np.abs(slope).max()), len(free))
 
 
 def _start(window: _Window, coordinates: Coordinates, choice: FitChoice, previous: FittedModel | None) -> Floats:

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 from arch import arch_model
 from arch.data import nasdaq, sp500
-from scipy.optimize import approx_fprime, minimize
+from scipy.optimize import approx_fprime
 
 from services.core.annualization import Calendar
 from services.core.errors import InvalidInput, Refusal
 from services.core.explain import Floats
 from services.volatility import fitting
-from services.volatility.box_newton import minimise
 from services.volatility.estimators.egarch import Egarch
 from services.volatility.estimators.garch import Garch
 from services.volatility.estimators.gjr_garch import GjrGarch
@@ -143,27 +142,6 @@ def test_coordinates_lead_there_and_back(coordinates: Coordinates) -> None:
         assert by[place] == pytest.approx(slope, abs=1e-5)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_minimum_in_a_box_is_that_of_scipy(seed: int) -> None:
-    """Bent bowls of one to six variables, about half of whose lowest points lie outside the box."""
-    rng = np.random.default_rng(seed)
-    size = 1 + seed % 6
-    root, lowest = rng.standard_normal((size, size)) + 2.0 * np.eye(size), 1.5 * rng.standard_normal(size)
-    curvature = root @ root.T
-
-    def bowl(point: Floats) -> tuple[float, Floats]:
-        away = point - lowest
-        bent = curvature @ away
-        return float(0.5 * away @ bent + 0.1 * np.sum(away**4)), bent + 0.4 * away**3
-
-    low, high, start = np.full(size, -1.0), np.full(size, 1.0), rng.uniform(-1.0, 1.0, size)
-    found = minimise(bowl, start, low, high, tolerance=1e-6, most_steps=100)
-    expected = minimize(bowl, start, jac=True, method="L-BFGS-B", bounds=[(-1.0, 1.0)] * size, tol=1e-14)
-    assert found.slope <= 1e-6
-    assert found.point == pytest.approx(expected.x, abs=1e-5)
-    assert found.value == pytest.approx(expected.fun, rel=1e-9)
-
-
 def test_truth_is_found_in_a_long_series() -> None:
     found = done(fit(garch_returns(11, 20_000), FitChoice(model="gjr_garch"))).model
     model = found.estimator
@@ -248,7 +226,7 @@ def test_a_fit_that_explains_less_than_the_former_parameters_is_rejected() -> No
 
 
 def test_an_optimiser_that_is_stopped_early_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "MAX_ITERATIONS", 1)
+    monkeypatch.setitem(fitting._OPTIONS, "maxiter", 1)
     found = fit(garch_returns(18, 500), FitChoice(model="gjr_garch"))
     assert rejected(found) is FitReason.NOT_CONVERGED
 
