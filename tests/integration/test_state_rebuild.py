@@ -233,6 +233,18 @@ class Preceded:
         return self.first if event_id == "first" else await self.audit.get(tenant_id, event_id)
 
 
+async def test_bars_whose_first_record_was_lost_are_in_the_repeated_one(world: World) -> None:
+    """The log failed after the states had changed; the client repeats the call, as it was told to."""
+    rows = points("A", walk(13, 300).tolist())
+    await world.observe(rows, recorded=False)
+    assert set(await world.observe(rows)) == {"duplicate", "out_of_order"}
+    before = await world.bytes()
+    await world.lose()
+    (row,) = (await rebuild_states(world.audit, world.store)).states
+    assert row.written
+    assert await world.bytes() == before
+
+
 async def test_a_damaged_state_is_replaced(redis_url: str, tmp_path: Path) -> None:
     client = redis.Redis.from_url(redis_url)
     async with open_database(f"sqlite:///{tmp_path / 'audit.db'}") as database:
