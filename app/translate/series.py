@@ -26,8 +26,17 @@ def calendar_of(choice: str | CalendarIn | None) -> Calendar:
     return Calendar("custom", choice.periods_per_year) if isinstance(choice, CalendarIn) else Calendar(choice or "24/7")
 
 
-def series_input(item: SeriesIn, index: int, as_of: datetime, notes: Notes) -> SeriesInput:
-    """Closes with the close time of the last complete bar."""
+def series_input(
+    item: SeriesIn, index: int, as_of: datetime, notes: Notes, *, drivers: tuple[str, ...] = ()
+) -> SeriesInput:
+    """Closes with the close time of the last complete bar, and what stands beside them.
+
+    Parameters
+    ----------
+    drivers : tuple of str
+        Those that the estimator names; no others are taken, and one that is absent is an assumption.
+    """
+    said = _drivers(item, index, drivers, notes)
     seconds = parse_interval(item.interval)
     if item.close is not None:
         assert item.end is not None
@@ -46,8 +55,26 @@ def series_input(item: SeriesIn, index: int, as_of: datetime, notes: Notes) -> S
                 item.symbol,
             )
         columns = {name: floats(column) for name in BAR_COLUMNS if (column := getattr(item, name)) is not None}
-        return SeriesInput(floats(item.close), item.end, seconds, calendar_of(item.calendar), **columns)
-    return _ohlcv(item, index, seconds, as_of, notes)
+        return SeriesInput(floats(item.close), item.end, seconds, calendar_of(item.calendar), drivers=said, **columns)
+    return _ohlcv(item, index, seconds, as_of, notes, said)
+
+
+def _drivers(item: SeriesIn, index: int, names: tuple[str, ...], notes: Notes) -> Floats | None:
+    """Values of the drivers as columns in their order; None where there are none."""
+    given = item.drivers or {}
+    unknown = next((name for name in given if name not in names), None)
+    if unknown is not None:
+        rule = f"must be among the drivers that the estimator names ({', '.join(names) or 'none'})"
+        remedy = "name it in estimator.drivers of the adaptive method"
+        raise InvalidInput(f"series.{index}.drivers", rule, unknown, remedy)
+    absent = [name for name in names if name not in given]
+    if absent:
+        effect = f"for {item.symbol}: without a value a driver changes nothing"
+        notes.assume(f"/series/{index}/drivers", f"no {', '.join(absent)}", effect)
+    if not given:
+        return None
+    silent = np.full(len(item.close or item.ohlcv or ()), np.nan)
+    return np.column_stack([floats(given[name]) if name in given else silent for name in names])
 
 
 def check_columns(series: SeriesInput, index: int, estimator: Estimator) -> None:
@@ -75,7 +102,9 @@ def floats(values: list[float]) -> Floats:
     return np.frombuffer(struct.pack(f"{len(values)}d", *values))
 
 
-def _ohlcv(item: SeriesIn, index: int, seconds: int, as_of: datetime, notes: Notes) -> SeriesInput:
+def _ohlcv(
+    item: SeriesIn, index: int, seconds: int, as_of: datetime, notes: Notes, drivers: Floats | None
+) -> SeriesInput:
     assert item.ohlcv is not None
     rows = np.array(item.ohlcv, dtype=float)  # a volume of null becomes NaN
     opens = rows[:, 0] / 1000.0
@@ -87,6 +116,8 @@ def _ohlcv(item: SeriesIn, index: int, seconds: int, as_of: datetime, notes: Not
     for name in BAR_COLUMNS:
         if (given := getattr(item, name)) is not None:
             columns[name] = floats(given)[kept]
+    if drivers is not None:
+        columns["drivers"] = drivers[kept]
     end = datetime.fromtimestamp(float(times[-1]), UTC)
     regular = bool(np.all(np.abs(np.diff(times) - seconds) < 1e-3))
     return SeriesInput(closes, end, seconds, calendar_of(item.calendar), None if regular else times, **columns)

@@ -126,8 +126,9 @@ def translate(
     states: Mapping[str, StateInput],
     received_at: datetime,
     hedge_symbol: str | None = None,
+    drivers: tuple[str, ...] = (),
 ) -> Snapshot:
-    """Domain view of a request.
+    """Domain view of a request; `drivers` are those of its estimator.
 
     Raises
     ------
@@ -136,7 +137,10 @@ def translate(
     """
     notes = Notes()
     as_of = event_time(request, received_at, notes)
-    series = {item.symbol: series_input(item, index, as_of, notes) for index, item in enumerate(request.series)}
+    series = {
+        item.symbol: series_input(item, index, as_of, notes, drivers=drivers)
+        for index, item in enumerate(request.series)
+    }
     keys = row_keys(request, described, hedge_symbol)
     check_times(request, as_of, notes)
     builder = _RowBuilder(request, described, series, states, as_of, notes)

@@ -33,6 +33,7 @@ from services.engine.inputs import MarketEvent, RecordedCorrelation
 from services.engine.policy import DEFAULTS_VERSION, Policy
 from services.engine.tracking import Tracking
 from services.volatility.readout import VolatilityReadout
+from services.volatility.registry import driver_names
 
 AnyRequest = EvaluationRequest | MarginRequest | HedgesRequest
 DAY_SECONDS = 86_400
@@ -92,6 +93,7 @@ def decide(
         states=gathered.states,
         received_at=received_at,
         hedge_symbol=hedge_symbol,
+        drivers=driver_names(policy.estimator),
     )
     for index, series in enumerate(snapshot.series.values()):
         check_columns(series, index, policy.estimator)

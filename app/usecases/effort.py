@@ -10,6 +10,8 @@ INLINE_SECONDS = 0.010
 """Work up to which a request is computed on the event loop, where it delays all others."""
 SECONDS_PER_RANGED_BAR, SECONDS_PER_CLOSE, SECONDS_PER_STEP = 35e-6, 1e-6, 25e-6
 """Measured on the adaptive forecaster: a bar with open, high and low; a close; one bar of all markets side by side."""
+SECONDS_PER_DRIVEN_STEP = 60e-6
+"""The same for exogenous drivers: one bar of all markets, on top."""
 
 
 def points(item: SeriesIn) -> int:
@@ -25,8 +27,9 @@ def takes_long(series: Sequence[SeriesIn]) -> bool:
     """
     ranged = [item.ohlcv is not None or item.high is not None for item in series]
     bars = [points(item) for item in series]
+    step = SECONDS_PER_STEP + (SECONDS_PER_DRIVEN_STEP if any(item.drivers for item in series) else 0.0)
     each = sum(
         count * (SECONDS_PER_RANGED_BAR if wide else SECONDS_PER_CLOSE)
         for count, wide in zip(bars, ranged, strict=True)
     )
-    return each + max(bars, default=0) * SECONDS_PER_STEP > INLINE_SECONDS
+    return each + max(bars, default=0) * step > INLINE_SECONDS

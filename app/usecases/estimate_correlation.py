@@ -19,6 +19,7 @@ from services.core.errors import InvalidInput
 from services.core.explain import Floats
 from services.engine.correlations import CorrelationTable, correlate_series
 from services.risk.regime import RegimeReading
+from services.volatility.registry import driver_names
 
 INLINE_SERIES = 10
 """Markets up to which an estimate may run on the event loop: correlations grow with their square."""
@@ -47,7 +48,7 @@ def estimate(request: CorrelationRequest, received_at: datetime) -> bytes:
     for index, item in enumerate(request.series):
         if item.calendar is None:
             notes.assume(f"/series/{index}/calendar", "24/7", "a year has 365 days of 24 hours")
-        series[item.symbol] = series_input(item, index, as_of, notes)
+        series[item.symbol] = series_input(item, index, as_of, notes, drivers=driver_names(request.estimator))
         check_columns(series[item.symbol], index, request.estimator)
     table = correlate_series(series, request.estimator, request.correlation)
     _remark(table, notes)

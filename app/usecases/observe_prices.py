@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -27,7 +27,7 @@ from models.api.observation import CalendarChoice, ObservationIn, ObservationsRe
 from services.core.annualization import Calendar, parse_interval
 from services.volatility.bars import FIGURES, Bar
 from services.volatility.outcome import OUTCOME_TEXT, PointOutcome
-from services.volatility.registry import Estimator
+from services.volatility.registry import Estimator, driver_names
 from services.volatility.replay import Observation, Observed, Verdict, begin, observe
 from services.volatility.state import VolatilityState
 
@@ -49,6 +49,7 @@ class Batch:
     """
 
     key: StateKey
+    drivers: tuple[str, ...] = ()
     calendar: Calendar | None = None
     places: list[int] = field(default_factory=list)
     observed: list[Observed] = field(default_factory=list)
@@ -61,7 +62,7 @@ class Batch:
             if calendar != self.calendar:
                 return
         self.places.append(place)
-        self.observed.append(observed(point))
+        self.observed.append(observed(point, self.drivers))
 
     def feed(self, before: FedState | None, rules: Rules) -> Observation:
         """New state and verdicts; a state never seen takes the calendar of the batch."""
@@ -154,16 +155,23 @@ def group(observations: Sequence[ObservationIn], estimator: Estimator) -> list[B
         batch = batches.get((point.venue, point.symbol, bar_seconds))
         if batch is None:
             key = state_key(TENANT, point.venue, point.symbol, bar_seconds, estimator)
-            batch = batches[point.venue, point.symbol, bar_seconds] = Batch(key)
+            batch = batches[point.venue, point.symbol, bar_seconds] = Batch(key, driver_names(estimator))
         batch.add(place, point)
     return list(batches.values())
 
 
-def observed(point: ObservationIn) -> Observed:
-    """Bar of a point, NaN for what it does not say."""
+def observed(point: ObservationIn, drivers: tuple[str, ...] = ()) -> Observed:
+    """Bar of a point, NaN for what it does not say; `drivers` names those of the estimator."""
     figures = [math.nan if value is None else value for value in (getattr(point, name) for name in FIGURES[2:])]
-    bar = Bar._make((point.close_time.timestamp(), point.close, *figures, ()))
+    bar = Bar._make((point.close_time.timestamp(), point.close, *figures, _said(point.drivers, drivers)))
     return Observed(bar, point.source or "")
+
+
+def _said(values: Mapping[str, float | None] | None, drivers: tuple[str, ...]) -> tuple[float, ...]:
+    """Values of the drivers in their order; empty where nothing was said."""
+    if not values:
+        return ()
+    return tuple(math.nan if value is None else value for value in map(values.get, drivers))
 
 
 def _calendar(choice: CalendarChoice) -> Calendar:

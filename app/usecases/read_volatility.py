@@ -40,7 +40,7 @@ from services.volatility.horizon import horizon_variance, persistence
 from services.volatility.outcome import PointOutcome
 from services.volatility.path import forecast_path
 from services.volatility.readout import VolatilityReadout
-from services.volatility.registry import Estimator, estimator_of, model_version
+from services.volatility.registry import Estimator, driver_names, estimator_of, model_version
 from services.volatility.series import SeriesInput
 from services.volatility.state import VolatilityState, readout
 from services.volatility.tails import Tail
@@ -162,7 +162,8 @@ def estimate(request: EstimateRequest, received_at: datetime) -> bytes:
         rule = f"must not lie in the future (server time {time_text(received_at)})"
         raise InvalidInput("as_of", rule, time_text(as_of), "check your clock against GET /v1/time")
     events = events_by_symbol(request.events, [item.symbol for item in request.series], notes)
-    posted = [_posted(item, index, as_of, notes) for index, item in enumerate(request.series)]
+    drivers = driver_names(request.estimator)
+    posted = [_posted(item, index, as_of, notes, drivers) for index, item in enumerate(request.series)]
     for index, series in enumerate(posted):
         check_columns(series, index, request.estimator)
     found = forecast_markets(posted, request.estimator, diagnose=True)
@@ -187,10 +188,10 @@ def _event_volatility(found: VolatilityReadout, events: Sequence[ScheduledEvent]
     return stat(found.event_volatility(event_variance(events, start=start, end=end)))
 
 
-def _posted(item: SeriesIn, index: int, as_of: datetime, notes: Notes) -> SeriesInput:
+def _posted(item: SeriesIn, index: int, as_of: datetime, notes: Notes, drivers: tuple[str, ...]) -> SeriesInput:
     if item.calendar is None:
         notes.assume(f"/series/{index}/calendar", "24/7", "a year has 365 days of 24 hours")
-    return series_input(item, index, as_of, notes)
+    return series_input(item, index, as_of, notes, drivers=drivers)
 
 
 def _tell_unusual(forecast: SeriesForecast, symbol: str, notes: Notes) -> None:

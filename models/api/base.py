@@ -125,6 +125,9 @@ Symbol = Annotated[str, Strict(), StringConstraints(pattern=SYMBOL_PATTERN)]
 Name = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """Identifier chosen by the client: letters, digits, dot, underscore, hyphen; at most 64."""
 
+DriverName = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,19}$")]
+"""Name of an exogenous driver: letters, digits, dot, underscore, hyphen; at most 20."""
+
 Currency = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9.]{1,16}$")]
 """Currency or asset code."""
 

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from models.api.base import (
     Currency,
+    DriverName,
     Interval,
     Model,
     Name,
@@ -21,6 +22,7 @@ from models.api.base import (
     Symbol,
     Time,
 )
+from services.volatility.drivers import LARGEST_VALUE, MOST_DRIVERS
 from services.volatility.usable import flaw_in
 
 MAX_SYMBOLS = 200
@@ -63,6 +65,21 @@ def _figures(name: str) -> PlainValidator:
         return column
 
     return PlainValidator(check)
+
+
+def _driver_values(value: Any) -> list[float]:
+    """Values of a driver as floats, NaN for null: JSON numbers of any sign."""
+    if type(value) is not list:
+        raise PydanticCustomError("list_type", "must be a list with one number or null for each close")
+    if not 1 <= len(value) <= MAX_POINTS:
+        raise PydanticCustomError("too_long", "must hold 1 to 20000 numbers")
+    if not {float, int, type(None)}.issuperset(map(type, value)):
+        raise PydanticCustomError("number", "must hold JSON numbers or null only")
+    for index, item in enumerate(value):
+        if item is not None and not abs(item) <= LARGEST_VALUE:
+            text = "must lie within -1e100 and 1e100, found another number at index {index}"
+            raise PydanticCustomError("out_of_range", text, {"index": index})
+    return [math.nan if item is None else float(item) for item in value]
 
 
 def _price(item: Any) -> float:
@@ -117,6 +134,11 @@ _BAR: dict[str, Any] = {"type": "array", "minItems": 6, "maxItems": 6, "items": 
 PriceList = Annotated[list[float], PlainValidator(_price_list), WithJsonSchema(_PRICES)]
 _COLUMN_SCHEMA = WithJsonSchema(_COLUMN)
 Column = Annotated[list[float], PlainValidator(_column), _COLUMN_SCHEMA]
+DriverValues = Annotated[
+    list[float],
+    PlainValidator(_driver_values),
+    WithJsonSchema({**_PRICES, "items": {"type": ["number", "null"], "minimum": -1e100, "maximum": 1e100}}),
+]
 BarList = Annotated[
     list[list[float]],
     PlainValidator(_ohlcv),
@@ -288,6 +310,11 @@ class SeriesIn(Model):
         description="Rows [timestamp_ms, open, high, low, close, volume], labelled by the open of the bar; "
         "a last bar unfinished at as_of is dropped.",
     )
+    drivers: Annotated[dict[DriverName, DriverValues], Field(max_length=MOST_DRIVERS)] | None = Field(
+        None,
+        description="Values of the drivers that the estimator names, one or null for each bar. Each must be known at "
+        "the close of its bar, when it was published counts, and acts on the next bar; null is neutral.",
+    )
     calendar: Literal["24/7", "XNYS", "XNAS", "XLON", "FX"] | CalendarIn | None = Field(
         None, description="Default 24/7, listed as an assumption."
     )
@@ -314,6 +341,10 @@ class SeriesIn(Model):
             if column is not None and len(column) != bars:
                 text = "{name} must have as many values as there are bars ({bars}), found {found}"
                 raise PydanticCustomError("series_length", text, {"name": name, "bars": bars, "found": len(column)})
+        for name, values in (self.drivers or {}).items():
+            if len(values) != bars:
+                text = "drivers.{name} must have as many values as there are bars ({bars}), found {found}"
+                raise PydanticCustomError("series_length", text, {"name": name, "bars": bars, "found": len(values)})
 
 
 class MarkIn(Model):

@@ -8,14 +8,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from models.api.base import DECIMAL_PATTERN, Interval, Model, Name, Number, Symbol, Time
+from models.api.base import DECIMAL_PATTERN, DriverName, Interval, Model, Name, Number, Symbol, Time
 from models.api.evaluation import Assumption, AuditOut, WarningOut
 from models.api.event import MAX_EVENTS, EventIn
 from models.api.market import MAX_SYMBOLS, CalendarIn, SeriesIn
 from models.api.policy import PolicyIn
 from models.api.strict import StrictScalars
+from services.volatility.drivers import MOST_DRIVERS
 from services.volatility.outcome import PointOutcome
-from services.volatility.registry import Estimator
+from services.volatility.registry import Estimator, driver_names
 
 DEFAULT_ESTIMATOR: Estimator = PolicyIn.model_fields["estimator"].default
 MAX_OBSERVATIONS = 10_000
@@ -81,6 +82,16 @@ class ObservationIn(Model):
         description="New units for one old since the bar before: 2 for a 2:1 split, 1 if the price did move. It "
         "settles a bar that was held back as corporate_action.",
     )
+    drivers: (
+        Annotated[
+            dict[DriverName, Annotated[Number, Field(ge=-1e100, le=1e100)] | None], Field(max_length=MOST_DRIVERS)
+        ]
+        | None
+    ) = Field(
+        None,
+        description="Values of the drivers that the estimator names, known at the close of the bar (when they were "
+        "published counts); they act on the next bar. null, or left out: neutral.",
+    )
     source: Name | None = Field(
         None, description="Who observed the bar. The first to send a bar counts; another value for it is a conflict."
     )
@@ -110,6 +121,13 @@ class ObservationsRequest(Model):
         if states > MAX_SYMBOLS:
             text = "a call may feed {limit} symbols, this one feeds {states}: split it"
             raise PydanticCustomError("too_long", text, {"limit": MAX_SYMBOLS, "states": states})
+        known = frozenset(driver_names(self.estimator))
+        for index, point in enumerate(self.observations):
+            unknown = point.drivers.keys() - known if point.drivers else ()
+            if unknown:
+                text = "observations.{index}.drivers: {name} is no driver of the estimator, which names {known}"
+                named = {"index": index, "name": min(unknown), "known": ", ".join(sorted(known)) or "none"}
+                raise PydanticCustomError("unknown_driver", text, named)
         return self
 
 
