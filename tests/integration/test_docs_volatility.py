@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.api.event import EventIn
+from models.api.policy import PolicyIn
 from scripts.volatility_markets import Market, bitcoin, standard_and_poors
 from scripts.volatility_page import IMAGES, PAGE, ROOT, rewritten, tables
 from scripts.volatility_plots import draw, pictures, summarized
@@ -68,6 +70,17 @@ def test_every_command_gives_what_is_printed_below_it(service: ServiceProcess) -
             assert difference(json.loads(printed), example.answer, ROUNDED) is None
 
 
+def test_every_fragment_of_a_request_is_valid() -> None:
+    fragments = [dict(json.loads(f"{{{text}}}")) for text in re.findall(r'`("\w+": [\[{][^`]+)`', TEXT)]
+    known = {"estimator", "correlation", "drivers", "events"}
+    assert {name for fragment in fragments for name in fragment} == known
+    for fragment in fragments:
+        policy = {name: fragment[name] for name in ("estimator", "correlation") if name in fragment}
+        PolicyIn.model_validate({"sizing": {"method": "volatility_target", "target_volatility": 0.2}, **policy})
+        for event in fragment.get("events", []):
+            EventIn.model_validate(event)
+
+
 def test_pictures_are_there_small_and_all_shown() -> None:
     shown = re.findall(r"!\[[^\]]{10,}\]\(images/([^)]+)\)", TEXT)
     assert sorted(shown) == sorted(path.name for path in IMAGES.glob("volatility_*"))
@@ -111,8 +124,8 @@ def test_every_file_and_path_that_is_named_exists(service: ServiceProcess) -> No
     assert [link for link in links if not (PAGE.parent / link).exists()] == []
     files = re.findall(r"`((?:tests|app|services)/[\w/.]+)`", TEXT)
     assert files and [name for name in files if not (ROOT / name).exists()] == []
-    modules = re.findall(r"python -m ([\w.]+)", TEXT)
-    assert modules and [name for name in modules if not (ROOT / f"{name.replace('.', '/')}.py").exists()] == []
+    targets = set(re.findall(r"`make ([a-z-]+)", TEXT))
+    assert targets and targets <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     known = json.loads(output("curl -s http://127.0.0.1:8000/openapi.json", service.url))["paths"]
     named = re.findall(r"`(?:GET|POST) (/v1/[\w/:]+)`", TEXT)
     assert named and set(named) <= known.keys()
