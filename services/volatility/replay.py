@@ -175,7 +175,8 @@ def observe(
     after, shelved, outcomes = shelf.fold(estimator)
     for place, index in taken.items():
         verdicts[place] = _final(verdicts[place], outcomes[index - len(shelf.items)])
-    return Observation(replace(after, version=state.version + 1), shelved, verdicts)
+    version = state.version + 1
+    return Observation(after if after.version == version else replace(after, version=version), shelved, verdicts)
 
 
 def _final(verdict: Verdict, folded: PointOutcome) -> Verdict:
@@ -294,7 +295,7 @@ class _Run(NamedTuple):
 def _run(start: VolatilityState, items: Sequence[Observed], stop: int, estimator: Estimator) -> _Run:
     """Fold with a halt after `stop` bars, or before them where the next bar could still undo the last."""
     bars = [item.bar for item in items]
-    middle, first = update(start, bars[:stop], estimator=estimator)
+    middle, first = update(start, bars[:stop], estimator=estimator) if stop else (start, [])
     while stop and middle.spike:
         stop -= 1
         middle, first = update(start, bars[:stop], estimator=estimator)
