@@ -208,9 +208,19 @@ def _path(series: SeriesInput, estimator: Estimator) -> dict[str, list[float | N
 
 
 def _volatility(key: StateKey, state: VolatilityState, horizon: str | None = None) -> dict[str, object]:
-    estimator = estimator_of(key.model_version)
-    block = readout_block(readout(state, estimator=estimator), estimator.method, state.clock, horizon)
+    found, method = _read_state(key, state)
+    block = readout_block(found, method, state.clock, horizon)
     return {**state_row(key, state), "model_version": key.model_version, "readout": block}
+
+
+def _read_state(key: StateKey, state: VolatilityState) -> tuple[VolatilityReadout | Refusal, str]:
+    """Readout and method; a state of an estimator that this program does not know (any more) is refused."""
+    try:
+        estimator = estimator_of(key.model_version)
+    except ValueError:
+        detail = f"this version knows no estimator {key.model_version}: feed the market anew"
+        return Refusal(Reason.VOLATILITY_UNAVAILABLE, detail), key.model_version.partition(".")[0]
+    return readout(state, estimator=estimator), estimator.method
 
 
 def readout_block(

@@ -378,6 +378,23 @@ async def test_a_reset_forgets_and_is_recorded() -> None:
         await show(box, "A")
 
 
+async def test_a_state_of_an_unknown_estimator_is_listed_as_refused() -> None:
+    """Another version of the program wrote it; the others are listed all the same."""
+    store = MemoryVolatilityStore()
+    box = container(store)
+    await observe(box, points("A", walk(21, 60).tolist()))
+    (found,) = await store.load_for_update([VolatilityQuery(symbol="A").key])
+    assert found is not None
+    for version in ("ewma.9-20.0", "gone.1-", "ewma.1-what"):
+        key = VolatilityQuery(symbol="A", model=version).key
+        await store.compare_and_set([StateChange(key, None, *found)])
+    page = orjson.loads((await list_volatility(box, None, 10)).body)
+    VolatilityPage.model_validate_json(orjson.dumps(page))
+    refused = {item["model_version"]: item["readout"]["reason"] for item in page["items"]}
+    unavailable = dict.fromkeys(("ewma.9-20.0", "gone.1-", "ewma.1-what"), "volatility_unavailable")
+    assert refused == {DEFAULT_MODEL: "none", **unavailable}
+
+
 async def test_pages_of_states() -> None:
     box = container()
     for number in range(7):
