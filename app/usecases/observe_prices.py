@@ -29,7 +29,7 @@ from services.volatility.bars import FIGURES, Bar
 from services.volatility.outcome import OUTCOME_TEXT, PointOutcome
 from services.volatility.registry import Estimator, driver_names
 from services.volatility.replay import Observation, Observed, Verdict, begin, observe
-from services.volatility.state import VolatilityState
+from services.volatility.state import VolatilityState, uses_ranges
 
 ROUTE = "POST /v1/observations"
 MAX_ATTEMPTS = 8
@@ -260,7 +260,7 @@ def state_row(key: StateKey, state: VolatilityState) -> dict[str, object]:
         "calendar": calendar_name(state.clock.calendar),
         "version": state.version,
         "observations": state.observations,
-        "inputs": "range" if state.diagnosis.match[0] else "close",
+        "inputs": "range" if uses_ranges(state) else "close",
         "first_close_time": time_text(datetime.fromtimestamp(state.first_close_at, UTC)),
         "last_close_time": time_text(datetime.fromtimestamp(state.last_close_at, UTC)),
         "last_close": state.last_close,

@@ -19,6 +19,7 @@ from services.volatility.estimators.interface import Memory
 from services.volatility.long_run import advance_long_run
 from services.volatility.moves import Move
 from services.volatility.outcome import OUTCOME_TEXT, PointOutcome
+from services.volatility.pool import RANGED
 from services.volatility.readout import Figures, VolatilityReadout, read_figures
 from services.volatility.registry import Estimator, driver_effect, model_version
 from services.volatility.spikes import SPIKE_SIGMAS, looks_like_a_split, takes_back
@@ -85,6 +86,16 @@ class VolatilityState:
     first_close_at: float = math.nan
     spike: float = 0.0
     version: int = 0
+
+
+def uses_ranges(state: VolatilityState) -> bool:
+    """Whether the forecast draws on open, high and low (or on realised variances) of its bars.
+
+    The pool of `adaptive` is settled by its first bar; a state begun with closes alone stays with them.
+    """
+    if state.model_version.startswith("adaptive."):
+        return bool(state.memory[0]) and bool(int(state.memory[1]) & RANGED)
+    return bool(state.diagnosis.match[0])
 
 
 def empty_state(estimator: Estimator, *, bar_seconds: int, calendar: Calendar) -> VolatilityState:

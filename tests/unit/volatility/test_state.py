@@ -14,10 +14,19 @@ from services.volatility.bars import Bar
 from services.volatility.codec import head_bytes, ring_bytes, state_from_bytes
 from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.estimators.ewma import Ewma
+from services.volatility.estimators.parkinson import Parkinson
 from services.volatility.forecast import SeriesForecast, forecast_markets
 from services.volatility.readout import Guard, VolatilityReadout
 from services.volatility.registry import Estimator
-from services.volatility.state import OUTCOME_TEXT, PointOutcome, VolatilityState, empty_state, readout, update
+from services.volatility.state import (
+    OUTCOME_TEXT,
+    PointOutcome,
+    VolatilityState,
+    empty_state,
+    readout,
+    update,
+    uses_ranges,
+)
 from tests.unit.volatility.markets import DAY, bars_of, candle_bars, series, times, walk
 
 MODEL = Ewma()
@@ -187,3 +196,18 @@ def test_the_first_close_opens_a_state_without_a_return() -> None:
     assert (outcomes, state.observations, state.version) == ([PointOutcome.ACCEPTED], 0, 1)
     assert state.first_close_at == state.last_close_at == times(1)[0]
     assert np.isnan(state.ring).all()
+
+
+def test_a_state_says_what_its_forecast_draws_on() -> None:
+    """A pool begun with closes keeps to them, whatever later bars hold; averages of ranges use them from the first on."""
+    closes = [Bar(DAY * day, 100.0 + day % 3) for day in range(1, 4)]
+    ranged = [Bar(DAY * day, 100.0 + day % 3, 100.0, 104.0, 99.0) for day in range(4, 7)]
+    for model, first, expected in (
+        (Adaptive(), closes, False),
+        (Adaptive(), [], True),
+        (Adaptive(use_range=False), [], False),
+        (Parkinson(), closes, True),
+    ):
+        state, _ = update(fresh(estimator=model), [*first, *ranged], estimator=model)
+        assert uses_ranges(state) is expected
+        assert not uses_ranges(fresh(estimator=model))
