@@ -59,6 +59,11 @@ Figure = Annotated[
 ]
 
 
+PointDrivers = Annotated[
+    dict[DriverName, Annotated[Number, Field(ge=-1e100, le=1e100)] | None], Field(max_length=MOST_DRIVERS)
+]
+
+
 class ObservationIn(Model):
     """One complete bar: its close, and what else is known of it."""
 
@@ -82,12 +87,7 @@ class ObservationIn(Model):
         description="New units for one old since the bar before: 2 for a 2:1 split, 1 if the price did move. It "
         "settles a bar that was held back as corporate_action.",
     )
-    drivers: (
-        Annotated[
-            dict[DriverName, Annotated[Number, Field(ge=-1e100, le=1e100)] | None], Field(max_length=MOST_DRIVERS)
-        ]
-        | None
-    ) = Field(
+    drivers: PointDrivers | None = Field(
         None,
         description="Values of the drivers that the estimator names, known at the close of the bar (when they were "
         "published counts); they act on the next bar. null, or left out: neutral.",
