@@ -33,7 +33,9 @@ def summed(variance: float, long_run: float, bars: int, rate: float) -> float:
 @given(variance=VARIANCES, long_run=VARIANCES, bars=st.integers(1, 400), rate=RATES)
 def test_the_closed_form_is_the_sum_of_the_bars(variance: float, long_run: float, bars: int, rate: float) -> None:
     closed = float(horizon_variance(variance, long_run, bars, rate))
-    assert closed == pytest.approx(summed(variance, long_run, bars, rate), rel=1e-10)
+    # Where ρ is close to 1 and one variance far above the other, both lose digits of the larger one, bar by bar.
+    lost = 1e-15 * bars**2 * max(variance, long_run)
+    assert closed == pytest.approx(summed(variance, long_run, bars, rate), rel=1e-10, abs=lost)
 
 
 def test_it_is_the_formula_of_the_specification() -> None:
