@@ -277,7 +277,8 @@ def confidence_of(half_life: Floats | float, elapsed: Floats | float) -> Floats:
     """``1 / (1 + s)``, see `VolatilityReadout`: n is the Kish size of an exponential average of this half-life over the
     bars seen, ``(1+λ)/(1−λ) · (1−λ^t)/(1+λ^t)``.
     """
-    rate = math.log(2.0) / np.asarray(half_life, dtype=float)
+    # A memory of less than a hundredth of a bar is one of the last bar alone.
+    rate = math.log(2.0) / np.maximum(half_life, 0.01)
     one, seen = -np.expm1(-rate), -np.expm1(-rate * elapsed)
     size = (2.0 - one) / one * seen / (2.0 - seen)
     confidence: Floats = 1.0 / (1.0 + 1.0 / np.sqrt(2.0 * size))

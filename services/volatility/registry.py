@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import Field, fields
+from functools import lru_cache
 from typing import Any, get_args
 
 from services.volatility.drivers import NO_DRIVERS, DriverEffect
@@ -48,6 +49,7 @@ READ_ONLY = frozenset({"method", "calibrate", "prior_volatility"})
 """Fields that a state does not depend on: calibration and prior act when it is read."""
 
 
+@lru_cache(maxsize=1024)
 def model_version(estimator: Estimator) -> str:
     """Name of the recursion, its revision, and the parameters that its state depends on, in their order.
 

@@ -199,7 +199,7 @@ def test_the_first_close_opens_a_state_without_a_return() -> None:
 
 
 def test_a_state_says_what_its_forecast_draws_on() -> None:
-    """A pool begun with closes keeps to them, whatever later bars hold; averages of ranges use them from the first on."""
+    """A pool begun with closes keeps to them, whatever later bars hold; averages of ranges do not."""
     closes = [Bar(DAY * day, 100.0 + day % 3) for day in range(1, 4)]
     ranged = [Bar(DAY * day, 100.0 + day % 3, 100.0, 104.0, 99.0) for day in range(4, 7)]
     for model, first, expected in (
