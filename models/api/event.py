@@ -23,7 +23,10 @@ class EventIn(Model):
     symbol: Symbol | None = Field(
         None, description="Row, series or underlying that it moves; default: all of them, and together."
     )
-    at: Time = Field(description="When it begins. One at the very close of a bar moves the bar after it.")
+    at: Time = Field(
+        description="When it begins. One at the very close of a bar moves the bar after it. The next bar ends one bar "
+        "after the last close, or with the bar under way at as_of; of markets that close, only weekends are left out."
+    )
     volatility: Annotated[Number, Field(gt=0, le=10)] | None = Field(
         None, description="Extra volatility while it lasts [annual, fraction]: it adds volatility² × seconds / 1 year."
     )

@@ -33,6 +33,8 @@ def event_shocks(
     (n, k) array or None
         ``sqrt(variance in the next bar · periods)`` [annual] of row i and event j; None where every one is 0.
     """
+    if not events:
+        return None
     now, shocks = as_of.timestamp(), np.zeros((len(readouts), len(events)))
     for row, (key, readout) in enumerate(zip(market_keys, readouts, strict=True)):
         if readout is None:

@@ -104,6 +104,8 @@ async def live(world: World) -> None:
     await world.observe(points("A", closes[200:], last=0)[::-1])
     await world.observe(points("A", closes[:50], venue="x") + points("A", closes[:50], calendar="XNYS", venue="y"))
     await world.observe(points("A", closes[:90]), estimator={"method": "ewma", "half_life": 5.0})
+    driven = [{**row, "drivers": {"flow": row["close"]}} for row in points("DRIVEN", closes[:90])]
+    await world.observe(driven, estimator={"method": "adaptive", "drivers": ["flow", "funding"]})
     assert await world.observe([{**row, "close": 1.0} for row in points("A", closes[299:])]) == ["conflict"]
     late = points("B", closes[:120])
     await world.observe(late[:60] + late[61:])
@@ -122,7 +124,7 @@ async def live(world: World) -> None:
 async def test_lost_states_come_back_bit_for_bit(world: World) -> None:
     await live(world)
     before = await world.bytes()
-    assert len(before) == 7
+    assert len(before) == 8
     await world.lose()
     assert await world.bytes() == {}
     found = await rebuild_states(world.audit, world.store)

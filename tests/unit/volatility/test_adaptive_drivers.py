@@ -23,7 +23,7 @@ from services.volatility.moves import Moves
 from services.volatility.path import forecast_path
 from services.volatility.readout import ReadoutContext, VolatilityReadout
 from services.volatility.registry import driver_names, estimator_of, model_version
-from services.volatility.replay import Observed, Replay, begin, observe
+from services.volatility.replay import Observed, Replay, begin, observe, replay_from
 from services.volatility.replay_codec import replay_bytes, replay_from_bytes
 from services.volatility.series import SeriesInput
 from services.volatility.state import VolatilityState, empty_state, readout, update
@@ -209,6 +209,17 @@ def test_late_bars_end_in_the_sorted_run_with_their_drivers() -> None:
     restored = replay_from_bytes(replay_bytes(later, head), head)
     assert np.array_equal(restored.bars, later.bars, equal_nan=True)
     assert restored.observed()[3].bar.drivers == pytest.approx(later.bars[3, 9:].tolist(), nan_ok=True)
+
+
+def test_a_state_whose_replay_was_lost_goes_on_with_its_drivers() -> None:
+    bars = [Observed(bar) for bar in driven_series(19, 120).bars()]
+    state, _, _ = run(bars[:100])
+    expected, _, _ = run(bars)
+    replay = replay_from(state)
+    for bar in bars[100:]:
+        state, replay, _ = observe(state, replay, [bar], estimator=DRIVEN)
+    assert head_bytes(replace(state, version=0)) == head_bytes(replace(expected, version=0))
+    assert replay.bars.shape == (20, 11)
 
 
 def test_a_known_bar_with_another_value_of_a_driver_is_a_conflict_that_names_it() -> None:
