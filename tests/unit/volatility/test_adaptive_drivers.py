@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from services.core.annualization import Calendar
@@ -159,6 +161,34 @@ def test_the_bars_of_a_bridged_gap_count_the_values_once() -> None:
     assert state.elapsed == 199
     size = 1 + 6 * 2
     assert state.memory[-size + 1] == 196  # values of `flow` seen: one a bar after the first, none for those missing
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    holes=st.sets(st.integers(1, 118), max_size=12),
+    still=st.sets(st.integers(1, 119), max_size=12),
+    silent=st.sampled_from([0.0, 0.3, 1.0]),
+)
+def test_whatever_is_missing_series_and_state_say_the_same(
+    seed: int, holes: set[int], still: set[int], silent: float
+) -> None:
+    """Missing bars, closes that do not move (stale from the third on) and values that are not there."""
+    draws = np.random.default_rng(seed)
+    closes = 100.0 * np.exp(np.cumsum(0.02 * draws.standard_normal(120)))
+    for place in sorted(still):
+        closes[place : place + 4] = closes[place - 1]
+    drivers = np.where(draws.random((120, 2)) < silent, np.nan, draws.standard_normal((120, 2)))
+    kept = [place for place in range(120) if place not in holes]
+    item = replace(series(closes[kept], close_times=times(120)[kept]), drivers=drivers[kept])
+    (found,) = forecast_markets([item], DRIVEN, diagnose=True)
+    said = readout(fed(item), estimator=DRIVEN)
+    assert isinstance(found, SeriesForecast) == isinstance(said, VolatilityReadout)
+    if isinstance(found, SeriesForecast) and isinstance(said, VolatilityReadout):
+        assert found.readout.forecast == pytest.approx(said.forecast, rel=1e-9)
+        one, other = context_of(found.readout), context_of(said)
+        assert one.driver_multiplier == pytest.approx(other.driver_multiplier, rel=1e-9)
+        assert (one.driver_multiplier == 1.0) or silent < 1.0
 
 
 def test_markets_with_and_without_values_go_side_by_side() -> None:
