@@ -238,8 +238,7 @@ def test_hostile_moves_give_finite_figures(model: Estimator, name: str, with_ran
         moves = dataclasses.replace(moves, overnight=None, high=None, low=None, body=None)
     path, fold = model.variance_path(moves), folded(model, moves, model.variance)
     scale = float(np.max(moves.log_return**2))
-    in_prices = model.method == "average_true_range"
-    np.testing.assert_allclose(path, fold, rtol=1e-6 if in_prices else 1e-9, atol=1e-15 * scale)
+    np.testing.assert_allclose(path, fold, rtol=1e-9, atol=1e-15 * scale)
     moved = np.logical_or.accumulate(moves.log_return != 0.0, axis=1) & (np.arange(moves.shape[1]) >= 250)
     for figures in (path, fold):
         assert not np.isinf(figures).any()

@@ -77,9 +77,10 @@ class AverageTrueRange:
     Notes
     -----
     ``E(range) = sqrt(8/π) σ``. An average of ranges, not of their squares: a crash raises it less than the variance,
-    which `calibrate` makes up for on average. Computed from prices, as traders do, and therefore exact in the scale of
-    prices but not of returns. A bar without a range counts with ``2 |C − C_prev|``, which has the same mean for a walk.
-    NaN before n bars. Cost: O(1) a bar.
+    which `calibrate` makes up for on average. Made of prices, as traders do, and therefore exact in the scale of prices
+    but not of returns. A bar without a range counts with ``2 |C − C_prev|``, which has the same mean for a walk.
+    NaN before n bars. Kept as ATR / C and moved on by log returns alone, so that a split changes nothing. Cost: O(1) a
+    bar.
 
     References
     ----------
@@ -96,29 +97,35 @@ class AverageTrueRange:
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
     def start(self) -> Memory:
-        """Memory before the first move: bars seen, mean of the ranges so far or ATR, last close."""
-        return (0.0, 0.0, 0.0)
+        """Memory before the first move: bars seen, mean of the ranges so far or ATR over the last close."""
+        return (0.0, 0.0)
 
     def advance(self, memory: Memory, move: Move) -> Memory:
         """Memory after one more move."""
-        count, average, _ = memory
-        before = move.close * math.exp(-move.log_return)
-        spread = 2.0 * abs(move.close - before)
+        count, average = memory
+        before = math.exp(-move.log_return)
+        spread = 2.0 * abs(math.expm1(-move.log_return))
         if move.ranged:
-            opened = before * math.exp(move.overnight)
-            high, low = opened * math.exp(move.high), opened * math.exp(move.low)
-            spread = max(high, before) - min(low, before)
-        return (count + 1.0, average + (spread - average) / min(count + 1.0, self.window), move.close)
+            top, bottom = (math.expm1(move.overnight + part) for part in (move.high, move.low))
+            spread = before * (max(top, 0.0) - min(bottom, 0.0))
+        average *= before
+        return (count + 1.0, average + (spread - average) / min(count + 1.0, self.window))
 
     def variance(self, memory: Memory) -> float:
         """Forecast for the next bar [variance per bar]; NaN until `window` bars were seen."""
-        count, average, close = memory
-        return (average / (MEAN_RANGE * close)) ** 2 if count >= self.window else math.nan
+        count, average = memory
+        return (average / MEAN_RANGE) ** 2 if count >= self.window else math.nan
 
     def variance_path(self, moves: Moves) -> Floats:
         """`variance` after each move, (m, n)."""
-        ratio = _smoothed(_true_ranges(moves), self.window) / (MEAN_RANGE * moves.close)
-        return np.asarray(ratio * ratio, dtype=float)
+        before, spreads = np.exp(-moves.log_return).T, _true_ranges(moves).T
+        path, average = np.full(spreads.shape, np.nan), np.zeros(moves.shape[0])
+        for bar, (ratio, spread) in enumerate(zip(before, spreads, strict=True)):
+            average *= ratio
+            average += (spread - average) / min(bar + 1.0, self.window)
+            if bar + 1 >= self.window:
+                path[bar] = average
+        return np.asarray((path.T / MEAN_RANGE) ** 2, dtype=float)
 
     def effective_half_life(self, memory: Memory) -> float:
         """``ln 2 / −ln(1 − 1/n)`` [bars]."""
@@ -131,11 +138,10 @@ class AverageTrueRange:
 
 
 def _true_ranges(moves: Moves) -> Floats:
-    """TR of each bar from its own close; twice the move of the close where it has no range."""
-    before = moves.close * np.exp(-moves.log_return)
-    bare = 2.0 * np.abs(moves.close - before)
+    """TR of each bar over its own close; twice the move of the close where it has no range."""
+    bare = 2.0 * np.abs(np.expm1(-moves.log_return))
     if moves.overnight is None or moves.high is None or moves.low is None:
         return np.asarray(bare, dtype=float)
-    opened = before * np.exp(moves.overnight)
-    high, low = opened * np.exp(moves.high), opened * np.exp(moves.low)
-    return np.where(np.isnan(high), bare, np.maximum(high, before) - np.minimum(low, before))
+    top, bottom = np.expm1(moves.overnight + moves.high), np.expm1(moves.overnight + moves.low)
+    spread = np.exp(-moves.log_return) * (np.maximum(top, 0.0) - np.minimum(bottom, 0.0))
+    return np.where(np.isnan(moves.high), bare, spread)

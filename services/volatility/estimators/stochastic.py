@@ -24,6 +24,8 @@ RANGE_OFFSET, RANGE_NOISE = 0.1684, 0.35
 """−E ln(Parkinson / σ²), and its variance: 0.329 for a walk watched without pause, a little more when in steps."""
 LARGEST_INNOVATION = 8.0
 """Of ln σ². ln r² of a return next to zero would pull the filter down for weeks."""
+LOG_STILL = math.log(1e-4)
+"""x below ln E(r²) by this: the bar did not move. A last digit of a price is no measure of volatility."""
 
 _SEEN, _COUNT, _MEAN, _STATE, _SPREAD, _GAIN, _RETURNED, _FORMER, _PAIRS, _FORECAST = range(10)
 
@@ -52,8 +54,9 @@ class Stochastic:
     -----
     φ and q are given, not fitted; μ is the running mean of x. On squared returns no better than an exponential average;
     on ranges good for equities and poor for Bitcoin. What it adds is `posterior_deviation`. The noise is not normal:
-    the filter is the best linear one, not the best. A bar that did not move at all is a missing observation. Cost: O(1)
-    a bar.
+    the filter is the best linear one, not the best. A bar whose x is below
+    ln(1e-4 E(r²)) hardly moved, and is a missing observation: logarithms of such numbers would rule the mean (of normal
+    returns without ranges it is one in 240). Cost: O(1) a bar.
 
     References
     ----------
@@ -142,6 +145,8 @@ class Stochastic:
         if count:
             returned, forecasts = advance_match(returned, forecasts, square, forecast, pairs)
             pairs += 1.0
+        if returned > 0.0 and observed < LOG_STILL + math.log(returned):
+            observed = math.nan
         state, spread = self.persistence * state, self.persistence**2 * spread + self.innovation_variance
         if observed == observed:
             count += 1.0

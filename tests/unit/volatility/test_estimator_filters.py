@@ -135,6 +135,26 @@ def test_a_bar_that_did_not_move_is_no_observation() -> None:
     assert math.isfinite(model.variance(memory))
 
 
+@pytest.mark.parametrize("every", [10, 5, 3])
+def test_last_digits_of_a_price_are_no_observations(every: int) -> None:
+    """Bars that moved by 1e-14 say as much as bars that did not move: nothing."""
+    returns = 0.02 * np.random.default_rng(35).standard_normal((1, 600))
+    still = np.where(np.arange(600) % every == every - 1, 0.0, returns)
+    ticks = np.where(still == 0.0, 1e-14, still)
+    unmoved, jittered = (Stochastic().variance_path(Moves(column, column, column)) for column in (still, ticks))
+    np.testing.assert_allclose(jittered, unmoved, rtol=1e-9)
+    assert 0.01 < math.sqrt(jittered[0, -1]) < 0.03
+
+
+def test_a_lasting_calm_is_believed_in_time() -> None:
+    """Moves a thousand times smaller than before are dropped at first, and taken once E(r²) has come down."""
+    returns = 0.02 * np.random.default_rng(36).standard_normal((1, 3_000))
+    returns[0, 300:] *= 1e-3
+    path = np.sqrt(Stochastic().variance_path(Moves(returns, returns, returns)))[0]
+    assert path[299] > 0.005 and path[320] > 0.005
+    assert path[-1] < 1e-4
+
+
 def test_offset_and_noise_are_those_of_a_walk() -> None:
     """Feller's E(range^p) = 4/√π Γ((p+1)/2)(1 − 4/2^p) ζ(p − 1) 2^(p/2), differentiated at p = 0."""
 

@@ -117,6 +117,16 @@ def test_average_true_range_reference() -> None:
     same_as(AverageTrueRange().variance_path(MOVES), reference, MOVES, (0, 12, 13, 14, 299))
 
 
+@pytest.mark.parametrize("ratio", [0.1, 2.0, 1000.0])
+def test_a_split_leaves_the_average_true_range_alone(ratio: float) -> None:
+    """Prices in other units from bar 150 on; the log return of that bar is what holders got."""
+    unsplit, model = ranged_moves(16, 200), AverageTrueRange()
+    split = dataclasses.replace(unsplit, close=unsplit.close * np.where(np.arange(200) < 150, 1.0, 1.0 / ratio))
+    expected = model.variance_path(unsplit)
+    np.testing.assert_allclose(model.variance_path(split), expected, rtol=1e-12)
+    np.testing.assert_allclose(streamed(model, split), expected, rtol=1e-12)
+
+
 def test_average_true_range_interface() -> None:
     model = AverageTrueRange()
     hold_to_the_interface(model, MOVES, scale_tolerance=None)
