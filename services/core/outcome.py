@@ -53,6 +53,7 @@ class Reason(StrEnum):
     INVALID_PRICE = "invalid_price"
     STALE_PRICE = "stale_price"
     PRICE_INCONSISTENT = "price_inconsistent"
+    SPLIT_SUSPECTED = "split_suspected"
     ZERO_VOLATILITY = "zero_volatility"
     MARGIN_UNMODELLED = "margin_unmodelled"
     GREEKS_UNAVAILABLE = "greeks_unavailable"
@@ -80,6 +81,8 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_PRICE: "The series contains a price that is not finite or not positive.",
     Reason.STALE_PRICE: "The price is flat or older than the policy allows: held, and only reductions are allowed.",
     Reason.PRICE_INCONSISTENT: "The mark is less than half or more than twice the last close: symbol, units or order?",
+    Reason.SPLIT_SUSPECTED: "Price and volume of the last bar changed like those of a split: held, and only reductions "
+    "are allowed, until it is sent again with split (1 if the price did move).",
     Reason.ZERO_VOLATILITY: "The forecast volatility is zero: a size cannot be computed from it.",
     Reason.MARGIN_UNMODELLED: "The margin of a held position is neither modelled nor given: increases are blocked.",
     Reason.GREEKS_UNAVAILABLE: "The option lacks an implied volatility and forward, and brings no Greeks of its own.",

@@ -59,7 +59,7 @@ def problem_target(state: RowState) -> Target:
     if state.problem in NOT_A_FAULT:
         return _hold(state, state.problem, Permission.ANY, state.detail)
     permission = Permission.REDUCE_ONLY if state.contracts else Permission.NONE
-    if state.problem in (Reason.STALE_PRICE, Reason.PRICE_INCONSISTENT) and state.contracts:
+    if state.problem in (Reason.STALE_PRICE, Reason.PRICE_INCONSISTENT, Reason.SPLIT_SUSPECTED) and state.contracts:
         return _hold(state, state.problem, permission, state.detail)
     return Target(Status.REFUSED, Action.NONE, permission, state.problem, state.detail, state.contracts, None, None)
 

@@ -22,6 +22,8 @@ BARS_AFTER_GAP = 20
 """New bars after such a gap until the forecast is trusted again."""
 CLOCK_TOLERANCE = 0.1
 """Part of a bar by which a close may be off its clock: exchanges label closes 23:59:59.999 or 00:00:00."""
+WEEK_TOLERANCE_SECONDS = 2 * SECONDS_PER_DAY
+"""The same for bars of weeks where the market closes: before a holiday the week ends on Thursday, or on Wednesday."""
 REFUSED_AFTER = 5
 """Multiple of `stale_after` unchanged bars from which a market is refused instead of sized carefully."""
 MIN_PRICE_CHANGES = 10
@@ -97,9 +99,31 @@ class BarClock:
         return self.continuous and self.bar_seconds < SECONDS_PER_DAY
 
     @property
+    def sessions(self) -> bool:
+        """Whether the market closes; bars of weeks cover its closed hours too, and are absent only when missing."""
+        if self._weekly and self.calendar.periods_per_year is None:
+            return not self.calendar.continuous
+        return not self.continuous
+
+    @property
+    def tolerance(self) -> float:
+        """Part of a bar by which the time between closes may differ from whole bars."""
+        exact = self.calendar.continuous or not self._weekly
+        return CLOCK_TOLERANCE if exact else WEEK_TOLERANCE_SECONDS / self.bar_seconds
+
+    @property
+    def _weekly(self) -> bool:
+        return self.bar_seconds % (7 * SECONDS_PER_DAY) == 0
+
+    @property
     def absolute_floor(self) -> float:
         """Least volatility that is ever sized with [annual]."""
-        return 0.01 if self.continuous else 0.005
+        return 0.005 if self.sessions else 0.01
+
+    @property
+    def standstill(self) -> float:
+        """Log return up to which a close counts as unchanged: a hundredth of the least volatility ever sized with."""
+        return 0.01 * self.absolute_floor / math.sqrt(self.periods_per_year)
 
     @property
     def stale_after(self) -> int:
@@ -117,7 +141,7 @@ class BarClock:
         bars = seconds / self.bar_seconds
         whole = math.floor(bars + 0.5)
         if self.continuous:
-            return whole if whole >= 1 and abs(bars - whole) <= CLOCK_TOLERANCE else None
+            return whole if whole >= 1 and abs(bars - whole) <= self.tolerance else None
         return max(whole, 1) if bars > CLOCK_TOLERANCE else None
 
     def slots_between(self, close_times: Floats) -> tuple[Integers, Bools]:
@@ -125,7 +149,7 @@ class BarClock:
         bars = np.diff(close_times) / self.bar_seconds
         whole = np.floor(bars + 0.5)
         on_clock = (
-            (whole >= 1) & (np.abs(bars - whole) <= CLOCK_TOLERANCE) if self.continuous else bars > CLOCK_TOLERANCE
+            (whole >= 1) & (np.abs(bars - whole) <= self.tolerance) if self.continuous else bars > CLOCK_TOLERANCE
         )
         return np.clip(whole, 1, 2**40).astype(np.int64), on_clock
 
@@ -172,8 +196,8 @@ def usable_prices(prices: Floats) -> Bools:
     return (prices >= SMALLEST_PRICE) & (prices < LARGEST_PRICE)
 
 
-def flat_runs(log_returns: Floats) -> Integers:
-    """Number of unchanged closes in a row up to each bar.
+def flat_runs(log_returns: Floats, standstill: float = 0.0) -> Integers:
+    """Number of unchanged closes in a row up to each bar; moves up to `standstill` are none.
 
     Examples
     --------
@@ -181,5 +205,5 @@ def flat_runs(log_returns: Floats) -> Integers:
     [[0, 1, 2, 0, 1]]
     """
     place = np.arange(1, log_returns.shape[-1] + 1)
-    moved = np.maximum.accumulate(np.where(log_returns != 0.0, place, 0), axis=-1)
+    moved = np.maximum.accumulate(np.where(np.abs(log_returns) > standstill, place, 0), axis=-1)
     return place - moved

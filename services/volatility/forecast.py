@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from services.core.annualization import Calendar
 from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.volatility.bars import BarClock
+from services.volatility.calibration import WARM_UP_RETURNS
 from services.volatility.history import History, history_of
 from services.volatility.outcome import PointOutcome
 from services.volatility.readout import Figures, VolatilityReadout, no_figures, read_figures
@@ -33,7 +35,8 @@ class SeriesForecast:
     Parameters
     ----------
     standardized : (k,) array
-        The last k <= 512 values z_i = r_i / σ_{i|i−1}, the last one being that of the last bar; NaN where undefined.
+        The last k <= 512 values z_i = r_i / σ_{i|i−1}, the last one being that of the last bar; NaN where undefined and
+        where the forecast rested on less than 20 bars: such z's have no second moment to speak of.
     consecutive : bool
         True when a place in `standardized` is a bar of a session and not of the clock: closed hours take no place, and
         only series of the same bars line up.
@@ -195,9 +198,11 @@ def figures_after(history: History, filtered: Filtered) -> Figures:
         half_life=float(filtered.half_life[-1]),
         elapsed=int(filtered.elapsed[-1]),
         observations=history.spans.size,
-        changes=int(np.count_nonzero(history.returns)),
+        changes=int(np.count_nonzero(history.moved & history.used)),
         flat=int(history.flat[-1]),
         since_gap=history.since_gap,
+        gap_variance=float(history.gap_variance[-1]),
+        held_at=math.nan,
         last_close=history.last_close,
         last_close_at=history.last_close_at,
         diagnosis=filtered.diagnosis,
@@ -206,9 +211,10 @@ def figures_after(history: History, filtered: Filtered) -> Figures:
 
 
 def _place(history: History, standardized: Floats) -> Floats:
-    """The z's of the last 512 bars of time, each in its place."""
+    """The z's of the last 512 bars of time, each in its place; none from forecasts that rest on less than 20 bars."""
     back = np.cumsum(history.slots[::-1])[::-1] - history.slots
     ring = np.full(int(min(back[0] + 1, RING_BARS)), np.nan)
     kept = history.used & (back < ring.size)
-    ring[ring.size - 1 - back[kept]] = standardized[kept[history.used]]
+    seasoned = np.where(np.arange(standardized.size) < WARM_UP_RETURNS, np.nan, standardized)
+    ring[ring.size - 1 - back[kept]] = seasoned[kept[history.used]]
     return ring

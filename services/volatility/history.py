@@ -11,7 +11,7 @@ import numpy as np
 from services.core.errors import Refusal
 from services.core.explain import Bools, Floats
 from services.core.outcome import Reason
-from services.volatility.bars import MAX_MISSING_BARS, BarClock, Integers, flat_runs, usable_prices
+from services.volatility.bars import BARS_AFTER_GAP, MAX_MISSING_BARS, BarClock, Integers, flat_runs, usable_prices
 from services.volatility.candles import Candles, candles_of, guarded_candles
 from services.volatility.moves import Moves
 from services.volatility.series import SeriesInput
@@ -27,8 +27,8 @@ class History:
     ----------
     log_returns, flat, slots : (n - 1,) arrays
         Return of each bar after the first, unchanged closes in a row up to it, bars of time since the close before.
-    used, reset : (n - 1,) bool arrays
-        Returns that feed the recursions; returns over a gap that is too long to bridge.
+    used, reset, moved : (n - 1,) bool arrays
+        Returns that feed the recursions; returns over a gap that is too long to bridge; closes that changed.
     spans : (k,) array
         Bars that each used return stands for.
     close, close_at : (k,) arrays
@@ -50,6 +50,7 @@ class History:
     slots: Integers
     used: Bools
     reset: Bools
+    moved: Bools
     spans: Integers
     close: Floats
     close_at: Floats
@@ -72,6 +73,16 @@ class History:
         shapes = (None if self.candles is None else self.candles.high, self.realized_variance)
         ranged = any(column is not None and bool(column[0] == column[0]) for column in shapes)
         return ranged, self.implied_variance is not None and bool(self.implied_variance[0] == self.implied_variance[0])
+
+    @property
+    def gap_variance(self) -> Floats:
+        """Largest r² a bar over the gaps that are still open, after each bar; 0 where none is [variance per bar]."""
+        found, value, before = np.zeros(self.reset.size), 0.0, 0
+        for place in np.flatnonzero(self.reset).tolist():
+            closed = not self.reset[before] or int(self.used[before:place].sum()) >= BARS_AFTER_GAP
+            value = max(float(self.log_returns[place]) ** 2 / int(self.slots[place]), 0.0 if closed else value)
+            found[place:], before = value, place
+        return found
 
     @property
     def since_gap(self) -> int | None:
@@ -99,7 +110,7 @@ def history_of(series: SeriesInput) -> History | Refusal:
     if refusal is not None:
         return refusal
     log_returns = np.log(closes[1:] / closes[:-1])
-    flat = flat_runs(log_returns)
+    flat = flat_runs(log_returns, clock.standstill)
     stale = flat >= clock.stale_after
     if series.volume is not None:
         stale |= (flat > 0) & (np.asarray(series.volume, dtype=float)[1:] == 0.0)
@@ -113,6 +124,7 @@ def history_of(series: SeriesInput) -> History | Refusal:
         slots,
         used,
         reset,
+        np.abs(log_returns) > clock.standstill,
         spans,
         closes[1:][used],
         times[1:][used],

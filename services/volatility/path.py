@@ -78,18 +78,20 @@ def _columns(history: History, filtered: Filtered, clock: BarClock, estimator: E
     if estimator.prior_volatility is not None:
         imagined = estimator.prior_volatility**2 / periods
         variance, long_run = (with_prior(column, elapsed, imagined) for column in (variance, long_run))
-    refused, guarded = _rules(history, seen, clock, estimator)
+    refused, guarded, in_gap = _rules(history, seen, clock, estimator)
     refused |= ~(variance > 0.0)
     forecast, anchor = np.sqrt(np.where(refused, np.nan, variance) * periods), np.sqrt(long_run * periods)
     factor = filtered.calibration[last] if estimator.calibrate else np.ones(seen.size)
     floor = np.maximum(np.where(guarded, 1.0, LONG_RUN_FLOOR) * anchor, clock.absolute_floor)
+    gap_variance = np.where(in_gap, np.concatenate([[0.0], history.gap_variance]), 0.0)
+    floor = np.maximum(floor, np.sqrt(gap_variance * periods))
     columns = (np.maximum(factor * forecast, floor), forecast, factor, anchor, filtered.half_life[last])
     return VolatilityPath(*(np.where(refused, np.nan, column) for column in columns))
 
 
-def _rules(history: History, seen: Floats, clock: BarClock, estimator: Estimator) -> tuple[Bools, Bools]:
+def _rules(history: History, seen: Floats, clock: BarClock, estimator: Estimator) -> tuple[Bools, Bools, Bools]:
     """`refusal_of` and `guard_of` of `services.volatility.readout` after each close."""
-    changes = np.concatenate([[0], np.cumsum(history.used & (history.log_returns != 0.0))])
+    changes = np.concatenate([[0], np.cumsum(history.used & history.moved)])
     flat = np.concatenate([[0], history.flat])
     reset = np.concatenate([[False], history.reset])
     stale, short = flat >= clock.stale_after, seen < 19
@@ -97,4 +99,5 @@ def _rules(history: History, seen: Floats, clock: BarClock, estimator: Estimator
     refused = (flat >= clock.stale_after * REFUSED_AFTER) | (stale & (changes == 0)) | (seen < needed)
     refused |= ~short & (changes < MIN_PRICE_CHANGES)
     since_gap = seen - np.maximum.accumulate(np.where(reset, seen, -BARS_AFTER_GAP))
-    return refused, stale | (since_gap < BARS_AFTER_GAP)
+    in_gap = since_gap < BARS_AFTER_GAP
+    return refused, stale | in_gap, in_gap

@@ -160,6 +160,10 @@ class Figures:
         Returns used, and how many of them were not zero.
     flat : int
         Unchanged closes in a row at the end.
+    gap_variance : float
+        Largest r² a bar over the gaps that are still open [variance per bar].
+    held_at : float
+        Time of a bar after the last one that waits to be confirmed [s since 1970]; NaN: none.
     since_gap : int, optional
         Returns used since the last gap that was too long to bridge; None without such a gap.
     drivers : DriverEffect
@@ -177,6 +181,8 @@ class Figures:
     since_gap: int | None
     last_close: float
     last_close_at: float
+    gap_variance: float
+    held_at: float
     diagnosis: Diagnosis | None
     drivers: DriverEffect = NO_DRIVERS
 
@@ -193,6 +199,8 @@ def no_figures(flat: int, last_close: float, last_close_at: float) -> Figures:
         changes=0,
         flat=flat,
         since_gap=None,
+        gap_variance=0.0,
+        held_at=math.nan,
         last_close=last_close,
         last_close_at=last_close_at,
         diagnosis=HEALTHY,
@@ -226,6 +234,9 @@ def refusal_of(figures: Figures, clock: BarClock, estimator: Estimator) -> Refus
     A flat price is named before a short history, since more of the same would not mend it. The rule of 10 price changes
     holds from 20 bars on; below, a prior carries the answer.
     """
+    if figures.held_at == figures.held_at:
+        held = datetime.fromtimestamp(figures.held_at, UTC).isoformat()
+        return Refusal(Reason.SPLIT_SUSPECTED, f"the bar that closed at {held} waits to be confirmed")
     bars, flat = figures.observations + 1, figures.flat
     if flat >= clock.stale_after * REFUSED_AFTER or (flat >= clock.stale_after and not figures.changes):
         limit = clock.stale_after * REFUSED_AFTER - 1 if figures.changes else clock.stale_after - 1
@@ -315,6 +326,8 @@ def read_figures(
     forecast, anchor = math.sqrt(variance * periods), math.sqrt(long_run * periods)
     factor = figures.calibration if estimator.calibrate else 1.0
     floor = max(anchor if guard is not Guard.NONE else LONG_RUN_FLOOR * anchor, clock.absolute_floor)
+    if figures.since_gap is not None and figures.since_gap < BARS_AFTER_GAP:
+        floor = max(floor, math.sqrt(figures.gap_variance * periods))
     maturity = maturity_of(figures.observations)
     return VolatilityReadout(
         volatility=max(factor * forecast, floor),

@@ -16,6 +16,7 @@ from services.volatility.bars import CLOCK_TOLERANCE, FIGURES, Bar
 from services.volatility.codec import head_bytes, ring_bytes, state_from_bytes
 from services.volatility.outcome import PointOutcome
 from services.volatility.registry import Estimator, driver_names
+from services.volatility.spikes import looks_like_a_split
 from services.volatility.state import VolatilityState, empty_state, update
 from services.volatility.usable import flaw_of
 
@@ -224,7 +225,7 @@ class _Shelf:
             held = index < len(self.items) - self.new and _close_at(known) > self.state.last_close_at
             return Verdict(PointOutcome.CORPORATE_ACTION if held else PointOutcome.DUPLICATE)
         detail = contradiction(changed, known, point, self.drivers)
-        confirming = changed == "split" and math.isnan(known.bar.split)
+        confirming = changed == "split" and math.isnan(known.bar.split) and self._waits(index)
         if not (self.revise or confirming):
             return Verdict(PointOutcome.CONFLICT, detail)
         if not self._open(index, len(self.items) - index - 1):
@@ -235,6 +236,16 @@ class _Shelf:
             self.items[index] = point._replace(bar=point.bar._replace(close_at=_close_at(known)))
         self.disturbed |= index < len(self.items) - self.new
         return Verdict(PointOutcome.REVISED, detail)
+
+    def _waits(self, index: int) -> bool:
+        """Whether a known bar looks like a split against the one before it: only then is naming one no revision."""
+        bar = self.items[index].bar
+        if index:
+            close, volume = self.items[index - 1].bar.close, self.items[index - 1].bar.volume
+        else:
+            edge = self.edge if self.edge is not None else self.replay.checkpoint.state()
+            close, volume = edge.last_close, edge.last_volume
+        return close == close and looks_like_a_split(math.log(bar.close / close), bar.volume, volume)
 
     def _insert(self, index: int, point: Observed) -> Verdict:
         """A bar that is not known."""

@@ -8,26 +8,30 @@ SPIKE_SIGMAS = 12.0
 """Size of a jump that may be a bad print [σ of the forecast before it]."""
 TAKEN_BACK = 0.8
 """Part of a jump that the next bar must take back to undo it."""
+UNDO_EVERY = 64
+"""Bars between two jumps that may be undone: a market that keeps jumping is not a market with bad prints."""
 SMALLEST_SPLIT = math.log(1.9)
 SPLIT_TOLERANCE = 0.01
+LARGEST_WHOLE = 20.5
 
 
 def takes_back(log_return: float, spike: float) -> bool:
-    """Whether a move takes back at least 80 % of the jump before it.
+    """Whether a move takes back a jump: price ends within 20 % of the jump from where it was before.
 
     Examples
     --------
-    >>> takes_back(-0.85, 1.0), takes_back(-0.5, 1.0), takes_back(0.9, 1.0)
+    >>> takes_back(-0.85, 1.0), takes_back(-0.5, 1.0), takes_back(-1.5, 1.0)
     (True, False, False)
     """
-    return log_return * spike < 0.0 and abs(log_return) >= TAKEN_BACK * abs(spike)
+    return abs(log_return + spike) <= (1.0 - TAKEN_BACK) * abs(spike)
 
 
 def looks_like_a_split(log_return: float, volume: float, volume_before: float) -> bool:
     """Whether a move is that of a split or a redenomination.
 
-    The price changes by 1.9 or more, to within 1 % of a whole multiple or part, and the volume changes the other way by
-    as much (its logarithm to within half of the move). Without volumes nothing is suspected.
+    The price changes by 1.9 or more, to within 1 % of a whole multiple or part (beyond 20 of a power of ten, since near
+    large numbers there is always a whole one), and the volume changes the other way by as much: its logarithm to within
+    half of the move. Without volumes nothing is suspected.
 
     Examples
     --------
@@ -37,6 +41,7 @@ def looks_like_a_split(log_return: float, volume: float, volume_before: float) -
     if abs(log_return) < SMALLEST_SPLIT or not (volume > 0.0 and volume_before > 0.0):
         return False
     ratio = math.exp(min(abs(log_return), 700.0))
-    if abs(ratio / round(ratio) - 1.0) > SPLIT_TOLERANCE:
+    whole = round(ratio) if ratio < LARGEST_WHOLE else 10.0 ** round(math.log10(ratio))
+    if abs(ratio / whole - 1.0) > SPLIT_TOLERANCE:
         return False
     return abs(math.log(volume) - math.log(volume_before) + log_return) <= 0.5 * abs(log_return)

@@ -12,7 +12,7 @@ from services.core.annualization import Calendar
 from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.volatility import calibration, hour_of_day
-from services.volatility.bars import MAX_MISSING_BARS, Bar, BarClock, usable_price
+from services.volatility.bars import BARS_AFTER_GAP, MAX_MISSING_BARS, Bar, BarClock, usable_price
 from services.volatility.candles import UNGUARDED, Candle, candle_of, guarded
 from services.volatility.diagnosis import HEALTHY, Diagnosis, Watched
 from services.volatility.estimators.interface import Memory
@@ -22,7 +22,7 @@ from services.volatility.outcome import OUTCOME_TEXT, PointOutcome
 from services.volatility.pool import RANGED
 from services.volatility.readout import Figures, VolatilityReadout, read_figures
 from services.volatility.registry import Estimator, driver_effect, model_version
-from services.volatility.spikes import SPIKE_SIGMAS, looks_like_a_split, takes_back
+from services.volatility.spikes import SPIKE_SIGMAS, UNDO_EVERY, looks_like_a_split, takes_back
 from services.volatility.usable import flaw_of
 
 __all__ = [
@@ -61,10 +61,17 @@ class VolatilityState:
         Last close, its volume, its time and the time of the first close [s since 1970]; NaN where unknown.
     spike : float
         Log return of the last bar if it jumped by more than 12 σ, else 0: the next bar may take it back.
+    since_undo : int
+        Bars since a jump was last undone, 64 at most; below that none is undone again.
+    gap_variance : float
+        Largest r² a bar over the gaps since which 20 returns have not been seen [variance per bar].
+    held_at : float
+        Time of a later bar that looks like a split and waits to be confirmed [s since 1970]; NaN: none.
     version : int
         Number of changes; 0 is the state of a market never seen.
     ring : (512,) array
-        z of the last 512 bars of time, oldest first; NaN for missing and stale bars and closed hours. Read-only.
+        z of the last 512 bars of time, oldest first; NaN for missing and stale bars, closed hours, and bars whose
+        forecast rested on less than 20 bars. Read-only.
     """
 
     model_version: str
@@ -85,6 +92,9 @@ class VolatilityState:
     last_close_at: float = math.nan
     first_close_at: float = math.nan
     spike: float = 0.0
+    since_undo: int = UNDO_EVERY
+    gap_variance: float = 0.0
+    held_at: float = math.nan
     version: int = 0
 
 
@@ -134,8 +144,8 @@ def update(
     Returns
     -------
     (state, outcomes)
-        The new state, one version later if any bar was stored, and one outcome per bar. A bar that is not stored
-        changes nothing.
+        The new state, one version later if anything changed, and one outcome per bar. A bar that is not stored changes
+        nothing, but for `corporate_action`: the state is not sized with until that is settled.
 
     Notes
     -----
@@ -185,6 +195,8 @@ def readout(
         changes=state.changes,
         flat=state.flat,
         since_gap=state.since_gap,
+        gap_variance=state.gap_variance,
+        held_at=state.held_at,
         last_close=state.last_close,
         last_close_at=state.last_close_at,
         diagnosis=state.diagnosis,
@@ -194,8 +206,8 @@ def readout(
 
 
 _FED = (
-    "calibration", "changes", "diagnosis", "elapsed", "first_close_at", "flat", "last_close", "last_close_at",
-    "last_volume", "long_run", "memory", "observations", "since_gap", "spike", "wicks",
+    "calibration", "changes", "diagnosis", "elapsed", "first_close_at", "flat", "gap_variance", "held_at", "last_close",
+    "last_close_at", "last_volume", "long_run", "memory", "observations", "since_gap", "since_undo", "spike", "wicks",
 )  # fmt: skip
 """Fields of a state that a bar can change, besides ring and version."""
 
@@ -205,11 +217,12 @@ class Feed:
 
     def __init__(self, state: VolatilityState, estimator: Estimator, *, roll_back: bool = True) -> None:
         self.origin, self.estimator, self.clock = state, estimator, state.clock
-        self.roll_back = roll_back
+        self.roll_back, self.standstill = roll_back, state.clock.standstill
         self.memory, self.elapsed, self.long_run = state.memory, state.elapsed, state.long_run
         self.calibration, self.wicks, self.diagnosis = state.calibration, state.wicks, state.diagnosis
         self.observations, self.changes = state.observations, state.changes
         self.flat, self.since_gap, self.spike = state.flat, state.since_gap, state.spike
+        self.since_undo, self.gap_variance, self.held_at = state.since_undo, state.gap_variance, state.held_at
         self.last_close, self.last_volume = state.last_close, state.last_volume
         self.last_close_at, self.first_close_at = state.last_close_at, state.first_close_at
         self.tail: list[float] = []
@@ -235,8 +248,10 @@ class Feed:
     def _next(self, bar: Bar, slots: int) -> PointOutcome:
         log_return = self._return(bar)
         if bar.split != bar.split and looks_like_a_split(log_return, bar.volume, self.last_volume):
+            self.held_at = bar.close_at
             return PointOutcome.CORPORATE_ACTION
-        if self.roll_back and self.spike and takes_back(log_return, self.spike):
+        may_undo = self.roll_back and self.since_undo >= UNDO_EVERY
+        if may_undo and self.spike and takes_back(log_return, self.spike):
             if self.before_spike is None:
                 return PointOutcome.NEEDS_REPLAY
             return self._undo_spike(bar)
@@ -256,14 +271,18 @@ class Feed:
         slots = self.clock.slots(bar.close_at - self.last_close_at) or 2
         missing = slots - 1 if self.clock.continuous else 1
         outcome = self._follow(bar, slots, self._return(bar), missing)
+        self.since_undo = 0
         return PointOutcome.SPIKE_REVERTED if outcome is PointOutcome.GAP_FILLED else outcome
 
     def _follow(self, bar: Bar, slots: int, log_return: float, missing: int) -> PointOutcome:
         """Take in a bar that spans `missing` bars more than its own."""
-        self.flat = 0 if log_return else self.flat + 1
+        moved = abs(log_return) > self.standstill
+        self.flat = 0 if moved else self.flat + 1
         if self.flat >= self.clock.stale_after or (self.flat and bar.volume == 0.0):
             return self._store(bar, slots, math.nan, PointOutcome.STALE)
         if missing > MAX_MISSING_BARS:
+            open_gap = self.since_gap is not None and self.since_gap < BARS_AFTER_GAP
+            self.gap_variance = max(log_return * log_return / (missing + 1), self.gap_variance if open_gap else 0.0)
             self.since_gap = 0
             return self._store(bar, slots, math.nan, PointOutcome.GAP_RESET)
         if missing:
@@ -284,7 +303,7 @@ class Feed:
         return candle, PointOutcome.WICK_CAPPED if cut else PointOutcome.ACCEPTED
 
     def _learn(self, bar: Bar, log_return: float, bars: int, candle: Candle | None) -> float:
-        """Update the estimates by a return over `bars` bars; its z."""
+        """Update the estimates by a return over `bars` bars; its z, NaN while the forecast rests on few bars."""
         variance, factor = self.estimator.variance(self.memory), calibration.factor(self.calibration)
         rhythm = 1.0
         if bars == 1 and self.clock.rhythmic:
@@ -314,11 +333,11 @@ class Feed:
             self.elapsed += 1
             self.long_run = advance_long_run(self.long_run, square, self.elapsed)
         self.observations += 1
-        self.changes += log_return != 0.0
+        self.changes += abs(log_return) > self.standstill
         if self.since_gap is not None:
             self.since_gap += 1
         self.before_spike, self.spike = before, log_return if jumped else 0.0
-        return z
+        return z if self.observations > calibration.WARM_UP_RETURNS else math.nan
 
     def _move(self, bar: Bar, log_return: float, candle: Candle | None, realized: float) -> Move:
         implied = bar.implied_volatility * bar.implied_volatility / self.clock.periods_per_year
@@ -336,11 +355,13 @@ class Feed:
         if len(self.tail) > 8 * RING_BARS:
             del self.tail[:-RING_BARS]
         self.last_close, self.last_close_at, self.last_volume = bar.close, bar.close_at, bar.volume
+        self.since_undo, self.held_at = min(self.since_undo + 1, UNDO_EVERY), math.nan
         return outcome
 
     def state(self) -> VolatilityState:
         """The state after what was taken; the one before, if nothing was stored."""
-        if not self.tail:
+        held = self.held_at == self.held_at and self.held_at != self.origin.held_at
+        if not self.tail and not held:
             return self.origin
         ring = np.concatenate([self.origin.ring, self.tail])[-RING_BARS:]
         ring.flags.writeable = False

@@ -20,6 +20,7 @@ from services.volatility.moves import Move
 from services.volatility.outcome import PointOutcome
 from services.volatility.readout import Guard, Maturity, VolatilityReadout
 from services.volatility.registry import Estimator
+from services.volatility.spikes import UNDO_EVERY
 from services.volatility.state import VolatilityState, empty_state, readout, update
 from tests.unit.volatility.markets import DAY, bars_of, candle_bars, walk
 
@@ -187,7 +188,8 @@ def test_a_long_gap_keeps_the_state_and_guards_for_twenty_bars(model: Estimator)
     assert (after.memory, after.observations, after.since_gap) == (state.memory, state.observations, 0)
     found = figures(model, after)
     assert (found.guard, found.maturity) == (Guard.GAP, Maturity.PROVISIONAL)
-    assert found.volatility >= found.floor == found.long_run
+    assert found.floor == pytest.approx(max(found.long_run, math.sqrt(math.log(2.0) ** 2 / 7 * 365)), rel=1e-12)
+    assert found.volatility >= found.floor
     for bars in range(1, 21):
         after, _ = one(model, after, following(after, 1.01 if bars % 2 else 1.0 / 1.01))
         assert figures(model, after).guard is (Guard.GAP if bars < 20 else Guard.NONE)
@@ -268,7 +270,8 @@ def test_a_spike_acts_at_once_and_is_undone_when_it_is_taken_back(model: Estimat
     assert outcomes == [PointOutcome.ACCEPTED, PointOutcome.SPIKE_REVERTED]
     without, (bridged,) = update(state, [back], estimator=model)
     assert bridged is PointOutcome.GAP_FILLED
-    assert same(after, without)
+    assert (after.since_undo, without.since_undo) == (0, UNDO_EVERY)
+    assert same(replace(after, since_undo=UNDO_EVERY), without)
     assert after.spike == 0.0
 
 
@@ -291,11 +294,12 @@ def test_a_spike_of_an_earlier_call_asks_for_a_replay(model: Estimator) -> None:
         (20.0, 0.19, "spike_reverted"),
         (20.0, 0.21, "accepted"),
         (20.0, 1.9, "accepted"),
-        (20.0, -0.5, "spike_reverted"),
+        (20.0, -0.19, "spike_reverted"),
+        (20.0, -0.5, "accepted"),
     ],
 )
 def test_what_a_spike_is(sigmas: float, left: float, outcome: str) -> None:
-    """More than 12 σ, of which the next bar leaves at most a fifth (or takes back more than all)."""
+    """More than 12 σ, after which the next bar ends within a fifth of it from where price was."""
     state = fed(CLOSES)
     jump = math.log(spike_of(CLOSES, state, sigmas))
     bars = [following(state, math.exp(jump)), following(state, math.exp(left * jump), 2)]
@@ -342,7 +346,9 @@ def traded(model: Estimator) -> VolatilityState:
 def test_what_looks_like_a_split_is_held_until_it_is_confirmed(model: Estimator, units: float, volume: float) -> None:
     state = traded(model)
     suspected = following(state, 1.002 / units, volume=volume)
-    assert one(model, state, suspected) == (state, "corporate_action")
+    held, outcome = one(model, state, suspected)
+    assert (outcome, held.held_at) == ("corporate_action", suspected.close_at)
+    assert same(replace(held, held_at=math.nan), state)
     split, outcome = one(model, state, suspected._replace(split=units))
     assert outcome == "accepted"
     plain, _ = one(model, state, following(state, 1.002, volume=volume))

@@ -12,6 +12,7 @@ from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.core.outcome import Reason
 from services.volatility.bars import BarClock
+from services.volatility.calibration import WARM_UP_RETURNS
 from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.estimators.ewma import Ewma
 from services.volatility.forecast import SeriesForecast, forecast_markets, forecast_series, groups
@@ -67,7 +68,7 @@ def test_standardized_returns_stand_on_the_forecast_before_them() -> None:
         assert standardized[-back] == pytest.approx(returns[-back] / math.sqrt(before), rel=1e-12)
     short = forecast(walk(3, 30)).standardized
     assert short.size == 29
-    assert np.flatnonzero(np.isnan(short)).tolist() == [0]
+    assert np.flatnonzero(np.isnan(short)).tolist() == list(range(WARM_UP_RETURNS))
 
 
 @pytest.mark.parametrize(
@@ -161,11 +162,11 @@ def test_standing_still_never_lowers_the_forecast_to_nothing() -> None:
 
 
 def test_the_floor_knows_sessions() -> None:
-    quiet = 100.0 * np.exp(np.cumsum(1e-7 * np.random.default_rng(13).standard_normal(300)))
+    quiet = 100.0 * np.exp(np.cumsum(np.tile([1e-5, -1e-5], 150)))
     assert forecast(quiet).readout.volatility == 0.01
     assert forecast(quiet, calendar=Calendar("XNYS")).readout.volatility == 0.005
     assert forecast(quiet, calendar=Calendar("custom", 252.0)).readout.floor == 0.005
-    calm = np.append(walk(14, 400), walk(14, 400)[-1] * np.exp(np.cumsum(np.tile([1e-6, -1e-6], 300))))
+    calm = np.append(walk(14, 400), walk(14, 400)[-1] * np.exp(np.cumsum(np.tile([1e-5, -1e-5], 300))))
     readout = forecast(calm).readout
     assert readout.volatility == readout.floor == pytest.approx(0.3 * readout.long_run)
 
@@ -241,7 +242,8 @@ def test_a_short_gap_is_decay_in_time() -> None:
     assert found.readout.forecast == pytest.approx(math.sqrt(365 * reference.ewma_variance(spread, 20.0)), rel=1e-12)
     assert found.readout.long_run == pytest.approx(math.sqrt(365 * float(np.mean(np.square(spread)))), rel=1e-12)
     assert found.readout.observations == 96
-    assert np.flatnonzero(np.isnan(found.standardized)).tolist() == [0, 49, 50, 51]
+    unknown = [*range(WARM_UP_RETURNS), 49, 50, 51]
+    assert np.flatnonzero(np.isnan(found.standardized)).tolist() == unknown
     z = over / math.sqrt(4.0 * reference.ewma_variance(returns[:49], 20.0))
     assert found.standardized[52] == pytest.approx(z, rel=1e-12)
 
@@ -257,7 +259,8 @@ def test_a_long_gap_is_not_used_and_guards() -> None:
     recent = timed(closes[kept][:-20], stamps[kept][:-20])
     assert isinstance(recent, SeriesForecast)
     assert (recent.readout.guard, recent.readout.maturity) == (Guard.GAP, Maturity.PROVISIONAL)
-    assert recent.readout.floor == recent.readout.long_run
+    across = math.log(closes[kept][54] / closes[kept][53])
+    assert recent.readout.floor == pytest.approx(math.sqrt(across**2 / 8 * 365), rel=1e-12)
 
 
 def test_sessions_do_not_count_closed_hours() -> None:
@@ -269,7 +272,7 @@ def test_sessions_do_not_count_closed_hours() -> None:
     assert found.readout.forecast == plain.readout.forecast
     assert (found.consecutive, plain.consecutive) == (False, True)
     assert found.standardized.size == 137
-    assert np.isnan(found.standardized).sum() == 137 - 98
+    assert np.isnan(found.standardized).sum() == 137 - 99 + WARM_UP_RETURNS
 
 
 def test_a_close_off_the_clock_is_refused() -> None:

@@ -103,13 +103,12 @@ def test_another_model_cannot_feed_a_state() -> None:
 
 
 def test_sessions_take_consecutive_bars_as_consecutive() -> None:
-    opened = [Bar(0.0, 10.0), Bar(float(DAY), 10.1)]
+    opened = bars_of(walk(1, 21))
     state, _ = update(fresh(calendar=Calendar("XNYS")), opened, estimator=MODEL)
-    after, outcomes = update(state, [Bar(4.0 * DAY, 10.2)], estimator=MODEL)
+    after, outcomes = update(state, [Bar(opened[-1].close_at + 3.0 * DAY, 99.0)], estimator=MODEL)
     assert outcomes == [PointOutcome.ACCEPTED]
-    assert after.elapsed == 2
-    assert np.flatnonzero(~np.isnan(after.ring)).tolist() == [511]
-    assert np.isnan(after.ring[508:511]).all()
+    assert after.elapsed == 21
+    assert np.flatnonzero(~np.isnan(after.ring)).tolist() == [508, 511]
 
 
 def test_an_empty_state_is_refused_and_a_short_one_answers_with_a_prior() -> None:
