@@ -22,8 +22,8 @@ BARS_AFTER_GAP = 20
 """New bars after such a gap until the forecast is trusted again."""
 CLOCK_TOLERANCE = 0.1
 """Part of a bar by which a close may be off its clock: exchanges label closes 23:59:59.999 or 00:00:00."""
-WEEK_TOLERANCE_SECONDS = 2 * SECONDS_PER_DAY
-"""The same for bars of weeks where the market closes: before a holiday the week ends on Thursday, or on Wednesday."""
+WEEK_TOLERANCE_SECONDS = 2.5 * SECONDS_PER_DAY
+"""The same for bars of weeks where the market closes: before holidays one ends up to two days and some hours early."""
 REFUSED_AFTER = 5
 """Multiple of `stale_after` unchanged bars from which a market is refused instead of sized carefully."""
 MIN_PRICE_CHANGES = 10
