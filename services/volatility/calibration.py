@@ -36,10 +36,9 @@ SQUARE_CAP = 200.0
 SMALLEST, LARGEST = 0.7, 1.6
 LEAST_CORRECTION, MOST_CORRECTION = SMALLEST - 1.0, 1.0
 TRUSTED_AFTER = 126
+"""z's from which on k may fall below one."""
 WARM_UP_RETURNS = 19
 """Returns behind the first forecast whose error is counted: 20 bars."""
-FIRST_TRUSTED = WARM_UP_RETURNS + TRUSTED_AFTER - 1
-"""Place of the first return after which k may fall below one."""
 PORTFOLIO_HALF_LIFE = 126.0
 PORTFOLIO_GAIN = float(1.0 - 2.0 ** (-1.0 / PORTFOLIO_HALF_LIFE)) / 2.0
 PORTFOLIO_SMALLEST, PORTFOLIO_LARGEST = 0.97, 1.03
@@ -53,7 +52,7 @@ _COLUMNS_FROM = 6
 
 
 def start() -> Memory:
-    """Memory before the first z: (z's seen, correction)."""
+    """Memory before the first bar: (bars up to 19 and z's after them, correction)."""
     return (0.0, 0.0)
 
 
@@ -76,17 +75,19 @@ def advance(memory: Memory, z: float) -> Memory:
     1.1
     """
     seen, correction = memory
-    if seen >= WARM_UP_RETURNS and z == z:
-        k, size = factor(memory), min(abs(z), _Z_CAP)
-        correction += min(GAIN * (size * size) / (k * k), _LARGEST_MOVE) - GAIN
-        correction = min(max(correction, LEAST_CORRECTION), MOST_CORRECTION)
-    return (seen + 1.0, correction)
+    if seen < WARM_UP_RETURNS:
+        return (seen + 1.0, correction)
+    if z != z:
+        return memory
+    k, size = factor(memory), min(abs(z), _Z_CAP)
+    correction += min(GAIN * (size * size) / (k * k), _LARGEST_MOVE) - GAIN
+    return (seen + 1.0, min(max(correction, LEAST_CORRECTION), MOST_CORRECTION))
 
 
 def factor(memory: Memory) -> float:
     """Calibration factor k in [0.7, 1.6], to multiply the volatility with."""
     seen, correction = memory
-    least = SMALLEST if seen > FIRST_TRUSTED else 1.0
+    least = SMALLEST if seen >= WARM_UP_RETURNS + TRUSTED_AFTER else 1.0
     return min(max(1.0 + correction, least), LARGEST)
 
 
@@ -155,14 +156,15 @@ def portfolio_factor(memory: Memory) -> float:
 
 def _row_path(values: list[float]) -> list[float]:
     """`advance` and `factor` over one row, written out: a third of the time."""
-    correction, k, factors = 0.0, 1.0, [1.0] * len(values)
+    known, correction, k, factors = 0, 0.0, 1.0, [1.0] * len(values)
     for place in range(WARM_UP_RETURNS, len(values)):
         z = values[place]
         if z == z:
+            known += 1
             size = min(abs(z), _Z_CAP)
             correction += min(GAIN * (size * size) / (k * k), _LARGEST_MOVE) - GAIN
             correction = min(max(correction, LEAST_CORRECTION), MOST_CORRECTION)
-        least = SMALLEST if place >= FIRST_TRUSTED else 1.0
+        least = SMALLEST if known >= TRUSTED_AFTER else 1.0
         factors[place] = k = min(max(1.0 + correction, least), LARGEST)
     return factors
 
@@ -175,6 +177,8 @@ def _column_path(standardized: Floats, factors: Floats) -> None:
     known: Bools = ~np.isnan(moves)
     complete = np.all(known, axis=-1).tolist()
     capped = np.any(moves > _LARGEST_MOVE * SMALLEST**2, axis=-1).tolist()
+    untrusted: Bools = np.cumsum(known, axis=0) < TRUSTED_AFTER
+    some_untrusted = np.any(untrusted, axis=-1).tolist()
     correction, square, k = np.zeros(len(standardized)), np.ones(len(standardized)), np.empty(moves.shape)
     for place, (move, factor) in enumerate(zip(moves, k, strict=True)):
         move /= square
@@ -185,8 +189,8 @@ def _column_path(standardized: Floats, factors: Floats) -> None:
         np.maximum(correction, LEAST_CORRECTION, out=correction)
         np.minimum(correction, MOST_CORRECTION, out=correction)
         np.add(correction, 1.0, out=factor)
-        if place + WARM_UP_RETURNS < FIRST_TRUSTED:
-            np.maximum(factor, 1.0, out=factor)
+        if some_untrusted[place]:
+            np.maximum(factor, 1.0, out=factor, where=untrusted[place])
         np.minimum(factor, LARGEST, out=factor)
         np.multiply(factor, factor, out=square)
     factors[:, WARM_UP_RETURNS:] = k.T

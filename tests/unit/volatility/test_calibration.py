@@ -32,12 +32,13 @@ def held_squares(values: Floats) -> Floats:
 def reference(values: Floats) -> list[float]:
     """The rule as the module's text has it, written from scratch: sums of errors between the bounds."""
     gain = (1.0 - 2.0 ** (-1.0 / 80.0)) / 2.0
-    correction, k, found = 0.0, 1.0, []
+    correction, k, known, found = 0.0, 1.0, 0, []
     for place, z in enumerate(values.tolist()):
         if place >= 19 and not math.isnan(z):
+            known += 1
             correction = correction + gain * (min(z * z / (k * k), 200.0) - 1.0)
             correction = -0.3 if correction < -0.3 else 1.0 if correction > 1.0 else correction
-        lowest = 1.0 if place - 19 + 1 < 126 else 0.7
+        lowest = 1.0 if known < 126 else 0.7
         k = sorted((lowest, 1.0 + correction, 1.6))[1]
         found.append(k)
     return found
@@ -64,6 +65,7 @@ def test_panel_is_the_stream_bit_for_bit(rows: int) -> None:
     panel = np.stack([RNG.standard_t(3, 400) for _ in range(rows)])
     panel[:, 0] = np.nan
     panel[0, 100:120] = np.nan
+    panel *= 0.8  # so that it matters when k may fall below one
     panel[-1, 150] = np.inf
     assert np.array_equal(calibration.path(panel), [fold(row) for row in panel])
 
@@ -86,6 +88,15 @@ def test_size_grows_only_on_evidence() -> None:
     assert set(calm[: trusted - 1]) == {1.0}
     assert calm[trusted - 1] < 1.0
     assert min(calm) == calm[-1] == calibration.SMALLEST
+
+
+@pytest.mark.parametrize("rows", [1, 10])
+def test_unknown_bars_are_no_evidence(rows: int) -> None:
+    """Of 250 bars without a forecast and 125 with one, the latter count; the next one may raise sizes."""
+    late = np.concatenate((np.full(250, np.nan), np.full(126, 0.5)))
+    for factors in (fold(late), *calibration.path(np.tile(late, (rows, 1))).tolist()):
+        assert set(factors[:-1]) == {1.0}
+        assert factors[-1] == calibration.SMALLEST
 
 
 def test_unknown_bars_say_nothing() -> None:
