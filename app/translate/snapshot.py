@@ -137,10 +137,8 @@ def translate(
     """
     notes = Notes()
     as_of = event_time(request, received_at, notes)
-    series = {
-        item.symbol: series_input(item, index, as_of, notes, drivers=drivers)
-        for index, item in enumerate(request.series)
-    }
+    posted = enumerate(request.series)
+    series = {item.symbol: series_input(item, index, as_of, notes, drivers=drivers) for index, item in posted}
     keys = row_keys(request, described, hedge_symbol)
     check_times(request, as_of, notes)
     builder = _RowBuilder(request, described, series, states, as_of, notes)
