@@ -12,6 +12,11 @@ SECONDS_PER_RANGED_BAR, SECONDS_PER_CLOSE, SECONDS_PER_STEP = 35e-6, 1e-6, 25e-6
 """Measured on the adaptive forecaster: a bar with open, high and low; a close; one bar of all markets side by side."""
 SECONDS_PER_DRIVEN_STEP = 60e-6
 """The same for exogenous drivers: one bar of all markets, on top."""
+SECONDS_PER_FED_BAR, RARE_SECONDS = 50e-6, 0.050
+"""A bar of a series that is fed one by one, and what that may cost the event loop.
+
+A jump that the next bar takes back, or what looks like a split, makes a series one of these: only computing tells.
+"""
 
 
 def points(item: SeriesIn) -> int:
@@ -23,10 +28,12 @@ def takes_long(series: Sequence[SeriesIn]) -> bool:
     """Whether forecasting these series should not be done on the event loop.
 
     Closes of all markets go side by side, so the longest series counts as well as their number; bars with ranges go
-    market by market.
+    market by market. More than 1,000 bars of all series together do whatever they are.
     """
     ranged = [item.ohlcv is not None or item.high is not None for item in series]
     bars = [points(item) for item in series]
+    if sum(bars) * SECONDS_PER_FED_BAR > RARE_SECONDS:
+        return True
     step = SECONDS_PER_STEP + (SECONDS_PER_DRIVEN_STEP if any(item.drivers for item in series) else 0.0)
     each = sum(
         count * (SECONDS_PER_RANGED_BAR if wide else SECONDS_PER_CLOSE)

@@ -11,11 +11,11 @@ from services.core.errors import Refusal
 from services.core.explain import Bools, Floats
 from services.volatility.bars import BARS_AFTER_GAP, MIN_PRICE_CHANGES, REFUSED_AFTER, BarClock
 from services.volatility.history import History, history_of
-from services.volatility.readout import LONG_RUN_FLOOR, VolatilityReadout, with_prior
+from services.volatility.readout import LONG_RUN_FLOOR, VolatilityReadout, read_figures, with_prior
 from services.volatility.recursion import Filtered, filter_histories, needs_feed
 from services.volatility.registry import Estimator
 from services.volatility.series import SeriesInput
-from services.volatility.state import Feed, empty_state, readout
+from services.volatility.state import Feed, empty_state, figures_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ def _fed(series: SeriesInput, estimator: Estimator) -> VolatilityPath:
     rows = []
     for bar in series.bars():
         feed.take(bar)
-        rows.append(_row(readout(feed.state(), estimator=estimator)))
+        figures = figures_of(feed, None, estimator=estimator)
+        rows.append(_row(read_figures(figures, clock=feed.clock, estimator=estimator, source="series")))
     return VolatilityPath(*np.array(rows).T)
 
 
