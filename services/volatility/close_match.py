@@ -41,7 +41,7 @@ def advance_match(returned: float, measured: float, square: float, value: float,
 
 
 def match_ratio(returned: float, measured: float) -> float:
-    """c from both averages; 1 while both are zero.
+    """c from both averages; 1 while both are zero, the largest while only v is.
 
     Examples
     --------
@@ -78,8 +78,12 @@ def match_averages(squares: Floats, values: Floats) -> tuple[Floats, Floats]:
 
 def match_path(squares: Floats, values: Floats) -> Floats:
     """c after each bar; parameters as in `match_averages`."""
-    returned, measured = match_averages(squares, values)
-    ratios = np.where(returned > 0.0, LARGEST, 1.0)
+    return match_ratios(*match_averages(squares, values))
+
+
+def match_ratios(returned: Floats, measured: Floats) -> Floats:
+    """`match_ratio` of each element."""
+    ratios: Floats = np.where(returned > 0.0, LARGEST, 1.0)
     known = measured > 0.0
-    ratios[known] = np.clip(returned[known] / measured[known], SMALLEST, LARGEST)
-    return ratios
+    np.divide(returned, measured, out=ratios, where=known)
+    return np.clip(ratios, SMALLEST, LARGEST, out=ratios)

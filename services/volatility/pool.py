@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise, starmap
 from operator import mul
 
+from services.volatility.close_match import match_ratio
 from services.volatility.estimators.interface import Memory
 from services.volatility.moves import Move
+from services.volatility.realized_measures import credible
 
 CLOSE_HALF_LIVES = (4.0, 16.0, 64.0, 256.0, 1024.0, 4.0, 16.0)
 """Experts on closes: five averages of r², two of r² that counts falls 1.75 and rises 0.25."""
@@ -26,7 +28,6 @@ FIRST_COEFFICIENTS = (-0.3, 0.25, 0.30, 0.25, 0.15)
 FIRST_UNCERTAINTY, FORGETTING, FIRST_RESIDUAL = 0.1, 0.9995, 0.3
 INNOVATION_CAP = 4.0
 CALIBRATION_HALF_LIFE, CALIBRATION_CAP = 250.0, 8.0
-SMALLEST_RATIO, LARGEST_RATIO = 0.5, 2.5
 LEARNING_RATE, SHARE, SURPRISE_CAP = 0.01, 0.0005, 15.0
 WARM_UP_BARS = 20
 IMPLIED_RATIO, IMPLIED_WEIGHT = 0.7, 20.0
@@ -166,10 +167,13 @@ def learned(
 
 
 def _range_variances(move: Move, square: float) -> tuple[float, float]:
-    """Garman–Klass and Parkinson variance of a bar, both with the move from the close before; r² without a range."""
-    if move.realized_variance == move.realized_variance:
-        gap = move.overnight if move.ranged else 0.0
-        realized = move.realized_variance + gap * gap
+    """Garman–Klass and Parkinson variance of a bar, both with the move from the close before; r² without a range.
+
+    A realised variance takes the place of both, if it is `credible`.
+    """
+    gap = move.overnight if move.ranged else 0.0
+    realized = move.realized_variance + gap * gap
+    if credible(realized, square):
         return realized, realized
     if not move.ranged:
         return square, square
@@ -260,13 +264,13 @@ def _forecasts(
     close, wide, simple = calibration
     forecasts = averages
     if layout.composition & RANGED:
-        ratio = ratio_of(close, wide)
+        ratio = match_ratio(close, wide)
         forecasts = (*averages[: len(CLOSE_HALF_LIVES)], *[ratio * v for v in averages[len(CLOSE_HALF_LIVES) :]])
     if regression:
         expected = close
         if seen >= WARM_UP_BARS:
             log_variance = sum(starmap(mul, zip(regression[1:5], regression[20:24], strict=True))) + regression[0]
-            expected = ratio_of(close, simple) * math.exp(log_variance + regression[28] + 0.5 * regression[27])
+            expected = match_ratio(close, simple) * math.exp(log_variance + regression[28] + 0.5 * regression[27])
         forecasts = (*forecasts, expected)
     if implied:
         squares, quoted, last = implied
@@ -274,8 +278,3 @@ def _forecasts(
         ratio = (squares + IMPLIED_WEIGHT * IMPLIED_RATIO * close) / total if total > 0.0 else IMPLIED_RATIO
         forecasts = (*forecasts, last * ratio if last == last else close)
     return forecasts
-
-
-def ratio_of(close: float, other: float) -> float:
-    """Slow ratio of r² to another measure of the same variance, within [0.5, 2.5]."""
-    return min(max(close / other, SMALLEST_RATIO), LARGEST_RATIO) if other > 0.0 else 1.0

@@ -13,9 +13,11 @@ import numpy as np
 
 from services.core.explain import Bools, Floats
 from services.volatility import pool
+from services.volatility.close_match import match_ratios
 from services.volatility.long_run import expanding_average
 from services.volatility.moves import Moves
 from services.volatility.pool import IMPLIED, LAYOUTS, RANGED, REGRESSED, Layout
+from services.volatility.realized_measures import credible
 
 _FALLS = np.array([1.0] * 5 + [pool.FALL] * 2)
 _RISES = np.array([1.0] * 5 + [pool.RISE] * 2)
@@ -58,7 +60,10 @@ def bar_columns(moves: Moves, composition: int) -> Iterator[BarColumn]:
 
 
 def range_variances(moves: Moves) -> tuple[Floats, Floats]:
-    """Garman–Klass and Parkinson variance of each bar, both with the move from the close before; r² without a range."""
+    """Garman–Klass and Parkinson variance of each bar, both with the move from the close before; r² without a range.
+
+    A realised variance takes the place of both, if it is `credible`.
+    """
     squares = moves.log_return * moves.log_return
     wide, simple, jump = squares, squares, np.zeros(())
     if moves.high is not None and moves.low is not None and moves.body is not None and moves.overnight is not None:
@@ -69,9 +74,9 @@ def range_variances(moves: Moves) -> tuple[Floats, Floats]:
         wide = np.where(known, jump + garman_klass, squares)
         simple = np.where(known, jump + full * pool.RANGE_WEIGHT, squares)
     if moves.realized_variance is not None:
-        measured = ~np.isnan(moves.realized_variance)
-        wide = np.where(measured, moves.realized_variance + jump, wide)
-        simple = np.where(measured, moves.realized_variance + jump, simple)
+        realized = moves.realized_variance + jump
+        measured = credible(realized, squares)
+        wide, simple = np.where(measured, realized, wide), np.where(measured, realized, simple)
     return wide, simple
 
 
@@ -280,13 +285,13 @@ class PoolColumns:
         forecasts[:, :count] = self.averages
         close, wide, simple = self.calibration.T
         if self.composition & RANGED:
-            forecasts[:, closes:count] *= _ratio(close, wide)[:, None]
+            forecasts[:, closes:count] *= match_ratios(close, wide)[:, None]
         if self.composition & REGRESSED:
             state = self.regression
             exponent = state[:, 0] + np.einsum("ij,ij->i", state[:, 1:5], state[:, 20:24])
             exponent += state[:, 28] + 0.5 * state[:, 27]
             ready = True if self.warm else self.seen[:, 0] >= pool.WARM_UP_BARS
-            expected = _ratio(close, simple) * np.exp(np.where(ready, exponent, 0.0))
+            expected = match_ratios(close, simple) * np.exp(np.where(ready, exponent, 0.0))
             forecasts[:, count] = np.where(ready, expected, close)
         if self.composition & IMPLIED:
             squares, quoted, last = self.implied.T
@@ -295,12 +300,3 @@ class PoolColumns:
             ratio = np.full(close.shape, pool.IMPLIED_RATIO)
             np.divide(squares + prior, total, out=ratio, where=total > 0.0)
             forecasts[:, -1] = np.where(np.isnan(last), close, last * ratio)
-
-
-def _ratio(close: Floats, other: Floats) -> Floats:
-    """`pool.ratio_of` of each row."""
-    known = other > 0.0
-    ratio = np.ones(close.shape)
-    np.divide(close, other, out=ratio, where=known)
-    bounded: Floats = np.where(known, np.minimum(np.maximum(ratio, pool.SMALLEST_RATIO), pool.LARGEST_RATIO), 1.0)
-    return bounded

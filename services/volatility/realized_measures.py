@@ -8,14 +8,45 @@ lack.
 from __future__ import annotations
 
 import math
+from typing import overload
 
 import numpy as np
 
-from services.core.explain import Floats
+from services.core.explain import Bools, Floats
 
 BIPOWER_FACTOR = math.pi / 2.0
 MINIMUM_FACTOR = math.pi / (math.pi - 2.0)
 MEDIAN_FACTOR = math.pi / (6.0 - 4.0 * math.sqrt(3.0) + math.pi)
+
+
+LEAST_OF_SQUARE = 0.01
+"""A realised variance below this part of r² is not that of the bar."""
+
+
+@overload
+def credible(variance: float, square: float) -> bool: ...
+@overload
+def credible(variance: Floats, square: Floats) -> Bools: ...
+def credible(variance: float | Floats, square: float | Floats) -> bool | Bools:
+    """Whether a realised variance can be that of a bar: known, and no less than 0.01 r².
+
+    Parameters
+    ----------
+    variance, square : float or array
+        Realised variance, with the overnight move where that is known, and r² [variance per bar].
+
+    Notes
+    -----
+    A feed that broke sends zeros, or old values: believed, they would lower a volatility while the price moves.
+    ``r² <= n RV`` for n returns inside a bar: a true value is so low only for n > 100 and hardly a return against
+    the move of the bar.
+
+    Examples
+    --------
+    >>> credible(3e-4, 4e-4), credible(0.0, 4e-4), credible(0.0, 0.0), credible(math.nan, 4e-4)
+    (True, False, True, False)
+    """
+    return variance >= LEAST_OF_SQUARE * square
 
 
 def realized_variance(returns: Floats) -> Floats:

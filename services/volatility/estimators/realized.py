@@ -12,7 +12,13 @@ from annotated_types import Gt, Le
 from services.core.explain import Bools, Floats
 from services.volatility.averages import advance_ewma, effective_size, ewma_path, gain_of
 from services.volatility.moves import Move, Moves
-from services.volatility.realized_measures import BIPOWER_FACTOR, MEDIAN_FACTOR, MINIMUM_FACTOR, median_of_three
+from services.volatility.realized_measures import (
+    BIPOWER_FACTOR,
+    MEDIAN_FACTOR,
+    MINIMUM_FACTOR,
+    credible,
+    median_of_three,
+)  # fmt: skip
 
 Memory = tuple[float, ...]
 Measure = Literal["variance", "bipower", "med_rv", "min_rv"]
@@ -48,8 +54,9 @@ class Realized:
     -----
     A bar that closes at 00:00 is the last of the day before. The forecast changes when a day is complete, so that the
     hour of the day leaves no trace in it; on the first day it is the measure so far. A first day that was joined late
-    counts as a day. ``variance`` takes a bar's own realised variance where it has one. A day that is too short for a
-    measure (1 bar, 2 for ``med_rv``) counts with ``variance``. Cost: O(1) a bar; memory: the open day in ten floats.
+    counts as a day. ``variance`` takes a bar's own realised variance where it has one that is not below 0.01 r². A day
+    that is too short for a measure (1 bar, 2 for ``med_rv``) counts with ``variance``. Cost: O(1) a bar; memory: the
+    open day in ten floats.
 
     References
     ----------
@@ -81,8 +88,7 @@ class Realized:
             memory = self._completed(memory)
         bars, size = memory[_BARS], abs(move.log_return)
         square = size * size
-        if move.realized_variance == move.realized_variance:
-            square = move.realized_variance
+        square = move.realized_variance if credible(move.realized_variance, square) else square
         terms = memory[_TERMS] + (self._term(size, memory[_LAST], memory[_BEFORE]) if bars >= self._lags else 0.0)
         return (day, ended, bars + 1.0, memory[_TOTAL] + square, terms, size, memory[_LAST], *memory[_DAYS:])
 
@@ -146,7 +152,9 @@ class Realized:
 
     def _row(self, returns: Floats, close_at: Floats, posted: Floats | None) -> tuple[Floats, Floats]:
         size = np.abs(returns)
-        squares = size * size if posted is None else np.where(np.isnan(posted), size * size, posted)
+        squares: Floats = size * size
+        if posted is not None:
+            squares = np.where(credible(posted, squares), posted, squares)
         days, ended = _days_of(close_at)
         first = np.concatenate([[True], days[1:] != days[:-1]])
         counted = np.maximum.accumulate(np.where(first, np.arange(size.size), 0))

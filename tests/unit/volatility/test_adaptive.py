@@ -143,6 +143,30 @@ def test_realised_variance_takes_the_place_of_the_range() -> None:
     assert v64 == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_realised_variance_that_the_close_contradicts_is_missing(ranges: bool) -> None:
+    """From bar 60 on the feed sends next to nothing: bar by bar and as a panel, as though it sent nothing."""
+    moves = ranged_moves(16, 120, missing=0.0)
+    moves = replace(moves, log_return=moves.body, overnight=np.zeros(moves.shape))
+    if not ranges:
+        moves = replace(moves, overnight=None, high=None, low=None, body=None)
+    squares, late, model = moves.log_return**2, np.arange(120) >= 60, Adaptive()
+    zeros, traces, silence, low = (
+        replace(moves, realized_variance=np.where(late, share * squares, squares))
+        for share in (0.0, 0.0099, math.nan, 0.0101)
+    )
+    path = model.variance_path(silence)
+    assert (model.variance_path(low)[:, -1] < 0.9 * path[:, -1]).all(), "the limit must matter"
+    for broken in (zeros, traces):
+        np.testing.assert_array_equal(model.variance_path(broken), path)
+        for row in range(2):
+            assert last_memory(model, list(broken.row(row))) == last_memory(model, list(silence.row(row)))
+        many = [np.tile(column, (5, 1)) for column in (broken.log_return, broken.close, broken.close_at)]
+        shape = {name: getattr(broken, name) for name in ("overnight", "high", "low", "body", "realized_variance")}
+        tiled = {name: None if column is None else np.tile(column, (5, 1)) for name, column in shape.items()}
+        np.testing.assert_allclose(model.variance_path(Moves(*many, **tiled)), np.tile(path, (5, 1)), rtol=1e-10)
+
+
 def test_an_implied_variance_is_held_until_the_next_quote() -> None:
     bars = list(panel(14, 60, implied=True).row(0))
     silent = [bars[0], *(bar._replace(implied_variance=math.nan) for bar in bars[1:])]

@@ -163,6 +163,15 @@ def test_ratio_caps_one_broken_bar() -> None:
     assert close_match.match_path(squares, np.zeros((1, 500)))[0, -1] == close_match.LARGEST
 
 
+def test_ratio_of_nothing_measured_is_the_largest() -> None:
+    """Closes that move while ranges see nothing: the safe side. The adaptive pool shares the rule."""
+    sizes = [0.0, 1e-200, 1.0, 1.9, 3.0, 1e9]
+    pairs = [(one, other) for one in sizes for other in sizes]
+    found = close_match.match_ratios(*np.array(pairs).T)
+    assert found.tolist() == [close_match.match_ratio(*pair) for pair in pairs]
+    assert close_match.match_ratio(1e-200, 0.0) == 2.5 and close_match.match_ratio(0.0, 0.0) == 1.0
+
+
 @pytest.mark.parametrize("mean", ["zero", "sample"])
 def test_close_to_close(mean: str) -> None:
     model = CloseToClose(window=21, mean=mean)  # type: ignore[arg-type]

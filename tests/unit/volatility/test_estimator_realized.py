@@ -85,6 +85,17 @@ def test_daily_bars_are_their_squares_or_their_own_realized_variance() -> None:
     np.testing.assert_allclose(Realized().variance_path(posted), 3e-4, rtol=1e-12)
 
 
+def test_a_realized_variance_that_the_close_contradicts_is_missing() -> None:
+    daily = dataclasses.replace(ranged_moves(29, 60), realized_variance=None)
+    squares = daily.log_return**2
+    for share in (0.0, 0.0099):
+        broken = dataclasses.replace(daily, realized_variance=share * squares)
+        np.testing.assert_array_equal(Realized().variance_path(broken), Realized().variance_path(daily))
+        np.testing.assert_allclose(streamed(Realized(), broken), Realized().variance_path(daily), rtol=1e-12)
+    low = dataclasses.replace(daily, realized_variance=0.0101 * squares)
+    np.testing.assert_allclose(Realized().variance_path(low), 0.0101 * Realized().variance_path(daily), rtol=1e-12)
+
+
 def test_the_hour_of_the_day_leaves_no_trace() -> None:
     """Volatility of 3 at noon and 1 otherwise: the forecast is constant within a day."""
     bars = 24 * 40
