@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -185,6 +186,14 @@ async def test_closing_ends_the_process_in_the_middle_of_a_fit(tmp_path: Path) -
         os.kill(process, 0)
 
 
+def spawned(process: psutil.Process) -> list[psutil.Process]:
+    """Child processes, as soon as there are any: a fit is accepted before its process has started."""
+    until = time.monotonic() + PATIENCE
+    while not (children := process.children(recursive=True)) and time.monotonic() < until:
+        time.sleep(0.01)
+    return children
+
+
 def test_the_service_ends_in_good_order_in_the_middle_of_a_fit(tmp_path: Path) -> None:
     """SIGTERM on `trimtab serve`: the shutdown completes, and no process is left behind."""
     with running(tmp_path / "data") as service:
@@ -195,7 +204,7 @@ def test_the_service_ends_in_good_order_in_the_middle_of_a_fit(tmp_path: Path) -
             trust_env=False,
         )
         assert accepted.status_code == 202, accepted.text
-        children = psutil.Process(service.pid).children(recursive=True)
+        children = spawned(psutil.Process(service.pid))
         service.stop()
         assert "Application shutdown complete" in service.log_tail()
     _, alive = psutil.wait_procs(children, timeout=PATIENCE)
