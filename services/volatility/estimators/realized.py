@@ -26,12 +26,14 @@ Measure = Literal["variance", "bipower", "med_rv", "min_rv"]
 DAY_SECONDS = 86_400.0
 SLACK_SECONDS = 1.0
 """A bar may close this much before or after midnight and still be the last of its day."""
+WHOLE_DAY = DAY_SECONDS - 3_600.0
+"""Bars that are never closer than this are of a day or more: a day less the hour that clocks jump in spring."""
 
 _FACTORS: dict[Measure, float] = {
     "variance": 1.0, "bipower": BIPOWER_FACTOR, "med_rv": MEDIAN_FACTOR, "min_rv": MINIMUM_FACTOR,
 }  # fmt: skip
 _LAGS: dict[Measure, int] = {"variance": 0, "bipower": 1, "med_rv": 2, "min_rv": 1}
-_DAY, _ENDED, _BARS, _TOTAL, _TERMS, _LAST, _BEFORE, _DAYS, _LEVEL, _COUNTED = range(10)
+_DAY, _ENDED, _BARS, _TOTAL, _TERMS, _LAST, _BEFORE, _DAYS, _LEVEL, _COUNTED, _CLOSED_AT, _SHORTEST = range(12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +54,12 @@ class Realized:
 
     Notes
     -----
-    A bar that closes at 00:00 is the last of the day before. The forecast changes when a day is complete, so that the
-    hour of the day leaves no trace in it; on the first day it is the measure so far. A first day that was joined late
-    counts as a day. ``variance`` takes a bar's own realised variance where it has one that is not below 0.01 r². A day
-    that is too short for a measure (1 bar, 2 for ``med_rv``) counts with ``variance``. Cost: O(1) a bar; memory: the
-    open day in ten floats.
+    A bar that closes at 00:00 is the last of the day before; where no two closes are nearer than a day, every bar is a
+    day of its own, whenever it closes. The forecast changes when a day is complete, so that the hour of the day leaves
+    no trace in it; on the first day it is the measure so far. A first day that was joined late counts as a day.
+    ``variance`` takes a bar's own realised variance where it has one that is not below 0.01 r². A day that is too short
+    for a measure (1 bar, 2 for ``med_rv``) counts with ``variance``. Cost: O(1) a bar; memory: the open day in twelve
+    floats.
 
     References
     ----------
@@ -77,20 +80,25 @@ class Realized:
         """Memory before the first move.
 
         The open day (number since 1970, whether it has ended, bars, Σ r², sum of the measure's terms, last |r| and the
-        one before), then days completed before it, their average, their bars.
+        one before), then days completed before it, their average, their bars, the last close [s since 1970] and the
+        shortest time between two [s], 0 while unknown.
         """
-        return (0.0,) * 10
+        return (0.0,) * 12
 
     def advance(self, memory: Memory, move: Move) -> Memory:
         """Memory after one more move."""
         day, ended = _day_of(move.close_at)
-        if memory[_BARS] and day != memory[_DAY]:
+        step = move.close_at - memory[_CLOSED_AT] if memory[_BARS] else 0.0
+        shortest = min(step, memory[_SHORTEST] or step) if step > SLACK_SECONDS else memory[_SHORTEST]
+        daily = shortest >= WHOLE_DAY
+        if memory[_BARS] and (day != memory[_DAY] or (daily and step > SLACK_SECONDS)):
             memory = self._completed(memory)
         bars, size = memory[_BARS], abs(move.log_return)
         square = size * size
         square = move.realized_variance if credible(move.realized_variance, square) else square
         terms = memory[_TERMS] + (self._term(size, memory[_LAST], memory[_BEFORE]) if bars >= self._lags else 0.0)
-        return (day, ended, bars + 1.0, memory[_TOTAL] + square, terms, size, memory[_LAST], *memory[_DAYS:])
+        open_day = (day, max(ended, float(daily)), bars + 1.0, memory[_TOTAL] + square, terms, size, memory[_LAST])
+        return (*open_day, *memory[_DAYS:_CLOSED_AT], move.close_at, shortest)
 
     def variance(self, memory: Memory) -> float:
         """Forecast for the next bar [variance per bar]; NaN before the first."""
@@ -148,7 +156,7 @@ class Realized:
         """Memory with the open day counted and no day open."""
         days, level = memory[_DAYS], memory[_LEVEL]
         level = advance_ewma(level, self._of_day(memory), days, gain_of(self.half_life_days))
-        return (*(0.0,) * _DAYS, days + 1.0, level, memory[_COUNTED] + memory[_BARS])
+        return (*(0.0,) * _DAYS, days + 1.0, level, memory[_COUNTED] + memory[_BARS], *memory[_CLOSED_AT:])
 
     def _row(self, returns: Floats, close_at: Floats, posted: Floats | None) -> tuple[Floats, Floats]:
         size = np.abs(returns)
@@ -156,7 +164,8 @@ class Realized:
         if posted is not None:
             squares = np.where(credible(posted, squares), posted, squares)
         days, ended = _days_of(close_at)
-        first = np.concatenate([[True], days[1:] != days[:-1]])
+        daily, later = _whole_days(close_at)
+        ended, first = ended | daily, np.concatenate([[True], days[1:] != days[:-1]]) | (daily & later)
         counted = np.maximum.accumulate(np.where(first, np.arange(size.size), 0))
         bars = np.arange(1, size.size + 1) - counted
         running = _since(first, squares) / bars
@@ -193,6 +202,17 @@ def _days_of(close_at: Floats) -> tuple[Floats, Bools]:
     """`_day_of` of each bar."""
     days = np.ceil((close_at - SLACK_SECONDS) / DAY_SECONDS) - 1.0
     return days, close_at >= (days + 1.0) * DAY_SECONDS - SLACK_SECONDS
+
+
+def _whole_days(close_at: Floats) -> tuple[Bools, Bools]:
+    """Whether no two closes so far were nearer than a day, and whether a bar closed later than the one before it.
+
+    The bars of a bridged gap share their close.
+    """
+    steps = np.diff(close_at, prepend=close_at[:1])
+    later: Bools = steps > SLACK_SECONDS
+    shortest = np.minimum.accumulate(np.where(later, steps, np.inf))
+    return (shortest >= WHOLE_DAY) & (shortest < np.inf), later
 
 
 def _since(first: Bools, values: Floats) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from services.core.explain import Floats
-from services.volatility import realized_measures
+from services.volatility import averages, realized_measures
 from services.volatility.estimators.realized import Realized
 from services.volatility.moves import Move, Moves
 from tests.unit.volatility.ranged_moves import START, hold_to_the_interface, ranged_moves, same_as, streamed
@@ -94,6 +94,53 @@ def test_a_realized_variance_that_the_close_contradicts_is_missing() -> None:
         np.testing.assert_allclose(streamed(Realized(), broken), Realized().variance_path(daily), rtol=1e-12)
     low = dataclasses.replace(daily, realized_variance=0.0101 * squares)
     np.testing.assert_allclose(Realized().variance_path(low), 0.0101 * Realized().variance_path(daily), rtol=1e-12)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("hour", [8.0, 21.0, 23.99])
+def test_daily_bars_count_at_once_whenever_they_close(measure: str, hour: float) -> None:
+    """With weekends, and a clock that is set forward on bar 50: what midnight bars give, not what it was a day ago."""
+    model = Realized(measure=measure)  # type: ignore[arg-type]
+    daily = ranged_moves(30, 100)
+    days = np.arange(1.0, 101.0) + 2.0 * (np.arange(100) // 5)
+    times = START + 86_400.0 * days + HOUR * hour - HOUR * (np.arange(100) >= 50)
+    shifted = dataclasses.replace(daily, close_at=np.broadcast_to(times, daily.shape))
+    expected = model.variance_path(daily)
+    np.testing.assert_allclose(model.variance_path(shifted), expected, rtol=1e-12)
+    np.testing.assert_allclose(streamed(model, shifted), expected, rtol=1e-12)
+    assert expected[0, -1] == pytest.approx(
+        averages.ewma_path(daily.log_return**2, averages.gain_of(5.0))[0, -1], rel=1e-12
+    )
+
+
+def test_closes_around_midnight_are_days_of_their_own() -> None:
+    daily = ranged_moves(31, 60)
+    around = dataclasses.replace(daily, close_at=daily.close_at + np.where(np.arange(60) % 3, 10.0, -10.0))
+    np.testing.assert_array_equal(Realized().variance_path(around), Realized().variance_path(daily))
+    np.testing.assert_allclose(streamed(Realized(), around), Realized().variance_path(daily), rtol=1e-12)
+
+
+def test_a_gap_between_daily_bars_is_one_day() -> None:
+    """The feed hands it on as equal moves with one close."""
+    closes, returns = [1.0, 2.0, 5.0, 5.0, 5.0, 6.0], [0.01, 0.02, 0.03, 0.03, 0.03, 0.01]
+    times = START + 21.0 * HOUR + 86_400.0 * np.array(closes)
+    moves = Moves(np.array([returns]), np.ones((1, 6)), times[None, :])
+    days = [0.01, 0.02, 0.03, 0.01]
+    path = Realized().variance_path(moves)
+    assert path[0, -1] == pytest.approx(float(np.mean(np.square(days))), rel=1e-12)
+    np.testing.assert_allclose(streamed(Realized(), moves), path, rtol=1e-12)
+
+
+def test_hours_after_a_weekend_are_not_days() -> None:
+    """The first step is of 65 hours, the next ones tell that bars are of an hour."""
+    steps = np.where(np.arange(200) % 8 == 1, 65.0, 1.0)
+    returns = ranged_moves(32, 200, markets=1).log_return
+    moves = Moves(returns, returns, (START + HOUR * (20.0 + np.cumsum(steps)))[None, :])
+    model, days = Realized(), (moves.close_at[0] - 1.0) // 86_400.0
+    measured = [float(np.mean(returns[0, days == day] ** 2)) for day in np.unique(days)[:-1]]
+    expected = averages.ewma_path(np.array(measured)[None, :], averages.gain_of(5.0))[0, -1]
+    assert model.variance_path(moves)[0, -1] == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(streamed(model, moves), model.variance_path(moves), rtol=1e-12)
 
 
 def test_the_hour_of_the_day_leaves_no_trace() -> None:
