@@ -6,7 +6,7 @@ of it that is memory and s the share of the reaction that answers to rises:
 further constraint is left, and a = 0 is a face of the box, reached exactly. GARCH holds s at ½, variance targeting
 holds V at 1.
 
-EGARCH: mean, ω/(1 − β), α, γ, logit β, ln(ν − 2).
+EGARCH: mean, ω/(1 − β), α >= 0, γ, logit β, ln(ν − 2).
 
 Returns are in units of their own root mean square, so that every coordinate is of size one.
 """
@@ -134,7 +134,7 @@ class EgarchCoordinates:
     @property
     def bounds(self) -> Box:
         """Of all six."""
-        return (_MEAN_BOUND, _LEVEL_BOUND, (-2.0, 2.0), (-2.0, 2.0), _PERSISTENCE_BOUND, _FREEDOM_BOUND)
+        return (_MEAN_BOUND, _LEVEL_BOUND, (0.0, 2.0), (-2.0, 2.0), _PERSISTENCE_BOUND, _FREEDOM_BOUND)
 
     def parameters(self, theta: Floats) -> tuple[Parameters, Floats]:
         """Parameters at a point, and their derivatives."""

@@ -24,6 +24,8 @@ ModelName = Literal["garch", "gjr_garch", "egarch"]
 MIN_RETURNS = 250
 LARGEST_PERSISTENCE = FLAT_FROM
 SMALLEST_FREEDOM = 2.05
+SMALLEST_RMS, LARGEST_RMS = 0.8, 1.25
+"""Of the standardised residuals: outside, sizes made from the variances would be off by a quarter."""
 MAX_ITERATIONS = 300
 SLOPE_TOLERANCE = 1e-4
 """Largest slope of the mean log-likelihood, in coordinates of size one, at which an optimum counts as found."""
@@ -39,15 +41,18 @@ class FitReason(StrEnum):
     NO_VARIATION = "no_variation"
     INTEGRATED = "integrated"
     TAILS_TOO_HEAVY = "tails_too_heavy"
+    VARIANCES_OFF = "variances_off"
     WORSE_THAN_PREVIOUS = "worse_than_previous"
     NOT_CONVERGED = "not_converged"
 
 
 FIT_REASON_TEXT: dict[FitReason, str] = {
     FitReason.INSUFFICIENT_HISTORY: f"Fewer than {MIN_RETURNS} returns: the parameters would be noise.",
-    FitReason.NO_VARIATION: "Every return is the same: there is no variance to explain.",
+    FitReason.NO_VARIATION: "Every return is the mean (zero, or that of the returns): there is no variance to explain.",
     FitReason.INTEGRATED: "Persistence above 0.9999: no long-run variance. Try variance_targeted or another window.",
     FitReason.TAILS_TOO_HEAVY: "Degrees of freedom at 2.05 or below: the variance hardly exists.",
+    FitReason.VARIANCES_OFF: f"Returns over their volatilities must have a root mean square of {SMALLEST_RMS} to "
+    f"{LARGEST_RMS}: one return or the tail rules the fit. Try the normal distribution or another window.",
     FitReason.WORSE_THAN_PREVIOUS: "The former parameters explain the same window better: keep them.",
     FitReason.NOT_CONVERGED: "The optimiser stopped before it found an optimum.",
 }
@@ -121,7 +126,7 @@ class Fit:
     last_variance : float
         Of the last return in the window [variance per bar].
     residual_rms : float
-        Root mean square of the standardised residuals: 1 where the variances have the right size.
+        Root mean square of the standardised residuals: 1 where the variances have the right size; 0.8 to 1.25.
     """
 
     model: FittedModel
@@ -291,6 +296,9 @@ def _judged(optimum: _Optimum, window: _Window, choice: FitChoice, previous: Fit
         text = f"{freedom:.4f} degrees of freedom <= {SMALLEST_FREEDOM}"
         return FitRejected(reason=FitReason.TAILS_TOO_HEAVY, detail=text)
     found = _fit_of(optimum, window, choice)
+    if not SMALLEST_RMS <= found.residual_rms <= LARGEST_RMS:
+        text = f"root mean square of the standardised residuals {found.residual_rms:.4f}"
+        return FitRejected(reason=FitReason.VARIANCES_OFF, detail=text)
     if previous is not None:
         former = _value(window, _parameters_of(previous, window.unit))
         if found.log_likelihood < former - WORSE_BY:

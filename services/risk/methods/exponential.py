@@ -7,7 +7,7 @@ from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 
 from services.core.explain import Floats
 from services.risk.matrices import pairwise_correlation, shrink_short_history
@@ -58,7 +58,8 @@ class Exponential(CorrelationOptions):
     Parameters
     ----------
     half_life : float
-        Age at which a bar weighs half as much as the newest [bars].
+        Age at which a bar weighs half as much as the newest [bars]; at least 5, the error of some 14 bars of equal
+        weight.
     clip : float
         Bound of |z|.
     asynchronous : str
@@ -75,7 +76,7 @@ class Exponential(CorrelationOptions):
     """
 
     method: Literal["exponential"] = "exponential"
-    half_life: Annotated[float, Gt(0), Le(2000)] = 63.0
+    half_life: Annotated[float, Ge(5), Le(2000)] = 63.0
     clip: Annotated[float, Ge(1), Le(20)] = 4.2
 
     requires: ClassVar[frozenset[str]] = frozenset({"standardized"})

@@ -26,7 +26,8 @@ class Egarch:
         Constant ω of ln h, h in variance per bar of log returns. Of a fit on percent returns (`arch`): its
         omega − (1 − β) × ln(10,000).
     alpha : float
-        Reaction α to the size of z; the same number in every unit of returns.
+        Reaction α to the size of z, not negative: large moves may not calm the forecast. The same number in every unit
+        of returns.
     gamma : float
         Reaction γ to z with its sign: negative where falls raise the volatility.
     beta : float
@@ -51,7 +52,7 @@ class Egarch:
 
     method: Literal["egarch"] = "egarch"
     omega: Annotated[float, Ge(-100), Le(100)]
-    alpha: Annotated[float, Ge(-2), Le(2)]
+    alpha: Annotated[float, Ge(0), Le(2)]
     gamma: Annotated[float, Ge(-2), Le(2)]
     beta: Annotated[float, Ge(0), Lt(1)]
     start_variance: Annotated[float, Ge(1e-16), Le(10_000)] | None = None

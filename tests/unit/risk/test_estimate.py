@@ -7,6 +7,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from services.core.explain import Floats
 from services.risk.clock import Uncorrelated
@@ -76,9 +77,17 @@ def test_lead_lag_is_the_sum_of_three_correlations() -> None:
     assert found == pytest.approx(exact, abs=0.05)
 
 
+def test_a_half_life_of_noise_is_refused_on_the_wire() -> None:
+    """At 0.01 bars the newest return of each market is all there is, and every correlation is 1 or -1."""
+    adapter = TypeAdapter(Exponential)
+    assert adapter.validate_python({"half_life": 5.0}).half_life == 5.0
+    with pytest.raises(ValidationError, match="greater than or equal to 5"):
+        adapter.validate_python({"half_life": 4.99})
+
+
 def test_lead_lag_is_repaired_where_the_lags_contradict_one_another() -> None:
     values = panel(61, markets=12, rho=0.0, seed=3)
-    method = Exponential(half_life=3.0, asynchronous="lead_lag")
+    method = Exponential(half_life=5.0, asynchronous="lead_lag")
     assert np.linalg.eigvalsh(between_closes(values, method))[0] < -1e-3
     found = estimated(values, method)
     assert found.repaired

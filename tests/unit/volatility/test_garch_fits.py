@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from arch import arch_model
 from arch.data import nasdaq, sp500
+from pydantic import TypeAdapter, ValidationError
 from scipy.optimize import approx_fprime
 
 from services.core.annualization import Calendar
@@ -214,6 +216,28 @@ def test_tails_without_a_variance_are_rejected() -> None:
     wild = 1e-3 * np.random.default_rng(17).standard_cauchy(2_000)
     for model in MODELS:
         assert rejected(fit(wild, FitChoice(model=model))) is FitReason.TAILS_TOO_HEAVY
+
+
+def test_variances_of_the_wrong_size_are_rejected() -> None:
+    """One return that Student's t takes in its stride: 400 calm bars and a fall of 90 log points."""
+    returns = np.append(1e-4 * np.random.default_rng(21).standard_normal(399), -0.9)
+    for model in MODELS:
+        found = fit(returns, FitChoice(model=model))
+        assert rejected(found) is FitReason.VARIANCES_OFF
+        assert isinstance(found, FitRejected) and re.search(r"root mean square .* [\d.]+$", found.detail)
+
+
+def test_egarch_reacts_to_size_with_more_variance_or_none() -> None:
+    """Calm after every large move: the likelihood wants a negative reaction, a forecast must not have one."""
+    rng, returns = np.random.default_rng(22), [0.01]
+    for shock in rng.standard_normal(3_000).tolist():
+        returns.append(shock * (0.004 if abs(returns[-1]) > 0.01 else 0.012))
+    choice = FitChoice(model="egarch", distribution="normal")
+    found = done(fit(np.array(returns), choice)).model.estimator
+    assert oracle(100.0 * np.array(returns), choice).params["alpha[1]"] < -0.05
+    assert found.alpha == 0.0  # type: ignore[union-attr]
+    with pytest.raises(ValidationError, match="greater than or equal to 0"):
+        TypeAdapter(Egarch).validate_python({"omega": -0.2, "alpha": -0.01, "gamma": 0.0, "beta": 0.97})
 
 
 def test_a_fit_that_explains_less_than_the_former_parameters_is_rejected() -> None:
