@@ -28,8 +28,7 @@ def state_keys(
 
 def state_input(state: VolatilityState, estimator: Estimator) -> StateInput:
     """Readout and standardised returns of a state, annualised by the calendar that it was observed with."""
-    last_close_at = datetime.fromtimestamp(state.last_close_at, UTC)
-    ring = Ring(last_close_at, state.clock.bar_seconds, state.ring)
+    ring = Ring(datetime.fromtimestamp(state.ring_at, UTC), state.clock.bar_seconds, state.ring)
     return StateInput(readout(state, estimator=estimator), ring, state_digest(state))
 
 

@@ -101,7 +101,7 @@ def correlate_series(
 def ring_of(forecast: SeriesForecast) -> Ring:
     """Standardised returns of a forecast, with their place in time."""
     readout = forecast.readout
-    return Ring(readout.last_close_at, readout.bar_seconds, forecast.standardized, forecast.consecutive)
+    return Ring(forecast.ring_at, readout.bar_seconds, forecast.standardized, forecast.consecutive)
 
 
 def _volatility(forecasts: Mapping[str, SeriesForecast]) -> Floats:

@@ -76,7 +76,7 @@ def resolve_market(inputs: EvaluationInputs) -> Market:
         else:
             found[key] = forecast.readout
             rings[key] = Ring(
-                forecast.readout.last_close_at,
+                forecast.ring_at,
                 forecast.readout.bar_seconds,
                 forecast.standardized,
                 forecast.consecutive,

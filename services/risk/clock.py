@@ -24,7 +24,8 @@ class Ring:
     Parameters
     ----------
     last_close_at : datetime
-        Close time of the bar of the last value.
+        Close time of the bar of the last value. The others close whole bars before it: the short last bars of sessions
+        take no place.
     bar_seconds : int
         Length of a bar [s].
     standardized : (k,) array

@@ -24,6 +24,8 @@ CLOCK_TOLERANCE = 0.1
 """Part of a bar by which a close may be off its clock: exchanges label closes 23:59:59.999 or 00:00:00."""
 WEEK_TOLERANCE_SECONDS = 2.5 * SECONDS_PER_DAY
 """The same for bars of weeks where the market closes: before holidays one ends up to two days and some hours early."""
+_EARLY = 0.5 + CLOCK_TOLERANCE
+"""Part of a bar by which a close may be early for its place: half past the hour is not on the edge of two."""
 REFUSED_AFTER = 5
 """Multiple of `stale_after` unchanged bars from which a market is refused instead of sized carefully."""
 MIN_PRICE_CHANGES = 10
@@ -152,6 +154,55 @@ class BarClock:
             (whole >= 1) & (np.abs(bars - whole) <= self.tolerance) if self.continuous else bars > CLOCK_TOLERANCE
         )
         return np.clip(whole, 1, 2**40).astype(np.int64), on_clock
+
+    def place(self, close_at: float) -> int:
+        """Number of the bar on the clock that all markets share; a close up to 0.6 of a bar early belongs to the next.
+
+        Examples
+        --------
+        >>> hourly = BarClock(3_600, Calendar("XNYS"))
+        >>> [hourly.place(3_600 * hour) for hour in (15.0, 15.3, 15.5, 16.0)]
+        [15, 15, 16, 16]
+        """
+        return math.floor(close_at / self.bar_seconds + _EARLY)
+
+    def step(self, slots: int, seconds: float, ring_at: float, close_at: float) -> int:
+        """Places from the newest of a ring to a bar; 0 for a bar that takes none.
+
+        Parameters
+        ----------
+        slots : int
+            `slots` since the last close.
+        seconds : float
+            Since the last close.
+        ring_at : float
+            Close of the bar that took the newest place [s since 1970]; NaN before any.
+
+        Notes
+        -----
+        Where the market closes, sessions are not whole bars: places are those of `place`, so that they do not drift
+        from those of other markets however many bars lie in between. The short last bar of a session closes at no
+        moment that others share and takes no place, nor does a bar that closes within the place of another.
+        """
+        if self.continuous or math.isnan(ring_at):
+            return slots
+        return 0 if seconds < self._whole else max(self.place(close_at) - self.place(ring_at), 0)
+
+    def places(self, close_times: Floats, slots: Integers) -> tuple[Integers, Bools]:
+        """Place of each bar of a series, and which bars take it: `step`, all at once."""
+        if self.continuous:
+            return np.concatenate([[0], np.cumsum(slots)]), np.ones(close_times.size, dtype=bool)
+        found = np.floor(close_times / self.bar_seconds + _EARLY).astype(np.int64)
+        whole = np.concatenate([[True], np.diff(close_times) >= self._whole])
+        first = np.concatenate([[True], np.diff(found[whole]) > 0])
+        takes = np.zeros(close_times.size, dtype=bool)
+        takes[np.flatnonzero(whole)[first]] = True
+        return found, takes
+
+    @property
+    def _whole(self) -> float:
+        """Time since the last close from which a bar of a session is not cut short; days may close as early as ever."""
+        return (1.0 - CLOCK_TOLERANCE) * self.bar_seconds if self.bar_seconds < SECONDS_PER_DAY else 0.0
 
     def next_close(self, last_close_at: float, now: float) -> float:
         """Close of the bar after the last one, or of the one that is under way at `now` if that is later.

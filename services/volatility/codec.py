@@ -17,7 +17,7 @@ MAGIC = b"TVS2"
 VERSION_BYTES = slice(4, 12)
 """Where a head holds its version (big-endian): a store compares it without decoding the rest."""
 _HEAD = struct.Struct(">4sQ8s")
-_BODY = struct.Struct("<QdQdQQQqdddddQdd")
+_BODY = struct.Struct("<QdQdQQQqdddddQddd")
 _NO_GAP = -1
 _PARTS = 6 + len(Diagnosis._fields)
 _DIGEST_BYTES = 8
@@ -54,6 +54,7 @@ def head_bytes(state: VolatilityState) -> bytes:
         state.since_undo,
         state.gap_variance,
         state.held_at,
+        state.ring_at,
     )
     memories = (state.memory, state.calibration, state.wicks, *state.diagnosis)
     packed = [struct.pack(f"<{len(memory)}d", *memory) for memory in memories]
@@ -92,10 +93,9 @@ def state_from_bytes(head: bytes, ring: bytes) -> VolatilityState:
         raise ValueError("the ring does not belong to this head")
     body, model, calendar, *packed = _parts(head)
     memory, calibration, wicks, *diagnosis = (struct.unpack(f"<{len(part) // 8}d", part) for part in packed)
-    bar_seconds, periods, elapsed, long_run, *counts, close, volume, close_at, first_at, spike, undo, gap, held = (
-        _BODY.unpack(body)
-    )
-    observations, changes, flat, since_gap = counts
+    numbers = _BODY.unpack(body)
+    bar_seconds, periods, elapsed, long_run, observations, changes, flat, since_gap = numbers[:8]
+    close, volume, close_at, first_at, spike, undo, gap, held, ring_at = numbers[8:]
     return VolatilityState(
         model_version=model.decode(),
         clock=BarClock(bar_seconds, Calendar(calendar.decode(), None if math.isnan(periods) else periods)),
@@ -118,6 +118,7 @@ def state_from_bytes(head: bytes, ring: bytes) -> VolatilityState:
         since_undo=undo,
         gap_variance=gap,
         held_at=held,
+        ring_at=ring_at,
         version=version,
     )
 

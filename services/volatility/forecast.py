@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -35,8 +35,10 @@ class SeriesForecast:
     Parameters
     ----------
     standardized : (k,) array
-        The last k <= 512 values z_i = r_i / σ_{i|i−1}, the last one being that of the last bar; NaN where undefined and
-        where the forecast rested on less than 20 bars: such z's have no second moment to speak of.
+        The last k <= 512 values z_i = r_i / σ_{i|i−1}, each in its place on the clock; NaN where undefined and where
+        the forecast rested on less than 20 bars: such z's have no second moment to speak of.
+    ring_at : datetime
+        Close of the bar of the last value: the last one, or where the market closes the one before a short bar.
     consecutive : bool
         True when a place in `standardized` is a bar of a session and not of the clock: closed hours take no place, and
         only series of the same bars line up.
@@ -46,6 +48,7 @@ class SeriesForecast:
 
     readout: VolatilityReadout
     standardized: Floats
+    ring_at: datetime
     consecutive: bool = False
     unusual: Mapping[PointOutcome, int] = field(default_factory=dict)
 
@@ -130,7 +133,7 @@ def forecast_markets(
         elif not history.used.any():
             flat = int(history.flat[-1]) if history.flat.size else 0
             figures = no_figures(flat, history.last_close, history.last_close_at)
-            found[index] = _forecast(figures, np.empty(0), item, estimator)
+            found[index] = _forecast(figures, (np.empty(0), item.end), item, estimator)
         else:
             histories[index] = history
     clocks = {index: series[index].clock for index in histories}
@@ -164,7 +167,7 @@ def groups(histories: Mapping[int, History], clocks: Mapping[int, BarClock]) -> 
 def _finish(item: SeriesInput, history: History, filtered: Filtered, estimator: Estimator) -> SeriesForecast | Refusal:
     if needs_feed(history, filtered):
         return _fed(item, estimator)
-    return _forecast(figures_after(history, filtered), _place(history, filtered.standardized), item, estimator)
+    return _forecast(figures_after(history, filtered), _place(item, history, filtered.standardized), item, estimator)
 
 
 def _fed(item: SeriesInput, estimator: Estimator) -> SeriesForecast | Refusal:
@@ -177,16 +180,21 @@ def _fed(item: SeriesInput, estimator: Estimator) -> SeriesForecast | Refusal:
     held = (PointOutcome.CORPORATE_ACTION, PointOutcome.SPIKE_REVERTED)
     unusual = Counter(outcome for outcome in outcomes if outcome in held)
     ring = state.ring[np.argmax(~np.isnan(state.ring)) :]
-    return SeriesForecast(
-        replace(readout, source="series"), ring, item.close_times is None and not item.clock.continuous, unusual
-    )
+    ring_at = datetime.fromtimestamp(state.ring_at, UTC)
+    return SeriesForecast(replace(readout, source="series"), ring, ring_at, _consecutive(item), unusual)
 
 
-def _forecast(figures: Figures, ring: Floats, item: SeriesInput, estimator: Estimator) -> SeriesForecast | Refusal:
+def _forecast(
+    figures: Figures, ring: tuple[Floats, datetime], item: SeriesInput, estimator: Estimator
+) -> SeriesForecast | Refusal:
     readout = read_figures(figures, clock=item.clock, estimator=estimator, source="series")
     if isinstance(readout, Refusal):
         return readout
-    return SeriesForecast(readout, ring, item.close_times is None and not item.clock.continuous)
+    return SeriesForecast(readout, *ring, _consecutive(item))
+
+
+def _consecutive(item: SeriesInput) -> bool:
+    return item.close_times is None and not item.clock.continuous
 
 
 def figures_after(history: History, filtered: Filtered) -> Figures:
@@ -210,11 +218,15 @@ def figures_after(history: History, filtered: Filtered) -> Figures:
     )
 
 
-def _place(history: History, standardized: Floats) -> Floats:
-    """The z's of the last 512 bars of time, each in its place; none from forecasts that rest on less than 20 bars."""
-    back = np.cumsum(history.slots[::-1])[::-1] - history.slots
-    ring = np.full(int(min(back[0] + 1, RING_BARS)), np.nan)
-    kept = history.used & (back < ring.size)
+def _place(item: SeriesInput, history: History, standardized: Floats) -> tuple[Floats, datetime]:
+    """The z's of the last 512 bars of time, each in its place, none from forecasts that rest on less than 20 bars; and
+    the close of the bar in the last place.
+    """
+    places, takes = item.clock.places(item.times, history.slots)
+    newest = int(np.flatnonzero(takes)[-1])
+    back = places[newest] - places[1:]
+    ring = np.full(int(np.clip(back[0] + 1, 1, RING_BARS)), np.nan)
+    kept = history.used & takes[1:] & (back < ring.size)
     seasoned = np.where(np.arange(standardized.size) < WARM_UP_RETURNS, np.nan, standardized)
     ring[ring.size - 1 - back[kept]] = seasoned[kept[history.used]]
-    return ring
+    return ring, datetime.fromtimestamp(float(item.times[newest]), UTC)

@@ -57,6 +57,9 @@ class VolatilityState:
         [variance per bar]
     observations, changes, flat, since_gap
         See `Figures`.
+    ring_at : float
+        Close of the bar that took the newest place of the ring [s since 1970]: the last one, or where the market
+        closes the one before a short bar.
     last_close, last_volume, last_close_at, first_close_at : float
         Last close, its volume, its time and the time of the first close [s since 1970]; NaN where unknown.
     spike : float
@@ -91,6 +94,7 @@ class VolatilityState:
     last_volume: float = math.nan
     last_close_at: float = math.nan
     first_close_at: float = math.nan
+    ring_at: float = math.nan
     spike: float = 0.0
     since_undo: int = UNDO_EVERY
     gap_variance: float = 0.0
@@ -211,7 +215,8 @@ def figures_of(fed: VolatilityState | Feed, diagnosis: Diagnosis | None, *, esti
 
 _FED = (
     "calibration", "changes", "diagnosis", "elapsed", "first_close_at", "flat", "gap_variance", "held_at", "last_close",
-    "last_close_at", "last_volume", "long_run", "memory", "observations", "since_gap", "since_undo", "spike", "wicks",
+    "last_close_at", "last_volume", "long_run", "memory", "observations", "ring_at", "since_gap", "since_undo", "spike",
+    "wicks",
 )  # fmt: skip
 """Fields of a state that a bar can change, besides ring and version."""
 
@@ -229,6 +234,7 @@ class Feed:
         self.since_undo, self.gap_variance, self.held_at = state.since_undo, state.gap_variance, state.held_at
         self.last_close, self.last_volume = state.last_close, state.last_volume
         self.last_close_at, self.first_close_at = state.last_close_at, state.first_close_at
+        self.ring_at, self.stored = state.ring_at, False
         self.tail: list[float] = []
         self.before_spike: tuple[tuple[object, ...], list[float]] | None = None
 
@@ -354,18 +360,22 @@ class Feed:
     def _store(self, bar: Bar, slots: int, z: float, outcome: PointOutcome) -> PointOutcome:
         if z != z:
             self.before_spike, self.spike = None, 0.0
-        self.tail.extend([math.nan] * min(slots - 1, RING_BARS))
-        self.tail.append(z)
+        step = self.clock.step(slots, bar.close_at - self.last_close_at, self.ring_at, bar.close_at)
+        if step:
+            self.tail.extend([math.nan] * min(step - 1, RING_BARS))
+            self.tail.append(z)
+            self.ring_at = bar.close_at
         if len(self.tail) > 8 * RING_BARS:
             del self.tail[:-RING_BARS]
         self.last_close, self.last_close_at, self.last_volume = bar.close, bar.close_at, bar.volume
         self.since_undo, self.held_at = min(self.since_undo + 1, UNDO_EVERY), math.nan
+        self.stored = True
         return outcome
 
     def state(self) -> VolatilityState:
         """The state after what was taken; the one before, if nothing was stored."""
         held = self.held_at == self.held_at and self.held_at != self.origin.held_at
-        if not self.tail and not held:
+        if not self.stored and not held:
             return self.origin
         ring = np.concatenate([self.origin.ring, self.tail])[-RING_BARS:]
         ring.flags.writeable = False
