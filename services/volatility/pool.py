@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise, starmap
 from operator import mul
 
+from services.volatility.bars import MAX_MISSING_BARS
 from services.volatility.close_match import match_ratio
 from services.volatility.estimators.interface import Memory
 from services.volatility.moves import Move
@@ -31,6 +32,8 @@ CALIBRATION_HALF_LIFE, CALIBRATION_CAP = 250.0, 8.0
 LEARNING_RATE, SHARE, SURPRISE_CAP = 0.01, 0.0005, 15.0
 WARM_UP_BARS = 20
 IMPLIED_RATIO, IMPLIED_WEIGHT = 0.7, 20.0
+IMPLIED_BARS = float(MAX_MISSING_BARS)
+"""Bars without an implied variance over which the last one is held."""
 REGRESSION_PRIOR = 4.0
 RANGED, IMPLIED, REGRESSED = 1, 2, 4
 """Bits of what a pool consists of, fixed by its first bar."""
@@ -57,8 +60,8 @@ class Layout:
     """Where a memory holds what, for one composition of the pool.
 
     The head is (bars seen, composition, forecast); `averages`, `forecasts` and `weights` are per expert; `calibration`
-    is (EW r², EW v, EW p); `implied` is (Σ r², Σ iv before, iv); `regression` is (coefficients 5, uncertainty 15,
-    regressors 4, averages of p 3, residual variance, reference).
+    is (EW r², EW v, EW p); `implied` is (Σ r², Σ iv before, iv, bars since); `regression` is (coefficients 5,
+    uncertainty 15, regressors 4, averages of p 3, residual variance, reference).
     """
 
     composition: int
@@ -81,7 +84,7 @@ def layout_of(composition: int) -> Layout:
     prior += [REGRESSION_PRIOR] if composition & REGRESSED else []
     prior += [1.0] if composition & IMPLIED else []
     lengths = (
-        averages, len(prior), len(prior), 3, 3 if composition & IMPLIED else 0, 29 if composition & REGRESSED else 0,
+        averages, len(prior), len(prior), 3, 4 if composition & IMPLIED else 0, 29 if composition & REGRESSED else 0,
     )  # fmt: skip
     edges = list(accumulate(lengths, initial=3))
     one, two, three, four, five, six = starmap(slice, pairwise(edges))
@@ -101,7 +104,7 @@ def first_memory(composition: int) -> Memory:
     if composition & REGRESSED:
         uncertainty = tuple(FIRST_UNCERTAINTY * (row == column) for row, column in PACKED)
         regression = (*FIRST_COEFFICIENTS, *uncertainty, *[0.0] * 7, FIRST_RESIDUAL, 0.0)
-    implied = (0.0, 0.0, math.nan) if composition & IMPLIED else ()
+    implied = (0.0, 0.0, math.nan, 0.0) if composition & IMPLIED else ()
     averages = [0.0] * len(layout.half_lives)
     return (
         0.0, float(composition), math.nan, *averages, *[0.0] * experts, *layout.prior, 0.0, 0.0, 0.0,
@@ -250,11 +253,14 @@ def _least_squares(coefficients: Memory, uncertainty: Memory, x: Memory, innovat
 
 
 def _implied(state: Memory, square: float, variance: float) -> Memory:
-    """Sums for the ratio of r² to the implied variance before it; the last known value is held."""
-    squares, quoted, last = state
+    """Sums for the ratio of r² to the implied variance before it, which fade; the last value is held for some bars."""
+    squares, quoted, last, age = state
+    squares, quoted = (1.0 - CALIBRATION_GAIN) * squares, (1.0 - CALIBRATION_GAIN) * quoted
     if last == last:
         squares, quoted = squares + square, quoted + last
-    return (squares, quoted, variance if variance == variance else last)
+    if variance == variance:
+        return (squares, quoted, variance, 0.0)
+    return (squares, quoted, last if age < IMPLIED_BARS else math.nan, age + 1.0)
 
 
 def _forecasts(
@@ -273,7 +279,7 @@ def _forecasts(
             expected = match_ratio(close, simple) * math.exp(log_variance + regression[28] + 0.5 * regression[27])
         forecasts = (*forecasts, expected)
     if implied:
-        squares, quoted, last = implied
+        squares, quoted, last, _ = implied
         total = quoted + IMPLIED_WEIGHT * close
         ratio = (squares + IMPLIED_WEIGHT * IMPLIED_RATIO * close) / total if total > 0.0 else IMPLIED_RATIO
         forecasts = (*forecasts, last * ratio if last == last else close)

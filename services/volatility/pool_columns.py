@@ -201,8 +201,9 @@ class PoolColumns:
             self._calibrate(squares, np.concatenate([wide, simple], axis=1), least)
         if self.composition & REGRESSED:
             self._regress(np.maximum(simple, np.maximum(1e-4 * self.calibration[:, 2:], pool.SMALLEST)), least)
-        if bar.implied_variance is not None:
-            self._take_implied(squares[:, 0], bar.implied_variance)
+        if self.composition & IMPLIED:
+            quoted = bar.implied_variance
+            self._take_implied(squares[:, 0], np.full(len(squares), np.nan) if quoted is None else quoted)
         self.seen += 1.0
         self.warm = self.warm or bool(self.seen.min() >= pool.WARM_UP_BARS)
         self._forecast()
@@ -270,10 +271,13 @@ class PoolColumns:
         self.regression = updated if self.warm else np.where(ready, updated, state)
 
     def _take_implied(self, squares: Floats, variance: Floats) -> None:
-        known = ~np.isnan(self.implied[:, 2])
-        self.implied[:, 0] += np.where(known, squares, 0.0)
-        self.implied[:, 1] += np.where(known, self.implied[:, 2], 0.0)
-        np.copyto(self.implied[:, 2], variance, where=~np.isnan(variance))
+        sums, last, age = self.implied[:, :2], self.implied[:, 2], self.implied[:, 3]
+        known, silent = ~np.isnan(last), np.isnan(variance)
+        sums *= 1.0 - pool.CALIBRATION_GAIN
+        sums[:, 0] += np.where(known, squares, 0.0)
+        sums[:, 1] += np.where(known, last, 0.0)
+        last[:] = np.where(silent, np.where(age < pool.IMPLIED_BARS, last, np.nan), variance)
+        age[:] = np.where(silent, age + 1.0, 0.0)
 
     def _forecast(self) -> None:
         """Forecast of each expert for the next bar."""
@@ -294,7 +298,7 @@ class PoolColumns:
             expected = match_ratios(close, simple) * np.exp(np.where(ready, exponent, 0.0))
             forecasts[:, count] = np.where(ready, expected, close)
         if self.composition & IMPLIED:
-            squares, quoted, last = self.implied.T
+            squares, quoted, last, _ = self.implied.T
             total = quoted + pool.IMPLIED_WEIGHT * close
             prior = pool.IMPLIED_WEIGHT * pool.IMPLIED_RATIO * close
             ratio = np.full(close.shape, pool.IMPLIED_RATIO)

@@ -79,7 +79,8 @@ class Pool:
         self.weights, self.forecasts, self.variance = dict(self.prior), dict[str, float](), math.nan
         self.har, self.seen = LogHar(), 0
         self.close, self.wide, self.simple = 0.0, 0.0, 0.0
-        self.sum_squares, self.sum_implied, self.last_implied = 0.0, 0.0, math.nan
+        self.quotes: list[float] = []
+        self.squares: list[float] = []
 
     def take(self, bar: Observation) -> float:
         """Forecast after one more bar."""
@@ -97,10 +98,8 @@ class Pool:
         self._calibrate(square, wide, simple)
         if self.log_har:
             self.har.take(simple)
-        if self.last_implied == self.last_implied:
-            self.sum_squares, self.sum_implied = self.sum_squares + square, self.sum_implied + self.last_implied
-        if bar.implied == bar.implied:
-            self.last_implied = bar.implied
+        self.quotes.append(bar.implied)
+        self.squares.append(square)
         self.seen += 1
         self.forecasts = self._forecasts()
         self.variance = sum(self.weights[name] * value for name, value in self.forecasts.items())
@@ -134,9 +133,24 @@ class Pool:
             lift = min(max(self.close / self.simple, 0.5), 2.5)
             found["lh"] = lift * self.har.forecast() if self.seen >= 20 else self.close
         if self.implied:
-            above = self.sum_squares + 20.0 * 0.7 * self.close
-            found["iv"] = self.last_implied * above / (self.sum_implied + 20.0 * self.close)
+            found["iv"] = self._implied()
         return found
+
+    def _implied(self) -> float:
+        """The quote of this bar or of the five before, times the ratio of pairs (quote, next r²) that fade with age."""
+        held = [self._quote_after(bar) for bar in range(self.seen)]
+        if math.isnan(held[-1]):
+            return self.close
+        above, below = 20.0 * 0.7 * self.close, 20.0 * self.close
+        for bar in range(1, self.seen):
+            if not math.isnan(held[bar - 1]):
+                weight = 2.0 ** (-(self.seen - 1 - bar) / 250.0)
+                above, below = above + weight * self.squares[bar], below + weight * held[bar - 1]
+        return held[-1] * above / below
+
+    def _quote_after(self, bar: int) -> float:
+        known = [quote for quote in self.quotes[max(bar - 5, 0) : bar + 1] if not math.isnan(quote)]
+        return known[-1] if known else math.nan
 
 
 def path(bars: Sequence[Observation], *, ranges: bool, log_har: bool, implied: bool) -> tuple[list[float], Pool]:

@@ -13,6 +13,7 @@ from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.estimators.interface import Memory
 from services.volatility.moves import Move, Moves
 from services.volatility.pool import LAYOUTS, PACKED, SHARE, layout_of
+from services.volatility.pool_columns import BarColumn, PoolColumns
 from tests.golden import harness
 from tests.golden.volatility import adaptive as golden
 from tests.support import adaptive_reference as reference
@@ -167,11 +168,36 @@ def test_a_realised_variance_that_the_close_contradicts_is_missing(ranges: bool)
         np.testing.assert_allclose(model.variance_path(Moves(*many, **tiled)), np.tile(path, (5, 1)), rtol=1e-10)
 
 
-def test_an_implied_variance_is_held_until_the_next_quote() -> None:
-    bars = list(panel(14, 60, implied=True).row(0))
-    silent = [bars[0], *(bar._replace(implied_variance=math.nan) for bar in bars[1:])]
-    repeated = [bar._replace(implied_variance=bars[0].implied_variance) for bar in bars]
-    assert last_memory(Adaptive(), silent) == last_memory(Adaptive(), repeated)
+def test_an_implied_variance_is_held_for_five_bars() -> None:
+    """From the sixth on, its expert forecasts what r² is on average."""
+    bars, model = list(panel(14, 60, implied=True).row(0)), Adaptive()
+    layout = LAYOUTS[int(last_memory(model, bars)[1])]
+    for silent in range(1, 9):
+        quoted, rest = bars[:-silent], bars[-silent:]
+        quote = next(bar.implied_variance for bar in reversed(quoted) if not math.isnan(bar.implied_variance))
+        quoted[-1] = quoted[-1]._replace(implied_variance=quote)
+        stopped = last_memory(model, [*quoted, *(bar._replace(implied_variance=math.nan) for bar in rest)])
+        repeated = last_memory(model, [*quoted, *(bar._replace(implied_variance=quote) for bar in rest)])
+        if silent <= 5:
+            assert stopped[2] == repeated[2]
+        else:
+            assert stopped[layout.forecasts][-1] == stopped[layout.calibration][0]
+            assert repeated[layout.forecasts][-1] != repeated[layout.calibration][0]
+
+
+def test_an_implied_volatility_that_ends_leaves_the_average() -> None:
+    """Bar by bar, and where a whole column of markets has no quote."""
+    rng = np.random.default_rng(17)
+    returns = 0.02 * rng.standard_normal(400) * np.where(np.arange(400) < 300, 1.0, 4.0)
+    implied = np.where(np.arange(400) < 300, 4e-4, np.nan)
+    moves = [Move(value, 1.0, 0.0, implied_variance=quote) for value, quote in zip(returns, implied, strict=True)]
+    memory = last_memory(Adaptive(), moves)
+    layout = LAYOUTS[int(memory[1])]
+    assert memory[layout.forecasts][-1] == memory[layout.calibration][0]
+    columns = PoolColumns(np.array([last_memory(Adaptive(), moves[:300])] * 3))
+    for value in returns[300:].tolist():
+        forecast = columns.advance(BarColumn(np.full(3, value)))
+    np.testing.assert_allclose(forecast, memory[2], rtol=1e-11)
 
 
 def test_a_weight_never_falls_below_its_share_of_the_prior() -> None:

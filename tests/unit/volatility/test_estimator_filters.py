@@ -15,7 +15,7 @@ from services.volatility.estimators import stochastic
 from services.volatility.estimators.implied import Implied
 from services.volatility.estimators.stochastic import Stochastic
 from services.volatility.moves import Move, Moves
-from tests.unit.volatility.ranged_moves import hold_to_the_interface, ranged_moves, same_as
+from tests.unit.volatility.ranged_moves import hold_to_the_interface, ranged_moves, same_as, streamed
 
 MOVES = ranged_moves(31, 300)
 
@@ -32,22 +32,27 @@ def quoted(moves: Moves, *, from_bar: int = 5) -> Moves:
 
 def test_implied_reference() -> None:
     def reference(history: list[Move]) -> float:
-        known = [move.implied_variance for move in history if not math.isnan(move.implied_variance)]
-        if not known:
-            return math.nan
         level = history[0].log_return ** 2
         for seen, move in enumerate(history[1:], start=1):
             square = min(move.log_return**2, 8.0 * level)
             level += max(1.0 - 2.0 ** (-1.0 / 250.0), 1.0 / (seen + 1)) * (square - level)
-        last, returned, implied = math.nan, 0.0, 0.0
-        for move in history:
+        returned = implied = 0.0
+        for place, move in enumerate(history[1:], start=1):
+            last, weight = newest(history[max(place - 6, 0) : place]), 2.0 ** (-(len(history) - 1 - place) / 250.0)
             if not math.isnan(last):
-                returned, implied = returned + move.log_return**2, implied + last
-            last = last if math.isnan(move.implied_variance) else move.implied_variance
-        return known[-1] * (returned + 20.0 * 0.7 * level) / (implied + 20.0 * level)
+                returned, implied = returned + weight * move.log_return**2, implied + weight * last
+        return newest(history[-6:]) * (returned + 20.0 * 0.7 * level) / (implied + 20.0 * level)
+
+    def newest(moves: list[Move]) -> float:
+        known = [move.implied_variance for move in moves if not math.isnan(move.implied_variance)]
+        return known[-1] if known else math.nan
 
     moves = quoted(MOVES)
-    same_as(Implied().variance_path(moves), reference, moves, (0, 4, 5, 6, 7, 8, 50, 299))
+    moves.implied_variance[:, 100:110] = np.nan  # type: ignore[index]
+    path = Implied().variance_path(moves)
+    same_as(path, reference, moves, (0, 4, 5, 6, 7, 8, 50, 99, 104, 105, 106, 109, 110, 111, 120, 299))
+    assert np.isnan(path[:, 106:110]).all()
+    assert np.array_equal(np.isnan(path), np.isnan(streamed(Implied(), moves)))
 
 
 def test_implied_interface() -> None:
@@ -74,6 +79,25 @@ def test_implied_learns_a_constant_factor() -> None:
     path = Implied().variance_path(moves)[0]
     assert path[-1] == pytest.approx(4e-4, rel=0.02)
     assert path[0] == pytest.approx(0.7 * 1.6 * 4e-4, rel=1e-12)
+
+
+def test_implied_forgets_a_wrong_quote() -> None:
+    """26 times too high until bar 300 (the most that is taken), then right: the ratio of r² to it recovers."""
+    returns = 0.02 * np.random.default_rng(37).standard_normal((1, 3_000))
+    quotes = np.where(np.arange(3_000) < 300, 676.0, 1.0)[None, :] * 4e-4
+    path = Implied().variance_path(Moves(returns, returns, returns, implied_variance=quotes))[0]
+    assert path[301] < 2e-6
+    assert path[-1] == pytest.approx(4e-4, rel=0.35)
+
+
+def test_size_of_what_implied_rests_on_is_that_of_its_weights() -> None:
+    model, move = Implied(), Move(0.01, 1.0, 0.0, implied_variance=4e-4)
+    memory = model.start()
+    for _ in range(401):
+        memory = model.advance(memory, move)
+    weights = 2.0 ** (-np.arange(400.0) / 250.0)
+    kish = weights.sum() ** 2 / (weights**2).sum()
+    assert model.effective_observations(memory) == pytest.approx(kish + 1.0, rel=1e-12)
 
 
 def kalman(history: list[Move], phi: float, q: float, *, overnight: bool) -> tuple[float, float]:
