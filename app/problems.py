@@ -176,9 +176,11 @@ _KINDS = (
     ProblemKind(
         "not_replayable",
         422,
-        "The entry records a fact, not a decision",
-        "Only evaluations, targets, margin, hedges and scalars can be recomputed.",
-        "Choose an entry of one of these kinds at GET /v1/audit/entries.",
+        "The entry cannot be recomputed here",
+        "Only evaluations, targets, margin, hedges and scalars can be recomputed, and only by a build that reads the "
+        "form in which the state was recorded.",
+        "Choose an entry of one of these kinds at GET /v1/audit/entries; recompute older ones with the build that its "
+        "versions name.",
     ),
     ProblemKind(
         "fit_queue_full",

@@ -11,7 +11,7 @@ import scipy
 
 from services.engine.policy import DEFAULTS_VERSION
 
-ENGINE_VERSION = "0.1.0"
+ENGINE_VERSION = "0.2.0"
 
 
 @lru_cache(maxsize=1)

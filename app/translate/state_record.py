@@ -36,9 +36,15 @@ FIGURES = (
     "last_close",
     "confidence",
 )
+FORMAT = 2
+"""Of the record; another one is another build's."""
 REFUSED_FIELDS = 4
 """Fields of a state that gave no readout: key, reason, detail, digest."""
 FLOAT, SINGLE = np.dtype("<f8"), np.dtype("<f4")
+
+
+class ForeignRecord(ValueError):
+    """A record in the form of another build."""
 
 
 def encode_state(
@@ -50,7 +56,7 @@ def encode_state(
     if not states and not registered:
         return b""
     figures: list[float] = []
-    head: dict[str, Any] = {"states": [_state(key, state, figures) for key, state in states.items()]}
+    head: dict[str, Any] = {"format": FORMAT, "states": [_state(key, state, figures) for key, state in states.items()]}
     block, upper = np.array(figures, dtype=FLOAT), np.empty(0, dtype=SINGLE)
     if states:
         matrix = market.correlation
@@ -89,11 +95,19 @@ def _state(key: str, state: StateInput, figures: list[float]) -> list[Any]:
 def decode_state(
     raw: bytes,
 ) -> tuple[dict[str, StateInput], dict[InstrumentKey, Instrument], RecordedCorrelation | None]:
-    """Inverse of `encode_state`."""
+    """Inverse of `encode_state`.
+
+    Raises
+    ------
+    ForeignRecord
+        If another build wrote it in another form.
+    """
     if not raw:
         return {}, {}, None
     line, _, packed = raw.partition(b"\n")
     head = orjson.loads(line)
+    if head.get("format") != FORMAT:
+        raise ForeignRecord(f"the state is recorded in format {head.get('format', 1)}; this build reads {FORMAT}")
     known = sum(len(row) > REFUSED_FIELDS for row in head["states"]) * len(FIGURES) * FLOAT.itemsize
     block, upper = np.frombuffer(packed[:known], dtype=FLOAT), np.frombuffer(packed[known:], dtype=SINGLE)
     states, place = {}, 0

@@ -6,6 +6,7 @@ REST, the command line and replay all go through `decide` and `render`; equal in
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,22 +17,24 @@ import orjson
 from app.translate.answer import hedge_rows, margin_block, order_rows, portfolio_block, target_rows, time_text
 from app.translate.events import market_events
 from app.translate.instruments import InstrumentKey
+from app.translate.notes import Notes
 from app.translate.policy import policy_fields, policy_sha256
 from app.translate.series import calendar_of, check_columns
-from app.translate.snapshot import Snapshot, describe_instruments, translate
+from app.translate.snapshot import CLOCK_SKEW, Snapshot, describe_instruments, translate
 from app.translate.state_record import encode_state
 from app.usecases.call import Door
 from app.version import ENGINE_VERSION
 from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginRequest
 from services.core.annualization import parse_interval
-from services.core.errors import InvalidInput
+from services.core.errors import InvalidInput, Refusal
 from services.core.instrument import Instrument
-from services.core.outcome import Permission
+from services.core.outcome import Permission, Reason
 from services.engine import Evaluation, EvaluationInputs, StateInput, evaluate
 from services.engine.columns import MIN_AGE_SECONDS
 from services.engine.inputs import MarketEvent, RecordedCorrelation
 from services.engine.policy import DEFAULTS_VERSION, Policy
 from services.engine.tracking import Tracking
+from services.risk.methods.undiversified import Undiversified
 from services.volatility.readout import VolatilityReadout
 from services.volatility.registry import driver_names
 
@@ -97,6 +100,7 @@ def decide(
     )
     for index, series in enumerate(snapshot.series.values()):
         check_columns(series, index, policy.estimator)
+    tracking = _tracking(request, snapshot.notes)
     if request.options.strict and snapshot.notes.assumptions:
         raise AssumptionsRefused(snapshot.notes.assumptions)
     inputs = EvaluationInputs(
@@ -107,15 +111,16 @@ def decide(
         policy=policy,
         signals_present=request.signals is not None,
         series=snapshot.series,
-        states=gathered.states,
+        states=known_at(gathered.states, snapshot.as_of),
         correlation=gathered.correlation,
-        tracking=_tracking(request),
+        tracking=tracking,
         events=_events(request, snapshot),
         figures=request.options.view == "full" or door is Door.MARGIN,
         historical=(received_at - snapshot.as_of).total_seconds() > max_request_age(snapshot, gathered, policy),
     )
     result = evaluate(inputs)
-    if result.market.correlation is None and len(result.market.keys) > 1:
+    chosen = isinstance(policy.correlation, Undiversified)
+    if result.market.correlation is None and len(result.market.keys) > 1 and not chosen:
         snapshot.notes.assume("/policy/correlation", "volatilities add up", result.market.source)
         if request.options.strict:
             raise AssumptionsRefused(snapshot.notes.assumptions)
@@ -127,10 +132,26 @@ def _events(request: AnyRequest, snapshot: Snapshot) -> tuple[MarketEvent, ...]:
     return market_events(items, snapshot.rows, snapshot.notes)
 
 
-def _tracking(request: AnyRequest) -> Tracking | None:
+def known_at(states: Mapping[str, StateInput], as_of: datetime) -> dict[str, StateInput]:
+    """States as a decision of `as_of` may use them: one that has seen later bars is refused, not looked ahead into."""
+    return {key: _known_at(state, as_of) for key, state in states.items()}
+
+
+def _known_at(state: StateInput, as_of: datetime) -> StateInput:
+    found = state.readout
+    if isinstance(found, Refusal) or found.last_close_at <= as_of + CLOCK_SKEW:
+        return state
+    seen = time_text(found.last_close_at)
+    detail = f"the cached state has seen bars up to {seen}, after as_of: send a series for the past"
+    return StateInput(Refusal(Reason.VOLATILITY_UNAVAILABLE, detail), digest=state.digest)
+
+
+def _tracking(request: AnyRequest, notes: Notes) -> Tracking | None:
     block = request.tracking if isinstance(request, EvaluationRequest) else None
     if block is None:
         return None
+    if block.calendar is None:
+        notes.assume("/tracking/calendar", "24/7", "a year has 365 days of 24 hours")
     periods = calendar_of(block.calendar).periods(parse_interval(block.interval))
     return Tracking(np.array(block.returns, dtype=float), periods)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ import orjson
 from app.container import Container
 from app.ports import EventKind, StoredEntry
 from app.translate.answer import time_text
-from app.translate.state_record import decode_state
+from app.translate.state_record import ForeignRecord, decode_state
 from app.usecases.call import Answer, Door
 from app.usecases.decide import Gathered, decide, render
 from app.usecases.evaluate_portfolio import REQUEST_MODELS, splice
@@ -30,7 +31,7 @@ class UnknownEntry(Exception):
 
 
 class NotReplayable(Exception):
-    """The entry records a fact, not a decision."""
+    """The entry records a fact and not a decision, or a state in the form of another build."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ async def replay_evaluation(container: Container, evaluation_id: str) -> Answer:
     entry = await _entry(container, evaluation_id)
     if entry.kind not in REPLAYABLE:
         raise NotReplayable(entry.kind)
-    recomputed = recompute(entry)
+    recomputed = await asyncio.to_thread(recompute, entry)
     body = {
         "evaluation_id": entry.event_id,
         "match": recomputed == entry.response,
@@ -107,8 +108,17 @@ async def replay_evaluation(container: Container, evaluation_id: str) -> Answer:
 
 
 def recompute(entry: StoredEntry) -> bytes:
-    """Answer bytes of a recorded request on the recorded state."""
-    states, registered, correlation = decode_state(entry.state)
+    """Answer bytes of a recorded request on the recorded state.
+
+    Raises
+    ------
+    NotReplayable
+        If the state is recorded in the form of another build.
+    """
+    try:
+        states, registered, correlation = decode_state(entry.state)
+    except ForeignRecord as error:
+        raise NotReplayable(entry.kind) from error
     stored = orjson.loads(entry.response)
     if entry.kind == EventKind.SCALAR:
         return scalar_response(entry.request.decode(), states, entry.event_id, entry.recorded_at)

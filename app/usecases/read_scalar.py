@@ -14,7 +14,7 @@ from app.container import Container
 from app.ids import new_id
 from app.ports import AuditRecord, EventKind
 from app.translate.answer import stat, time_text
-from app.translate.snapshot import StateNeed
+from app.translate.snapshot import CLOCK_SKEW, StateNeed
 from app.translate.state_record import encode_state
 from app.usecases.call import Answer
 from app.usecases.evaluate_portfolio import splice
@@ -89,7 +89,8 @@ def scalar_response(canonical: str, states: dict[str, StateInput], evaluation_id
     as_of = datetime.fromisoformat(fields["as_of"])
     target, cap = float(fields["target_volatility"]), float(fields["max_leverage"])
     state = states.get(fields["symbol"])
-    found = state.readout if state is not None else Refusal(Reason.VOLATILITY_UNAVAILABLE, "")
+    missing = f"no state of {fields['interval']} bars is cached; feed bars with POST /v1/observations"
+    found = state.readout if state is not None else Refusal(Reason.VOLATILITY_UNAVAILABLE, missing)
     outcome = _refused(found.reason, found.detail) if isinstance(found, Refusal) else _scalar(found, as_of, target, cap)
     body = {
         "symbol": fields["symbol"],
@@ -111,6 +112,9 @@ def _refused(reason: Reason, detail: str) -> dict[str, Any]:
 
 
 def _scalar(readout: VolatilityReadout, as_of: datetime, target: float, cap: float) -> dict[str, Any]:
+    if readout.last_close_at > as_of + CLOCK_SKEW:
+        seen = time_text(readout.last_close_at)
+        return _refused(Reason.VOLATILITY_UNAVAILABLE, f"the cached state has seen bars up to {seen}, after as_of")
     valid_until = readout.last_close_at + timedelta(seconds=max_age_seconds(readout, Limits().max_data_age_bars))
     if as_of > valid_until:
         return _refused(Reason.STALE_PRICE, f"the last bar closed at {time_text(readout.last_close_at)}")

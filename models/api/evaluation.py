@@ -94,7 +94,9 @@ class TrackingIn(Model):
     """Recorded returns of this book under this target; a volatility target is corrected by them, by 3 % at most."""
 
     interval: Interval
-    calendar: Literal["24/7", "XNYS", "XNAS", "XLON", "FX"] | CalendarIn = "24/7"
+    calendar: Literal["24/7", "XNYS", "XNAS", "XLON", "FX"] | CalendarIn | None = Field(
+        None, description="Default 24/7, listed as an assumption."
+    )
     returns: Annotated[
         list[Annotated[Number, Field(ge=-1, le=10)]], Field(min_length=2, max_length=MAX_TRACKED, fail_fast=True)
     ] = Field(

@@ -63,6 +63,8 @@ class _Preset(Model):
     @model_validator(mode="before")
     @classmethod
     def _apply_preset(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("version") is not None and value.get("preset") is None:
+            raise PydanticCustomError("inconsistent", "version is that of a preset: name the preset as well")
         if not isinstance(value, dict) or not isinstance(value.get("preset"), str):
             return value
         version = value.get("version")

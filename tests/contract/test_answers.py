@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+from pydantic import ValidationError
 
 from app.translate.instruments import by_key
-from app.translate.state_record import decode_state
+from app.translate.state_record import ForeignRecord, decode_state
 from app.usecases.call import Door
 from app.usecases.decide import AssumptionsRefused, Decision, Gathered, decide, render, state_record
 from app.usecases.evaluate_portfolio import REQUEST_MODELS, splice
+from app.usecases.read_scalar import scalar_response
 from models.api.evaluation import EvaluationResponse, HedgesResponse, MarginResponse, TargetsResponse
 from models.api.market import InstrumentIn
 from services.core.annualization import Calendar
@@ -175,3 +177,57 @@ def test_a_described_request_needs_no_assumption() -> None:
     described = {"symbol": "BTC-PERP", "kind": "linear", "quote_currency": "USD", "lot": "0.001"}
     body = requests.smallest(options={"strict": True}, instruments=[described])
     assert orjson.loads(render(decision(Door.EVALUATIONS, body), RECEIVED))["assumptions"] == []
+
+
+def test_a_state_of_the_future_is_not_looked_into() -> None:
+    """A decision of the past on a cached state: refused, whatever the state says today."""
+    body = requests.book(interval="P1D", as_of="2020-01-01T00:00:00Z")
+    del body["series"]
+    answer = orjson.loads(render(decision(Door.EVALUATIONS, body, cached()), RECEIVED))
+    assert {(row["status"], row["reason"]) for row in answer["targets"]} == {("refused", "volatility_unavailable")}
+    assert "after as_of" in answer["targets"][0]["detail"]
+    states = {"COIN0-PERP": cached().states["COIN0-PERP"]}
+    pairs = "as_of=2020-01-01T00%3A00%3A00%2B00%3A00&interval=P1D&max_leverage=2.0&symbol=COIN0-PERP"
+    scalar = orjson.loads(scalar_response(f"{pairs}&target_volatility=0.2&venue=", states, "ev_1", RECEIVED))
+    assert (scalar["status"], scalar["scalar"], scalar["reason"]) == ("refused", None, "volatility_unavailable")
+
+
+def test_a_record_of_another_build_is_named_as_such() -> None:
+    body = requests.book(interval="P1D")
+    del body["series"]
+    gathered = cached()
+    recorded = state_record(decision(Door.EVALUATIONS, body, gathered), gathered)
+    assert decode_state(recorded)[0].keys() == gathered.states.keys()
+    with pytest.raises(ForeignRecord, match="format 1"):
+        decode_state(recorded.replace(b'{"format":2,', b"{", 1))
+
+
+def test_a_chosen_correlation_is_no_assumption() -> None:
+    body = requests.book(2)
+    pointers = []
+    for method in ("none", "dynamic_conditional"):
+        body["policy"]["correlation"] = {"method": method}
+        answer = orjson.loads(render(decision(Door.EVALUATIONS, body), RECEIVED))
+        pointers.append({item["pointer"] for item in answer["assumptions"]})
+    assert "/policy/correlation" not in pointers[0] | pointers[1]
+    short = requests.book(2)
+    for item in short["series"]:
+        item["close"] = item["close"][-70:]
+    answer = orjson.loads(render(decision(Door.EVALUATIONS, short), RECEIVED))
+    assert "/policy/correlation" in {item["pointer"] for item in answer["assumptions"]}
+
+
+def test_a_version_without_its_preset_is_refused() -> None:
+    body = requests.smallest()
+    body["policy"]["version"] = 1
+    with pytest.raises(ValidationError, match="name the preset"):
+        decision(Door.EVALUATIONS, body)
+
+
+def test_the_calendar_of_recorded_returns_is_an_assumption() -> None:
+    body = requests.smallest(portfolio_id="book", tracking={"interval": "P1D", "returns": [0.01, -0.01]})
+    answer = orjson.loads(render(decision(Door.EVALUATIONS, body), RECEIVED))
+    assert "/tracking/calendar" in {item["pointer"] for item in answer["assumptions"]}
+    body["tracking"]["calendar"] = "24/7"
+    answer = orjson.loads(render(decision(Door.EVALUATIONS, body), RECEIVED))
+    assert "/tracking/calendar" not in {item["pointer"] for item in answer["assumptions"]}
