@@ -28,7 +28,8 @@ def state_keys(
 
 def state_input(state: VolatilityState, estimator: Estimator) -> StateInput:
     """Readout and standardised returns of a state, annualised by the calendar that it was observed with."""
-    ring = Ring(datetime.fromtimestamp(state.ring_at, UTC), state.clock.bar_seconds, state.ring)
+    ring_at, clock = datetime.fromtimestamp(state.ring_at, UTC), state.clock
+    ring = Ring(ring_at, clock.bar_seconds, state.ring, sessions=not clock.continuous)
     return StateInput(readout(state, estimator=estimator), ring, state_digest(state))
 
 

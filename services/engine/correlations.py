@@ -11,8 +11,8 @@ from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.core.outcome import Reason
 from services.engine.inputs import SeriesInput
-from services.engine.market import forecast_all
-from services.risk.clock import MIN_COMMON_BARS, Ring, Uncorrelated, align, well_observed
+from services.engine.market import forecast_all, ring_of
+from services.risk.clock import MIN_COMMON_BARS, Uncorrelated, align, well_observed
 from services.risk.estimate import CorrelationEstimate, estimate_correlation
 from services.risk.matrices import common_bars
 from services.risk.registry import CorrelationEstimator
@@ -96,12 +96,6 @@ def correlate_series(
         problem=estimate.detail if isinstance(estimate, Uncorrelated) else None,
         left_out={key: left_out[key] for key in series if key in left_out},
     )
-
-
-def ring_of(forecast: SeriesForecast) -> Ring:
-    """Standardised returns of a forecast, with their place in time."""
-    readout = forecast.readout
-    return Ring(forecast.ring_at, readout.bar_seconds, forecast.standardized, forecast.consecutive)
 
 
 def _volatility(forecasts: Mapping[str, SeriesForecast]) -> Floats:

@@ -75,12 +75,7 @@ def resolve_market(inputs: EvaluationInputs) -> Market:
             found[key] = forecast
         else:
             found[key] = forecast.readout
-            rings[key] = Ring(
-                forecast.ring_at,
-                forecast.readout.bar_seconds,
-                forecast.standardized,
-                forecast.consecutive,
-            )
+            rings[key] = ring_of(forecast)
     for key, state in inputs.states.items():
         found[key] = state.readout
         if state.ring is not None:
@@ -94,6 +89,13 @@ def resolve_market(inputs: EvaluationInputs) -> Market:
         recorded = RecordedCorrelation(keys, *correlate(keys, rings, inputs.policy.correlation))
     stress = stress_due(recorded.source, inputs.policy.correlation)
     return Market(readouts, refusals, recorded.keys, recorded.matrix, recorded.source, stress)
+
+
+def ring_of(forecast: SeriesForecast) -> Ring:
+    """Standardised returns of a forecast, with their place in time."""
+    clock = forecast.readout.clock
+    closes = not clock.continuous
+    return Ring(forecast.ring_at, clock.bar_seconds, forecast.standardized, forecast.consecutive, closes)
 
 
 def correlate_states(states: Mapping[str, StateInput], method: CorrelationMethod) -> RecordedCorrelation:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from services.core.explain import Floats
+from services.core.annualization import SECONDS_PER_DAY
+from services.core.explain import Bools, Floats
 from services.risk.matrices import common_bars
 from services.volatility.bars import CLOCK_TOLERANCE
 
@@ -32,12 +33,15 @@ class Ring:
         Oldest first; NaN where there is none.
     consecutive : bool
         True when places are bars of a session and not of the clock (`SeriesForecast.consecutive`).
+    sessions : bool
+        True where the market closes: a value after places without one spans them.
     """
 
     last_close_at: datetime
     bar_seconds: int
     standardized: Floats
     consecutive: bool = False
+    sessions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,9 @@ def align(rings: Sequence[Ring], *, previous_tick: bool = False) -> Floats | Unc
     -----
     The values of k shorter bars become ``Σz / sqrt(n)`` of the n that are there: the return over the longer bar in
     units of its own volatility. Bars of which the market saw only a part, at either end, are left out. Sessions whose
-    bars carry no close times share a clock with none but sessions of the same bars. Cost: O(t m).
+    bars carry no close times share a clock with none but sessions of the same bars. The first bar of a session holds
+    the return over the night: among bars shorter than a day it is left out beside a market that was open meanwhile,
+    since what it shares with one hour of the other is little, and it is large. Cost: O(t m).
     """
     refusal = _mixed_sessions(rings)
     if refusal is not None:
@@ -98,6 +104,9 @@ def align(rings: Sequence[Ring], *, previous_tick: bool = False) -> Floats | Unc
     rows = max(-(-ring.standardized.size * ring.bar_seconds // slow) for ring in rings)
     columns = [_column(ring, slots, slow, rows) for ring, slots in zip(rings, whole, strict=True)]
     panel = np.stack(columns, axis=-1)
+    overnight = [ring.sessions and not ring.consecutive and ring.bar_seconds == slow for ring in rings]
+    if slow < SECONDS_PER_DAY and any(overnight):
+        panel[_longer(panel) & np.array(overnight)] = np.nan
     there = ~np.isnan(panel)
     return panel if there.all() else panel[there.any(axis=1)]
 
@@ -147,6 +156,18 @@ def _column(ring: Ring, behind: int, slow: int, rows: int) -> Floats:
     counts = np.bincount(row[used], minlength=rows)
     added: Floats = np.divide(sums, np.sqrt(counts), out=np.full(rows, np.nan), where=counts > 0)
     return added[::-1]
+
+
+def _longer(panel: Floats) -> Bools:
+    """Values that span more bars than another one of their row, and the first of each market, whose span is unknown."""
+    place = np.arange(1, len(panel) + 1)[:, None]
+    there = ~np.isnan(panel)
+    last = np.maximum.accumulate(np.where(there, place, 0), axis=0)
+    before = np.concatenate([np.zeros_like(last[:1]), last[:-1]])
+    spans = place - before
+    shortest = np.where(there, spans, len(panel) + 1).min(axis=1, keepdims=True)
+    longer: Bools = there & ((spans > shortest) | (before == 0))
+    return longer
 
 
 def thinnest_pair(panel: Floats) -> Uncorrelated | None:

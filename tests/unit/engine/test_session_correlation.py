@@ -11,7 +11,8 @@ import pytest
 from app.usecases.volatility_state import state_input
 from services.core.annualization import Calendar
 from services.core.explain import Floats
-from services.engine.correlations import correlate_series, ring_of
+from services.engine.correlations import correlate_series
+from services.engine.market import ring_of
 from services.risk.clock import Ring, Uncorrelated, align
 from services.risk.methods.exponential import Exponential
 from services.volatility.estimators.ewma import Ewma
@@ -84,9 +85,16 @@ def pairs(first: Ring, second: Ring) -> Floats:
 
 
 def by_exact_time(first: SeriesInput, second: SeriesInput) -> Floats:
-    """z's of the bars that closed at the same second, oldest first."""
+    """z's of the bars that closed at the same second and began at the same second, oldest first."""
     one, other = heard(first), heard(second)
-    return np.array([(one[moment], other[moment]) for moment in sorted(one) if moment in other])
+    began = [dict(zip(bars[1:].tolist(), bars[:-1].tolist(), strict=True)) for bars in map(exact, (first, second))]
+    common = [moment for moment in sorted(one) if moment in other and began[0][moment] == began[1][moment]]
+    return np.array([(one[moment], other[moment]) for moment in common])
+
+
+def exact(item: SeriesInput) -> Floats:
+    assert item.close_times is not None
+    return item.close_times
 
 
 @pytest.mark.parametrize("kind", [posted, streamed])
@@ -97,8 +105,8 @@ def by_exact_time(first: SeriesInput, second: SeriesInput) -> Floats:
         (market(1, session(NEW_YORK)), market(2, session(NEW_YORK, holidays=[DAYS - 12])), 80),
         (market(1, session(NEW_YORK)), market(2, session(NEW_YORK)[:-3]), 80),
         (market(1, session(NEW_YORK)[:-5]), market(2, session(NEW_YORK, holidays=[10, DAYS - 5])), 80),
-        (market(1, session(NEW_YORK)), market(2, around_the_clock(HALF), "24/7"), 80),
-        (market(1, session((14 * HOUR, 21 * HOUR))), market(2, around_the_clock(), "24/7"), 80),
+        (market(1, session(NEW_YORK)), market(2, around_the_clock(HALF), "24/7"), 75),
+        (market(1, session((14 * HOUR, 21 * HOUR))), market(2, around_the_clock(), "24/7"), 85),
         (market(1, session(LONDON)), market(2, around_the_clock(), "24/7"), 100),
         (
             market(1, session(NEW_YORK, bar_seconds=4 * HOUR), bar_seconds=4 * HOUR),
@@ -122,17 +130,14 @@ def test_pairs_are_those_of_equal_close_times(
 @pytest.mark.parametrize(
     ("second", "least"),
     [
-        (market(2, session(NEW_YORK)), 0.85),
+        (market(2, session(NEW_YORK)), 0.75),
         (market(2, session(NEW_YORK, holidays=[DAYS - 12])), 0.7),
-        (market(2, around_the_clock(HALF), "24/7"), 0.2),
+        (market(2, around_the_clock(HALF), "24/7"), 0.85),
     ],
     ids=["same session", "extra holiday", "24/7"],
 )
 def test_the_correlation_is_that_of_equal_close_times(second: SeriesInput, least: float) -> None:
-    """With places that count the bars in between, and a common factor of 90 % of the variance, 24/7 gave -0.2.
-
-    A bar after a holiday spans it, and the first bar of a session the night: less in common than bars of an hour.
-    """
+    """The common factor is 90 % of the variance; with places that counted the bars in between, 24/7 gave -0.2."""
     first = market(1, session(NEW_YORK))
     table = correlate_series({"a": first, "b": second}, MODEL, METHOD)
     assert table.estimate is not None
@@ -180,3 +185,26 @@ def test_a_short_bar_alone_changes_the_state_and_not_its_ring() -> None:
     assert after.last_close_at == bars[-1].close_at
     assert after.ring_at == before.ring_at == bars[-2].close_at
     assert np.array_equal(after.ring, before.ring, equal_nan=True)
+
+
+def test_a_night_counts_between_markets_that_were_closed_together_and_beside_no_other() -> None:
+    """The first bar of each day: 15 of 90 that two sessions share."""
+    first, second = (posted(market(own, session(NEW_YORK))) for own in (1, 2))
+    open_market = posted(market(3, around_the_clock(HALF), "24/7"))
+    together, beside = pairs(first, second), pairs(first, open_market)
+    panel = align([first, second, open_market])
+    assert not isinstance(panel, Uncorrelated)
+    whole = panel[~np.isnan(panel).any(axis=1)]
+    assert len(together) >= len(beside) + 14
+    assert np.array_equal(whole[:, [0, 2]], beside)
+    assert {tuple(row) for row in whole[:, :2].tolist()} < {tuple(row) for row in together.tolist()}
+
+
+def test_markets_that_never_close_keep_every_value() -> None:
+    """Also those that follow a hole: what they were before sessions took places on the clock."""
+    broken = np.random.default_rng(5).standard_normal(200)
+    broken[[0, 50, 51, 90]] = np.nan
+    end = datetime(2026, 1, 1, tzinfo=UTC)
+    panel = align([Ring(end, HOUR, broken), Ring(end, HOUR, np.arange(200.0))])
+    assert not isinstance(panel, Uncorrelated)
+    np.testing.assert_array_equal(panel[:, 0], broken)
