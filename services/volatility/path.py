@@ -11,7 +11,7 @@ from services.core.errors import Refusal
 from services.core.explain import Bools, Floats
 from services.volatility.bars import BARS_AFTER_GAP, MIN_PRICE_CHANGES, REFUSED_AFTER, BarClock
 from services.volatility.history import History, history_of
-from services.volatility.readout import LONG_RUN_FLOOR, VolatilityReadout, read_figures, with_prior
+from services.volatility.readout import LONG_RUN_FLOOR, VolatilityReadout, long_run_with_prior, read_figures, with_prior
 from services.volatility.recursion import Filtered, filter_histories, needs_feed
 from services.volatility.registry import Estimator
 from services.volatility.series import SeriesInput
@@ -78,7 +78,7 @@ def _columns(history: History, filtered: Filtered, clock: BarClock, estimator: E
     variance, long_run, elapsed = filtered.variance[last], filtered.long_run[last], filtered.elapsed[last]
     if estimator.prior_volatility is not None:
         imagined = estimator.prior_volatility**2 / periods
-        variance, long_run = (with_prior(column, elapsed, imagined) for column in (variance, long_run))
+        variance, long_run = with_prior(variance, elapsed, imagined), long_run_with_prior(long_run, elapsed, imagined)
     refused, guarded, in_gap = _rules(history, seen, clock, estimator)
     refused |= ~(variance > 0.0)
     forecast, anchor = np.sqrt(np.where(refused, np.nan, variance) * periods), np.sqrt(long_run * periods)

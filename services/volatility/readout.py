@@ -86,7 +86,7 @@ class VolatilityReadout:
     calibration : float
         k of `services.volatility.calibration`.
     long_run : float
-        See `services.volatility.long_run`.
+        See `services.volatility.long_run` and `long_run_with_prior`.
     floor : float
         ``max(0.3 × long_run, 0.01)``, 0.005 instead of 0.01 where the market closes; ``max(long_run, …)`` under a
         guard.
@@ -284,6 +284,19 @@ def with_prior(variance: Floats | float, elapsed: Floats | float, prior: float) 
     return blended
 
 
+def long_run_with_prior(long_run: Floats | float, elapsed: Floats | float, prior: float) -> Floats:
+    """`with_prior` of the long-run variance, and no less than the data say: a prior may raise the floor, not lower it.
+
+    Examples
+    --------
+    >>> long_run_with_prior(1.0, np.array([5.0, 5.0]), 4.0).round(3).tolist()
+    [3.312, 3.312]
+    >>> long_run_with_prior(1.0, 5.0, 1e-9).tolist()
+    1.0
+    """
+    return np.maximum(with_prior(long_run, elapsed, prior), long_run)
+
+
 def confidence_of(half_life: Floats | float, elapsed: Floats | float) -> Floats:
     """``1 / (1 + s)``, see `VolatilityReadout`: n is the Kish size of an exponential average of this half-life over the
     bars seen, ``(1+λ)/(1−λ) · (1−λ^t)/(1+λ^t)``.
@@ -314,7 +327,7 @@ def read_figures(
     if prior is not None:
         imagined = prior * prior / periods
         variance = float(with_prior(variance, figures.elapsed, imagined))
-        long_run = float(with_prior(long_run, figures.elapsed, imagined))
+        long_run = float(long_run_with_prior(long_run, figures.elapsed, imagined))
     if variance != variance:
         wanted = " and ".join(sorted(estimator.requires))
         return Refusal(Reason.INSUFFICIENT_HISTORY, f"{estimator.method} has no forecast yet; it lives on {wanted}")

@@ -75,8 +75,8 @@ class Adaptive:
     purpose: at 0.1 the pool is worse than equal weights on crypto. An implied variance, where the first bar has one,
     enters as one more expert, scaled by its causal ratio to r² (sums that halve every 250 bars); it is held over five
     bars without a quote, after which its expert says what r² is on average. A realised variance below 0.01 r² counts as
-    missing. Scale equivariant: returns times c give c² h. Every average has gain ``max(1 − λ, 1/(n + 1))``: the plain mean until
-    the memory is filled. Drivers multiply the forecast of the pool by what they were worth so far
+    missing. Scale equivariant: returns times c give c² h. Every average has gain ``max(1 − λ, 1/(n + 1))``: the plain
+    mean until the memory is filled. Drivers multiply the forecast of the pool by what they were worth so far
     (`services.volatility.drivers.DriverExpert`) and change nothing in the pool; a value that is missing is neutral.
     Cost: O(1) a bar.
 

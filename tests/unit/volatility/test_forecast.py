@@ -112,6 +112,19 @@ def test_a_prior_weighs_twenty_bars_and_halves_every_twenty(bars: int) -> None:
         assert value == pytest.approx(math.sqrt(blended), rel=1e-12)
 
 
+@pytest.mark.parametrize("bars", [3, 10, 25])
+def test_a_prior_does_not_lower_the_long_run_below_the_data(bars: int) -> None:
+    """The floor stands on it: a prior that is far too low may lower the forecast, not what protects from it."""
+    closes = walk(6, bars)
+    seen = math.sqrt(365.0 * float(np.mean(np.square(reference.log_returns(closes.tolist())))))
+    low, high = (forecast(closes, estimator=Ewma(prior_volatility=prior)).readout for prior in (1e-9, 3.0))
+    assert low.long_run == pytest.approx(seen, rel=1e-12)
+    assert low.volatility >= low.floor == pytest.approx(0.3 * seen, rel=1e-12)
+    assert high.long_run > seen
+    path = forecast_path(series(closes), Ewma(prior_volatility=1e-9))
+    assert path.long_run[-1] == pytest.approx(seen, rel=1e-12)
+
+
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf, 1e-19, 1e20])
 def test_a_bad_price_is_refused_by_index(bad: float) -> None:
     closes = walk(8, 40)
@@ -289,7 +302,8 @@ def test_a_close_off_the_clock_is_refused() -> None:
 def test_path_ends_where_the_forecast_ends() -> None:
     closes, stamps = walk(20, 300), times(300)
     closes[100:110] = closes[100]
-    for model in (Ewma(), Ewma(prior_volatility=0.4), Ewma(half_life=5.0, calibrate=False), Adaptive()):
+    priors = Ewma(prior_volatility=0.4), Ewma(prior_volatility=0.02)
+    for model in (Ewma(), *priors, Ewma(half_life=5.0, calibrate=False), Adaptive()):
         path = forecast_path(series(closes), model)
         for bars in (1, 2, 19, 20, 104, 110, 125, 300):
             (found,) = forecast_markets([series(closes[:bars])], model)
