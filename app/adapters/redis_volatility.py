@@ -24,6 +24,8 @@ MAX_CONNECTIONS = 32
 MAX_KNOWN = 10_000
 """States kept decoded in this process, about 50 MB."""
 
+NO_STATE = (ValueError, OverflowError)
+"""What decoding raises on bytes that are no state: any of its numbers may be nonsense."""
 PARTS = ("head", "ring", "replay")
 KEYS_OF_SET = len(PARTS) + 1
 HEAD_OF_SET = KEYS_OF_SET + 1
@@ -70,11 +72,11 @@ async def open_redis_volatility(url: str) -> AsyncIterator[RedisVolatilityStore]
 class RedisVolatilityStore:
     """`VolatilityStore` in Redis 6 or newer, or Valkey.
 
-    A state is three keys: a head below 2 KB, which holds everything that moves the forecast, the ring of 512 z's, and
-    the replay of the newest bars. An evaluation reads the heads of all its markets in one MGET; a ring travels only
-    when its head has changed since this process decoded it last, a replay only to be fed. One script writes the three,
-    so that they always belong together. A sorted set per tenant lists the names. An unfed state expires
-    (`life_seconds`).
+    A state is three keys: a head (below 2 KB for the adaptive forecaster, up to 6.7 KB for windows of 250 bars), which
+    holds everything that moves the forecast, the ring of 512 z's, and the replay of the newest bars. An evaluation
+    reads the heads of all its markets in one MGET; a ring travels only when its head has changed since this process
+    decoded it last, a replay only to be fed. One script writes the three, so that they always belong together. A sorted
+    set per tenant lists the names. An unfed state expires (`life_seconds`).
 
     Notes
     -----
@@ -98,13 +100,15 @@ class RedisVolatilityStore:
         if int(memory.get("maxmemory", 0)) and policy != "noeviction":
             self._warnings = (f"maxmemory-policy is {policy}: volatility states may be evicted; set noeviction",)
 
-    async def load(self, keys: Sequence[StateKey]) -> list[VolatilityState | None]:
+    async def load(self, keys: Sequence[StateKey]) -> list[VolatilityState | StateDamaged | None]:
         """States in the order of the keys: one MGET, and a second one for those that this process does not know yet."""
         if not keys:
             return []
         names = [full_name(key) for key in keys]
         heads: list[bytes | None] = await self._ask(self._client.mget([f"{name}:head" for name in names]))
-        states = [self._recall(name, head) for name, head in zip(names, heads, strict=True)]
+        states: list[VolatilityState | StateDamaged | None] = [
+            self._recall(name, head) for name, head in zip(names, heads, strict=True)
+        ]
         unknown = [index for index, head in enumerate(heads) if head is not None and states[index] is None]
         if unknown:
             fetched = await self._fetch([names[index] for index in unknown])
@@ -112,13 +116,13 @@ class RedisVolatilityStore:
                 states[index] = state
         return states
 
-    async def load_for_update(self, keys: Sequence[StateKey]) -> list[FedState | None]:
+    async def load_for_update(self, keys: Sequence[StateKey]) -> list[FedState | StateDamaged | None]:
         """States with their replays: one MGET, and a second one where this process does not know the state yet."""
         if not keys:
             return []
         names = [full_name(key) for key in keys]
         found = await self._parts(names, "head", "replay")
-        fed = [
+        fed: list[FedState | StateDamaged | None] = [
             self._pair(self._recall(name, head), head, replay)
             for name, (head, replay) in zip(names, found, strict=True)
         ]
@@ -138,10 +142,12 @@ class RedisVolatilityStore:
         return [tuple(found[place : place + len(parts)]) for place in range(0, len(found), len(parts))]
 
     @staticmethod
-    def _pair(state: VolatilityState | None, head: bytes | None, replay: bytes | None) -> FedState | None:
+    def _pair(
+        state: VolatilityState | StateDamaged | None, head: bytes | None, replay: bytes | None
+    ) -> FedState | StateDamaged | None:
         """State and replay; a replay that is gone, or of another head, begins anew."""
-        if state is None or head is None:
-            return None
+        if state is None or head is None or isinstance(state, StateDamaged):
+            return state if isinstance(state, StateDamaged) else None
         try:
             return FedState(state, replay_from_bytes(replay or b"", head))
         except ValueError:
@@ -152,18 +158,16 @@ class RedisVolatilityStore:
         known = self._known.get(name)
         return known[1] if known is not None and known[0] == head else None
 
-    async def _fetch(self, names: Sequence[str]) -> list[VolatilityState | None]:
+    async def _fetch(self, names: Sequence[str]) -> list[VolatilityState | StateDamaged | None]:
         """States by head and ring."""
         pairs = zip(names, await self._parts(names, "head", "ring"), strict=True)
         return [None if head is None else self._decode(name, head, ring) for name, (head, ring) in pairs]
 
-    def _decode(self, name: str, head: bytes, ring: bytes | None) -> VolatilityState:
+    def _decode(self, name: str, head: bytes, ring: bytes | None) -> VolatilityState | StateDamaged:
         try:
             state = state_from_bytes(head, ring or b"")
-        except (ValueError, UnicodeDecodeError) as error:
-            key = key_of(name)
-            text = f"the stored volatility state of {key.symbol} is damaged ({error}): reset it and feed it again"
-            raise StateDamaged(text, key) from error
+        except NO_STATE as error:
+            return StateDamaged(key_of(name), str(error))
         self._remember(name, head, state)
         return state
 
@@ -218,10 +222,10 @@ class RedisVolatilityStore:
 
     async def list(
         self, tenant_id: str, *, after: StateKey | None, limit: int
-    ) -> list[tuple[StateKey, VolatilityState]]:
+    ) -> list[tuple[StateKey, VolatilityState | StateDamaged]]:
         """States above `after`, by encoded key; names whose state has expired are dropped from the index on the way."""
         prefix, above = tenant_prefix(tenant_id), f"({key_name(after)}" if after else "-"
-        listed: list[tuple[StateKey, VolatilityState]] = []
+        listed: list[tuple[StateKey, VolatilityState | StateDamaged]] = []
         while len(listed) < limit:
             found = await self._ask(self._client.zrangebylex(f"{prefix}index", above, "+", start=0, num=limit))
             names = [name.decode() for name in found]

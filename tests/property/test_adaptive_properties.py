@@ -197,7 +197,7 @@ def test_five_hundred_still_bars_and_a_jump(seed: int, ranges: bool, jump: float
 @pytest.mark.parametrize("count", [0, MOST_DRIVERS])
 def test_a_live_state_fits_in_two_kilobytes(bar_seconds: int, count: int) -> None:
     """The largest composition: ranges, regression and implied volatility; with drivers."""
-    model = Adaptive(drivers=tuple("abcdefgh"[:count]))
+    model = Adaptive(drivers=tuple(f"driver_of_20_letter{place}" for place in range(count)))
     closes = walk(3, 400)
     item = series(
         closes, bar_seconds=bar_seconds, volume=np.ones(400), implied_volatility=np.full(400, 0.5),
