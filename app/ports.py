@@ -255,19 +255,11 @@ class InstrumentStore(Protocol):
 
 
 class StateUnavailable(Exception):
-    """The store of volatility states is down, late or holds something that is no state; `detail` names no address."""
+    """The store of volatility states is down or late; `detail` names no address."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
-
-
-class StateDamaged(StateUnavailable):
-    """One stored state cannot be read; the others can. It is mended by a reset or by `trimtab state rebuild`."""
-
-    def __init__(self, detail: str, key: StateKey) -> None:
-        super().__init__(detail)
-        self.key = key
 
 
 class StateKey(NamedTuple):
@@ -278,6 +270,17 @@ class StateKey(NamedTuple):
     symbol: str
     bar_seconds: int
     model_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateDamaged:
+    """Found in the place of a state that cannot be read; all others can. `cause` says what is wrong with its bytes.
+
+    It is mended by a reset or by `trimtab state rebuild`, never by feeding: it would begin anew without a word.
+    """
+
+    key: StateKey
+    cause: str
 
 
 class FedState(NamedTuple):
@@ -300,14 +303,15 @@ class VolatilityStore(Protocol):
     """Volatility states, by key. A state is replaced only by one that was made from it.
 
     Every method raises `StateUnavailable` if the store cannot answer. States are a cache of what was observed: losing
-    one costs a refusal until it is fed again, never a wrong size.
+    one costs a refusal until it is fed again, never a wrong size. A state that cannot be read is a `StateDamaged` in
+    its place, and fails no other.
     """
 
-    async def load(self, keys: Sequence[StateKey]) -> list[VolatilityState | None]:
+    async def load(self, keys: Sequence[StateKey]) -> list[VolatilityState | StateDamaged | None]:
         """States in the order of the keys, in one read; None where there is none."""
         ...
 
-    async def load_for_update(self, keys: Sequence[StateKey]) -> list[FedState | None]:
+    async def load_for_update(self, keys: Sequence[StateKey]) -> list[FedState | StateDamaged | None]:
         """States with their replays, each pair as it was stored; a replay that was lost is one without bars."""
         ...
 
@@ -324,7 +328,7 @@ class VolatilityStore(Protocol):
 
     async def list(
         self, tenant_id: str, *, after: StateKey | None, limit: int
-    ) -> list[tuple[StateKey, VolatilityState]]:
+    ) -> list[tuple[StateKey, VolatilityState | StateDamaged]]:
         """At most `limit` states above `after`, in a fixed order of keys."""
         ...
 

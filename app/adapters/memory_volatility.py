@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.adapters.volatility_keys import key_name
-from app.ports import FedState, StateChange, StateKey
+from app.ports import FedState, StateChange, StateDamaged, StateKey
 from services.volatility.state import VolatilityState
 
 MAX_STATES = 10_000
@@ -21,11 +21,11 @@ class MemoryVolatilityStore:
         self._states: dict[StateKey, FedState] = {}
         self._max_states = max_states
 
-    async def load(self, keys: Sequence[StateKey]) -> list[VolatilityState | None]:
+    async def load(self, keys: Sequence[StateKey]) -> list[VolatilityState | StateDamaged | None]:
         """States in the order of the keys."""
         return [found.state if (found := self._states.get(key)) else None for key in keys]
 
-    async def load_for_update(self, keys: Sequence[StateKey]) -> list[FedState | None]:
+    async def load_for_update(self, keys: Sequence[StateKey]) -> list[FedState | StateDamaged | None]:
         """States with their replays."""
         return [self._states.get(key) for key in keys]
 
@@ -49,11 +49,12 @@ class MemoryVolatilityStore:
 
     async def list(
         self, tenant_id: str, *, after: StateKey | None, limit: int
-    ) -> list[tuple[StateKey, VolatilityState]]:
+    ) -> list[tuple[StateKey, VolatilityState | StateDamaged]]:
         """States above `after`, by encoded key."""
         above = key_name(after) if after else ""
         names = {key_name(key): key for key in self._states if key.tenant_id == tenant_id}
-        return [(names[name], self._states[names[name]].state) for name in sorted(names) if name > above][:limit]
+        keys = [names[name] for name in sorted(names) if name > above]
+        return [(key, self._states[key].state) for key in keys[:limit]]
 
     async def ping(self) -> None:
         """Always answers."""

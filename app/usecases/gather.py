@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 from app.container import Container
-from app.ports import StateKey
+from app.ports import StateDamaged, StateKey
 from app.translate.instruments import InstrumentKey, domain_instrument
 from app.translate.snapshot import DEFAULT_INTERVAL, StateNeed, describe_instruments, states_needed
+from app.usecases.damage import damage_refusal
 from app.usecases.decide import AnyRequest, Gathered
 from app.usecases.volatility_state import state_input, state_keys
 from models.api.evaluation import SnapshotIn
@@ -77,6 +78,10 @@ async def load_states(
     for need, candidates in zip(needs, keys, strict=True):
         for key in candidates:
             state = loaded[key]
+            if isinstance(state, StateDamaged):
+                # No other state in its place: a refused row is seen, a forecast from elsewhere is not.
+                states[need.market_key] = StateInput(damage_refusal(state))
+                break
             if state is not None:
                 states[need.market_key] = remembered_input(key, state, estimator)
                 break

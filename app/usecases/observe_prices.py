@@ -14,10 +14,11 @@ import orjson
 
 from app.container import Container
 from app.ids import new_id
-from app.ports import AuditRecord, EventKind, FedState, StateChange, StateKey, StateUnavailable
+from app.ports import AuditRecord, EventKind, FedState, StateChange, StateDamaged, StateKey, StateUnavailable
 from app.translate.answer import time_text
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
+from app.usecases.damage import damage_text
 from app.usecases.evaluate_portfolio import idempotency_key, known_answer, stored_answer
 from app.usecases.gather import TENANT
 from app.usecases.turns import turns
@@ -95,6 +96,11 @@ class Fed:
     verdicts: list[Verdict]
     states: dict[StateKey, VolatilityState] = field(default_factory=dict)
     begun: list[Batch] = field(default_factory=list)
+
+    def refuse(self, batch: Batch, verdict: Verdict) -> None:
+        """One verdict for all points of a batch."""
+        for place in batch.places:
+            self.verdicts[place] = verdict
 
 
 async def observe_prices(container: Container, call: Call) -> Answer:
@@ -200,6 +206,9 @@ async def _attempt(container: Container, batches: Sequence[Batch], fed: Fed, rul
     loaded = await container.volatility.load_for_update([batch.key for batch in batches])
     changes, makers = [], []
     for batch, before in zip(batches, loaded, strict=True):
+        if isinstance(before, StateDamaged):
+            fed.refuse(batch, Verdict(PointOutcome.STATE_DAMAGED, damage_text(before)))
+            continue
         after, replay, verdicts = await _feed(batch, before, rules)
         for place, verdict in zip(batch.places, verdicts, strict=True):
             fed.verdicts[place] = verdict
@@ -251,12 +260,16 @@ def _assumption(batch: Batch) -> dict[str, str]:
     return {"pointer": f"/observations/{place}/calendar", "value": "24/7", "effect": effect}
 
 
+def named_row(key: StateKey) -> dict[str, object]:
+    """Name of a state as answers show it."""
+    venue = {"venue": key.venue} if key.venue else {}
+    return {"symbol": key.symbol, **venue, "interval": interval_text(key.bar_seconds)}
+
+
 def state_row(key: StateKey, state: VolatilityState) -> dict[str, object]:
     """State as answers show it."""
     return {
-        "symbol": key.symbol,
-        **({"venue": key.venue} if key.venue else {}),
-        "interval": interval_text(key.bar_seconds),
+        **named_row(key),
         "calendar": calendar_name(state.clock.calendar),
         "version": state.version,
         "observations": state.observations,

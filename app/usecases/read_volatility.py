@@ -14,7 +14,7 @@ import orjson
 
 from app.container import Container
 from app.ids import new_id
-from app.ports import AuditRecord, EventKind, StateKey
+from app.ports import AuditRecord, EventKind, StateDamaged, StateKey, StateUnavailable
 from app.problems import RequestProblem
 from app.translate.answer import stat, time_text
 from app.translate.events import events_by_symbol
@@ -22,10 +22,11 @@ from app.translate.notes import Notes
 from app.translate.series import check_columns, series_input
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
+from app.usecases.damage import damage_refusal, damage_text
 from app.usecases.effort import takes_long
 from app.usecases.evaluate_portfolio import stored_answer
 from app.usecases.gather import TENANT
-from app.usecases.observe_prices import state_row
+from app.usecases.observe_prices import named_row, state_row
 from app.version import versions_record
 from models.api.market import SeriesIn
 from models.api.observation import DEFAULT_ESTIMATOR, EstimateRequest
@@ -108,13 +109,15 @@ async def read_volatility(container: Container, query: VolatilityQuery) -> Answe
     (state,) = await container.volatility.load([query.key])
     if state is None:
         raise _unknown(query)
+    if isinstance(state, StateDamaged):
+        raise StateUnavailable(damage_text(state))
     return Answer(200, orjson.dumps(_volatility(query.key, state, query.horizon)))
 
 
 async def list_volatility(container: Container, after: str | None, limit: int) -> Answer:
     """Page of cached states."""
     found = await container.volatility.list(TENANT, after=_decode_cursor(after) if after else None, limit=limit)
-    items = [_volatility(key, state) for key, state in found]
+    items = [_item(key, state) for key, state in found]
     following = _encode_cursor(found[-1][0]) if len(found) == limit else None
     return Answer(200, orjson.dumps({"items": items, "next": following}))
 
@@ -205,6 +208,15 @@ def _path(series: SeriesInput, estimator: Estimator) -> dict[str, list[float | N
     except Refusal:
         return None
     return {field.name: [stat(value) for value in getattr(path, field.name).tolist()] for field in fields(path)}
+
+
+def _item(key: StateKey, state: VolatilityState | StateDamaged) -> dict[str, object]:
+    """Entry of a list; of a damaged state all that is known is its name."""
+    if not isinstance(state, StateDamaged):
+        return _volatility(key, state)
+    refusal = damage_refusal(state)
+    readout = {"status": "refused", "reason": refusal.reason, "detail": refusal.detail}
+    return {**named_row(key), "model_version": key.model_version, "readout": readout}
 
 
 def _volatility(key: StateKey, state: VolatilityState, horizon: str | None = None) -> dict[str, object]:

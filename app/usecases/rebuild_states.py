@@ -131,33 +131,19 @@ async def _write(
     store: VolatilityStore, states: Mapping[StateKey, FedState], *, force: bool, dry_run: bool
 ) -> list[RebuiltState]:
     """Compare with the store and write; without those that somebody else changed in between."""
-    present, damaged = await _present(store, list(states))
+    present = await store.load_for_update(list(states))
     rows, changes = [], []
-    for key, fed in states.items():
-        found = present.get(key)
-        after, kind = (fed, Found.DAMAGED) if key in damaged else compare(fed, found)
+    for (key, fed), found in zip(states.items(), present, strict=True):
+        after, kind = (fed, Found.DAMAGED) if isinstance(found, StateDamaged) else compare(fed, found)
         wanted = kind in REPLACED or (force and kind is Found.DIFFERENT)
         rows.append(RebuiltState(key, after, kind, wanted and not dry_run))
         if wanted and not dry_run:
-            changes.append(StateChange(key, found.state.version if found else None, *after))
-    for key in () if dry_run else damaged:
-        await store.delete(key)
+            if isinstance(found, StateDamaged):
+                await store.delete(key)
+            changes.append(StateChange(key, found.state.version if isinstance(found, FedState) else None, *after))
     stored = await store.compare_and_set(changes)
     lost = {change.key for change, done in zip(changes, stored, strict=True) if not done}
     return [row for row in rows if row.key not in lost]
-
-
-async def _present(
-    store: VolatilityStore, keys: list[StateKey]
-) -> tuple[dict[StateKey, FedState | None], set[StateKey]]:
-    """States of the store, and the keys of those that cannot be read."""
-    damaged: set[StateKey] = set()
-    while True:
-        readable = [key for key in keys if key not in damaged]
-        try:
-            return dict(zip(readable, await store.load_for_update(readable), strict=True)), damaged
-        except StateDamaged as error:
-            damaged.add(error.key)
 
 
 def compare(fed: FedState, present: FedState | None) -> tuple[FedState, Found]:

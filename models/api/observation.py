@@ -278,10 +278,28 @@ class VolatilityAnswer(StateOut):
     readout: ReadoutOut
 
 
+class DamageOut(Model):
+    """Why a state has no forecast."""
+
+    status: Literal["refused"]
+    reason: str
+    detail: str = Field(description="What is wrong with its bytes, and how to mend it.")
+
+
+class DamagedOut(Model):
+    """A cached state that cannot be read: all that is known is its name."""
+
+    symbol: str
+    venue: str | None = None
+    interval: str
+    model_version: str
+    readout: DamageOut
+
+
 class VolatilityPage(Model):
     """Cached states."""
 
-    items: list[VolatilityAnswer]
+    items: list[VolatilityAnswer | DamagedOut]
     next: str | None = Field(description="Cursor of the next page; null on the last.")
 
 

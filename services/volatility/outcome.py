@@ -26,6 +26,7 @@ class PointOutcome(StrEnum):
     UNFINISHED = "unfinished"
     CALENDAR_CONFLICT = "calendar_conflict"
     NEEDS_REPLAY = "needs_replay"
+    STATE_DAMAGED = "state_damaged"
 
     @property
     def stored(self) -> bool:
@@ -71,4 +72,6 @@ OUTCOME_TEXT: dict[PointOutcome, str] = {
     PointOutcome.CALENDAR_CONFLICT: "The state was begun with another calendar: nothing changed. Reset it to "
     "change that.",
     PointOutcome.NEEDS_REPLAY: "Takes back a jump that can no longer be undone: nothing changed.",
+    PointOutcome.STATE_DAMAGED: "The cached state of the market cannot be read: nothing changed. Reset it and feed it "
+    "again, or rebuild it from the audit log.",
 }

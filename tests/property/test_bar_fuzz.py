@@ -143,5 +143,6 @@ def test_the_fuzz_reaches_every_outcome_of_a_bar() -> None:
         seen.update(update(fresh, bars, estimator=Ewma(), now=bars[-5].close_at)[1])
     others = {
         PointOutcome.MERGED, PointOutcome.REVISED, PointOutcome.CALENDAR_CONFLICT, PointOutcome.NEEDS_REPLAY,
+        PointOutcome.STATE_DAMAGED,
     }  # fmt: skip
     assert set(seen) >= set(PointOutcome) - others
