@@ -13,6 +13,7 @@ from services.core.annualization import Calendar, parse_interval
 from services.core.errors import InvalidInput
 from services.core.explain import Bools, Floats
 from services.engine.inputs import SeriesInput
+from services.volatility.bars import CLOCK_TOLERANCE, BarClock
 from services.volatility.registry import Estimator
 
 _COLUMN_NAMES = {"range": "open, high and low"}
@@ -124,7 +125,7 @@ def _ohlcv(
 
 
 def _check_opens(item: SeriesIn, index: int, opens: Floats, seconds: int) -> None:
-    """Milliseconds, rising, at least a bar apart."""
+    """Milliseconds, rising, at least a bar apart; a week of a market that closes may lose an hour, or a Monday."""
     assert item.ohlcv is not None
     if not (EARLIEST_BAR <= opens[0] and opens[-1] < LATEST_BAR):
         raise InvalidInput(
@@ -142,7 +143,9 @@ def _check_opens(item: SeriesIn, index: int, opens: Floats, seconds: int) -> Non
             item.ohlcv[place][0],
             "sort the bars, oldest first, without repeats",
         )
-    if steps.size and steps.min() < seconds - 1e-3:
+    tolerance = BarClock(seconds, calendar_of(item.calendar)).tolerance
+    nearest = seconds * (1.0 - tolerance) if tolerance > CLOCK_TOLERANCE else seconds
+    if steps.size and steps.min() < nearest - 1e-3:
         raise InvalidInput(
             f"series.{index}.interval", f"must match the bars, which are {steps.min():.0f} s apart", item.interval
         )
