@@ -13,7 +13,7 @@ from app.translate.notes import Notes
 from app.translate.series import check_columns, series_input
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
-from app.usecases.effort import takes_long
+from app.usecases.effort import takes_long, validated
 from models.api.correlation import CorrelationRequest
 from services.core.errors import InvalidInput
 from services.core.explain import Floats
@@ -29,7 +29,7 @@ SINGULAR = 1e-12
 
 async def estimate_correlation(call: Call) -> Answer:
     """Correlation of posted series under any estimator and method."""
-    request = CorrelationRequest.model_validate(call.parsed)
+    request = await validated(CorrelationRequest, call)
     work = (request, call.received_at)
     if takes_long(request.series) or len(request.series) > INLINE_SERIES:
         return Answer(200, await asyncio.to_thread(estimate, *work))

@@ -12,7 +12,7 @@ from app.ids import new_id
 from app.ports import Appended, AuditRecord, IdempotencyKey, IdempotencyMismatch, StoredEntry
 from app.usecases.call import Answer, Call, Door
 from app.usecases.decide import Decision, Gathered, decide, render, state_record
-from app.usecases.effort import takes_long
+from app.usecases.effort import takes_long, validated
 from app.usecases.gather import TENANT, gather
 from app.version import versions_record
 from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginRequest
@@ -31,7 +31,7 @@ async def evaluate_portfolio(container: Container, call: Call, door: Door) -> An
     The answer is durable in the audit log before it is returned. With an idempotency key that was seen before, the
     stored answer is returned, byte for byte.
     """
-    request = REQUEST_MODELS[door].model_validate(call.parsed)
+    request = await validated(REQUEST_MODELS[door], call)
     key = idempotency_key(call, door.value)
     if (known := await known_answer(container, key)) is not None:
         return known

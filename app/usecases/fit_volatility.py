@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import math
 from datetime import datetime
@@ -25,6 +26,7 @@ from app.translate.notes import Notes
 from app.translate.series import series_input
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
+from app.usecases.effort import points, validated
 from app.usecases.gather import TENANT
 from models.api.fit import FitRequest, FittedModelIO
 from services.core.errors import InvalidInput, Refusal
@@ -40,11 +42,16 @@ from services.volatility.fitting import (
 )
 from services.volatility.series import SeriesInput
 
+INLINE_POINTS = 2_000
+"""Bars of a series up to which it is checked on the event loop (4 ms)."""
+
 
 async def submit_fit(container: Container, call: Call) -> Answer:
     """Queue a fit; the answer names where to read it. Nothing is recorded: the parameters are in what uses them."""
-    request, notes = FitRequest.model_validate(call.parsed), Notes()
-    subject, job = fit_job(request, call.received_at, notes)
+    request, notes = await validated(FitRequest, call), Notes()
+    work = (request, call.received_at, notes)
+    long = points(request.series) > INLINE_POINTS
+    subject, job = await asyncio.to_thread(fit_job, *work) if long else fit_job(*work)
     try:
         record = container.fits.submit(TENANT, subject, job, call.received_at)
     except FitQueueFull:

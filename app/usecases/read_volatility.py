@@ -23,7 +23,7 @@ from app.translate.series import check_columns, series_input
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.damage import damage_refusal, damage_text
-from app.usecases.effort import takes_long
+from app.usecases.effort import takes_long, validated
 from app.usecases.evaluate_portfolio import stored_answer
 from app.usecases.gather import TENANT
 from app.usecases.observe_prices import named_row, state_row
@@ -47,6 +47,8 @@ from services.volatility.state import VolatilityState, readout
 from services.volatility.tails import Tail
 
 NOT_SHOWN = ("bar_seconds", "source", "context")
+INLINE_ITEMS = 100
+"""States of a list up to which it is made on the event loop (20 ms)."""
 LOSS_PROBABILITIES = (0.05, 0.025, 0.01)
 UNUSUAL_TEXT = {
     PointOutcome.CORPORATE_ACTION: "price and volume changed like those of a split; adjust the series if it was one",
@@ -117,9 +119,14 @@ async def read_volatility(container: Container, query: VolatilityQuery) -> Answe
 async def list_volatility(container: Container, after: str | None, limit: int) -> Answer:
     """Page of cached states."""
     found = await container.volatility.list(TENANT, after=_decode_cursor(after) if after else None, limit=limit)
-    items = [_item(key, state) for key, state in found]
     following = _encode_cursor(found[-1][0]) if len(found) == limit else None
-    return Answer(200, orjson.dumps({"items": items, "next": following}))
+    body = await asyncio.to_thread(_page, found, following) if len(found) > INLINE_ITEMS else _page(found, following)
+    return Answer(200, body)
+
+
+def _page(found: Sequence[tuple[StateKey, VolatilityState | StateDamaged]], following: str | None) -> bytes:
+    """Answer bytes of a list."""
+    return orjson.dumps({"items": [_item(key, state) for key, state in found], "next": following})
 
 
 async def reset_volatility(
@@ -150,7 +157,7 @@ async def reset_volatility(
 
 async def estimate_volatility(container: Container, call: Call) -> Answer:
     """Volatility of posted series under any estimator; nothing is stored or recorded."""
-    request = EstimateRequest.model_validate(call.parsed)
+    request = await validated(EstimateRequest, call)
     work = (request, call.received_at)
     body = await asyncio.to_thread(estimate, *work) if takes_long(request.series) else estimate(*work)
     return Answer(200, body)
