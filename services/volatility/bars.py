@@ -182,9 +182,9 @@ class BarClock:
         -----
         Where the market closes, sessions are not whole bars: places are those of `place`, so that they do not drift
         from those of other markets however many bars lie in between. The short last bar of a session closes at no
-        moment that others share and takes no place, nor does a bar that closes within the place of another. Limit: after
-        a pause that is not whole bars (lunch), later bars are up to 0.6 of a bar off their place, in all markets that
-        pause so alike.
+        moment that others share and takes no place, nor does a bar that closes within the place of another. After a
+        pause that is not whole bars (lunch) the later ones are up to 0.6 of a bar off their place, in all markets that
+        pause so alike: that is not told.
         """
         if self.continuous or math.isnan(ring_at):
             return slots
