@@ -330,7 +330,7 @@ def read_figures(
         long_run = float(long_run_with_prior(long_run, figures.elapsed, imagined))
     if variance != variance:
         wanted = " and ".join(sorted(estimator.requires))
-        return Refusal(Reason.INSUFFICIENT_HISTORY, f"{estimator.method} has no forecast yet; it lives on {wanted}")
+        return Refusal(Reason.INSUFFICIENT_HISTORY, f"{estimator.method} has no forecast now; it lives on {wanted}")
     if not variance > 0.0:
         return Refusal(
             Reason.ZERO_VOLATILITY, f"the forecast variance is {variance!r} after {figures.observations} returns"

@@ -22,6 +22,7 @@ from services.volatility.estimators.stochastic import Stochastic
 from services.volatility.history import History, panel_of
 from services.volatility.long_run import long_run_path
 from services.volatility.moves import Moves
+from services.volatility.realized_measures import credible
 from services.volatility.registry import Estimator
 from services.volatility.spikes import SPIKE_SIGMAS, takes_back
 
@@ -186,14 +187,16 @@ def _band(history: History, forecasts: Floats) -> tuple[Memory, Memory]:
 
 def _range_variances(history: History) -> Floats | None:
     """`state.range_variance` of each used bar; None where no bar has one."""
-    ranges: Floats | None = None
+    ranges, jump = np.full(history.spans.size, np.nan), np.zeros(history.spans.size)
+    if history.candles is None and history.realized_variance is None:
+        return None
     if history.candles is not None:
         overnight, high, low, body = history.candles
-        width = high - low
-        ranges = overnight * overnight + np.maximum(0.5 * width * width - _BODY_WEIGHT * body * body, 0.0)
+        width, jump = high - low, np.where(np.isnan(high), 0.0, overnight * overnight)
+        ranges = jump + np.maximum(0.5 * width * width - _BODY_WEIGHT * body * body, 0.0)
     if history.realized_variance is not None:
-        known = history.realized_variance
-        ranges = known if ranges is None else np.where(np.isnan(known), ranges, known)
+        realized = history.realized_variance + jump
+        ranges = np.where(credible(realized, history.returns * history.returns), realized, ranges)
     return ranges
 
 

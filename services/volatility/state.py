@@ -21,6 +21,7 @@ from services.volatility.moves import Move
 from services.volatility.outcome import OUTCOME_TEXT, PointOutcome
 from services.volatility.pool import RANGED
 from services.volatility.readout import Figures, VolatilityReadout, read_figures
+from services.volatility.realized_measures import credible
 from services.volatility.registry import Estimator, driver_effect, model_version
 from services.volatility.spikes import SPIKE_SIGMAS, UNDO_EVERY, looks_like_a_split, takes_back
 from services.volatility.usable import flaw_of
@@ -384,11 +385,15 @@ class Feed:
 
 
 def range_variance(move: Move) -> float:
-    """Garman–Klass variance of a bar with the move before it, or its realised variance; NaN where it has neither."""
-    if move.realized_variance == move.realized_variance:
-        return move.realized_variance
+    """Realised variance of a bar where it can be believed, else its Garman–Klass variance, both with the move before;
+    NaN where it has neither.
+    """
+    jump = move.overnight * move.overnight if move.ranged else 0.0
+    realized = move.realized_variance + jump
+    if credible(realized, move.log_return * move.log_return):
+        return realized
     if not move.ranged:
         return math.nan
     width = move.high - move.low
     inside = 0.5 * width * width - (2.0 * math.log(2.0) - 1.0) * move.body * move.body
-    return move.overnight * move.overnight + max(inside, 0.0)
+    return jump + max(inside, 0.0)
