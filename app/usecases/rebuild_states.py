@@ -28,9 +28,10 @@ from app.usecases.observe_prices import MAX_ATTEMPTS, Rules, group
 from app.usecases.read_volatility import RESET, parse_reset
 from models.api.observation import ObservationsRequest
 from services.core.errors import InvalidInput
+from services.engine.policy import DEFAULTS_VERSION, default_estimator
 from services.volatility.codec import head_bytes
 from services.volatility.outcome import PointOutcome
-from services.volatility.registry import estimator_of
+from services.volatility.registry import Estimator, estimator_of
 from services.volatility.replay import observe
 
 PAGE = 200
@@ -190,6 +191,7 @@ class _Log:
             self.states.pop(parse_reset(entry.request), None)
             return
         request = ObservationsRequest.model_validate(orjson.loads(entry.request))
+        estimator = meant_estimator(request, entry.versions)
         # Two callers at once: the log may hold the loser's value of a bar before the winner's.
         lost = [outcome == PointOutcome.CONFLICT for outcome in orjson.loads(entry.response)["outcomes"]]
         points = [
@@ -197,12 +199,19 @@ class _Log:
             for point, conflict in zip(request.observations, lost, strict=True)
             if not conflict and (not self.symbols or point.symbol in self.symbols)
         ]
-        rules = Rules(request.estimator, (entry.recorded_at + CLOCK_SKEW).timestamp(), request.revise)
+        rules = Rules(estimator, (entry.recorded_at + CLOCK_SKEW).timestamp(), request.revise)
         self.report.points += len(points)
-        for batch in group(points, request.estimator):
+        for batch in group(points, estimator):
             state, replay, _ = batch.feed(self.states.get(batch.key), rules)
             if state.version:
                 self.states[batch.key] = FedState(state, replay)
+
+
+def meant_estimator(request: ObservationsRequest, versions: bytes) -> Estimator:
+    """Estimator of a recorded request; one that names none means the default of the program that recorded it."""
+    if "estimator" in request.model_fields_set:
+        return request.estimator
+    return default_estimator(orjson.loads(versions).get("defaults", DEFAULTS_VERSION))
 
 
 def _first_line(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.core.errors import InvalidInput
 from services.hedging.registry import HedgeTrigger
 from services.margin.registry import MarginPolicy
 from services.risk.methods.dynamic_conditional import DynamicConditional
@@ -11,6 +12,7 @@ from services.risk.registry import CorrelationMethod
 from services.sizing.limits import Buffer, Limits, OrderRules, PositionBuffer
 from services.sizing.registry import SizingMethod
 from services.volatility.estimators.adaptive import Adaptive
+from services.volatility.estimators.ewma import Ewma
 from services.volatility.registry import Estimator
 
 DEFAULTS_VERSION = 2
@@ -29,3 +31,25 @@ class Policy:
     orders: OrderRules = OrderRules()
     margin: MarginPolicy = MarginPolicy()
     hedging: HedgeTrigger | None = None
+
+
+_ESTIMATORS: dict[int, Estimator] = {1: Ewma(), DEFAULTS_VERSION: Policy().estimator}
+"""Default estimator by version of the defaults: records of older programs are read as they were meant."""
+
+
+def default_estimator(defaults_version: int) -> Estimator:
+    """Estimator that a request without one means under a version of the defaults.
+
+    Raises
+    ------
+    InvalidInput
+        If this program does not know the version.
+
+    Examples
+    --------
+    >>> [default_estimator(version).method for version in (1, 2)]
+    ['ewma', 'adaptive']
+    """
+    if defaults_version not in _ESTIMATORS:
+        raise InvalidInput("defaults_version", f"must be one of {', '.join(map(str, _ESTIMATORS))}", defaults_version)
+    return _ESTIMATORS[defaults_version]

@@ -27,7 +27,10 @@ from app.usecases.call import Call
 from app.usecases.observe_prices import observe_prices
 from app.usecases.read_volatility import VolatilityQuery, reset_volatility
 from app.usecases.rebuild_states import Found, rebuild_states
+from models.api.observation import DEFAULT_ESTIMATOR
 from services.volatility.codec import head_bytes, ring_bytes
+from services.volatility.estimators.adaptive import Adaptive
+from services.volatility.registry import model_version
 from services.volatility.replay_codec import replay_bytes
 from tests.support.audit import record
 from tests.support.recorder import Recorder
@@ -333,3 +336,34 @@ def test_a_service_without_a_shared_store_rebuilds_its_states_when_it_starts(tmp
         assert len(before["items"]) == 2
     with embedded_service(settings) as base, httpx.Client(base_url=base) as http:
         assert http.get("/v1/volatility").json() == before
+
+
+@pytest.mark.parametrize(
+    ("versions", "model"),
+    [
+        (b'{"defaults":1}', "ewma.1-20.0"),
+        (b'{"defaults":2}', model_version(Adaptive())),
+        (b"{}", model_version(DEFAULT_ESTIMATOR)),
+    ],
+)
+async def test_a_request_without_an_estimator_means_the_default_of_its_time(
+    world: World, versions: bytes, model: str
+) -> None:
+    request = orjson.dumps({"observations": points("A", walk(2, 40).tolist())})
+    response = orjson.dumps({"outcomes": ["accepted"] * 40})
+    fields = {"kind": EventKind.OBSERVATION, "recorded_at": END, "request": request, "response": response}
+    await world.audit.append(record(**fields, versions=versions), timeout=5.0)
+    (row,) = (await rebuild_states(world.audit, world.store)).states
+    assert (row.key.model_version, row.fed.state.observations) == (model, 39)
+
+
+async def test_an_estimator_that_was_named_stays_so_and_unknown_defaults_are_unreadable(world: World) -> None:
+    rows = {"observations": points("A", walk(2, 40).tolist())}
+    response = orjson.dumps({"outcomes": ["accepted"] * 40})
+    fields = {"kind": EventKind.OBSERVATION, "recorded_at": END, "response": response}
+    named = orjson.dumps({**rows, "estimator": {"method": "adaptive"}})
+    await world.audit.append(record(**fields, request=named, versions=b'{"defaults":1}'), timeout=5.0)
+    await world.audit.append(record(**fields, request=orjson.dumps(rows), versions=b'{"defaults":99}'), timeout=5.0)
+    found = await rebuild_states(world.audit, world.store)
+    assert [row.key.model_version for row in found.states] == [model_version(Adaptive())]
+    assert found.unreadable == {1: "defaults_version must be one of 1, 2, found 99"}
