@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 
 from fastapi import FastAPI
 
@@ -21,13 +22,13 @@ from app.adapters.system_clock import SystemClock
 from app.container import Container
 from app.ports import AuditUnavailable, StateUnavailable, VolatilityStore
 from app.settings import Settings
-from app.usecases.rebuild_states import rebuild_states
+from app.usecases.rebuild_states import Progress, rebuild_states
 from app.version import ENGINE_VERSION
 
 REFUSALS = (SchemaMismatch, DatabaseUnreachable, DatabaseInUse, InvalidDatabaseUrl, StateUnavailable, OSError)
 """Reasons not to start that the operator can mend: their text says it all, so no traceback is shown."""
-LONG_LOG = 2_000
-"""Entries of a log whose reading is announced: it takes seconds."""
+SILENT_SECONDS, TOLD_EVERY_SECONDS = 2.0, 5.0
+"""A rebuild that takes longer is announced, and told of this often."""
 _LOGGER = logging.getLogger("trimtab")
 
 
@@ -92,16 +93,54 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def restore_states(container: Container) -> None:
     """Rebuild the states that ended with the last process, before the first request."""
     try:
-        if (entries := await container.audit.size()) > LONG_LOG:
-            _LOGGER.info("reading %d audit entries to rebuild the volatility states", entries)
-        found = await rebuild_states(container.audit, container.volatility)
+        found = await rebuild_states(container.audit, container.volatility, advance=Teller(time.monotonic))
     except AuditUnavailable as error:
         _LOGGER.warning("volatility states are not rebuilt: %s", error)
         return
     for index, reason in found.unreadable.items():
         _LOGGER.warning("audit entry %d is left out of the volatility states: %s", index, reason)
     if found.states:
-        _LOGGER.info("%d volatility states rebuilt from %d observations", len(found.states), found.points)
+        _LOGGER.info("%d volatility states rebuilt from %d bars", len(found.states), found.points)
+
+
+class Teller:
+    """Log lines about a rebuild that takes long: no request is answered until it is done."""
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self._seconds, self._told = seconds, seconds()
+        self._started = self._told
+
+    def __call__(self, progress: Progress) -> None:
+        """Say what is to be done, if it is much, and from time to time how far it is."""
+        if not progress.bytes:
+            if progress.expected_seconds > SILENT_SECONDS:
+                _LOGGER.info("%s", announcement(progress))
+        elif (now := self._seconds()) - self._told >= TOLD_EVERY_SECONDS:
+            self._told, speed = now, progress.bytes / (now - self._started)
+            left = max(progress.total_bytes - progress.bytes, 0) / speed
+            share = min(progress.bytes / progress.total_bytes, 1.0)
+            _LOGGER.info(
+                "%.0f %% of the recorded observations are read (%d bars in %d entries), about %.0f s are left",
+                100.0 * share,
+                progress.bars,
+                progress.entries,
+                left,
+            )
+
+
+def announcement(progress: Progress) -> str:
+    """What a long rebuild means for who waits for the port.
+
+    Examples
+    --------
+    >>> announcement(Progress(0, 0, 0, 90_000_000))  # doctest: +ELLIPSIS
+    'rebuilding the volatility states from 90 MB of recorded observations: about 60 s until the port is open. ...'
+    """
+    return (
+        f"rebuilding the volatility states from {progress.total_bytes / 1e6:.0f} MB of recorded observations: about "
+        f"{progress.expected_seconds:.0f} s until the port is open. With REDIS_URL states outlive the process and "
+        "nothing is rebuilt"
+    )
 
 
 def banner(container: Container) -> list[str]:

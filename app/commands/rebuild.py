@@ -70,7 +70,7 @@ async def _rebuild(settings: Settings, bar: Progress, symbols: list[str], *, for
                 symbols=symbols,
                 force=force,
                 dry_run=dry_run,
-                advance=lambda done, total: bar.update(TaskID(0), completed=done, total=total),
+                advance=lambda done: bar.update(TaskID(0), completed=done.bytes, total=done.total_bytes),
             )
     except (*REFUSALS, AuditUnavailable) as error:
         raise Failure(ExitCode.UNAVAILABLE, "The stores cannot be used", str(error)) from None

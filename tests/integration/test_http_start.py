@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from app.lifespan import REFUSALS, banner, open_container
+from app.lifespan import REFUSALS, Teller, banner, open_container
 from app.main import create_app, create_app_from_environment
 from app.settings import Settings
+from app.usecases.rebuild_states import BYTES_PER_SECOND, Progress
 from tests.support.sockets import listening, raw_request
 
 
@@ -81,6 +82,37 @@ async def test_the_banner_hides_credentials(tmp_path: Path) -> None:
     async with open_container(Settings(data_dir=tmp_path)) as container:
         settings = Settings(data_dir=tmp_path, database_url="postgresql://bob:hunter2@db/x")
         assert "hunter2" not in "\n".join(banner(dataclasses.replace(container, settings=settings)))
+
+
+def told(caplog: pytest.LogCaptureFixture, total_seconds: float, steps: list[tuple[float, float]]) -> list[str]:
+    """Log lines about a rebuild: what is expected of it, and its share done after each time."""
+    caplog.set_level("INFO", "trimtab")
+    now, total = [0.0], int(total_seconds * BYTES_PER_SECOND)
+    teller = Teller(lambda: now[0])
+    for seconds, share in [(0.0, 0.0), *steps]:
+        now[0] = seconds
+        teller(Progress(round(100 * share), round(10_000 * share), round(total * share), total))
+    return caplog.messages
+
+
+def test_a_long_rebuild_is_announced_and_told_of_every_few_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    lines = told(caplog, 60.0, [(1.0, 0.1), (5.0, 0.25), (6.0, 0.3), (10.0, 0.5), (14.9, 0.9), (15.0, 1.0)])
+    assert "90 MB" in lines[0]
+    assert "about 60 s until the port is open" in lines[0]
+    assert lines[1:] == [
+        "25 % of the recorded observations are read (2500 bars in 25 entries), about 15 s are left",
+        "50 % of the recorded observations are read (5000 bars in 50 entries), about 10 s are left",
+        "100 % of the recorded observations are read (10000 bars in 100 entries), about 0 s are left",
+    ]
+
+
+def test_a_short_rebuild_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    assert told(caplog, 1.0, [(0.5, 0.4), (1.5, 1.0)]) == []
+
+
+def test_a_rebuild_that_is_slower_than_expected_is_told_of_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    (line,) = told(caplog, 1.0, [(5.0, 0.5)])
+    assert line.endswith("about 5 s are left")
 
 
 async def test_a_served_process_shows_no_server_header(tmp_path: Path) -> None:

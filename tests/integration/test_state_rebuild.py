@@ -26,7 +26,7 @@ from app.settings import Settings
 from app.usecases.call import Call
 from app.usecases.observe_prices import observe_prices
 from app.usecases.read_volatility import VolatilityQuery, reset_volatility
-from app.usecases.rebuild_states import Found, rebuild_states
+from app.usecases.rebuild_states import Found, Progress, rebuild_states
 from models.api.observation import DEFAULT_ESTIMATOR
 from services.volatility.codec import head_bytes, ring_bytes
 from services.volatility.estimators.adaptive import Adaptive
@@ -231,8 +231,10 @@ class Preceded:
 
     async def entries(self, tenant_id: str, *, after: int, limit: int, kind: EventKind) -> list[Any]:
         rest = await self.audit.entries(tenant_id, after=after - 1, limit=limit, kind=kind)
-        first = [SimpleNamespace(index=0, event_id="first")] if after < 0 else []
-        return first + [SimpleNamespace(index=row.index + 1, event_id=row.event_id) for row in rest]
+        first = [SimpleNamespace(index=0, event_id="first", body_length=1)] if after < 0 else []
+        return first + [
+            SimpleNamespace(index=row.index + 1, event_id=row.event_id, body_length=row.body_length) for row in rest
+        ]
 
     async def get(self, tenant_id: str, event_id: str) -> Any:
         return self.first if event_id == "first" else await self.audit.get(tenant_id, event_id)
@@ -367,3 +369,16 @@ async def test_an_estimator_that_was_named_stays_so_and_unknown_defaults_are_unr
     found = await rebuild_states(world.audit, world.store)
     assert [row.key.model_version for row in found.states] == [model_version(Adaptive())]
     assert found.unreadable == {1: "defaults_version must be one of 1, 2, found 99"}
+
+
+async def test_progress_counts_bars_and_ends_at_the_end(world: World) -> None:
+    for seed, bars in ((1, 30), (2, 1), (3, 200)):
+        await world.observe(points(f"S{seed}", walk(seed, bars).tolist()))
+    told: list[Progress] = []
+    await rebuild_states(world.audit, world.store, advance=told.append)
+    assert [(step.entries, step.bars) for step in told] == [(0, 0), (1, 30), (2, 31), (3, 231)]
+    assert told[0].bytes == 0
+    assert told[-1].bytes == told[-1].total_bytes == told[0].total_bytes > 20_000
+    assert told[-1].expected_seconds == 0.0
+    shares = [step.bytes / step.total_bytes for step in told]
+    assert shares[2] - shares[1] < 0.05 < shares[1] < shares[3] / 4
