@@ -112,7 +112,8 @@ class ObservationsRequest(Model):
         default=False,
         strict=True,
         description="Whether a bar that is known with other values takes those of this request, if at most 64 bars are "
-        "known after it; else it is a conflict.",
+        "known after it; else it is a conflict. Fields that are left out, or null, stay as they are known: a close "
+        "alone keeps the open, high, low, volume, … of its bar.",
     )
 
     @model_validator(mode="after")

@@ -45,6 +45,20 @@ def candle_of(open_: float, high: float, low: float, close: float, before: float
     return Candle(math.log(open_ / before), math.log(high / open_), math.log(low / open_), math.log(close / open_))
 
 
+def contradictory(open_: float, high: float, low: float, close: float) -> bool:
+    """Whether prices were given that contradict the close or each other; some of the three alone do.
+
+    Examples
+    --------
+    >>> contradictory(10.0, 11.0, 9.0, 10.5), contradictory(10.0, 9.0, 11.0, 10.5)
+    (False, True)
+    >>> contradictory(math.nan, math.nan, math.nan, 10.5), contradictory(math.nan, 11.0, 9.0, 10.5)
+    (False, True)
+    """
+    given = not (math.isnan(open_) and math.isnan(high) and math.isnan(low))
+    return given and candle_of(open_, high, low, close, close) is None
+
+
 def guarded(memory: Memory, candle: Candle) -> tuple[Memory, Candle, bool]:
     """Cap the wicks of a candle at four usual ranges; the guard's memory, the candle, and whether a wick was cut.
 

@@ -51,7 +51,8 @@ _STORED = frozenset(
 OUTCOME_TEXT: dict[PointOutcome, str] = {
     PointOutcome.ACCEPTED: "The next bar; the forecast was updated.",
     PointOutcome.MERGED: "Older than the last bar, but among the last 64: put in its place, the rest run again.",
-    PointOutcome.REVISED: "Known with other values: replaced, as asked, and the bars after it run again.",
+    PointOutcome.REVISED: "Known with other values: what was sent replaces them, as asked, what was left out stays, "
+    "and the bars after it run again.",
     PointOutcome.GAP_FILLED: "Up to 5 bars are missing before it: bridged by decay in time.",
     PointOutcome.GAP_RESET: "More than 5 bars are missing before it: the return over the gap is not used, and the "
     "volatility does not fall below its long-run value for 20 bars.",
@@ -65,8 +66,9 @@ OUTCOME_TEXT: dict[PointOutcome, str] = {
     PointOutcome.OUT_OF_ORDER: "Older than the last 64 bars: nothing changed.",
     PointOutcome.OFF_CLOCK: "Not a whole number of bars after the last close: nothing changed.",
     PointOutcome.INVALID_PRICE: "The close, or another number of the bar, is beyond its limits: nothing changed.",
-    PointOutcome.CORPORATE_ACTION: "Price and volume changed like those of a split: nothing changed. Send it again "
-    "with split: 2 (new units for one old), or with split: 1 if the price did move.",
+    PointOutcome.CORPORATE_ACTION: "Price and volume changed like those of a split: the bar is kept, and the market is "
+    "not sized until it is settled. Send it again with split: 2 (new units for one old), or with split: 1 if the price "
+    "did move.",
     PointOutcome.UNFINISHED: "The bar closes in the future: nothing changed. close_time is when the bar closes, "
     "and only complete bars count.",
     PointOutcome.CALENDAR_CONFLICT: "The state was begun with another calendar: nothing changed. Reset it to "

@@ -134,7 +134,8 @@ def observe(
     now : float
         Bars that close later are unfinished [s since 1970].
     revise : bool
-        Whether a known bar takes the values of a different one, instead of refusing it as a conflict.
+        Whether a known bar takes the values of a different one, instead of refusing it as a conflict; what that leaves
+        out stays as it is known (`revised`).
 
     Returns
     -------
@@ -230,10 +231,10 @@ class _Shelf:
             return Verdict(PointOutcome.CONFLICT, detail)
         if not self._open(index, len(self.items) - index - 1):
             return Verdict(PointOutcome.CONFLICT, f"{detail}; too old to be revised ({WINDOW_BARS} bars)")
-        if confirming:
-            self.items[index] = known._replace(bar=known.bar._replace(split=point.bar.split))
+        if self.revise:
+            self.items[index] = point._replace(bar=revised(known.bar, point.bar))
         else:
-            self.items[index] = point._replace(bar=point.bar._replace(close_at=_close_at(known)))
+            self.items[index] = known._replace(bar=known.bar._replace(split=point.bar.split))
         self.disturbed |= index < len(self.items) - self.new
         return Verdict(PointOutcome.REVISED, detail)
 
@@ -336,6 +337,20 @@ def _rows(items: Sequence[Observed], drivers: int) -> Floats:
 
 def _close_at(item: Observed) -> float:
     return item.bar.close_at
+
+
+def revised(known: Bar, found: Bar) -> Bar:
+    """A known bar with the figures and drivers that a new one gives; what that leaves out stays, and so does the time.
+
+    Examples
+    --------
+    >>> revised(Bar(0.0, 10.0, open=9.0, high=11.0, low=9.0, volume=5.0), Bar(0.5, 10.5, volume=6.0))[:6]
+    (0.0, 10.5, 9.0, 11.0, 9.0, 6.0)
+    """
+    figures = {name: value for name in FIGURES[1:] if not math.isnan(value := getattr(found, name))}
+    old, new = known.drivers or found.drivers, found.drivers or known.drivers
+    drivers = tuple(before if math.isnan(after) else after for before, after in zip(old, new, strict=True))
+    return known._replace(**figures, drivers=drivers)
 
 
 def difference(known: Bar, found: Bar, drivers: tuple[str, ...] = ()) -> str | None:

@@ -13,7 +13,7 @@ from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.volatility import calibration, hour_of_day
 from services.volatility.bars import BARS_AFTER_GAP, MAX_MISSING_BARS, Bar, BarClock, usable_price
-from services.volatility.candles import UNGUARDED, Candle, candle_of, guarded
+from services.volatility.candles import UNGUARDED, Candle, candle_of, contradictory, guarded
 from services.volatility.diagnosis import HEALTHY, Diagnosis, Watched
 from services.volatility.estimators.interface import Memory
 from services.volatility.long_run import advance_long_run
@@ -244,8 +244,8 @@ class Feed:
         if flaw_of(bar):
             return PointOutcome.INVALID_PRICE
         if math.isnan(self.last_close_at):
-            self.first_close_at = bar.close_at
-            return self._store(bar, 1, math.nan, PointOutcome.ACCEPTED)
+            self.first_close_at, flawed = bar.close_at, contradictory(bar.open, bar.high, bar.low, bar.close)
+            return self._store(bar, 1, math.nan, PointOutcome.OHLC_INCONSISTENT if flawed else PointOutcome.ACCEPTED)
         seconds = bar.close_at - self.last_close_at
         if self.clock.same_bar(seconds):
             return PointOutcome.DUPLICATE if bar.close == self.last_close else PointOutcome.CONFLICT

@@ -197,6 +197,25 @@ async def test_a_lost_race_is_run_again_on_the_newest_state() -> None:
         await observe(container(Racing(MAX_ATTEMPTS)), points("A", [1.0]))
 
 
+async def test_attempts_are_random_pauses_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two writers in step would meet again and again; bounds double up to the longest pause."""
+    bounds: list[float] = []
+    slept: list[float] = []
+
+    def uniform(least: float, most: float) -> float:
+        bounds.append(most)
+        return least + 1e-6 * len(bounds)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("app.usecases.observe_prices.random.uniform", uniform)
+    monkeypatch.setattr("app.usecases.observe_prices.asyncio.sleep", sleep)
+    await observe(container(Racing(MAX_ATTEMPTS - 1)), points("A", [1.0]))
+    assert bounds == [0.004, 0.008, 0.016, 0.032, 0.064, 0.064, 0.064]
+    assert [seconds for seconds in slept if seconds] == [1e-6 * (place + 1) for place in range(MAX_ATTEMPTS - 1)]
+
+
 class Watched(MemoryVolatilityStore):
     """Lets others run between reading and writing, and counts the races that were lost."""
 
@@ -275,6 +294,21 @@ async def test_ranges_volumes_and_variances_reach_the_state() -> None:
     assert (await observe(box, points("A", [last], open=last, **day)))["outcomes"] == ["conflict"]
     later = {**rows[-1], "close_time": text(END - timedelta(days=60)), "high": 1.0}
     assert (await observe(box, [later]))["outcomes"] == ["merged"]
+
+
+async def test_a_revised_close_keeps_the_rest_of_its_bar() -> None:
+    box, closes = container(), walk(17, 60).tolist()
+    rows = [
+        {**row, "open": row["close"], "high": row["close"] * 1.02, "low": row["close"] * 0.98, "volume": 7}
+        for row in points("A", closes)
+    ]
+    await observe(box, rows)
+    corrected = {name: rows[40][name] for name in ("symbol", "interval", "close_time")}
+    corrected["close"] = closes[40] * 1.01
+    assert (await observe(box, [corrected], revise=True))["outcomes"] == ["revised"]
+    straight = container()
+    await observe(straight, [*rows[:40], {**rows[40], "close": closes[40] * 1.01}, *rows[41:]])
+    assert (await show(box, "A"))["readout"] == (await show(straight, "A"))["readout"]
 
 
 async def test_what_makes_no_sense_of_a_bar_is_an_outcome() -> None:

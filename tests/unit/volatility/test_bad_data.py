@@ -92,6 +92,27 @@ def test_closes_off_the_clock_are_not_stored(model: Estimator) -> None:
 
 
 @pytest.mark.parametrize("model", [RANGES, Adaptive()], ids=lambda model: model.method)
+def test_the_first_bar_is_judged_like_every_other(model: Estimator) -> None:
+    """Its range has no use yet; that it contradicts itself is said all the same, and changes nothing."""
+    fresh, good = empty_state(model, bar_seconds=DAY, calendar=Calendar()), Bar(DAY, 10.0, 9.5, 10.5, 9.0)
+    bare, outcome = one(model, fresh, Bar(DAY, 10.0))
+    assert outcome == "accepted"
+    after, outcome = one(model, fresh, good)
+    assert outcome == "accepted"
+    assert same(after, bare)
+    for bad in (
+        good._replace(high=9.9),
+        good._replace(low=9.6),
+        good._replace(low=-1.0),
+        good._replace(high=math.inf),
+        good._replace(open=math.nan),
+    ):
+        after, outcome = one(model, fresh, bad)
+        assert outcome == "ohlc_inconsistent"
+        assert same(after, bare)
+
+
+@pytest.mark.parametrize("model", [RANGES, Adaptive()], ids=lambda model: model.method)
 def test_prices_that_contradict_each_other_leave_their_close(model: Estimator) -> None:
     """The bar counts with r² alone: exactly as if it had come without open, high and low."""
     state = fed(model)

@@ -25,6 +25,7 @@ from services.volatility.replay import (
     begin,
     observe,
     replay_from,
+    revised,
 )
 from services.volatility.replay_codec import replay_bytes, replay_from_bytes
 from services.volatility.state import VolatilityState, empty_state, update
@@ -200,8 +201,42 @@ def test_a_revision_is_as_if_the_bar_had_come_so(late: int) -> None:
     assert market.outcomes([corrected]) == ["conflict"]
     assert market.outcomes([corrected], revise=True) == ["revised"]
     assert market.outcomes([corrected], revise=True) == ["duplicate"]
-    expected = [*bars[:place], corrected, *bars[place + 1 :]]
+    expected = [*bars[:place], bars[place]._replace(close=corrected.close), *bars[place + 1 :]]
     assert identity(market.state) == identity(folded(expected, ADAPTIVE))
+
+
+def test_a_revision_keeps_what_it_leaves_out() -> None:
+    """Of every subset of the fields, what is sent wins and what is left out stays."""
+    known = Bar(START, 10.0, 9.5, 10.5, 9.0, 100.0, 1e-4, 0.5, 1.0)
+    newer = Bar(START + 1.0, 20.0, 19.5, 20.5, 19.0, 200.0, 2e-4, 0.6, 2.0)
+    names = Bar._fields[2:-1]
+    for mask in range(2 ** len(names)):
+        sent = {name for place, name in enumerate(names) if mask >> place & 1}
+        found = revised(known, newer._replace(**{name: math.nan for name in names if name not in sent}))
+        assert (found.close_at, found.close) == (START, 20.0)
+        assert {name for name in names if getattr(found, name) == getattr(newer, name)} == sent
+        assert {name for name in names if getattr(found, name) == getattr(known, name)} == set(names) - sent
+
+
+def test_a_revision_keeps_the_drivers_that_it_leaves_out() -> None:
+    def drivers(known: tuple[float, ...], found: tuple[float, ...]) -> tuple[float, ...]:
+        return revised(Bar(START, 1.0, drivers=known), Bar(START, 1.0, drivers=found)).drivers
+
+    assert drivers((1.0, 2.0), ()) == (1.0, 2.0)
+    assert drivers((1.0, 2.0), (math.nan, 3.0)) == (1.0, 3.0)
+    assert drivers((), (3.0, 4.0)) == (3.0, 4.0)
+
+
+def test_a_revised_close_within_its_range_still_has_that_range() -> None:
+    bars = rough_bars(9, 120)
+    place = max(place for place in range(60, 118) if bars[place].low < bars[place].close < bars[place].high)
+    market = Market(ADAPTIVE)
+    market.send(bars)
+    close = math.sqrt(bars[place].low * bars[place].high)
+    assert market.outcomes([Bar(bars[place].close_at, close)], revise=True) == ["revised"]
+    whole = [*bars[:place], bars[place]._replace(close=close), *bars[place + 1 :]]
+    bare = [*bars[:place], Bar(bars[place].close_at, close), *bars[place + 1 :]]
+    assert identity(market.state) == identity(folded(whole, ADAPTIVE)) != identity(folded(bare, ADAPTIVE))
 
 
 def test_what_is_too_old_is_not_revised() -> None:
