@@ -61,6 +61,8 @@ def encode_state(
     if states:
         matrix = market.correlation
         head["correlation"] = {"keys": market.keys, "known": matrix is not None, "source": market.source}
+        if fallen := [key for key, state in states.items() if state.without_venue]:
+            head["without_venue"] = fallen
         if matrix is not None:
             upper = matrix[upper_triangle(len(market.keys))].astype(SINGLE)
     if registered:
@@ -110,13 +112,14 @@ def decode_state(
         raise ForeignRecord(f"the state is recorded in format {head.get('format', 1)}; this build reads {FORMAT}")
     known = sum(len(row) > REFUSED_FIELDS for row in head["states"]) * len(FIGURES) * FLOAT.itemsize
     block, upper = np.frombuffer(packed[:known], dtype=FLOAT), np.frombuffer(packed[known:], dtype=SINGLE)
-    states, place = {}, 0
+    states, place, fallen = {}, 0, frozenset(head.get("without_venue", ()))
     for row in head["states"]:
         if len(row) == REFUSED_FIELDS:
-            states[row[0]] = StateInput(Refusal(Reason(row[1]), row[2]), digest=row[3])
-            continue
-        states[row[0]] = StateInput(_readout(row, block[place : place + len(FIGURES)].tolist()), digest=row[-1])
-        place += len(FIGURES)
+            found: VolatilityReadout | Refusal = Refusal(Reason(row[1]), row[2])
+        else:
+            found = _readout(row, block[place : place + len(FIGURES)].tolist())
+            place += len(FIGURES)
+        states[row[0]] = StateInput(found, digest=row[-1], without_venue=row[0] in fallen)
     instruments = [_instrument(fields) for fields in head.get("instruments", ())]
     return (
         states,

@@ -20,7 +20,7 @@ from app.translate.instruments import InstrumentKey
 from app.translate.notes import Notes
 from app.translate.policy import policy_fields, policy_sha256
 from app.translate.series import calendar_of, check_columns
-from app.translate.snapshot import CLOCK_SKEW, Snapshot, describe_instruments, translate
+from app.translate.snapshot import CLOCK_SKEW, DEFAULT_INTERVAL, Snapshot, describe_instruments, names, translate
 from app.translate.state_record import encode_state
 from app.usecases.call import Door
 from app.version import ENGINE_VERSION
@@ -101,6 +101,7 @@ def decide(
     for index, series in enumerate(snapshot.series.values()):
         check_columns(series, index, policy.estimator)
     tracking = _tracking(request, snapshot.notes)
+    _tell_fallen_back(gathered.states, snapshot.notes)
     if request.options.strict and snapshot.notes.assumptions:
         raise AssumptionsRefused(snapshot.notes.assumptions)
     inputs = EvaluationInputs(
@@ -109,6 +110,7 @@ def decide(
         account=snapshot.account,
         rows=snapshot.rows,
         policy=policy,
+        interval=request.interval or DEFAULT_INTERVAL,
         signals_present=request.signals is not None,
         series=snapshot.series,
         states=known_at(gathered.states, snapshot.as_of),
@@ -125,6 +127,12 @@ def decide(
         if request.options.strict:
             raise AssumptionsRefused(snapshot.notes.assumptions)
     return Decision(door, request, snapshot, inputs, result, received_at, hashlib.sha256(raw).hexdigest())
+
+
+def _tell_fallen_back(states: Mapping[str, StateInput], notes: Notes) -> None:
+    if fallen := [key for key, state in states.items() if state.without_venue]:
+        effect = "no state is cached for the venue, so the one that was fed without a venue is used"
+        notes.assume("/positions", "state without a venue", f"for {names(fallen)}: {effect}")
 
 
 def _events(request: AnyRequest, snapshot: Snapshot) -> tuple[MarketEvent, ...]:

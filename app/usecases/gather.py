@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -87,23 +88,26 @@ async def load_states(
                 states[need.market_key] = StateInput(damage_refusal(state))
                 break
             if state is not None:
-                states[need.market_key] = remembered_input(key, state, estimator)
+                without_venue = need.venue is not None and not key.venue
+                states[need.market_key] = remembered_input(key, state, estimator, without_venue=without_venue)
                 break
     return states
 
 
-_inputs: dict[StateKey, tuple[VolatilityState, Estimator, StateInput]] = {}
+_inputs: dict[tuple[StateKey, bool], tuple[VolatilityState, Estimator, StateInput]] = {}
 _correlations: dict[tuple[CorrelationMethod, tuple[str, ...]], tuple[tuple[StateInput, ...], RecordedCorrelation]] = {}
 
 
-def remembered_input(key: StateKey, state: VolatilityState, estimator: Estimator) -> StateInput:
+def remembered_input(
+    key: StateKey, state: VolatilityState, estimator: Estimator, *, without_venue: bool = False
+) -> StateInput:
     """`state_input`, computed once per state object: a store gives the same object until the state changes."""
-    known = _inputs.get(key)
+    known = _inputs.get((key, without_venue))
     if known is not None and known[0] is state and known[1] == estimator:
         return known[2]
-    made = state_input(state, estimator)
+    made = replace(state_input(state, estimator), without_venue=without_venue)
     _make_room(_inputs, MEMO_STATES)
-    _inputs[key] = (state, estimator, made)
+    _inputs[key, without_venue] = (state, estimator, made)
     return made
 
 

@@ -29,6 +29,7 @@ from services.engine.market import Market
 from services.engine.policy import Policy
 from services.sizing.limits import Limits
 from services.volatility.readout import VolatilityReadout
+from services.volatility.registry import model_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,8 @@ def scalar_response(canonical: str, states: dict[str, StateInput], evaluation_id
     as_of = datetime.fromisoformat(fields["as_of"])
     target, cap = float(fields["target_volatility"]), float(fields["max_leverage"])
     state = states.get(fields["symbol"])
-    missing = f"no state of {fields['interval']} bars is cached; feed bars with POST /v1/observations"
+    model = model_version(Policy().estimator)
+    missing = f"no state of {fields['interval']} bars and model {model} is cached; feed bars with POST /v1/observations"
     found = state.readout if state is not None else Refusal(Reason.VOLATILITY_UNAVAILABLE, missing)
     outcome = _refused(found.reason, found.detail) if isinstance(found, Refusal) else _scalar(found, as_of, target, cap)
     body = {

@@ -22,6 +22,7 @@ from services.engine.option_legs import row_greeks
 from services.options.portfolio_greeks import LegGreeks
 from services.sizing.columns import SizingColumns
 from services.volatility.readout import VolatilityReadout
+from services.volatility.registry import model_version
 
 MIN_AGE_SECONDS = 5.0
 CLOSED_DAYS = 3
@@ -115,7 +116,8 @@ def row_problem(
         others = f" (series were sent for {', '.join(list(inputs.series)[:3])})" if inputs.series else ""
         return (
             Reason.VOLATILITY_UNAVAILABLE,
-            f"no series and no cached state of {row.market_key}{others}: send series with this symbol, or observations",
+            f"no series and no cached state of {row.market_key} with {inputs.interval} bars and model "
+            f"{model_version(policy.estimator)}{others}: send series with this symbol, or observations",
         )
     limit = max_age_seconds(readout, policy.limits.max_data_age_bars)
     age = (inputs.as_of - readout.last_close_at).total_seconds()

@@ -23,12 +23,14 @@ __all__ = ["EvaluationInputs", "MarketEvent", "RecordedCorrelation", "SeriesInpu
 class StateInput:
     """Cached state of one market as it was read: its readout, or why there is none, and its standardised returns.
 
-    `digest` names the state exactly, for the record; empty where the state is not at hand.
+    `digest` names the state exactly, for the record; empty where the state is not at hand. `without_venue`: the market
+    has a venue, and its state is the one that was fed without any.
     """
 
     readout: VolatilityReadout | Refusal
     ring: Ring | None = None
     digest: str = ""
+    without_venue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class EvaluationInputs:
         Seeds the client order ids, so that a retry cannot trade twice.
     as_of : datetime
         The only clock of the decision.
+    interval : str
+        Bar of the cached states that were looked for, as the request names it.
     signals_present : bool
         Whether the request had a `signals` block at all: absence and silence mean different things.
     correlation : RecordedCorrelation, optional
@@ -77,6 +81,7 @@ class EvaluationInputs:
     account: Account
     rows: tuple[Row, ...]
     policy: Policy
+    interval: str = "P1D"
     signals_present: bool = False
     series: Mapping[str, SeriesInput] = field(default_factory=dict)
     states: Mapping[str, StateInput] = field(default_factory=dict)
