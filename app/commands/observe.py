@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -57,8 +57,8 @@ def observe_command(
     Columns are found by name (time, date, timestamp, … and close, price, …); times may be ISO 8601 or epochs in s, ms,
     µs or ns, oldest or newest first. Columns open, high, low and volume beside a close are sent too: forecasts from
     ranges are better. Running it twice changes nothing: points that are known come back as `duplicate`
-    or `out_of_order`. A service without REDIS_URL keeps its states in memory: feed it while it runs. Every call is in
-    the audit log.
+    or `out_of_order`. The exit code is 1 if no bar was stored and none was known already. A service without REDIS_URL
+    keeps its states in memory: feed it while it runs. Every call is in the audit log.
 
     **Examples**
 
@@ -90,6 +90,22 @@ def observe_command(
             write_json(summary)
         else:
             show(summary)
+        if not known_bars(sent):
+            raise typer.Exit(ExitCode.FAILED)
+
+
+def known_bars(outcomes: Mapping[str, int]) -> int:
+    """Bars that the state holds after a call, whether they were new to it or not.
+
+    Examples
+    --------
+    >>> known_bars({"accepted": 2, "duplicate": 1, "conflict": 5}), known_bars({"unfinished": 1, "off_clock": 9})
+    (3, 0)
+    """
+    from services.volatility.outcome import PointOutcome
+
+    held = {outcome for outcome in PointOutcome if outcome.stored} | {PointOutcome.DUPLICATE}
+    return sum(count for outcome, count in outcomes.items() if outcome in held)
 
 
 def load(
@@ -198,5 +214,7 @@ def show(summary: dict[str, Any]) -> None:
             OUTCOME_TEXT[PointOutcome(outcome)],
         )
     console.print(rows)
+    if not known_bars(summary["outcomes"]):
+        console.print("No bar was stored.", style="bold red")
     if summary["note"]:
         console.print(f"Note: {summary['note']}", style="yellow", markup=False)

@@ -144,7 +144,7 @@ class StateOut(Model):
     """State of one market and bar."""
 
     symbol: str
-    venue: str | None = None
+    venue: str | None = Field(None, description="Absent where none was given.")
     interval: str
     calendar: str
     version: int = Field(description="Number of changes.")
@@ -228,11 +228,16 @@ class HorizonOut(Model):
 
 
 class ReadoutOut(Model):
-    """Volatility of one market, or why there is none. Volatilities are annual fractions."""
+    """Volatility of one market, or why there is none. Volatilities are annual fractions.
 
-    status: Literal["ok", "refused"]
+    Where there is none the figures are absent, not null; so is whatever was not asked for.
+    """
+
+    status: Literal["ok", "refused"] = Field(
+        description="refused: status, reason, detail, method and periods_per_year (and path) are all there is."
+    )
     reason: str = Field(description="none, or the code of the refusal.")
-    detail: str | None = None
+    detail: str | None = Field(None, description="Why there is no forecast; absent if ok.")
     volatility: float | None = Field(None, description="Used for sizing: max(calibration × forecast, floor).")
     forecast: float | None = None
     calibration: float | None = None
@@ -356,7 +361,7 @@ class EstimateRow(ReadoutOut):
     """Estimate of one series."""
 
     symbol: str
-    path: PathOut | None = None
+    path: PathOut | None = Field(None, description="Present if asked for, also where the last bar is refused.")
 
 
 class EstimateAnswer(Model):

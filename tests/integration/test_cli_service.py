@@ -99,6 +99,18 @@ class TestObserve:
         assert "--calendar XNYS" in document(observe(url, path, "ROUND", "--json"))["note"]
         assert document(observe(url, path, "SESSION", "--calendar", "XNYS", "--json"))["note"] is None
 
+    def test_a_file_of_which_nothing_is_stored_fails(self, url: str, tmp_path: Path) -> None:
+        future, other = tmp_path / "future.csv", tmp_path / "other.csv"
+        future.write_text("date,close\n2100-01-01,5\n2100-01-02,6\n")
+        assert document(observe(url, future, "NOTHING", "--json"), ExitCode.FAILED)["outcomes"] == {"unfinished": 2}
+        shown = observe(url, future, "NOTHING")
+        assert (shown.exit_code, "No bar was stored." in shown.stdout) == (ExitCode.FAILED, True)
+        other.write_text("date,close\n2019-01-01,5\n2019-01-02,6\n2019-01-03,7\n")
+        assert observe(url, other, "TWICE", "--json").exit_code == ExitCode.DONE
+        assert document(observe(url, other, "TWICE", "--json"))["outcomes"] == {"duplicate": 3}
+        wrong = observe(url, other, "TWICE", "--calendar", "XNYS", "--json")
+        assert document(wrong, ExitCode.FAILED)["outcomes"] == {"calendar_conflict": 3}
+
     def test_a_rule_of_the_service_is_told_in_its_words(self, url: str, bitcoin: Path) -> None:
         result = observe(url, bitcoin, "no spaces please")
         assert result.exit_code == ExitCode.REFUSED

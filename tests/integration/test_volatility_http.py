@@ -109,3 +109,22 @@ async def test_questions_that_make_no_sense_say_why(
 ) -> None:
     answer = await http.get("/v1/volatility", params=query)
     assert (answer.status_code, text in answer.text) == (status, True), answer.text
+
+
+async def test_a_refused_market_has_no_figures_rather_than_nulls(http: httpx.AsyncClient) -> None:
+    """What the documentation says of refused readouts: their figures are absent."""
+    few = [{**row, "symbol": "FEW"} for row in ROWS[:5]]
+    assert (await http.post("/v1/observations", json={"observations": few})).status_code == 200
+    refused = {"status", "reason", "detail", "method", "periods_per_year"}
+    found = await ask(http, symbol="FEW", horizon="P7D")
+    assert (found["readout"]["status"], set(found["readout"])) == ("refused", refused)
+    assert None not in found.values()
+    sized = (await ask(http, symbol="A"))["readout"]
+    assert {"volatility", "forecast", "floor", "confidence"} < set(sized)
+    assert not {"detail", "horizon", "event_volatility"} & set(sized)
+    series = {"symbol": "FEW", "interval": "P1D", "end": END.isoformat(), "close": CLOSES[:5]}
+    for output, more in (("last", {"symbol"}), ("path", {"symbol", "path"})):
+        body = {"series": [series], "output": output, "horizon": "P7D"}
+        answer = await http.post("/v1/volatility:estimate", json=body)
+        EstimateAnswer.model_validate_json(answer.content)
+        assert set(answer.json()["estimates"][0]) == refused | more
