@@ -20,6 +20,7 @@ from app.translate.answer import time_text
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.damage import damage_text
+from app.usecases.effort import INLINE_BYTES
 from app.usecases.evaluate_portfolio import idempotency_key, known_answer, stored_answer
 from app.usecases.gather import TENANT
 from app.usecases.turns import turns
@@ -117,7 +118,7 @@ async def observe_prices(container: Container, call: Call) -> Answer:
     key = idempotency_key(call, ROUTE)
     if (known := await known_answer(container, key)) is not None:
         return known
-    request, batches = await _read(call.parsed)
+    request, batches = await _read(call)
     rules = Rules(request.estimator, (call.received_at + CLOCK_SKEW).timestamp(), request.revise)
     fed = await feed_states(container, batches, len(request.observations), rules)
     event_id = new_id("ev", call.received_at)
@@ -142,11 +143,11 @@ async def observe_prices(container: Container, call: Call) -> Answer:
     return stored_answer(appended, body, timings)
 
 
-async def _read(parsed: object) -> tuple[ObservationsRequest, list[Batch]]:
-    rows = parsed.get("observations") if isinstance(parsed, dict) else None
-    if isinstance(rows, list) and len(rows) > INLINE_POINTS:
-        return await asyncio.to_thread(read_request, parsed)
-    return read_request(parsed)
+async def _read(call: Call) -> tuple[ObservationsRequest, list[Batch]]:
+    rows = call.parsed.get("observations") if isinstance(call.parsed, dict) else None
+    if len(call.body) > INLINE_BYTES or (isinstance(rows, list) and len(rows) > INLINE_POINTS):
+        return await asyncio.to_thread(read_request, call.parsed)
+    return read_request(call.parsed)
 
 
 def read_request(parsed: object) -> tuple[ObservationsRequest, list[Batch]]:
