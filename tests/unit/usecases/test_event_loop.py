@@ -16,10 +16,11 @@ from pydantic import AfterValidator, create_model
 from app.adapters.memory_volatility import MemoryVolatilityStore
 from app.container import Container
 from app.ports import StateChange
+from app.translate.snapshot import StateNeed
 from app.usecases import fit_volatility, gather, read_volatility
 from app.usecases.call import Call
 from app.usecases.effort import INLINE_BYTES, validated
-from app.usecases.gather import INLINE_MARKETS, remembered_correlation
+from app.usecases.gather import INLINE_MARKETS, INLINE_STATES, remembered_correlation
 from services.core.annualization import Calendar
 from services.engine.inputs import StateInput
 from services.engine.market import correlate_states
@@ -64,6 +65,23 @@ async def test_large_bodies_are_validated_in_a_thread(length: int, inline: bool)
     body = create_model("Body", text=(Annotated[str, AfterValidator(lambda value: watch(value))], ...))
     found = await validated(body, Call(b" " * length, {"text": "a"}, None, AS_OF, 1.0))
     assert (found.model_dump(), watch.inline) == ({"text": "a"}, [inline])
+
+
+@pytest.mark.parametrize(("count", "inline"), [(INLINE_STATES, True), (INLINE_STATES + 1, False)])
+async def test_many_states_are_read_out_in_a_thread(count: int, inline: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, watch = MemoryVolatilityStore(), Watch(gather.state_input)
+    bars = [Observed(Bar(at, close)) for at, close in zip(times(30).tolist(), walk(1, 30).tolist(), strict=True)]
+    state, replay, _ = observe(*begin(MODEL, bar_seconds=DAY, calendar=Calendar()), bars, estimator=MODEL)
+    names = [f"READ{count}-{index}" for index in range(count)]
+    keys = [gather.state_keys(gather.TENANT, None, name, DAY, MODEL)[0] for name in names]
+    await store.compare_and_set([StateChange(key, None, state, replay) for key in keys])
+    monkeypatch.setattr(gather, "state_input", watch)
+    box = cast(Container, SimpleNamespace(volatility=store))
+    needs = [StateNeed(name, name, None) for name in names]
+    found = await gather.load_states(box, needs, "P1D", MODEL)
+    assert (list(found), watch.inline) == (names, [inline] * count)
+    assert await gather.load_states(box, needs, "P1D", MODEL) == found
+    assert len(watch.inline) == count
 
 
 @pytest.mark.parametrize(("count", "inline"), [(INLINE_MARKETS, True), (INLINE_MARKETS + 1, False)])
