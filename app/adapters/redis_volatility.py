@@ -39,6 +39,7 @@ redis.call('ZADD', KEYS[4], 0, ARGV[6])
 return 1
 """
 _PRUNE = "if redis.call('EXISTS', KEYS[1]) == 0 then return redis.call('ZREM', KEYS[2], ARGV[1]) end return 0"
+_SEAL_BYTES = 8
 _SET_SHA = hashlib.sha1(_SET.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -67,6 +68,31 @@ async def open_redis_volatility(url: str) -> AsyncIterator[RedisVolatilityStore]
     finally:
         await client.aclose()
         await pool.aclose()
+
+
+def sealed(head: bytes) -> bytes:
+    """Head as it is stored, with a digest of itself at its end: any of its bits moves the sizes of a market.
+
+    Examples
+    --------
+    >>> unsealed(sealed(b"head"))
+    b'head'
+    """
+    return head + hashlib.blake2b(head, digest_size=_SEAL_BYTES).digest()
+
+
+def unsealed(stored: bytes) -> bytes:
+    """Inverse of `sealed`.
+
+    Raises
+    ------
+    ValueError
+        If these are not the bytes that were stored.
+    """
+    head = stored[:-_SEAL_BYTES]
+    if sealed(head) != stored:
+        raise ValueError("its head is not as it was stored")
+    return head
 
 
 class RedisVolatilityStore:
@@ -149,7 +175,7 @@ class RedisVolatilityStore:
         if state is None or head is None or isinstance(state, StateDamaged):
             return state if isinstance(state, StateDamaged) else None
         try:
-            return FedState(state, replay_from_bytes(replay or b"", head))
+            return FedState(state, replay_from_bytes(replay or b"", unsealed(head)))
         except ValueError:
             return FedState(state, replay_from(state))
 
@@ -165,7 +191,7 @@ class RedisVolatilityStore:
 
     def _decode(self, name: str, head: bytes, ring: bytes | None) -> VolatilityState | StateDamaged:
         try:
-            state = state_from_bytes(head, ring or b"")
+            state = state_from_bytes(unsealed(head), ring or b"")
         except NO_STATE as error:
             return StateDamaged(key_of(name), str(error))
         self._remember(name, head, state)
@@ -206,7 +232,7 @@ class RedisVolatilityStore:
         expected = b"" if change.expected_version is None else version_bytes(change.expected_version)
         head, ring = head_bytes(change.state), ring_bytes(change.state)
         keys = (*(f"{prefix}{name}:{part}" for part in PARTS), f"{prefix}index")
-        blobs = (head, ring, replay_bytes(change.replay, head))
+        blobs = (sealed(head), ring, replay_bytes(change.replay, head))
         return (*keys, expected, *blobs, life_seconds(change.key.bar_seconds), name)
 
     async def delete(self, key: StateKey) -> bool:
