@@ -71,7 +71,7 @@ def test_every_outcome_is_explained() -> None:
     assert set(OUTCOME_TEXT) == set(PointOutcome)
     untouched = {found for found in PointOutcome if "nothing changed" in OUTCOME_TEXT[found]}
     refused = {found for found in PointOutcome if not found.stored}
-    assert untouched == refused - {PointOutcome.CORPORATE_ACTION, PointOutcome.STATE_DAMAGED}
+    assert untouched == refused - {PointOutcome.CORPORATE_ACTION}
 
 
 def test_an_unmoving_price_freezes_the_state() -> None:
