@@ -34,5 +34,5 @@ def serve_fits(connection: Connection) -> None:
 def _reply(task: Task) -> Reply:
     try:
         return fit(*task)
-    except Exception:
+    except Exception:  # the process must outlive a bad fit; the other end logs the text and answers `failed`
         return traceback.format_exc()
