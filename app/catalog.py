@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 import annotated_types
 from pydantic.fields import FieldInfo
 
-from app.shapes import fields_of, members_of, tag_of
+from app.shapes import elements_of, fields_of, members_of, tag_of
 from app.version import ENGINE_VERSION
 from models.api.policy import PRESETS, PolicyIn
 from services.engine.policy import DEFAULTS_VERSION
@@ -42,7 +42,8 @@ def catalog() -> dict[str, Any]:
 
 def _block(name: str, info: FieldInfo) -> dict[str, Any]:
     default = None if info.is_required() else tag_of(type(info.default))
-    methods = [_method(kind) for kind in members_of(info.annotation)]
+    kinds = [kind for member in members_of(info.annotation) for kind in elements_of(member) or [member]]
+    methods = [_method(kind) for kind in kinds]
     return {"block": name, "required": info.is_required(), "default_method": default, "methods": methods}
 
 

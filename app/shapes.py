@@ -55,6 +55,17 @@ def members_of(annotation: Any) -> list[Any]:
     return [annotation]
 
 
+def elements_of(kind: Any) -> list[Any]:
+    """Alternatives of an element of a list or tuple; empty for everything else.
+
+    Examples
+    --------
+    >>> elements_of(list[int | str]), elements_of(tuple[int, ...]), elements_of(int)
+    ([<class 'int'>, <class 'str'>], [<class 'int'>], [])
+    """
+    return members_of(get_args(kind)[0]) if get_origin(kind) in (list, tuple) else []
+
+
 def tag_of(kind: Any) -> str | None:
     """Tag of a member of a tagged union: the one value of its `method`."""
     literals = [value for member in members_of(fields_of(kind).get("method")) for value in get_args(member)]
@@ -77,7 +88,7 @@ def locate(root: Any, location: Sequence[str | int]) -> Place:
     branch: tuple[tuple[str | int, ...], str] | None = None
     for part in location:
         fields = {name: kind for member in here for name, kind in fields_of(member).items()} if len(here) == 1 else {}
-        items = [kind for member in here if get_origin(member) is list for kind in members_of(get_args(member)[0])]
+        items = [kind for member in here for kind in elements_of(member)]
         if isinstance(part, int):
             parts.append(part)
             here = items
@@ -101,7 +112,7 @@ def homes_of(root: type) -> dict[str, list[str]]:
         for name, annotation in fields_of(kind).items():
             homes.setdefault(name, []).append(pointer or "/")
             for member in members_of(annotation) if depth < 4 else ():
-                inner = members_of(get_args(member)[0]) if get_origin(member) is list else [member]
-                suffix = "/0" if get_origin(member) is list else ""
+                elements = elements_of(member)
+                inner, suffix = elements or [member], "/0" if elements else ""
                 queue += [(f"{pointer}/{name}{suffix}", item, depth + 1) for item in inner if fields_of(item)]
     return homes

@@ -102,6 +102,8 @@ def target_rows(inputs: EvaluationInputs, result: Evaluation, *, full: bool, exp
                 steps = result.trail.steps(index)
                 out["binding"] = _binding(result.trail.row_limits(index), steps, target)
                 out["steps"] = _steps(steps)
+                if result.overlays:
+                    out["overlays"] = _overlays(result, index)
         rows.append(out)
     return rows
 
@@ -150,6 +152,9 @@ def _target_detail(out: dict[str, Any], inputs: EvaluationInputs, result: Evalua
             "long": plain(in_unit(row, long)),
             "short": plain(in_unit(row, short)),
         }
+    baseline = result.baseline[index] if result.baseline is not None else None
+    if baseline is not None:
+        out["baseline_quantity"] = plain(in_unit(row, baseline))
     readout = result.columns.states[index].readout
     if readout is not None:
         out["volatility"] = volatility_block(readout)
@@ -190,6 +195,20 @@ def _steps(steps: Sequence[Step]) -> list[dict[str, Any]]:
             out["bound_by"] = step.parameter
         elif step.factor is not None and step.stage not in NOT_A_FACTOR:
             out["factor"] = stat(step.factor)
+        rows.append(out)
+    return rows
+
+
+def _overlays(result: Evaluation, index: int) -> list[dict[str, Any]]:
+    rows = []
+    for item in result.overlays:
+        effect = item.effect
+        out: dict[str, Any] = {"overlay": item.method, "acts_on": item.acts_on}
+        out["multiplier"] = stat(float(effect.multiplier[index]))
+        if effect.detail[index]:
+            out["detail"] = effect.detail[index]
+        if effect.missing[index]:
+            out["data_missing"] = True
         rows.append(out)
     return rows
 

@@ -19,6 +19,8 @@ def policy_fields(policy: Policy) -> dict[str, Any]:
 
 
 def _block(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_block(item) for item in value]
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return value
     fields = dataclasses.asdict(value)

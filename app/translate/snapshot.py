@@ -25,6 +25,15 @@ CLOCK_SKEW = timedelta(seconds=5)
 DEFAULT_INTERVAL = "P1D"
 FAR_FROM_CLOSE = 0.25
 ZERO = Decimal(0)
+_FIGURES = (
+    "entry_price",
+    "stop_price",
+    "average_true_range",
+    "expected_return",
+    "win_probability",
+    "win_loss_ratio",
+)
+"""Figures of a signal that some sizing methods need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +193,13 @@ def account(request: SnapshotIn) -> Account:
         Collateral(item.asset, float(item.amount), float(item.price) if item.price else None)
         for item in request.account.collateral
     )
-    return Account(float(request.account.equity), request.account.currency, collateral)
+    deposits = request.account.net_deposits
+    return Account(
+        float(request.account.equity),
+        request.account.currency,
+        collateral,
+        float(deposits) if deposits is not None else None,
+    )
 
 
 class _RowBuilder:
@@ -381,9 +396,9 @@ def names(symbols: list[str]) -> str:
 
 def _signal(item: SignalIn) -> Signal:
     direction = item.direction if item.direction is not None else (item.forecast or 0.0) / 10.0
-    return Signal(
-        direction, item.confidence, item.as_of, float(parse_interval(item.half_life)) if item.half_life else None
-    )
+    figures = {name: float(value) for name in _FIGURES if (value := getattr(item, name)) is not None}
+    half_life = float(parse_interval(item.half_life)) if item.half_life else None
+    return Signal(direction, item.confidence, item.as_of, half_life, trades=item.trades, **figures)
 
 
 def _extras(position: PositionIn | None, forward: float | None) -> dict[str, Any]:

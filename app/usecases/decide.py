@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 
 from app.translate.answer import hedge_rows, margin_block, order_rows, portfolio_block, target_rows, time_text
+from app.translate.control import control_block, control_of
 from app.translate.events import market_events
 from app.translate.instruments import InstrumentKey
 from app.translate.notes import Notes
@@ -117,6 +118,7 @@ def decide(
         correlation=gathered.correlation,
         tracking=tracking,
         events=_events(request, snapshot),
+        control=control_of(request.previous) if isinstance(request, EvaluationRequest) else None,
         figures=request.options.view == "full" or door is Door.MARGIN,
         historical=(received_at - snapshot.as_of).total_seconds() > max_request_age(snapshot, gathered, policy),
     )
@@ -196,6 +198,8 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
         body["hedges"] = hedge_rows(inputs, result.hedges)
     if decision.door in (Door.EVALUATIONS, Door.TARGETS):
         body["portfolio"] = portfolio_block(result)
+        if result.control is not None:
+            body["state"] = control_block(result.control)
     if full and decision.door is Door.EVALUATIONS:
         body["policy_resolved"] = policy_fields(inputs.policy)
     return body

@@ -8,6 +8,7 @@ from pydantic import Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.api.base import DecimalText, Interval, Model, Name, Number, Time
+from models.api.control import PreviousIn, StateOut
 from models.api.event import MAX_EVENTS, EventIn
 from models.api.market import (
     MAX_SYMBOLS,
@@ -109,6 +110,7 @@ class EvaluationRequest(SnapshotIn):
     """Snapshot and policy: everything that one decision needs."""
 
     policy: PolicyIn
+    previous: PreviousIn | None = Field(None, description="`state` of the last answer for this account.")
     tracking: TrackingIn | None = Field(None, description="Goes with portfolio_id.")
     events: Annotated[list[EventIn], Field(max_length=MAX_EVENTS, fail_fast=True)] = Field(
         default_factory=list,
@@ -215,6 +217,16 @@ class BindingOut(Model):
     next: NextLimitOut | None = None
 
 
+class OverlayOut(Model):
+    """What an overlay made of one row, whether it was the smallest or not."""
+
+    overlay: str
+    acts_on: Literal["exposure", "increase"]
+    multiplier: float = Field(ge=0, le=1)
+    detail: str | None = None
+    data_missing: bool | None = Field(None, description="True: its data was not sent, so it allows no increase.")
+
+
 class TargetOut(Model):
     """Target of one row."""
 
@@ -245,6 +257,10 @@ class TargetOut(Model):
     dust: bool | None = None
     binding: list[BindingOut] | None = None
     steps: list[StepOut] | None = None
+    overlays: list[OverlayOut] | None = None
+    baseline_quantity: DecimalText | None = Field(
+        None, description="Constant leverage 1 under the same caps and lots, in the unit of `target_quantity`."
+    )
 
 
 class OrderOut(Model):
@@ -410,6 +426,7 @@ class EvaluationResponse(EnvelopeOut):
     margin: BothMarginsOut | None = None
     hedges: list[HedgeOut] | None = None
     portfolio: PortfolioOut
+    state: StateOut | None = None
     policy_resolved: dict[str, Any] | None = None
 
 
@@ -419,6 +436,7 @@ class TargetsResponse(EnvelopeOut):
     targets: list[TargetOut]
     orders: list[OrderOut]
     portfolio: PortfolioOut
+    state: StateOut | None = None
 
 
 class MarginResponse(EnvelopeOut):

@@ -167,6 +167,9 @@ class AccountIn(Model):
 
     equity: PlainDecimal = Field(description="Mark-to-market equity in `currency`.")
     currency: Currency = Field(description="Account currency, such as USD.")
+    net_deposits: PlainDecimal | None = Field(
+        None, description="Cumulative deposits less withdrawals: neither profit nor drawdown. Default: unchanged."
+    )
     collateral: Annotated[list[CollateralIn], Field(max_length=50, fail_fast=True)] = Field(
         default_factory=list, description="Coin balances behind the equity; their delta counts once per underlying."
     )
@@ -373,6 +376,21 @@ class SignalIn(Model):
     half_life: Interval | None = Field(
         None, description="The direction halves each half_life; after three it has expired."
     )
+    entry_price: PositiveDecimal | None = Field(
+        None, description="Planned entry, for sizes by the distance to a stop; default: the mark."
+    )
+    stop_price: PositiveDecimal | None = Field(None, description="Where the position is given up.")
+    average_true_range: PositiveDecimal | None = Field(
+        None, description="In the quote currency; default: Wilder's, of the series' last 20 ranges and before."
+    )
+    expected_return: Annotated[Number, Field(ge=-10, le=10)] | None = Field(
+        None, description="Annual, simple, in excess of financing and after costs: 0.10 is 10 %."
+    )
+    win_probability: Annotated[Number, Field(ge=0, le=1)] | None = Field(
+        None, description="Share of `trades` closed trades that won; goes with win_loss_ratio and trades."
+    )
+    win_loss_ratio: Annotated[Number, Field(gt=0, le=1000)] | None = Field(None, description="Mean win over mean loss.")
+    trades: Annotated[int, Field(ge=1, le=10_000_000, strict=True)] | None = None
     venue: Name | None = None
     account_id: Name | None = None
 
@@ -382,4 +400,7 @@ class SignalIn(Model):
             raise PydanticCustomError(
                 "signal_form", "send either direction (-1 to 1) or forecast (-20 to 20), not both"
             )
+        statistics = (self.win_probability, self.win_loss_ratio, self.trades)
+        if any(item is None for item in statistics) and any(item is not None for item in statistics):
+            raise PydanticCustomError("inconsistent", "win_probability, win_loss_ratio and trades go together")
         return self

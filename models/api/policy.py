@@ -14,11 +14,16 @@ from services.hedging.registry import HedgeTrigger
 from services.margin.registry import MarginPolicy
 from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationMethod
+from services.sizing.capital import Capital, FullCompounding
+from services.sizing.damping import Damping, NoDamping
 from services.sizing.limits import Buffer, Limits, OrderRules, PositionBuffer
-from services.sizing.registry import SizingMethod
+from services.sizing.registry import Overlay, SizingMethod
+from services.sizing.scaling import NoScaling, Scaling
 from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.registry import Estimator
 
+MAX_OVERLAYS = 32
+OverlayIn = Annotated[Overlay, StrictScalars(), Field(discriminator="method")]
 _CONSERVATIVE: dict[str, Any] = {
     "sizing": {"method": "volatility_target", "target_volatility": 0.15},
     "limits": {"max_leverage": 1.5, "max_weight": 0.75, "max_margin_use": 0.5, "min_liquidation_distance": 8.0},
@@ -84,6 +89,10 @@ class PolicyIn(_Preset):
     """How to size, within which limits. `sizing` is required: there is no default method and no default target."""
 
     sizing: Annotated[SizingMethod, StrictScalars(), Field(discriminator="method")]
+    capital: Annotated[Capital, StrictScalars(), Field(discriminator="method")] = FullCompounding()
+    scaling: Annotated[Scaling, StrictScalars(), Field(discriminator="method")] = NoScaling()
+    overlays: Annotated[tuple[OverlayIn, ...], Field(max_length=MAX_OVERLAYS)] = ()
+    damping: Annotated[Damping, StrictScalars(), Field(discriminator="method")] = NoDamping()
     estimator: Annotated[Estimator, StrictScalars(), Field(discriminator="method")] = Adaptive()
     correlation: Annotated[CorrelationMethod, StrictScalars(), Field(discriminator="method")] = DynamicConditional()
     limits: Annotated[Limits, StrictScalars()] = Limits()
@@ -96,6 +105,10 @@ class PolicyIn(_Preset):
         """Policy of the core."""
         return Policy(
             sizing=self.sizing,
+            capital=self.capital,
+            scaling=self.scaling,
+            overlays=self.overlays,
+            damping=self.damping,
             estimator=self.estimator,
             correlation=self.correlation,
             limits=self.limits,

@@ -22,11 +22,12 @@ class Collateral:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Equity [account currency] and the collateral that backs it."""
+    """Equity [account currency], the collateral that backs it, and cumulative deposits less withdrawals."""
 
     equity: float
     currency: str
     collateral: tuple[Collateral, ...] = ()
+    net_deposits: float | None = None
 
 
 class PriceUsed(NamedTuple):
@@ -40,13 +41,22 @@ class PriceUsed(NamedTuple):
 class Signal(NamedTuple):
     """View on a row: `direction` in [-1, 1], or up to ±2 from a forecast.
 
-    The effective direction is ``direction × confidence × 2^(−age / half_life)``.
+    The effective direction is ``direction × confidence × 2^(−age / half_life)``. The rest is what some sizing methods
+    need to know besides: prices in the quote currency, `expected_return` annual and in excess of financing after costs,
+    `win_loss_ratio` the mean win over the mean loss of `trades` closed trades.
     """
 
     direction: float
     confidence: float = 1.0
     as_of: datetime | None = None
     half_life_seconds: float | None = None
+    entry_price: float | None = None
+    stop_price: float | None = None
+    average_true_range: float | None = None
+    expected_return: float | None = None
+    win_probability: float | None = None
+    win_loss_ratio: float | None = None
+    trades: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ class Reason(StrEnum):
     OPEN_ORDERS = "open_orders"
     EXPIRED = "expired"
     LIMIT = "limit"
+    DATA_REQUIRED = "data_required"
+    UNUSABLE_DATA = "unusable_data"
 
 
 REASON_TEXT: dict[Reason, str] = {
@@ -88,5 +90,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.GREEKS_UNAVAILABLE: "The option lacks an implied volatility and forward, and brings no Greeks of its own.",
     Reason.OPEN_ORDERS: "Open orders stand beyond the target: cancel them; nothing is traded against an open order.",
     Reason.EXPIRED: "The option has expired.",
+    Reason.DATA_REQUIRED: "The sizing method needs a figure that was not sent for this row; the detail says which.",
+    Reason.UNUSABLE_DATA: "A figure that the sizing method needs is contradictory or too thin; the detail says why.",
     Reason.LIMIT: "A limit of the policy, the account or the instrument cut the size; binding[] names it.",
 }

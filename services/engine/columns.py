@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -11,11 +12,13 @@ import numpy as np
 
 from services.core.annualization import SECONDS_PER_DAY, SECONDS_PER_YEAR
 from services.core.book import Account, Row, Signal
+from services.core.control import Control
 from services.core.decimals import decimal_text
 from services.core.explain import Bools, Floats
 from services.core.instrument import Kind, QuantityUnit
 from services.core.outcome import Reason
 from services.engine.events import event_shocks
+from services.engine.evidence import evidence_of_book, method_faults, uses_evidence
 from services.engine.inputs import EvaluationInputs
 from services.engine.market import Market
 from services.engine.option_legs import row_greeks
@@ -219,8 +222,24 @@ def book_columns(inputs: EvaluationInputs, market: Market) -> BookColumns:
         primary=primary_rows(rows, states),
         shocks=event_shocks(inputs.events, [row.market_key for row in rows], readouts, inputs.as_of),
         risk_complete=not bool((held & ~known & ~option).any() or unknown_option.any()),
+        evidence=evidence_of_book(inputs, market, contracts) if uses_evidence(inputs.policy.sizing) else None,
+        control=(inputs.control or Control()).at(account.equity, account.net_deposits),
     )
+    if faults := method_faults(inputs.policy.sizing, sizing, signals_present=inputs.signals_present):
+        sizing, states = without(sizing, states, faults)
     return BookColumns(sizing, states, unit_value, contracts, expected, uncounted)
+
+
+def without(
+    sizing: SizingColumns, states: tuple[RowState, ...], faults: Mapping[int, tuple[Reason, str]]
+) -> tuple[SizingColumns, tuple[RowState, ...]]:
+    """The same book, with the rows of `faults` refused."""
+    refused = np.isin(np.arange(len(states)), list(faults))
+    named = [
+        state._replace(problem=faults[index][0], detail=faults[index][1]) if index in faults else state
+        for index, state in enumerate(states)
+    ]
+    return replace(sizing, sizable=sizing.sizable & ~refused), tuple(named)
 
 
 def unit_value_of(row: Row) -> float:

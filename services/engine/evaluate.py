@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from services.core.explain import Trail
 from services.core.outcome import Reason
+from services.engine.baseline import baseline_targets
 from services.engine.columns import BookColumns, book_columns, expiry_of
+from services.engine.conditions import conditions_of
+from services.engine.control import control_after
+from services.engine.evidence import with_margin
 from services.engine.figures import capacity_of, portfolio_figures
 from services.engine.hedges import hedge_book
 from services.engine.inputs import EvaluationInputs
@@ -16,8 +21,7 @@ from services.engine.orders import make_orders
 from services.engine.outputs import Evaluation, Target
 from services.engine.targets import decide_targets, hold_all
 from services.engine.tracking import TrackingFigures, tracking_figures
-from services.sizing.methods.volatility_target import VolatilityTarget
-from services.sizing.pipeline import RowLimits, apply_buffer, size_rows
+from services.sizing.pipeline import RowLimits, Sized, apply_buffer, size_rows
 
 
 def evaluate(inputs: EvaluationInputs) -> Evaluation:
@@ -41,7 +45,10 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
     market = resolve_market(inputs)
     columns = book_columns(inputs, market)
     limits = row_limits(inputs, columns) if columns.sizing is not None else None
-    scope, trail, targets = _targets(inputs, columns, limits)
+    if columns.sizing is not None and limits is not None:
+        columns = replace(columns, sizing=with_margin(columns.sizing, limits))
+    scope, sized, targets = _targets(inputs, columns, limits)
+    trail = sized.trail if sized is not None else None
     figures = inputs.figures
     margin_current = margin_figures(inputs, columns, columns.contracts, open_orders=True) if figures else None
     final = np.array(
@@ -51,8 +58,8 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
     hedged = final.copy()
     for hedge in hedges:
         hedged[hedge.row] += float(hedge.contracts or 0)
-    sized = inputs.policy.sizing is not None and columns.sizing is not None
-    margin_target = margin_figures(inputs, columns, hedged, open_orders=False) if sized and figures else None
+    wants_figures = inputs.policy.sizing is not None and columns.sizing is not None and figures
+    margin_target = margin_figures(inputs, columns, hedged, open_orders=False) if wants_figures else None
     valid_until, why = expiry_of(inputs, market)
     return Evaluation(
         scope=scope,
@@ -60,7 +67,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         market=market,
         targets=targets,
         trail=trail,
-        capacity=capacity_of(inputs, columns, limits, trail) if sized and figures and limits is not None else None,
+        capacity=capacity_of(inputs, columns, limits, trail) if wants_figures and limits is not None else None,
         orders=() if inputs.historical else make_orders(inputs, columns, targets, hedges, valid_until),
         margin_current=margin_current,
         margin_target=margin_target,
@@ -73,20 +80,23 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         margin_complete=margin_current.complete
         if margin_current is not None
         else limits is None or limits.margin_complete,
+        overlays=sized.overlays if sized is not None else (),
+        baseline=baseline_targets(inputs, columns, limits, scope) if wants_figures else None,
+        control=control_after(inputs, columns, targets),
     )
 
 
 def tracking_of(inputs: EvaluationInputs) -> TrackingFigures | None:
     """How the book tracked its target; None without a record or without a target."""
-    method = inputs.policy.sizing
-    if inputs.tracking is None or not isinstance(method, VolatilityTarget):
+    target = inputs.policy.target_volatility
+    if inputs.tracking is None or target is None:
         return None
-    return tracking_figures(inputs.tracking, method.target_volatility)
+    return tracking_figures(inputs.tracking, target)
 
 
 def _targets(
     inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits | None
-) -> tuple[str | None, Trail | None, tuple[Target, ...]]:
+) -> tuple[str | None, Sized | None, tuple[Target, ...]]:
     method = inputs.policy.sizing
     if columns.sizing is None:
         return None, None, hold_all(columns, Reason.EQUITY_NOT_POSITIVE)
@@ -94,7 +104,15 @@ def _targets(
         return None, None, hold_all(columns, Reason.NONE)
     scope = method.scope or ("instrument" if inputs.signals_present else "book")
     tracked = tracking_of(inputs)
-    factor = tracked.factor if tracked is not None else 1.0
-    trail = size_rows(columns.sizing, method, inputs.policy.limits, limits, scope=scope, tracking_factor=factor)
-    inside = apply_buffer(trail, columns.expected, inputs.policy.buffer, columns.sizing.collateral)
-    return scope, trail, decide_targets(inputs, columns, trail, inside, scope, limits.margin_complete)
+    sized = size_rows(
+        columns.sizing,
+        method,
+        inputs.policy.limits,
+        limits,
+        scope=scope,
+        rules=inputs.policy.rules,
+        conditions=conditions_of(inputs, columns) if inputs.policy.overlays else None,
+        tracking_factor=tracked.factor if tracked is not None else 1.0,
+    )
+    inside = apply_buffer(sized.trail, columns.expected, inputs.policy.buffer, columns.sizing.collateral)
+    return scope, sized, decide_targets(inputs, columns, sized.trail, inside, scope, limits.margin_complete)

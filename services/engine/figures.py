@@ -15,7 +15,6 @@ from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Capacity, PortfolioFigures
 from services.margin.registry import expected_shortfall_multiple
 from services.risk.covariance import risk_contributions
-from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.pipeline import RowLimits
 
 DAYS_PER_YEAR = 365.0
@@ -34,8 +33,7 @@ def portfolio_figures(
     inputs: EvaluationInputs, columns: BookColumns, final: Floats, trail: Trail | None
 ) -> PortfolioFigures:
     """The book at `final` [contracts] beside the book as it is."""
-    sizing, method = columns.sizing, inputs.policy.sizing
-    target = method.target_volatility if isinstance(method, VolatilityTarget) else None
+    sizing, target = columns.sizing, inputs.policy.target_volatility
     if sizing is None:
         return PortfolioFigures(None, None, target, None, None, None, None, None, None, None, None)
     weights = sizing.weights(final + sizing.collateral) + sizing.delta_weight
@@ -84,7 +82,7 @@ def capacity_of(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimit
         if live
         else np.full(sizing.current.shape, max(int(np.count_nonzero(sizing.sizable)), 1))
     )
-    alone = policy.sizing.full_weight(sizing, 1)
+    alone = policy.scaling.alone(policy.sizing.full_weight(sizing, 1), sizing)
     ceiling = min(policy.limits.max_leverage, policy.limits.max_weight or np.inf, policy.sizing.max_gross() or np.inf)
     weight = np.minimum(alone / count * (shared_multiplier(trail) if trail is not None else 1.0), ceiling)
     room = max(policy.limits.max_margin_use - limits.fixed_initial / sizing.equity, 0.0)

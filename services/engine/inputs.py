@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from services.core.book import Account, Row
+from services.core.control import Control
 from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.engine.policy import Policy
@@ -70,6 +71,8 @@ class EvaluationInputs:
         Recorded returns of the book; a volatility target is corrected by what they say.
     events : tuple of MarketEvent
         Their variance comes on top of the forecasts that targets are sized with.
+    control : Control, optional
+        Control state that the last answer left; None: the account starts now.
     historical : bool
         No orders are made.
     figures : bool
@@ -88,5 +91,6 @@ class EvaluationInputs:
     correlation: RecordedCorrelation | None = None
     tracking: Tracking | None = None
     events: tuple[MarketEvent, ...] = ()
+    control: Control | None = None
     historical: bool = False
     figures: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Market:
 
     `source` says where the correlation came from: the method (``…_repaired``, ``…_stressed`` where it is), ``single``
     or, without one, why volatilities add up. `stress` is the weight of that stress, which depends on the sides of the
-    rows and is therefore not in the matrix yet.
+    rows and is therefore not in the matrix yet. `standardized`: returns over their forecasts, of posted series alone.
     """
 
     readouts: dict[str, VolatilityReadout]
@@ -38,6 +38,7 @@ class Market:
     correlation: Floats | None
     source: str
     stress: float = 0.0
+    standardized: Mapping[str, Floats] = field(default_factory=dict)
 
     def row_correlation(self, market_keys: list[str], exposures: Floats) -> Floats | None:
         """Correlation between rows, stressed against the book of these signed exposures where stress is due."""
@@ -70,12 +71,14 @@ def resolve_market(inputs: EvaluationInputs) -> Market:
     """Forecast every series, take every state, and correlate what has standardised returns on a common clock."""
     found: dict[str, VolatilityReadout | Refusal] = {}
     rings: dict[str, Ring] = {}
+    standardized: dict[str, Floats] = {}
     for key, forecast in forecast_all(inputs.series, inputs.policy.estimator).items():
         if isinstance(forecast, Refusal):
             found[key] = forecast
         else:
             found[key] = forecast.readout
             rings[key] = ring_of(forecast)
+            standardized[key] = forecast.standardized[np.isfinite(forecast.standardized)]
     for key, state in inputs.states.items():
         found[key] = state.readout
         if state.ring is not None:
@@ -88,7 +91,7 @@ def resolve_market(inputs: EvaluationInputs) -> Market:
     else:
         recorded = RecordedCorrelation(keys, *correlate(keys, rings, inputs.policy.correlation))
     stress = stress_due(recorded.source, inputs.policy.correlation)
-    return Market(readouts, refusals, recorded.keys, recorded.matrix, recorded.source, stress)
+    return Market(readouts, refusals, recorded.keys, recorded.matrix, recorded.source, stress, standardized)
 
 
 def ring_of(forecast: SeriesForecast) -> Ring:

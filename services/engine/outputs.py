@@ -7,11 +7,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from services.core.control import Control
 from services.core.explain import Floats, Trail
 from services.core.outcome import Action, Permission, Reason, Status
 from services.engine.columns import BookColumns
 from services.engine.market import Market
 from services.engine.tracking import TrackingFigures
+from services.sizing.overlay import Reported
 from services.sizing.rounding import Leg
 
 
@@ -125,3 +127,6 @@ class Evaluation:
     valid_until_reason: str
     data_as_of: datetime | None
     margin_complete: bool
+    overlays: tuple[Reported, ...] = ()
+    baseline: tuple[Decimal | None, ...] | None = None
+    control: Control | None = None

@@ -9,8 +9,12 @@ from services.hedging.registry import HedgeTrigger
 from services.margin.registry import MarginPolicy
 from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationMethod
+from services.sizing.capital import Capital, FullCompounding
+from services.sizing.damping import Damping, NoDamping
 from services.sizing.limits import Buffer, Limits, OrderRules, PositionBuffer
-from services.sizing.registry import SizingMethod
+from services.sizing.pipeline import SizingRules, target_volatility_of
+from services.sizing.registry import Overlay, SizingMethod
+from services.sizing.scaling import NoScaling, Scaling
 from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.estimators.ewma import Ewma
 from services.volatility.registry import Estimator
@@ -24,6 +28,10 @@ class Policy:
     """Blocks of a policy; `sizing` and `hedging` have no default."""
 
     sizing: SizingMethod | None = None
+    capital: Capital = FullCompounding()
+    scaling: Scaling = NoScaling()
+    overlays: tuple[Overlay, ...] = ()
+    damping: Damping = NoDamping()
     estimator: Estimator = Adaptive()
     correlation: CorrelationMethod = DynamicConditional()
     limits: Limits = Limits()
@@ -31,6 +39,21 @@ class Policy:
     orders: OrderRules = OrderRules()
     margin: MarginPolicy = MarginPolicy()
     hedging: HedgeTrigger | None = None
+
+    def __post_init__(self) -> None:
+        methods = [overlay.method for overlay in self.overlays]
+        if twice := [method for method in methods if methods.count(method) > 1]:
+            raise InvalidInput("overlays", "must hold each overlay once", twice[0])
+
+    @property
+    def target_volatility(self) -> float | None:
+        """Volatility that the sizes aim at, where they aim at one [annual]."""
+        return target_volatility_of(self.sizing, self.scaling) if self.sizing is not None else None
+
+    @property
+    def rules(self) -> SizingRules:
+        """Blocks around the sizing method."""
+        return SizingRules(capital=self.capital, scaling=self.scaling, overlays=self.overlays, damping=self.damping)
 
 
 _ESTIMATORS: dict[int, Estimator] = {1: Ewma(), DEFAULTS_VERSION: Policy().estimator}

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from services.core.control import Control
 from services.core.explain import Bools, Floats
 from services.risk.covariance import portfolio_volatility
+from services.sizing.evidence import Evidence
 
 NO_RISK = 1e-12
 """Exposure over equity below which a book is dust: scaling it to a target would only magnify rounding."""
@@ -52,6 +54,12 @@ class SizingColumns:
         Volatility that each scheduled event adds to the next bar of each row [annual].
     risk_complete : bool
         False when a held position has no known risk: then nothing is scaled up.
+    evidence : Evidence, optional
+        Further figures per row, where the sizing method uses some.
+    control : Control
+        Control state of the account, moved to its present equity and deposits.
+    equity_parameter : str
+        Where `equity` comes from: the account, or the policy's rule of capital.
     """
 
     equity: float
@@ -72,6 +80,9 @@ class SizingColumns:
     primary: Bools
     shocks: Floats | None = None
     risk_complete: bool = True
+    evidence: Evidence | None = None
+    control: Control = Control()
+    equity_parameter: str = "account.equity"
 
     @property
     def live_count(self) -> int:
@@ -93,6 +104,13 @@ class SizingColumns:
             return self.volatility
         total: Floats = np.sqrt(self.volatility**2 + (self.shocks**2).sum(axis=1))
         return total
+
+    def on_capital(self, capital: float) -> SizingColumns:
+        """The same book seen from another capital than the equity: every weight is over it."""
+        if capital == self.equity:
+            return self
+        delta_weight = self.delta_weight * (self.equity / capital)
+        return replace(self, equity=capital, delta_weight=delta_weight, equity_parameter="capital")
 
     def with_events(self) -> SizingColumns:
         """Columns of the next bar: an event is a shock that the rows it moves share, independent of all else.

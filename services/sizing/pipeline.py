@@ -7,9 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.core.explain import Bools, Floats, Trail
+from services.sizing.capital import Capital, FullCompounding
 from services.sizing.columns import NO_RISK, SizingColumns
+from services.sizing.conditions import Conditions
+from services.sizing.damping import Damping, NoDamping, damp
 from services.sizing.limits import Buffer, Limits, NoBuffer
-from services.sizing.registry import SizingMethod
+from services.sizing.overlay import Reported, apply_overlays
+from services.sizing.registry import Overlay, SizingMethod
+from services.sizing.scaling import NoScaling, Scaling, ToVolatility
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,24 @@ def resized_rows(columns: SizingColumns, scope: str) -> Bools:
     return resized
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizingRules:
+    """Blocks of a policy around its method: on what capital, scaled to what, bent by what, how fast."""
+
+    capital: Capital = FullCompounding()
+    scaling: Scaling = NoScaling()
+    overlays: tuple[Overlay, ...] = ()
+    damping: Damping = NoDamping()
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """Optimal sizes with their explanation, and what each overlay did."""
+
+    trail: Trail
+    overlays: tuple[Reported, ...] = ()
+
+
 def size_rows(
     columns: SizingColumns,
     method: SizingMethod,
@@ -72,15 +95,23 @@ def size_rows(
     rows: RowLimits,
     *,
     scope: str,
+    rules: SizingRules | None = None,
+    conditions: Conditions | None = None,
     tracking_factor: float = 1.0,
-) -> Trail:
-    """Method, tracking, collateral, limits and permission: the optimal size of every row [signed contracts], unrounded.
+) -> Sized:
+    """Optimal size of every row [signed contracts], unrounded: method and scaling, overlays, caps, damping.
 
     Sizes are divided by `tracking_factor`, what the book's realised volatility was of its target; it scales nothing up
     where the method would not.
+
+    Raises
+    ------
+    ValueError
+        If there are overlays and no `conditions`.
     """
+    rules = rules or SizingRules()
     resized = resized_rows(columns, scope)
-    trail = method.size_book(columns, resized) if scope == "book" else method.size_instruments(columns, resized)
+    trail = method_trail(columns, method, rules, resized, scope)
     if tracking_factor != 1.0:
         faulty = bool((columns.live & ~resized).any()) or not columns.risk_complete
         scale = 1.0 / (max(tracking_factor, 1.0) if faulty else tracking_factor)
@@ -90,11 +121,52 @@ def size_rows(
             "collateral", np.where(resized, trail.value - columns.collateral, trail.value), "account.collateral"
         )
     keep_side(trail, columns)
+    target = target_volatility_of(method, rules.scaling)
+    reported = overlay_stage(trail, columns, rules, conditions, target, after_caps=False)
     cap_margin_use(trail, columns, limits, rows)
     cap_liquidation_distance(trail, columns, rows)
     cap_exposure(trail, columns, method, limits, rows)
+    reported += overlay_stage(trail, columns, rules, conditions, target, after_caps=True)
+    damp(trail, columns, rules.damping)
     hold_unpermitted(trail, columns, resized, rows)
+    return Sized(trail, tuple(reported))
+
+
+def method_trail(columns: SizingColumns, method: SizingMethod, rules: SizingRules, resized: Bools, scope: str) -> Trail:
+    """What the method asks for on the capital of the policy, scaled."""
+    book = columns.on_capital(rules.capital.sized_on(columns.equity, columns.control))
+    trail = method.size_book(book, resized) if scope == "book" else method.size_instruments(book, resized)
+    factor = rules.scaling.factor(book, trail.value, resized)
+    if factor != 1.0:
+        trail.multiply("scaling", np.where(resized, factor, 1.0), "scaling")
     return trail
+
+
+def overlay_stage(
+    trail: Trail,
+    columns: SizingColumns,
+    rules: SizingRules,
+    conditions: Conditions | None,
+    target_volatility: float | None,
+    *,
+    after_caps: bool,
+) -> list[Reported]:
+    """Overlays of one of their two places in the pipeline."""
+    if not rules.overlays:
+        return []
+    if conditions is None:
+        raise ValueError("overlays need the conditions of the markets")
+    return apply_overlays(
+        trail, columns, rules.overlays, conditions, target_volatility=target_volatility, after_caps=after_caps
+    )
+
+
+def target_volatility_of(method: SizingMethod, scaling: Scaling) -> float | None:
+    """Volatility that a policy aims at, where it aims at one [annual]."""
+    if isinstance(scaling, ToVolatility):
+        return scaling.target_volatility
+    found: float | None = getattr(method, "target_volatility", None)
+    return found
 
 
 def cap_margin_use(trail: Trail, columns: SizingColumns, limits: Limits, rows: RowLimits) -> None:

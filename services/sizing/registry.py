@@ -1,8 +1,11 @@
-"""Every sizing method; adding one is one file and one line here."""
+"""Every sizing method and overlay; adding one is one file and one line here."""
 
 from __future__ import annotations
 
 from services.sizing.methods.constant_leverage import ConstantLeverage
 from services.sizing.methods.volatility_target import VolatilityTarget
+from services.sizing.overlays.gross_leverage import GrossLeverage
+from services.sizing.overlays.portfolio_risk import PortfolioRisk
 
 SizingMethod = VolatilityTarget | ConstantLeverage
+Overlay = PortfolioRisk | GrossLeverage

@@ -77,7 +77,7 @@ def changed(book: SizingColumns, **changes: Any) -> SizingColumns:
 
 def sizes(book: SizingColumns, scope: str, method: Any = TARGET) -> np.ndarray:
     book = changed(book)
-    return size_rows(book, method, Limits(), open_limits(book.current.size), scope=scope).value
+    return size_rows(book, method, Limits(), open_limits(book.current.size), scope=scope).trail.value
 
 
 SCOPES = st.sampled_from(["book", "instrument"])
@@ -137,7 +137,7 @@ def test_permutation_of_rows_permutes_targets(book: SizingColumns) -> None:
 
 @given(books(), SCOPES)
 def test_the_trail_is_a_chain(book: SizingColumns, scope: str) -> None:
-    trail = size_rows(book, TARGET, Limits(), open_limits(book.current.size), scope=scope)
+    trail = size_rows(book, TARGET, Limits(), open_limits(book.current.size), scope=scope).trail
     for former, latter in pairwise(trail.stages):
         assert latter.before is former.after
     assert trail.value is trail.stages[-1].after
@@ -159,7 +159,7 @@ def test_nothing_is_increased_while_margin_is_incomplete(book: SizingColumns, sc
     unknown = RowLimits(
         **{name: getattr(limits, name) for name in RowLimits.__dataclass_fields__} | {"margin_complete": False}
     )
-    value = size_rows(book, TARGET, Limits(), unknown, scope=scope).value
+    value = size_rows(book, TARGET, Limits(), unknown, scope=scope).trail.value
     assert (np.abs(value) <= np.abs(book.current) * SLACK).all()
 
 
@@ -181,9 +181,8 @@ def test_the_book_multiplier_reaches_the_target(book: SizingColumns) -> None:
 
 @given(books(), st.floats(0.0, 0.5))
 def test_buffer_holds_inside_and_stops_at_the_edge(book: SizingColumns, fraction: float) -> None:
-    trail = size_rows(
-        book, TARGET, Limits(max_leverage=100.0), open_limits(book.current.size, 1e-6), scope="instrument"
-    )
+    limits = open_limits(book.current.size, 1e-6)
+    trail = size_rows(book, TARGET, Limits(max_leverage=100.0), limits, scope="instrument").trail
     optimal, cut = trail.value, trail.bound_mask()
     inside = apply_buffer(trail, book.current, PositionBuffer(fraction=fraction))
     band = fraction * np.abs(optimal)

@@ -33,6 +33,7 @@ class ConstantLeverage:
     scope: Literal["book", "instrument"] | None = None
 
     requires: ClassVar[frozenset[str]] = frozenset({"price"})
+    uses_evidence: ClassVar[bool] = False
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
     def full_weight(self, columns: SizingColumns, count: int) -> Floats:
@@ -44,9 +45,8 @@ class ConstantLeverage:
         count = columns.live_count
         trail = Trail(np.where(resized, 0.0, columns.current))
         sign = np.sign(columns.direction)
-        trail.apply(
-            "equity", np.where(resized, sign * columns.equity / columns.unit_value, trail.value), "account.equity"
-        )
+        whole = sign * columns.equity / columns.unit_value
+        trail.apply("equity", np.where(resized, whole, trail.value), columns.equity_parameter)
         trail.multiply("direction", np.where(resized, np.abs(columns.direction), 1.0), "signals.direction")
         trail.multiply("share", np.where(resized, 1.0 / count, 1.0), "signals")
         trail.multiply("constant_leverage", np.where(resized, self.leverage, 1.0), "sizing.leverage")
@@ -62,6 +62,10 @@ class ConstantLeverage:
         multiplier = self.leverage / gross if gross > NO_RISK else 1.0
         trail.multiply("constant_leverage", np.where(resized, multiplier, 1.0), "sizing.leverage")
         return trail
+
+    def unusable(self, columns: SizingColumns, rows: Bools) -> dict[int, str]:
+        """No row is refused."""
+        return {}
 
     def max_gross(self) -> float | None:
         """Gross leverage that the method itself allows: none beyond the policy's limits."""

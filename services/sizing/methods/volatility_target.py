@@ -58,6 +58,7 @@ class VolatilityTarget:
     derisk_only: bool = False
 
     requires: ClassVar[frozenset[str]] = frozenset({"volatility", "price"})
+    uses_evidence: ClassVar[bool] = False
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
     def full_weight(self, columns: SizingColumns, count: int) -> Floats:
@@ -69,9 +70,8 @@ class VolatilityTarget:
         count = columns.live_count
         trail = Trail(np.where(resized, 0.0, columns.current))
         sign = np.sign(columns.direction)
-        trail.apply(
-            "equity", np.where(resized, sign * columns.equity / columns.unit_value, trail.value), "account.equity"
-        )
+        whole = sign * columns.equity / columns.unit_value
+        trail.apply("equity", np.where(resized, whole, trail.value), columns.equity_parameter)
 
         def factor(values: Floats | float) -> Floats:
             return np.where(resized, values, 1.0)
@@ -131,6 +131,10 @@ class VolatilityTarget:
             share = event_share(columns, multiplier * weights, fixed)
             trail.multiply("events", np.where(resized, share, 1.0), "events")
         return trail
+
+    def unusable(self, columns: SizingColumns, rows: Bools) -> dict[int, str]:
+        """No row is refused."""
+        return {}
 
     def max_gross(self) -> float | None:
         """Gross leverage that the method itself allows."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.catalog import catalog
-from app.shapes import fields_of, members_of, tag_of
+from app.shapes import elements_of, fields_of, members_of, tag_of
 from models.api.discovery import CatalogAnswer
 from models.api.policy import PolicyIn
 
@@ -23,10 +23,15 @@ def methods() -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
+def kinds(annotation: Any) -> list[Any]:
+    """Members of a block's union; of a list of overlays, those of its elements."""
+    return [kind for member in members_of(annotation) for kind in elements_of(member) or [member]]
+
+
 def test_every_block_of_a_policy_and_every_member_of_its_union_is_there() -> None:
     blocks = {block["block"]: {method["method"] for method in block["methods"]} for block in catalog()["blocks"]}
     expected = {
-        name: {tag_of(member) for member in members_of(info.annotation)}
+        name: {tag_of(member) for member in kinds(info.annotation)}
         for name, info in PolicyIn.model_fields.items()
         if name not in ("preset", "version")
     }
@@ -35,7 +40,7 @@ def test_every_block_of_a_policy_and_every_member_of_its_union_is_there() -> Non
 
 def test_every_field_is_a_parameter() -> None:
     for name, info in PolicyIn.model_fields.items():
-        for kind in members_of(info.annotation) if fields_of(members_of(info.annotation)[0]) else ():
+        for kind in kinds(info.annotation) if fields_of(kinds(info.annotation)[0]) else ():
             listed = next(method for block, method in methods() if block == name and method["method"] == tag_of(kind))
             wanted = {field.name for field in dataclasses.fields(kind)} - {"method"}
             assert {parameter["name"] for parameter in listed["parameters"]} == wanted

@@ -1,0 +1,46 @@
+"""Control state of the wire and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.translate.answer import money, time_text
+from models.api.control import PreviousIn
+from services.core.control import Control, RowMemory
+
+
+def control_of(previous: PreviousIn | None) -> Control | None:
+    """Control state that a request brings."""
+    if previous is None:
+        return None
+    amounts = {
+        name: float(value)
+        for name in ("initial_capital", "high_water_mark", "net_deposits", "floor")
+        if (value := getattr(previous, name)) is not None
+    }
+    rows = {
+        (row.symbol, row.venue, row.account_id, row.position_side): RowMemory(row.traded_at) for row in previous.rows
+    }
+    return Control(**amounts, as_of=previous.as_of, breaker_tier=previous.breaker_tier, rows=rows)
+
+
+def control_block(control: Control) -> dict[str, Any]:
+    """`state` of an answer; fields that are not known are left out."""
+    block: dict[str, Any] = {
+        name: money(value)
+        for name in ("initial_capital", "high_water_mark", "net_deposits", "floor")
+        if (value := getattr(control, name)) is not None
+    }
+    assert control.as_of is not None
+    block["as_of"], block["breaker_tier"] = time_text(control.as_of), control.breaker_tier
+    block["rows"] = [
+        {
+            **{key: value for key, value in zip(_NAME, name, strict=True) if value is not None},
+            **({"traded_at": time_text(memory.traded_at)} if memory.traded_at else {}),
+        }
+        for name, memory in control.rows.items()
+    ]
+    return block
+
+
+_NAME = ("symbol", "venue", "account_id", "position_side")

@@ -1,0 +1,57 @@
+"""Wire model of the control state: what a decision must remember from the ones before it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from models.api.base import DecimalText, Model, Name, NonNegativeDecimal, PlainDecimal, Symbol, Time
+
+MAX_REMEMBERED = 1000
+
+
+class RowMemoryIn(Model):
+    """What is remembered of one row."""
+
+    symbol: Symbol
+    venue: Name | None = None
+    account_id: Name | None = None
+    position_side: str | None = Field(None, pattern="^(net|long|short)$")
+    traded_at: Time | None = Field(None, description="When its last order was made.")
+
+
+class PreviousIn(Model):
+    """`state` of the last answer, sent back as it was; without it the account starts now."""
+
+    initial_capital: NonNegativeDecimal | None = Field(None, description="Equity at which the account started.")
+    high_water_mark: NonNegativeDecimal | None = Field(None, description="Highest equity so far.")
+    net_deposits: PlainDecimal | None = Field(None, description="account.net_deposits at that time.")
+    floor: NonNegativeDecimal | None = Field(None, description="Floor of a portfolio insurance.")
+    as_of: Time | None = None
+    breaker_tier: Annotated[int, Field(ge=0, le=4, strict=True)] = Field(
+        default=0, description="0 normal, 1 caution, 2 reduce, 3 close only, 4 flatten."
+    )
+    rows: Annotated[list[RowMemoryIn], Field(max_length=MAX_REMEMBERED, fail_fast=True)] = Field(default_factory=list)
+
+
+class RowMemoryOut(Model):
+    """What is remembered of one row."""
+
+    symbol: str
+    venue: str | None = None
+    account_id: str | None = None
+    position_side: str | None = None
+    traded_at: Time | None = None
+
+
+class StateOut(Model):
+    """Control state after this decision: send it as `previous` of the next request."""
+
+    initial_capital: DecimalText | None = None
+    high_water_mark: DecimalText | None = None
+    net_deposits: DecimalText
+    floor: DecimalText | None = None
+    as_of: Time
+    breaker_tier: int
+    rows: list[RowMemoryOut]

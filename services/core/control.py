@@ -1,0 +1,92 @@
+"""Control state of an account: what a decision must remember from the ones before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+
+class RowMemory(NamedTuple):
+    """What is remembered of one row.
+
+    Parameters
+    ----------
+    traded_at : datetime, optional
+        When its last order was made; None: never, as far as is known.
+    """
+
+    traded_at: datetime | None = None
+
+
+RowName = tuple[str, str | None, str | None, str | None]
+"""Identity of a row: symbol, venue, account, position side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """State that travels from answer to request: nothing of it is kept anywhere else.
+
+    Parameters
+    ----------
+    initial_capital : float, optional
+        Equity at which the account started, deposits and withdrawals since then counted [account currency].
+    high_water_mark : float, optional
+        Highest equity so far, deposits and withdrawals counted [account currency].
+    net_deposits : float
+        Cumulative deposits less withdrawals at the time of this state [account currency].
+    floor : float, optional
+        Floor of a portfolio insurance [account currency].
+    as_of : datetime, optional
+        Event time of the decision that left this state.
+    breaker_tier : int
+        Tier of the circuit breaker, 0 (normal) to 4 (flatten).
+    rows : dict
+        Memory by row identity.
+    """
+
+    initial_capital: float | None = None
+    high_water_mark: float | None = None
+    net_deposits: float = 0.0
+    floor: float | None = None
+    as_of: datetime | None = None
+    breaker_tier: int = 0
+    rows: dict[RowName, RowMemory] = field(default_factory=dict)
+
+    def at(self, equity: float, net_deposits: float | None) -> Control:
+        """This state on an account of `equity` whose cumulative deposits are now `net_deposits`.
+
+        Deposits and withdrawals are neither profit nor drawdown: they move capital, mark and floor by their amount.
+        What was never set starts at the equity.
+
+        Examples
+        --------
+        >>> Control(high_water_mark=120.0).at(equity=100.0, net_deposits=None).high_water_mark
+        120.0
+        >>> Control(high_water_mark=120.0, initial_capital=100.0).at(110.0, net_deposits=-20.0).high_water_mark
+        110.0
+        """
+        moved = 0.0 if net_deposits is None else net_deposits - self.net_deposits
+        capital = equity if self.initial_capital is None else max(self.initial_capital + moved, 0.0)
+        mark = equity if self.high_water_mark is None else max(self.high_water_mark + moved, equity)
+        return Control(
+            initial_capital=capital,
+            high_water_mark=mark,
+            net_deposits=self.net_deposits + moved,
+            floor=None if self.floor is None else max(self.floor + moved, 0.0),
+            as_of=self.as_of,
+            breaker_tier=self.breaker_tier,
+            rows=self.rows,
+        )
+
+
+def drawdown_of(control: Control, equity: float) -> float:
+    """Fall of the equity from its high-water mark, in [0, 1]; 0 without a mark.
+
+    Examples
+    --------
+    >>> drawdown_of(Control(high_water_mark=120.0), 90.0)
+    0.25
+    """
+    mark = control.high_water_mark
+    return max(1.0 - equity / mark, 0.0) if mark is not None and mark > 0.0 else 0.0

@@ -1,0 +1,132 @@
+"""Evidence of a book: the figures that some sizing methods ask for, gathered from rows, series and Greeks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from services.core.book import Row
+from services.core.explain import Floats
+from services.core.instrument import Kind
+from services.core.outcome import Reason
+from services.engine.inputs import EvaluationInputs, SeriesInput
+from services.engine.market import Market
+from services.engine.option_legs import row_greeks
+from services.options.portfolio_greeks import LegGreeks
+from services.sizing.columns import SizingColumns
+from services.sizing.evidence import Evidence, lacking
+from services.sizing.pipeline import RowLimits
+from services.sizing.registry import SizingMethod
+from services.volatility.estimators.average_true_range import average_true_range
+
+TRUE_RANGE_WINDOW = 20
+"""n of Wilder's average for sizing units [bars]; the Turtles' N."""
+
+
+def uses_evidence(method: SizingMethod | None) -> bool:
+    """Whether a sizing method reads evidence at all."""
+    return method is not None and method.uses_evidence
+
+
+def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats) -> Evidence:
+    """Evidence over all rows, which hold `contracts`."""
+    rows = inputs.rows
+    series = [inputs.series.get(row.market_key) for row in rows]
+    kinds = [row.instrument.kind for row in rows]
+    readouts = [market.readouts.get(row.market_key) for row in rows]
+    price = _column([row.price.value if row.price else None for row in rows])
+    legs = row_greeks(rows, [1.0] * len(rows), inputs.as_of)
+    own = np.array([row.own_greeks is not None for row in rows], dtype=bool)
+    per_contract = np.where(own, np.where(contracts != 0.0, contracts, np.nan), 1.0)
+    delta, gamma, vega, theta = (
+        _column([getattr(leg or _linear_leg(row), name, None) for leg, row in zip(legs, rows, strict=True)])
+        / per_contract
+        for name in ("delta", "gamma_1pct", "vega_per_point", "theta_per_day")
+    )
+    fx = _column([row.fx for row in rows])
+    unknown = np.full(len(rows), np.nan)
+    return Evidence(
+        price=price,
+        contract_multiplier=_column([row.instrument.contract_multiplier for row in rows]),
+        inverse=np.array([kind is Kind.INVERSE for kind in kinds], dtype=bool),
+        fx=fx,
+        entry_price=_signals(rows, "entry_price"),
+        stop_price=_signals(rows, "stop_price"),
+        average_true_range=_true_ranges(rows, series),
+        expected_return=_signals(rows, "expected_return"),
+        win_probability=_signals(rows, "win_probability"),
+        win_loss_ratio=_signals(rows, "win_loss_ratio"),
+        trades=_signals(rows, "trades"),
+        returns=tuple(_returns(item) for item in series),
+        standardized=tuple(market.standardized.get(row.market_key) for row in rows),
+        periods_per_year=_column([readout.periods_per_year if readout else None for readout in readouts]),
+        initial_margin_long=unknown,
+        initial_margin_short=unknown,
+        delta=delta,
+        gamma=gamma * 100.0 / price,
+        vega=vega * fx,
+        theta=theta * fx,
+        underlying=tuple(row.instrument.underlying or row.instrument.base_currency or row.market_key for row in rows),
+        spot=np.array([kind is Kind.SPOT for kind in kinds], dtype=bool),
+        option=np.array([kind is Kind.OPTION for kind in kinds], dtype=bool),
+    )
+
+
+def _column(values: list[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], dtype=float)
+
+
+def _signals(rows: tuple[Row, ...], name: str) -> Floats:
+    return _column([getattr(row.signal, name) if row.signal is not None else None for row in rows])
+
+
+def _linear_leg(row: Row) -> LegGreeks | None:
+    if row.price is None or row.instrument.kind is Kind.OPTION:
+        return None
+    return LegGreeks(delta=row.instrument.base_per_contract(row.price.value))
+
+
+def _returns(series: SeriesInput | None) -> Floats | None:
+    if series is None or series.closes.size < 2:
+        return None
+    closes = series.closes
+    found: Floats = closes[1:] / closes[:-1] - 1.0
+    return found
+
+
+def _true_ranges(rows: tuple[Row, ...], series: list[SeriesInput | None]) -> Floats:
+    """Average true range: the client's own, else Wilder's of a posted series with ranges."""
+    given = _signals(rows, "average_true_range")
+    for index in np.flatnonzero(np.isnan(given)).tolist():
+        item = series[index]
+        if item is not None and item.high is not None and item.low is not None:
+            given[index] = average_true_range(item.high, item.low, item.closes, TRUE_RANGE_WINDOW)[-1]
+    return given
+
+
+def with_margin(columns: SizingColumns, limits: RowLimits) -> SizingColumns:
+    """The same columns, with the margin rates that limits and evidence share."""
+    if columns.evidence is None:
+        return columns
+    long, short = limits.initial_long, limits.initial_short
+    evidence = replace(columns.evidence, initial_margin_long=long, initial_margin_short=short)
+    return replace(columns, evidence=evidence)
+
+
+def method_faults(
+    method: SizingMethod | None, columns: SizingColumns, *, signals_present: bool
+) -> dict[int, tuple[Reason, str]]:
+    """Rows that the method must refuse: figures that are missing, then figures that cannot be used.
+
+    Only rows that it would size, and none that is to be flat: closing needs no figure.
+    """
+    if method is None or columns.evidence is None:
+        return {}
+    asked = columns.live & (columns.direction != 0.0) if signals_present else columns.current != 0.0
+    rows = columns.sizable & asked
+    missing = lacking(method.requires, columns.evidence, rows)
+    faults = {index: (Reason.DATA_REQUIRED, text) for index, text in missing.items()}
+    rows = rows & ~np.isin(np.arange(rows.size), list(faults))
+    unusable = method.unusable(columns, rows)
+    return faults | {index: (Reason.UNUSABLE_DATA, text) for index, text in unusable.items()}

@@ -1,0 +1,1 @@
+"""Overlays: one frozen dataclass each, its fields are its parameters."""
