@@ -10,7 +10,7 @@ from services.core.outcome import Reason
 from services.engine.baseline import baseline_targets
 from services.engine.columns import BookColumns, book_columns, expiry_of
 from services.engine.conditions import conditions_of
-from services.engine.control import control_after
+from services.engine.control import control_after, standing_of
 from services.engine.evidence import with_margin
 from services.engine.figures import capacity_of, portfolio_figures
 from services.engine.hedges import hedge_book
@@ -21,7 +21,8 @@ from services.engine.orders import make_orders
 from services.engine.outputs import Evaluation, Target
 from services.engine.targets import decide_targets, hold_all
 from services.engine.tracking import TrackingFigures, tracking_figures
-from services.sizing.pipeline import RowLimits, Sized, apply_buffer, size_rows
+from services.sizing.buffers import apply_buffer
+from services.sizing.pipeline import RowLimits, Sized, size_rows
 
 
 def evaluate(inputs: EvaluationInputs) -> Evaluation:
@@ -114,5 +115,5 @@ def _targets(
         conditions=conditions_of(inputs, columns) if inputs.policy.overlays else None,
         tracking_factor=tracked.factor if tracked is not None else 1.0,
     )
-    inside = apply_buffer(sized.trail, columns.expected, inputs.policy.buffer, columns.sizing.collateral)
+    inside = apply_buffer(sized.trail, standing_of(inputs, columns, sized.trail.value), inputs.policy.buffer)
     return scope, sized, decide_targets(inputs, columns, sized.trail, inside, scope, limits.margin_complete)

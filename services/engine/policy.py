@@ -9,9 +9,10 @@ from services.hedging.registry import HedgeTrigger
 from services.margin.registry import MarginPolicy
 from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationMethod
+from services.sizing.buffers import Buffer, PositionBuffer
 from services.sizing.capital import Capital, FullCompounding
 from services.sizing.damping import Damping, NoDamping
-from services.sizing.limits import Buffer, Limits, OrderRules, PositionBuffer
+from services.sizing.limits import Limits, OrderRules
 from services.sizing.pipeline import SizingRules, target_volatility_of
 from services.sizing.registry import Overlay, SizingMethod
 from services.sizing.scaling import NoScaling, Scaling

@@ -11,7 +11,7 @@ from services.sizing.capital import Capital, FullCompounding
 from services.sizing.columns import NO_RISK, SizingColumns
 from services.sizing.conditions import Conditions
 from services.sizing.damping import Damping, NoDamping, damp
-from services.sizing.limits import Buffer, Limits, NoBuffer
+from services.sizing.limits import Limits
 from services.sizing.overlay import Reported, apply_overlays
 from services.sizing.registry import Overlay, SizingMethod
 from services.sizing.scaling import NoScaling, Scaling, ToVolatility
@@ -246,35 +246,3 @@ def keep_side(trail: Trail, columns: SizingColumns) -> None:
     kept = np.clip(trail.value, lowest, highest)
     if not np.array_equal(kept, trail.value):
         trail.apply("position_side", kept, "positions.position_side", bound=kept != trail.value)
-
-
-def apply_buffer(trail: Trail, expected: Floats, buffer: Buffer, collateral: Floats | float = 0.0) -> Bools:
-    """Hold rows inside the no-trade band, trade the others to its edge; returns the rows that are held.
-
-    Parameters
-    ----------
-    expected : (n,) array
-        Position including open orders [contracts].
-    collateral : (n,) array
-        Coin collateral that is part of the exposure [contracts].
-
-    Notes
-    -----
-    The band is ± fraction × |optimal exposure|, so shorts have one too (pysystemtrade #217). Beyond a limit there is no
-    band: what a limit demands is traded at once.
-    """
-    optimal = trail.value
-    if isinstance(buffer, NoBuffer):
-        return np.zeros(optimal.shape, dtype=bool)
-    half = buffer.fraction * np.abs(optimal + collateral)
-    allowed = np.full(optimal.shape, np.inf)
-    for _, _, limit in trail.limits:
-        allowed = np.minimum(allowed, limit)
-    allowed = np.maximum(allowed, np.abs(optimal))
-    demanded = (trail.bound_mask() & (np.abs(optimal) < np.abs(expected))) | (np.abs(expected) > allowed)
-    inside: Bools = (np.abs(expected - optimal) <= half) & ~demanded
-    edge = np.clip(expected, optimal - half, optimal + half) if buffer.trade_to == "edge" else optimal
-    edge = np.clip(edge, -allowed, allowed)
-    buffered = np.where(inside, expected, np.where(demanded, optimal, edge))
-    trail.apply("buffer", buffered, "buffer.fraction")
-    return inside
