@@ -17,6 +17,7 @@ from services.risk.registry import CorrelationMethod
 from services.sizing.buffers import Buffer, PositionBuffer
 from services.sizing.capital import Capital, FullCompounding
 from services.sizing.damping import Damping, NoDamping
+from services.sizing.joint import EachRounding, Rounding
 from services.sizing.limits import Limits, OrderRules
 from services.sizing.registry import Overlay, SizingMethod
 from services.sizing.scaling import NoScaling, Scaling
@@ -98,6 +99,7 @@ class PolicyIn(_Preset):
     correlation: Annotated[CorrelationMethod, StrictScalars(), Field(discriminator="method")] = DynamicConditional()
     limits: Annotated[Limits, StrictScalars()] = Limits()
     buffer: Annotated[Buffer, StrictScalars(), Field(discriminator="method")] = PositionBuffer()
+    rounding: Annotated[Rounding, StrictScalars(), Field(discriminator="method")] = EachRounding()
     orders: Annotated[OrderRules, StrictScalars()] = OrderRules()
     margin: Annotated[MarginPolicy, StrictScalars()] = MarginPolicy()
     hedging: Annotated[HedgeTrigger, StrictScalars()] | None = None
@@ -114,6 +116,7 @@ class PolicyIn(_Preset):
             correlation=self.correlation,
             limits=self.limits,
             buffer=self.buffer,
+            rounding=self.rounding,
             orders=self.orders,
             margin=self.margin,
             hedging=self.hedging,

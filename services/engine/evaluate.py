@@ -22,6 +22,7 @@ from services.engine.outputs import Evaluation, Target
 from services.engine.targets import decide_targets, hold_all
 from services.engine.tracking import TrackingFigures, tracking_figures
 from services.sizing.buffers import apply_buffer
+from services.sizing.joint import JointRounding, round_jointly
 from services.sizing.pipeline import RowLimits, Sized, size_rows
 
 
@@ -115,5 +116,9 @@ def _targets(
         conditions=conditions_of(inputs, columns) if inputs.policy.overlays else None,
         tracking_factor=tracked.factor if tracked is not None else 1.0,
     )
-    inside = apply_buffer(sized.trail, standing_of(inputs, columns, sized.trail.value), inputs.policy.buffer)
+    standing = standing_of(inputs, columns, sized.trail.value)
+    inside = apply_buffer(sized.trail, standing, inputs.policy.buffer)
+    if isinstance(inputs.policy.rounding, JointRounding):
+        lots = np.array([float(row.instrument.lot) for row in inputs.rows], dtype=float)
+        round_jointly(sized.trail, standing, lots, columns.sizing.sizable & ~inside, inputs.policy.rounding)
     return scope, sized, decide_targets(inputs, columns, sized.trail, inside, scope, limits.margin_complete)

@@ -12,6 +12,7 @@ from services.risk.registry import CorrelationMethod
 from services.sizing.buffers import Buffer, PositionBuffer
 from services.sizing.capital import Capital, FullCompounding
 from services.sizing.damping import Damping, NoDamping
+from services.sizing.joint import EachRounding, Rounding
 from services.sizing.limits import Limits, OrderRules
 from services.sizing.pipeline import SizingRules, target_volatility_of
 from services.sizing.registry import Overlay, SizingMethod
@@ -37,6 +38,7 @@ class Policy:
     correlation: CorrelationMethod = DynamicConditional()
     limits: Limits = Limits()
     buffer: Buffer = PositionBuffer()
+    rounding: Rounding = EachRounding()
     orders: OrderRules = OrderRules()
     margin: MarginPolicy = MarginPolicy()
     hedging: HedgeTrigger | None = None
