@@ -14,7 +14,8 @@ from services.core.instrument import Instrument, Kind
 from services.sizing.buffers import Buffer, PositionBuffer, ToleranceBuffer, apply_buffer
 from services.sizing.columns import volatility_multiplier
 from services.sizing.damping import WeightStep, damp
-from services.sizing.methods.volatility_target import VolatilityTarget, instrument_diversification
+from services.sizing.diversification import instrument_diversification
+from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.rounding import change_in_lots
 from tests.golden.harness import check, covered_cases, load, unlisted
 from tests.golden.volatility.covariance import COVERED_SIZING

@@ -14,6 +14,7 @@ from services.sizing.registry import SizingMethod
 from tests.support.columns import columns
 
 REQUIRED: dict[str, dict[str, Any]] = {
+    "signal_scaled": {"target_volatility": 0.2},
     "volatility_target": {"target_volatility": 0.2},
 }
 """Values of the fields without a default, by method."""
