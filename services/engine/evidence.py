@@ -13,9 +13,11 @@ from services.core.outcome import Reason
 from services.engine.inputs import EvaluationInputs, SeriesInput
 from services.engine.market import Market
 from services.engine.option_legs import row_greeks
+from services.engine.policy import Policy
 from services.options.portfolio_greeks import LegGreeks
 from services.sizing.columns import SizingColumns
 from services.sizing.evidence import Evidence, lacking
+from services.sizing.legs import NoSplit
 from services.sizing.pipeline import RowLimits
 from services.sizing.registry import SizingMethod
 from services.volatility.estimators.average_true_range import average_true_range
@@ -24,9 +26,9 @@ TRUE_RANGE_WINDOW = 20
 """n of Wilder's average for sizing units [bars]; the Turtles' N."""
 
 
-def uses_evidence(method: SizingMethod | None) -> bool:
-    """Whether a sizing method reads evidence at all."""
-    return method is not None and method.uses_evidence
+def uses_evidence(policy: Policy) -> bool:
+    """Whether the sizing of a policy reads evidence at all."""
+    return policy.sizing is not None and (policy.sizing.uses_evidence or not isinstance(policy.split, NoSplit))
 
 
 def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats) -> Evidence:
@@ -68,6 +70,7 @@ def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats
         vega=vega * fx,
         theta=theta * fx,
         underlying=tuple(row.instrument.underlying or row.instrument.base_currency or row.market_key for row in rows),
+        venue=tuple(row.venue for row in rows),
         spot=np.array([kind is Kind.SPOT for kind in kinds], dtype=bool),
         option=np.array([kind is Kind.OPTION for kind in kinds], dtype=bool),
     )
