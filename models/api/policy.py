@@ -12,6 +12,7 @@ from models.api.base import Model, Name
 from models.api.strict import StrictScalars
 from services.engine.policy import DEFAULTS_VERSION, Policy
 from services.hedging.registry import HedgeTrigger
+from services.liquidity.costs import Costs
 from services.margin.registry import MarginPolicy
 from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationMethod
@@ -106,6 +107,7 @@ class PolicyIn(_Preset):
     estimator: Annotated[Estimator, StrictScalars(), Field(discriminator="method")] = Adaptive()
     correlation: Annotated[CorrelationMethod, StrictScalars(), Field(discriminator="method")] = DynamicConditional()
     limits: Annotated[Limits, StrictScalars()] = Limits()
+    costs: Annotated[Costs, StrictScalars()] = Costs()
     buffer: Annotated[Buffer, StrictScalars(), Field(discriminator="method")] = PositionBuffer()
     rounding: Annotated[Rounding, StrictScalars(), Field(discriminator="method")] = EachRounding()
     orders: Annotated[OrderRules, StrictScalars()] = OrderRules()

@@ -34,7 +34,7 @@ def uses_evidence(policy: Policy) -> bool:
 def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats) -> Evidence:
     """Evidence over all rows, which hold `contracts`."""
     rows = inputs.rows
-    series = [inputs.series.get(row.market_key) for row in rows]
+    series = [inputs.series.get(row.market_key) or inputs.history.get(row.market_key) for row in rows]
     kinds = [row.instrument.kind for row in rows]
     readouts = [market.readouts.get(row.market_key) for row in rows]
     price = _column([row.price.value if row.price else None for row in rows])
@@ -61,7 +61,7 @@ def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats
         win_loss_ratio=_signals(rows, "win_loss_ratio"),
         trades=_signals(rows, "trades"),
         returns=tuple(_returns(item) for item in series),
-        standardized=tuple(market.standardized.get(row.market_key) for row in rows),
+        standardized=tuple(_standardized(row.market_key, inputs, market) for row in rows),
         periods_per_year=_column([readout.periods_per_year if readout else None for readout in readouts]),
         initial_margin_long=unknown,
         initial_margin_short=unknown,
@@ -96,6 +96,16 @@ def _returns(series: SeriesInput | None) -> Floats | None:
     closes = series.closes
     found: Floats = closes[1:] / closes[:-1] - 1.0
     return found
+
+
+def _standardized(key: str, inputs: EvaluationInputs, market: Market) -> Floats | None:
+    """Of a posted series; of a cached state only where its bars are here too, since a record holds no state whole."""
+    found = market.standardized.get(key)
+    state = inputs.states.get(key)
+    if found is not None or key not in inputs.history or state is None or state.ring is None:
+        return found
+    ring = state.ring.standardized
+    return ring[np.isfinite(ring)]
 
 
 def _true_ranges(rows: tuple[Row, ...], series: list[SeriesInput | None]) -> Floats:

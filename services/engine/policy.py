@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 from services.core.errors import InvalidInput
 from services.hedging.registry import HedgeTrigger
+from services.liquidity.costs import Costs
 from services.margin.registry import MarginPolicy
 from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationMethod
@@ -39,6 +40,7 @@ class Policy:
     estimator: Estimator = Adaptive()
     correlation: CorrelationMethod = DynamicConditional()
     limits: Limits = Limits()
+    costs: Costs = Costs()
     buffer: Buffer = PositionBuffer()
     rounding: Rounding = EachRounding()
     orders: OrderRules = OrderRules()
