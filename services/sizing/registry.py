@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from services.sizing.methods.constant_leverage import ConstantLeverage
+from services.sizing.methods.fixed_weights import FixedWeights
+from services.sizing.methods.hierarchical_risk_parity import HierarchicalRiskParity
+from services.sizing.methods.inverse_volatility import InverseVolatility
+from services.sizing.methods.risk_parity import RiskParity
 from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.overlays.gross_leverage import GrossLeverage
 from services.sizing.overlays.portfolio_risk import PortfolioRisk
 
-SizingMethod = VolatilityTarget | ConstantLeverage
+SizingMethod = (
+    VolatilityTarget | ConstantLeverage | FixedWeights | InverseVolatility | RiskParity | HierarchicalRiskParity
+)
 Overlay = PortfolioRisk | GrossLeverage
