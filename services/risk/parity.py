@@ -14,12 +14,12 @@ from services.risk.matrices import ROUNDING, repair
 TOLERANCE = 1e-12
 """Largest |x_i (R x)_i − b_i| of a solution; budgets add up to 1."""
 FLOOR = 1e-6
-"""Residual below which a step that does not halve it has met the rounding of floats."""
+"""Residual below which a full step that does not halve it has met the rounding of floats."""
 LARGEST_GROSS = 1e4
 """Σx for one unit of risk beyond which the sides of a book offset one another: all risk but 1/10,000 cancels."""
 OFFSETTING_SHARE = 1e-3
 """Part of the largest exposure from which a row belongs to those that offset one another."""
-STARTING_SWEEPS, NEWTON_STEPS, SEARCH_STEPS, DESCENT_SWEEPS = 8, 60, 20, 500
+STARTING_SWEEPS, SHRINKING_SWEEPS, NEWTON_STEPS, SEARCH_STEPS, DESCENT_SWEEPS = 8, 4, 100, 20, 500
 FULL_STEP = 0.25
 """Relative step up to which Newton's own length is taken without a search."""
 
@@ -84,11 +84,14 @@ def risk_parity(correlation: Floats, budgets: Floats | None = None, sides: Float
     -----
     No solution exists where sides offset one another exactly (x >= 0, x != 0, s s' ∘ R x = 0), such as a long and
     a short of one market: gross exposure then grows without bound. The search stops at a gross of 1e4 for one
-    unit of risk, and `offsetting` names the rows. Up to there the residual is below 1e-12, or where gross exposure is
-    in the thousands at the rounding of floats, about 1e-16 × gross². Perfect correlation on one side is no such case:
-    x = b.
+    unit of risk, and `offsetting` names the rows. Up to there the residual is below 1e-12, or for a gross beyond 30 at
+    the rounding of floats, below 1e-15 × gross². Perfect correlation on one side is no such case: x = b.
 
-    Cost: O(n³) a step; a few steps where all correlations are positive, ten where they are not.
+    A budget near 0 is not a budget of 0: a row that hedges the others then holds as much as brings its part of the risk
+    down to that.
+
+    Cost: O(n³) a step; two or three steps where all correlations are positive, up to ten where they are not, and more
+    only for budgets that lie many orders of magnitude apart.
 
     References
     ----------
@@ -177,42 +180,52 @@ def _is_semidefinite(matrix: Floats) -> bool:
 def newton(matrix: Floats, budgets: Floats) -> tuple[Floats, float, int]:
     """Damped Newton: exposures, residual, steps. It stops early where gross exposure runs away."""
     x, y = _starting_point(matrix, budgets)
-    former = np.inf
+    after_full_step = np.inf
     for step in range(NEWTON_STEPS):
         short = budgets - x * y
         residual = float(np.abs(short).max())
-        stalled = residual < FLOOR and residual > 0.5 * former
+        stalled = residual < FLOOR and residual > 0.5 * after_full_step
         if residual < TOLERANCE or stalled or x.sum() > LARGEST_GROSS:
             return x, residual, step
-        former = residual
         scaled = matrix * x
         scaled *= x[:, None]
         scaled.flat[:: x.size + 1] += budgets
         _, direction, failed = dposv(scaled.T, short, lower=1, overwrite_a=1)
         if failed:
             return x, residual, step
-        x = x * (1.0 + _step_length(direction, budgets, x, y, matrix) * direction)
+        full = float(np.abs(direction).max()) <= FULL_STEP
+        after_full_step = residual if full else np.inf
+        x = x * (1.0 + (1.0 if full else _step_length(direction, budgets, x, y, matrix)) * direction)
         y = matrix @ x
     return x, float(np.abs(budgets - x * y).max()), NEWTON_STEPS
 
 
 def _starting_point(matrix: Floats, budgets: Floats) -> tuple[Floats, Floats]:
-    """``x ∝ sqrt(b)`` of unit risk, then ``x ← sqrt(x b / Rx)`` as long as every row has a positive marginal risk."""
+    """``x ∝ sqrt(b)`` of unit risk, and from there by cheap sweeps: x, Rx.
+
+    ``x ← sqrt(x b / Rx)`` as long as every row has a positive marginal risk. Where that is not so from the start, a few
+    sweeps half-way (in logarithms) to each row's own equation, but only down: rows of small budgets start too large,
+    and Newton, which cannot go below zero, would halve them again and again.
+    """
     x = np.sqrt(budgets)
     x /= np.sqrt(max(float(x @ matrix @ x), 1.0 / x.size))
     y = matrix @ x
+    if y.min() <= 0.0:
+        for _ in range(SHRINKING_SWEEPS):
+            others = y - x
+            x = np.sqrt(x * np.minimum(x, 0.5 * (np.sqrt(others**2 + 4.0 * budgets) - others)))
+            y = matrix @ x
+        return x, y
     for _ in range(STARTING_SWEEPS):
-        if y.min() <= 0.0:
-            break
         x = np.sqrt(x * budgets / y)
         y = matrix @ x
+        if y.min() <= 0.0:
+            break
     return x, y
 
 
 def _step_length(direction: Floats, budgets: Floats, x: Floats, y: Floats, matrix: Floats) -> float:
-    """Length of a Newton step: 1 for small ones, else near the minimum along it, found by safeguarded Newton."""
-    if np.abs(direction).max() <= FULL_STEP:
-        return 1.0
+    """Length of a Newton step that comes near the minimum along it, found by safeguarded Newton."""
     move = x * direction
     slope, curve = float(move @ y), float(move @ matrix @ move)
     lowest = float(direction.min())

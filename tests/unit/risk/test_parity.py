@@ -166,6 +166,23 @@ def test_near_offsets_are_solved_up_to_their_limit() -> None:
     assert not beyond.solved
 
 
+@given(st.integers(0, 10_000), st.integers(2, 25), st.floats(-9.0, -1.0), st.floats(-12.0, -1.0))
+@settings(max_examples=100)
+def test_hard_books_are_solved_to_the_rounding_of_floats(seed: int, size: int, noise: float, least: float) -> None:
+    """Sides at random, own variance down to 1e-9 of the common one, budgets down to 1e-12 of the largest."""
+    generator = np.random.default_rng(seed)
+    loadings = generator.normal(size=(size, 3))
+    covariance = loadings @ loadings.T + np.diag(10.0 ** generator.uniform(noise, 0.5, size))
+    deviation = np.sqrt(np.diag(covariance))
+    budgets = 10.0 ** generator.uniform(least, 0.0, size)
+    sides = generator.choice([-1.0, 1.0], size)
+    found = risk_parity(covariance / np.outer(deviation, deviation), budgets, sides)
+    assert np.isfinite(found.exposures).all() and (found.exposures > 0.0).all()
+    gross = found.exposures.sum()
+    assert not found.solved or found.residual <= max(TOLERANCE, 1e-15 * gross**2)
+    assert found.solved or gross > LARGEST_GROSS
+
+
 @pytest.mark.parametrize("budgets", [[0.5, -0.1], [0.0, 0.0], [np.nan, 1.0], [np.inf, 1.0]])
 def test_budgets_that_mean_nothing_are_refused(budgets: list[float]) -> None:
     with pytest.raises(InvalidInput, match="budgets"):
