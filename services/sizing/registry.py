@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from services.sizing.methods.carry_pair import CarryPair
 from services.sizing.methods.constant_leverage import ConstantLeverage
+from services.sizing.methods.fixed_weights import FixedWeights
+from services.sizing.methods.hierarchical_risk_parity import HierarchicalRiskParity
+from services.sizing.methods.inverse_volatility import InverseVolatility
+from services.sizing.methods.risk_parity import RiskParity
 from services.sizing.methods.signal_scaled import SignalScaled
 from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.overlays.gross_leverage import GrossLeverage
 from services.sizing.overlays.portfolio_risk import PortfolioRisk
 
-SizingMethod = VolatilityTarget | ConstantLeverage | SignalScaled | CarryPair
-Overlay = PortfolioRisk | GrossLeverage
+SizingMethod = (
+    VolatilityTarget
+    | CarryPair
+    | ConstantLeverage
+    | FixedWeights
+    | HierarchicalRiskParity
+    | InverseVolatility
+    | RiskParity
+    | SignalScaled
+)
+Overlay = GrossLeverage | PortfolioRisk
