@@ -11,6 +11,8 @@ import pytest
 from services.core.decimals import lots_toward_zero
 from services.core.explain import Trail
 from services.core.instrument import Instrument, Kind
+from services.liquidity.book import OrderBook
+from services.liquidity.depth import Side
 from services.risk.parity import risk_parity, risk_parity_weights
 from services.risk.shrinkage import ledoit_wolf
 from services.sizing.buffers import Buffer, PositionBuffer, ToleranceBuffer, apply_buffer
@@ -209,6 +211,20 @@ def limited_weights(inputs: dict[str, Any]) -> dict[str, Any]:
     return {"weights": dict(zip(inputs["weights"], limited.tolist(), strict=True))}
 
 
+def book_walk(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The case gives asks and a mid: the bid lies as far below it as the best ask above."""
+    asks, mid = np.array(inputs["asks"], dtype=float), inputs["mid"]
+    book = OrderBook(bids=np.array([[2 * mid - asks[0, 0], 1.0]]), asks=asks)
+    fill = book.walk(Side.BUY, inputs["size"])
+    assert fill is not None
+    assert book.largest_within_slippage(Side.BUY, inputs["max_slippage_bps"] / 1e4) > inputs["size"]
+    return {
+        "vwap": float(fill.average_price),
+        "worst": float(fill.worst_price),
+        "slippage_bps": float(fill.slippage) * 1e4,
+    }
+
+
 COVERED = {
     "rounding-": rounding,
     "caps-": max_order_value,
@@ -231,6 +247,7 @@ COVERED = {
     "limits-001": limited_weights,
     "limits-003": limited_weights,
     "limits-004": limited_weights,
+    "impact-": book_walk,
     **COVERED_SIZING,
 }
 COVERED_ELSEWHERE = {"vol-": "tests/golden/test_volatility_golden.py"}
@@ -245,7 +262,6 @@ WAITING = {
     "kelly-": "Kelly: sizing methods",
     "cppi-": "CPPI: sizing methods",
     "execution-": "Almgren-Chriss: hedging and execution",
-    "impact-": "liquidity: sizing overlays",
     "turtle-": "ATR unit: sizing methods",
 }
 
