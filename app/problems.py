@@ -253,6 +253,7 @@ RULES: dict[str, str] = {
     "duplicate_key": "An object holds a key twice.",
     "inconsistent": "Fields contradict or require each other.",
     "unknown_preset": "There is no preset of this name and version.",
+    "unknown_policy": "There is no stored policy of this id and version.",
     "assumption": "Under options.strict: something was left open.",
     "rule": "The value breaks a rule of the engine, which the detail states.",
 }

@@ -116,16 +116,16 @@ def recompute(entry: StoredEntry) -> bytes:
         If the state is recorded in the form of another build.
     """
     try:
-        states, registered, correlation = decode_state(entry.state)
+        recorded = decode_state(entry.state)
     except ForeignRecord as error:
         raise NotReplayable(entry.kind) from error
     stored = orjson.loads(entry.response)
     if entry.kind == EventKind.SCALAR:
-        return scalar_response(entry.request.decode(), states, entry.event_id, entry.recorded_at)
+        return scalar_response(entry.request.decode(), recorded.states, entry.event_id, entry.recorded_at)
     door = DOORS[entry.kind]
     request = REQUEST_MODELS[door].model_validate(orjson.loads(entry.request))
     received_at = datetime.fromisoformat(stored["received_at"])
-    gathered = Gathered(registered, states, correlation)
+    gathered = Gathered(recorded.registered, recorded.states, recorded.correlation, policy=recorded.policy)
     decision = decide(door, request, entry.request, gathered, evaluation_id=entry.event_id, received_at=received_at)
     return render(decision, datetime.fromisoformat(stored["computed_at"]))
 

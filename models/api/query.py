@@ -123,9 +123,9 @@ class EntriesParameters(Model):
         None, description="Audit index after which the page begins: `next` of the page before."
     )
     limit: Limit = Field(100, description="Rows of a page.")
-    kind: Literal["evaluation", "targets", "margin", "hedges", "scalar", "observation", "instruments"] | None = Field(
-        None, description="Only entries of this kind."
-    )
+    kind: (
+        Literal["evaluation", "targets", "margin", "hedges", "scalar", "observation", "instruments", "policy"] | None
+    ) = Field(None, description="Only entries of this kind.")
     portfolio_id: Name | None = None
     client_reference: Name | None = None
 
