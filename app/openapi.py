@@ -50,7 +50,7 @@ PATH_SCHEMAS: dict[str, dict[str, Any]] = {
 }
 """Of the parameters in paths."""
 LINKS = {
-    "evaluate": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
+    "evaluate": ("evaluation_id", ("read_evaluation", "replay_evaluation", "compare_evaluations")),
     "submit_fit": ("fit_id", ("read_fit",)),
     "store_policy": ("policy_id", ("read_policy",)),
 }

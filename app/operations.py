@@ -15,6 +15,7 @@ from app import examples
 from app.usecases.instruments import InstrumentsRequest
 from models.api.backtest import BacktestAnswer, BacktestRequest
 from models.api.correlation import CorrelationAnswer, CorrelationRequest
+from models.api.difference import EvaluationDifference
 from models.api.discovery import CatalogAnswer, ErrorsAnswer, LimitsAnswer, LiveAnswer, ReadyAnswer, TimeAnswer
 from models.api.evaluation import (
     EvaluationRequest,
@@ -38,6 +39,7 @@ from models.api.observation import (
     VolatilityPage,
 )
 from models.api.query import (
+    DifferenceParameters,
     EntriesParameters,
     EvaluationsParameters,
     NoParameters,
@@ -196,6 +198,20 @@ OPERATIONS = (
         summary="Compute a recorded decision again and compare",
         description=f"{_ENTRY} Takes no body. Id, clocks and audit position are from the record; the rest is computed.",
         answers=(ReplayAnswer,),
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/evaluations/{evaluation_id}:diff",
+        operation_id="compare_evaluations",
+        tag="History",
+        summary="What changed between two recorded decisions, and why",
+        description=(
+            f"{_ENTRY} Compares what was recorded and computes no size anew. The change of each size is shared out "
+            "over the stages of its explanation; the shares add up to it."
+        ),
+        query=DifferenceParameters,
+        answers=(EvaluationDifference,),
         problems=(*QUERY, 404, 503),
     ),
     Operation(

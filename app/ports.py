@@ -212,6 +212,10 @@ class AuditLog(Protocol):
         """At most `limit` entries with index above `after`, ascending, that match every filter given."""
         ...
 
+    async def previous(self, tenant_id: str, index: int, *, kind: EventKind, portfolio_id: str) -> EntrySummary | None:
+        """Last entry of this kind and portfolio below `index`."""
+        ...
+
     async def size(self) -> int:
         """Number of entries of the whole log."""
         ...

@@ -183,6 +183,13 @@ _KINDS = (
         "versions name.",
     ),
     ProblemKind(
+        "not_comparable",
+        422,
+        "The entries cannot be compared",
+        "Only evaluations and targets can be compared: other entries have no targets.",
+        "Choose two entries of one of these kinds at GET /v1/audit/entries.",
+    ),
+    ProblemKind(
         "fit_queue_full",
         429,
         "As many fits wait as may",

@@ -116,6 +116,16 @@ class EvaluationsParameters(Model):
     client_reference: Name | None = None
 
 
+class DifferenceParameters(Model):
+    """Parameters of `GET /v1/evaluations/{evaluation_id}:diff`."""
+
+    against: Annotated[str, Field(pattern=r"^ev_[0-9a-f]{32}$")] | None = Field(
+        None,
+        description="Evaluation to compare with; default: the last one of the same `portfolio_id`, through the same "
+        "door, before it.",
+    )
+
+
 class EntriesParameters(Model):
     """Parameters of `GET /v1/audit/entries`."""
 
