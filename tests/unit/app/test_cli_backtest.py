@@ -44,7 +44,7 @@ def test_a_table_and_a_picture(prices: Path, policy: Path, tmp_path: Path) -> No
 def test_json_is_the_answer_of_the_service(prices: Path, policy: Path) -> None:
     found = RUNNER.invoke(application, ["backtest", str(prices), "-p", str(policy), "--no-plot", "--json"])
     report = orjson.loads(found.stdout)
-    assert [item["strategy"] for item in report["strategies"]][0] == "policy"
+    assert report["strategies"][0]["strategy"] == "policy"
     assert report["bars"] == 150 and report["last_targets"][0]["steps"]
 
 
