@@ -21,7 +21,8 @@ from models.api.market import (
     SeriesIn,
     SignalIn,
 )
-from models.api.policy import HedgesPolicyIn, MarginPolicyIn, PolicyIn
+from models.api.policy import MarginPolicyIn
+from models.api.policy_choice import HedgesPolicyChoice, MarginPolicyChoice, PolicyChoice
 
 MAX_REQUEST_POINTS = 400_000
 MAX_TRACKED = 5_000
@@ -109,7 +110,7 @@ class TrackingIn(Model):
 class EvaluationRequest(SnapshotIn):
     """Snapshot and policy: everything that one decision needs."""
 
-    policy: PolicyIn
+    policy: PolicyChoice
     previous: PreviousIn | None = Field(None, description="`state` of the last answer for this account.")
     tracking: TrackingIn | None = Field(None, description="Goes with portfolio_id.")
     events: Annotated[list[EventIn], Field(max_length=MAX_EVENTS, fail_fast=True)] = Field(
@@ -128,13 +129,13 @@ class EvaluationRequest(SnapshotIn):
 class MarginRequest(SnapshotIn):
     """Snapshot for `POST /v1/margin`: margin of the positions as they are."""
 
-    policy: MarginPolicyIn = MarginPolicyIn()
+    policy: MarginPolicyChoice = MarginPolicyIn()
 
 
 class HedgesRequest(SnapshotIn):
     """Snapshot for `POST /v1/hedges`: orders that bring the delta of an underlying within bounds."""
 
-    policy: HedgesPolicyIn
+    policy: HedgesPolicyChoice
 
 
 class Assumption(Model):
@@ -380,6 +381,14 @@ class PortfolioOut(Model):
     tracking: TrackingOut | None = None
 
 
+class NamedPolicyOut(Model):
+    """The stored policy that the request named."""
+
+    id: str
+    version: int
+    sha256: str
+
+
 class InputsOut(Model):
     """Fingerprints of what the answer depends on."""
 
@@ -414,6 +423,7 @@ class EnvelopeOut(Model):
     degraded: list[str]
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    policy: NamedPolicyOut | None = None
     inputs: InputsOut
     audit: AuditOut
 
