@@ -71,6 +71,7 @@ def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats
         spot=np.array([kind is Kind.SPOT for kind in kinds], dtype=bool),
         option=np.array([kind is Kind.OPTION for kind in kinds], dtype=bool),
         last_close_at=tuple(readout.last_close_at if readout else None for readout in readouts),
+        return_times=tuple(item.close_times[1:] if item and item.close_times is not None else None for item in series),
         long_run=_column([readout.long_run if readout else None for readout in readouts]),
     )
 

@@ -53,6 +53,8 @@ class Evidence:
         Options.
     last_close_at : tuple of datetime or None
         Close of the newest bar behind each row; empty: unknown.
+    return_times : tuple of (k,) arrays or None
+        Close of the bar of each of `returns` [s since 1970], where bars are missing in between; empty: none is.
     long_run : (n,) array, optional
         Long-run volatility of each row [annual].
     committed_margin : float
@@ -85,6 +87,7 @@ class Evidence:
     spot: Bools
     option: Bools
     last_close_at: tuple[datetime | None, ...] = ()
+    return_times: tuple[Floats | None, ...] = ()
     long_run: Floats | None = None
     committed_margin: float = 0.0
     distance_long: Floats | None = None

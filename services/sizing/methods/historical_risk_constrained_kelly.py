@@ -114,17 +114,26 @@ class HistoricalRiskConstrainedKelly(Growth):
         """Contradictory directions; thin, flat or unlike histories."""
         found, seen = Growth.unusable(self, columns, rows), evidence_of(columns)
         chosen = np.flatnonzero(rows).tolist()
-        bars = {seen.periods_per_year[row] for row in chosen}
-        ends = {seen.last_close_at[row] for row in chosen} if seen.last_close_at else set()
+        together = self._of_one_time(columns, chosen)
         for row in chosen:
             history = seen.returns[row]
             newest = history[-self.lookback :] if history is not None else np.empty(0)
             if newest.size < LEAST_BARS or np.ptp(newest) == 0.0:
                 text = f"{newest.size} returns, or returns that never move: at least {LEAST_BARS} are outcomes"
                 found.setdefault(row, text)
-            elif len(bars) > 1 or len(ends) > 1:
-                found.setdefault(row, "the series have different bars or ends: their returns are not of the same time")
+            elif not together:
+                found.setdefault(row, "the series have different bars, ends or gaps: their returns are not of one time")
         return found
+
+    def _of_one_time(self, columns: SizingColumns, rows: Sequence[int]) -> bool:
+        """Whether the newest returns of all rows are those of the same bars."""
+        seen = evidence_of(columns)
+        ends = {seen.last_close_at[row] for row in rows} if seen.last_close_at else set()
+        histories = [history for row in rows if (history := seen.returns[row]) is not None]
+        bars = min([self.lookback, *(history.size for history in histories)])
+        times = [seen.return_times[row] for row in rows] if seen.return_times else []
+        gaps = {None if moments is None else moments[-bars:].tobytes() for moments in times}
+        return max(len({seen.periods_per_year[row] for row in rows}), len(ends), len(gaps)) <= 1
 
     def survival(self, columns: SizingColumns, weights: Floats) -> Survival:
         """The bound ``α^λ`` at the weights as targeted, λ from ``E[(1 + r'w)^{−λ}] = 1``."""

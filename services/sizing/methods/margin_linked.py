@@ -96,7 +96,7 @@ class MarginLinked(RowByRow):
         fall = float((size / _distance_leverage(held))[resized].sum())
         if max(margin, fall) <= NO_RISK:
             return trail
-        paid = self._headroom(columns) * (1.0 - self.margin_buffer) / margin
+        paid = self._headroom(held) * (1.0 - self.margin_buffer) / margin
         trail.multiply("margin_rate", np.where(resized, paid, 1.0), "sizing.margin_buffer")
         near = min(1.0, 1.0 / (paid * fall)) if paid * fall > 0.0 else 1.0
         trail.multiply("liquidation_distance", np.where(resized, near, 1.0), "limits.min_liquidation_distance")
