@@ -56,7 +56,7 @@ class VolatilityRebalancing(RowByRow):
 
     def __post_init__(self) -> None:
         if (self.account_volatility is None) == (self.weight is None):
-            raise InvalidInput("weight", "send either weight or account_volatility", self.weight)
+            raise InvalidInput("weight", "must be sent, or else account_volatility, not both", self.weight)
 
     def factors(self, columns: SizingColumns) -> Sequence[Factor]:
         """Share of the equity, weight by volatility, cap; directions beyond 1 borrow nothing."""
