@@ -39,7 +39,7 @@ class HistoricalRiskConstrainedKelly(Growth):
         1 − α, loss of the present equity that is to stay improbable [fraction].
     drawdown_probability : float
         β, largest probability of ever losing that much.
-    lookback : int
+    history_bars : int
         Newest bars that are outcomes; fewer where the shortest series has fewer, at least 60.
     scope : {"book", "instrument"}, optional
         By default, by the presence of signals.
@@ -61,7 +61,7 @@ class HistoricalRiskConstrainedKelly(Growth):
     method: Literal["historical_risk_constrained_kelly"] = "historical_risk_constrained_kelly"
     max_drawdown: Annotated[float, Gt(0), Lt(1)]
     drawdown_probability: Annotated[float, Gt(0), Lt(1)]
-    lookback: Annotated[int, Ge(LEAST_BARS), Le(2_000)] = 750
+    history_bars: Annotated[int, Ge(LEAST_BARS), Le(2_000)] = 750
     scope: Literal["book", "instrument"] | None = None
 
     requires: ClassVar[frozenset[str]] = Growth.requires | {"returns"}
@@ -77,7 +77,7 @@ class HistoricalRiskConstrainedKelly(Growth):
         """Returns of the next bar of `rows` on their sides, (bars, rows)."""
         seen = evidence_of(columns)
         histories = [history for row in rows if (history := seen.returns[row]) is not None]
-        bars = min([self.lookback, *(history.size for history in histories)])
+        bars = min([self.history_bars, *(history.size for history in histories)])
         table = np.column_stack([history[-bars:] for history in histories])
         table = table - table.mean(axis=0)
         periods, chosen = seen.periods_per_year[rows], list(rows)
@@ -117,7 +117,7 @@ class HistoricalRiskConstrainedKelly(Growth):
         together = self._of_one_time(columns, chosen)
         for row in chosen:
             history = seen.returns[row]
-            newest = history[-self.lookback :] if history is not None else np.empty(0)
+            newest = history[-self.history_bars :] if history is not None else np.empty(0)
             if newest.size < LEAST_BARS or np.ptp(newest) == 0.0:
                 text = f"{newest.size} returns, or returns that never move: at least {LEAST_BARS} are outcomes"
                 found.setdefault(row, text)
@@ -130,7 +130,7 @@ class HistoricalRiskConstrainedKelly(Growth):
         seen = evidence_of(columns)
         ends = {seen.last_close_at[row] for row in rows} if seen.last_close_at else set()
         histories = [history for row in rows if (history := seen.returns[row]) is not None]
-        bars = min([self.lookback, *(history.size for history in histories)])
+        bars = min([self.history_bars, *(history.size for history in histories)])
         times = [seen.return_times[row] for row in rows] if seen.return_times else []
         gaps = {None if moments is None else moments[-bars:].tobytes() for moments in times}
         return max(len({seen.periods_per_year[row] for row in rows}), len(ends), len(gaps)) <= 1
