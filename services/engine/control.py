@@ -47,5 +47,15 @@ def standing_of(inputs: EvaluationInputs, columns: BookColumns, optimal: Floats)
         expected=columns.expected,
         as_of=inputs.as_of,
         traded_at=tuple(remembered[name].traded_at if name in remembered else None for name in names),
-        cost=np.full(optimal.shape, np.nan),
+        cost=cost_rates(inputs, columns, optimal),
     )
+
+
+def cost_rates(inputs: EvaluationInputs, columns: BookColumns, optimal: Floats) -> Floats:
+    """Cost of the trade to the optimal size over its notional, impact left out; NaN where nothing would be traded."""
+    assert columns.sizing is not None
+    notional = np.abs(optimal - columns.expected) * columns.sizing.unit_value
+    rates = np.full(optimal.shape, np.nan)
+    moving = notional > 0.0
+    rates[moving] = inputs.policy.costs.per_notional(notional[moving])
+    return rates

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from services.core.explain import Bools
 from services.core.outcome import Reason
 from services.engine.abilities import remarked, skew_of
 from services.engine.baseline import baseline_targets
@@ -108,6 +109,15 @@ def _targets(
     if method is None or limits is None:
         return None, None, hold_all(columns, Reason.NONE)
     scope = method.scope or ("instrument" if inputs.signals_present else "book")
+    sized, inside = sized_book(inputs, columns, limits, scope)
+    return scope, sized, decide_targets(inputs, columns, sized.trail, inside, scope, limits.margin_complete)
+
+
+def sized_book(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits, scope: str) -> tuple[Sized, Bools]:
+    """Sizes up to the decision to trade, not yet in lots of each row; and the rows that are left as they are."""
+    method = inputs.policy.sizing
+    assert columns.sizing is not None
+    assert method is not None
     tracked = tracking_of(inputs)
     sized = size_rows(
         columns.sizing,
@@ -124,4 +134,4 @@ def _targets(
     if isinstance(inputs.policy.rounding, JointRounding):
         lots = np.array([float(row.instrument.lot) for row in inputs.rows], dtype=float)
         round_jointly(sized.trail, standing, lots, columns.sizing.sizable & ~inside, inputs.policy.rounding)
-    return scope, sized, decide_targets(inputs, columns, sized.trail, inside, scope, limits.margin_complete)
+    return sized, inside

@@ -376,8 +376,9 @@ def apply_buffer(trail: Trail, standing: Standing, buffer: Buffer) -> Bools:
     for _, _, limit in trail.limits:
         allowed = np.minimum(allowed, limit)
     allowed = np.maximum(allowed, np.abs(optimal))
-    demanded = (trail.bound_mask() & (np.abs(optimal) < np.abs(expected))) | (np.abs(expected) > allowed)
     leaving = (expected + collateral != 0.0) & (np.sign(optimal + collateral) != np.sign(expected + collateral))
+    cut = trail.bound_mask() & (np.abs(optimal) < np.abs(expected))
+    demanded = (cut | (np.abs(expected) > allowed)) & ~leaving
     inside: Bools = (np.abs(expected - optimal) <= half) & ~demanded & ~leaving
     edge = np.clip(expected, optimal - half, optimal + half) if buffer.to_edge else optimal
     wrong_side = leaving & (np.sign(edge + collateral) != np.sign(optimal + collateral))

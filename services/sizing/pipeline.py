@@ -11,6 +11,7 @@ from services.sizing.capital import Capital, FullCompounding
 from services.sizing.columns import NO_RISK, SizingColumns
 from services.sizing.conditions import Conditions
 from services.sizing.damping import Damping, NoDamping, damp
+from services.sizing.legs import NoSplit, Split, merged, split_rows, tie_legs
 from services.sizing.limits import Limits
 from services.sizing.overlay import Reported, apply_overlays
 from services.sizing.registry import Overlay, SizingMethod
@@ -76,6 +77,7 @@ class SizingRules:
 
     capital: Capital = FullCompounding()
     scaling: Scaling = NoScaling()
+    split: Split = NoSplit()
     overlays: tuple[Overlay, ...] = ()
     damping: Damping = NoDamping()
 
@@ -129,16 +131,23 @@ def size_rows(
     reported += overlay_stage(trail, columns, rules, conditions, target, after_caps=True)
     damp(trail, columns, rules.damping)
     hold_unpermitted(trail, columns, resized, rows)
+    if method.tied:
+        tie_legs(trail, columns)
     return Sized(trail, tuple(reported))
 
 
 def method_trail(columns: SizingColumns, method: SizingMethod, rules: SizingRules, resized: Bools, scope: str) -> Trail:
     """What the method asks for on the capital of the policy, scaled."""
     book = columns.on_capital(rules.capital.sized_on(columns.equity, columns.control))
+    splits = not isinstance(rules.split, NoSplit)
+    if splits and scope == "instrument":
+        book = merged(book, resized)
     trail = method.size_book(book, resized) if scope == "book" else method.size_instruments(book, resized)
     factor = rules.scaling.factor(book, trail.value, resized)
     if factor != 1.0:
         trail.multiply("scaling", np.where(resized, factor, 1.0), "scaling")
+    if splits:
+        split_rows(trail, columns, resized, rules.split)
     return trail
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.sizing.methods.carry_pair import CarryPair
 from services.sizing.methods.constant_leverage import ConstantLeverage
 from services.sizing.methods.drawdown_control import DrawdownControl
 from services.sizing.methods.historical_risk_constrained_kelly import HistoricalRiskConstrainedKelly
@@ -19,6 +20,7 @@ SizingMethod = (
     VolatilityTarget
     | ConstantLeverage
     | SignalScaled
+    | CarryPair
     | PortfolioInsurance
     | DrawdownControl
     | RiskConstrainedKelly

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -64,6 +65,7 @@ def evidence(n: int, side: Floats, rng: np.random.Generator, **changes: Any) -> 
         "vega": np.zeros(n),
         "theta": np.zeros(n),
         "underlying": tuple(f"M{row}" for row in range(n)),
+        "venue": (None,) * n,
         "spot": np.zeros(n, dtype=bool),
         "option": np.zeros(n, dtype=bool),
     }
@@ -87,6 +89,32 @@ def book(seed: int, n: int = 5, *, equity: float = 100_000.0) -> SizingColumns:
         current=rng.uniform(0.1, 0.5, n) * np.sign(direction) * equity / seen.price,
         evidence=seen,
     )
+
+
+def pair_book(seed: int, pairs: int = 3) -> SizingColumns:
+    """Pairs of an asset and a perpetual on it, a percent of basis between them, on opposite sides."""
+    single = book(seed, pairs)
+    twice = np.repeat(np.arange(pairs), 2)
+    found = selected(single, twice)
+    assert found.evidence is not None
+    derivative = np.arange(2 * pairs) % 2 == 1
+    price = found.evidence.price * np.where(derivative, 1.01, 1.0)
+    correlation = found.correlation
+    assert correlation is not None
+    correlation[np.ix_(derivative, ~derivative)] = correlation[np.ix_(~derivative, ~derivative)]
+    side = np.where(derivative, -1.0, 1.0)
+    return replace(
+        found,
+        unit_value=price,
+        direction=side * np.abs(found.direction),
+        current=side * np.abs(found.current),
+        evidence=replace(found.evidence, price=price, spot=~derivative),
+    )
+
+
+def book_for(method: SizingMethod, seed: int) -> SizingColumns:
+    """A book that a method can size."""
+    return pair_book(seed) if method.tied else book(seed)
 
 
 def selected(found: SizingColumns, order: Any) -> SizingColumns:
