@@ -44,6 +44,7 @@ class BookExposure:
 
     __slots__ = ()
     uses_evidence: ClassVar[bool] = True
+    tied: ClassVar[bool] = False
 
     def exposure(self, columns: SizingColumns, volatility: Floats) -> Sequence[Factor]:
         """Factors of the exposure of a book whose unit has `volatility`, one figure a row."""
