@@ -58,7 +58,7 @@ class PortfolioInsurance(BookExposure):
     and withdrawals move the floor by their amount. σ is that of one unit of the book, events of the next bar included.
     A no-trade buffer lets the exposure exceed E by its width. Prices that jump, options and rows of unknown risk are
     not in the probability of a gap. Another `protection` acts on a floor that exists only where the ratchet raises it.
-    On postwar S&P 500 days a ratchet of 80 % held with m = 3 and 4 and was breached by 1.3 % with m = 5.
+    On SPY days of 1998–2021, a new cushion every quarter, a ratchet of 80 % held with m = 4 and 9 and not with 12.
 
     References
     ----------

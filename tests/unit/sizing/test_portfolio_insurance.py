@@ -1,11 +1,14 @@
-"""Portfolio insurance by hand, its floor from decision to decision, and what it kept in 1987."""
+"""Portfolio insurance by hand, its floor from decision to decision, and what it kept on the days of SPY."""
 
 from __future__ import annotations
 
+import csv
+import gzip
 import math
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -189,3 +192,33 @@ def test_daily_rebalancing_keeps_the_floor_through_a_simulated_year(multiplier: 
         mark = np.maximum(mark, wealth)
     assert breached == 0
     assert float(np.min(wealth / mark)) < 0.82
+
+
+SPY = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "ohlcv_spy_daily_1998_2021.csv.gz"
+
+
+@pytest.mark.skipif(not SPY.exists(), reason="the shared data sets are not beside this repository")
+@pytest.mark.parametrize(("multiplier", "holds"), [(4.0, True), (9.0, True), (12.0, False)])
+def test_the_ratchet_on_the_days_of_spy(multiplier: float, holds: bool) -> None:
+    """Worst day −10.9 %: m below 9.1 cannot be breached, and 12 was. A new cushion of 20 % every quarter, so that the
+    wealth is exposed when the bad days come.
+    """
+    with gzip.open(SPY, "rt") as lines:
+        close = np.array([float(line["close"]) for line in csv.DictReader(lines)])
+    returns = close[1:] / close[:-1] - 1.0
+    method = PortfolioInsurance(protection=0.8, multiplier=multiplier, gap_sigmas=1e-6, max_exposure=100.0)
+    book = columns([0.2])
+    breached = 0
+    for day, move in enumerate(returns.tolist()):
+        if day % 63 == 0:
+            wealth, control = 1.0, Control()
+        seen = replace(book, equity=wealth, control=control.at(wealth, None))
+        exposure = float(method.size_instruments(seen, everything(seen)).value[0])
+        floor = method.next_floor(seen)
+        wealth += exposure * move
+        breached += wealth < floor * (1.0 - 1e-12)
+        if wealth <= 0.0:
+            wealth, control = 1.0, Control()
+        else:
+            control = replace(seen.control, floor=floor)
+    assert (breached == 0) is holds
