@@ -24,6 +24,7 @@ from services.core.outcome import Status
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Evaluation, Hedge, MarginFigures, Order, Target
 from services.engine.tracking import TrackingFigures
+from services.sizing.abilities import Survival
 from services.volatility.readout import VolatilityReadout
 
 STEP_DIGITS = 10
@@ -152,6 +153,9 @@ def _target_detail(out: dict[str, Any], inputs: EvaluationInputs, result: Evalua
             "long": plain(in_unit(row, long)),
             "short": plain(in_unit(row, short)),
         }
+    skew = result.quote_skew
+    if skew is not None and math.isfinite(skew.bid[index]):
+        out["quote_skew"] = {"bid": stat(float(skew.bid[index])), "ask": stat(float(skew.ask[index]))}
     baseline = result.baseline[index] if result.baseline is not None else None
     if baseline is not None:
         out["baseline_quantity"] = plain(in_unit(row, baseline))
@@ -343,6 +347,18 @@ def portfolio_block(result: Evaluation) -> dict[str, Any]:
         "correlation": result.market.source,
         "baseline_gross_leverage": figures.baseline_gross_leverage,
         **({"tracking": _tracking(result.tracking)} if result.tracking is not None else {}),
+        **({"survival": _survival(figures.survival)} if figures.survival is not None else {}),
+    }
+
+
+def _survival(found: Survival) -> dict[str, Any]:
+    return {
+        "method": found.method,
+        "level": stat(found.level),
+        "probability_of_drawdown": stat(found.probability),
+        "horizon": found.horizon,
+        "growth_share": stat(found.growth_share),
+        "basis": found.basis,
     }
 
 

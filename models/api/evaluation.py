@@ -228,6 +228,13 @@ class OverlayOut(Model):
     data_missing: bool | None = Field(None, description="True: its data was not sent, so it allows no increase.")
 
 
+class QuoteSkewOut(Model):
+    """Multipliers of the sizes that a market maker quotes."""
+
+    bid: float = Field(ge=0, le=2)
+    ask: float = Field(ge=0, le=2)
+
+
 class TargetOut(Model):
     """Target of one row."""
 
@@ -259,6 +266,7 @@ class TargetOut(Model):
     binding: list[BindingOut] | None = None
     steps: list[StepOut] | None = None
     overlays: list[OverlayOut] | None = None
+    quote_skew: QuoteSkewOut | None = Field(None, description="Present under `inventory_skew`.")
     baseline_quantity: DecimalText | None = Field(
         None, description="Constant leverage 1 under the same caps and lots, in the unit of `target_quantity`."
     )
@@ -362,6 +370,21 @@ class TrackingOut(Model):
     factor: float = Field(description="Every size is divided by it: 0.97 to 1.03, 1 below 126 bars.")
 
 
+class SurvivalOut(Model):
+    """Prospect of the equity under a method that bounds its fall, at the targets as they are."""
+
+    method: str
+    level: float = Field(description="Fraction of the present equity.")
+    probability_of_drawdown: float | None = Field(
+        description="Of falling below `level`; null where the figures that it takes are unknown: `basis` says which."
+    )
+    horizon: Literal["ever", "year"]
+    growth_share: float | None = Field(
+        description="Growth rate over the largest that the expected returns allow; null without them."
+    )
+    basis: str
+
+
 class PortfolioOut(Model):
     """The book as a whole, at target (and now)."""
 
@@ -379,6 +402,7 @@ class PortfolioOut(Model):
     correlation: str
     baseline_gross_leverage: float | None = None
     tracking: TrackingOut | None = None
+    survival: SurvivalOut | None = Field(None, description="Present under the methods that bound a drawdown.")
 
 
 class NamedPolicyOut(Model):

@@ -89,4 +89,4 @@ def drawdown_of(control: Control, equity: float) -> float:
     0.25
     """
     mark = control.high_water_mark
-    return max(1.0 - equity / mark, 0.0) if mark is not None and mark > 0.0 else 0.0
+    return min(max(1.0 - equity / mark, 0.0), 1.0) if mark is not None and mark > 0.0 else 0.0

@@ -226,10 +226,17 @@ def book_columns(inputs: EvaluationInputs, market: Market) -> BookColumns:
         control=(inputs.control or Control()).at(account.equity, account.net_deposits),
         symbols=tuple(row.symbol for row in rows),
         faulty=~sizable & np.array([state.problem not in NOT_A_FAULT for state in states], dtype=bool),
+        elapsed_years=elapsed_years(inputs),
     )
     if faults := method_faults(inputs.policy.sizing, sizing, signals_present=inputs.signals_present):
         sizing, states = without(sizing, states, faults)
     return BookColumns(sizing, states, unit_value, contracts, expected, uncounted)
+
+
+def elapsed_years(inputs: EvaluationInputs) -> float:
+    """Time since the decision that left the control state [years]; 0 without one, never negative."""
+    before = inputs.control.as_of if inputs.control is not None else None
+    return max((inputs.as_of - before).total_seconds(), 0.0) / SECONDS_PER_YEAR if before is not None else 0.0
 
 
 def without(

@@ -12,6 +12,7 @@ from services.core.explain import Floats
 from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Target
+from services.sizing.abilities import KeepsFloor
 from services.sizing.buffers import Standing
 
 
@@ -24,6 +25,8 @@ def control_after(inputs: EvaluationInputs, columns: BookColumns, targets: tuple
     """State that the next decision should be given: marks at the present equity, and which rows trade now."""
     before = inputs.control or Control()
     known = columns.sizing.control if columns.sizing is not None else before
+    if columns.sizing is not None and isinstance(inputs.policy.sizing, KeepsFloor):
+        known = replace(known, floor=inputs.policy.sizing.next_floor(columns.sizing))
     traded = {
         row_name(row): RowMemory(inputs.as_of)
         for row, target in zip(inputs.rows, targets, strict=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from services.core.explain import Bools
 from services.core.outcome import Reason
+from services.engine.abilities import remarked, skew_of
 from services.engine.baseline import baseline_targets
 from services.engine.columns import BookColumns, book_columns, expiry_of
 from services.engine.conditions import conditions_of
@@ -57,6 +58,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
     final = np.array(
         [float(target.target if target.target is not None else target.current) for target in targets], dtype=float
     )
+    targets = remarked(inputs, columns, targets, final)
     hedges = hedge_book(inputs, columns, final)
     hedged = final.copy()
     for hedge in hedges:
@@ -86,6 +88,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         overlays=sized.overlays if sized is not None else (),
         baseline=baseline_targets(inputs, columns, limits, scope) if wants_figures else None,
         control=control_after(inputs, columns, targets),
+        quote_skew=skew_of(inputs, columns),
     )
 
 

@@ -73,6 +73,9 @@ def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats
         venue=tuple(row.venue for row in rows),
         spot=np.array([kind is Kind.SPOT for kind in kinds], dtype=bool),
         option=np.array([kind is Kind.OPTION for kind in kinds], dtype=bool),
+        last_close_at=tuple(readout.last_close_at if readout else None for readout in readouts),
+        return_times=tuple(item.close_times[1:] if item and item.close_times is not None else None for item in series),
+        long_run=_column([readout.long_run if readout else None for readout in readouts]),
     )
 
 
@@ -119,11 +122,17 @@ def _true_ranges(rows: tuple[Row, ...], series: list[SeriesInput | None]) -> Flo
 
 
 def with_margin(columns: SizingColumns, limits: RowLimits) -> SizingColumns:
-    """The same columns, with the margin rates that limits and evidence share."""
+    """The same columns, with the margin figures that limits and evidence share."""
     if columns.evidence is None:
         return columns
-    long, short = limits.initial_long, limits.initial_short
-    evidence = replace(columns.evidence, initial_margin_long=long, initial_margin_short=short)
+    evidence = replace(
+        columns.evidence,
+        initial_margin_long=limits.initial_long,
+        initial_margin_short=limits.initial_short,
+        committed_margin=limits.fixed_initial,
+        distance_long=limits.distance_long,
+        distance_short=limits.distance_short,
+    )
     return replace(columns, evidence=evidence)
 
 

@@ -10,6 +10,7 @@ from scipy.special import stdtrit
 from services.core.decimals import lots_toward_zero
 from services.core.explain import Floats, Trail
 from services.core.instrument import Kind
+from services.engine.abilities import final_weights, survival_of
 from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Capacity, PortfolioFigures
@@ -36,8 +37,7 @@ def portfolio_figures(
     sizing, target = columns.sizing, inputs.policy.target_volatility
     if sizing is None:
         return PortfolioFigures(None, None, target, None, None, None, None, None, None, None, None)
-    weights = sizing.weights(final + sizing.collateral) + sizing.delta_weight
-    now = sizing.weights(columns.contracts + sizing.collateral) + sizing.delta_weight
+    weights, now = final_weights(sizing, final), final_weights(sizing, columns.contracts)
     forecast = sizing.portfolio_volatility(weights) if sizing.risk_complete else None
     option = np.array([row.instrument.kind is Kind.OPTION for row in inputs.rows], dtype=bool)
     unit = np.where(np.isfinite(columns.unit_value) & ~option, sizing.unit_value, 0.0) / sizing.equity
@@ -62,6 +62,7 @@ def portfolio_figures(
         if forecast
         else None,
         baseline_gross_leverage=1.0 if trail is not None else None,
+        survival=survival_of(inputs, columns, final),
     )
 
 

@@ -13,6 +13,7 @@ from services.core.outcome import Action, Permission, Reason, Status
 from services.engine.columns import BookColumns
 from services.engine.market import Market
 from services.engine.tracking import TrackingFigures
+from services.sizing.abilities import Skew, Survival
 from services.sizing.overlay import Reported
 from services.sizing.rounding import Leg
 
@@ -96,6 +97,7 @@ class PortfolioFigures:
     diversification: float | None
     risk_contributions: Floats | None
     baseline_gross_leverage: float | None
+    survival: Survival | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +132,4 @@ class Evaluation:
     overlays: tuple[Reported, ...] = ()
     baseline: tuple[Decimal | None, ...] | None = None
     control: Control | None = None
+    quote_skew: Skew | None = None

@@ -10,6 +10,7 @@ from services.liquidity.costs import Costs
 from services.margin.registry import MarginPolicy
 from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationMethod
+from services.sizing.abilities import raised_by
 from services.sizing.buffers import Buffer, PositionBuffer
 from services.sizing.capital import Capital, FullCompounding
 from services.sizing.damping import Damping, NoDamping
@@ -51,6 +52,9 @@ class Policy:
         methods = [overlay.method for overlay in self.overlays]
         if twice := [method for method in methods if methods.count(method) > 1]:
             raise InvalidInput("policy.overlays", "must hold each overlay once", twice[0])
+        if block := raised_by(self.sizing, self.capital, self.scaling):
+            rule = "must not raise the sizes of a method that bounds the fall of the wealth"
+            raise InvalidInput(f"policy.{block}", rule, getattr(self, block).method)
 
     @property
     def target_volatility(self) -> float | None:

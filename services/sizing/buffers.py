@@ -16,6 +16,7 @@ from services.core.errors import InvalidInput
 from services.core.explain import Bools, Floats, Trail
 from services.sizing.columns import NO_RISK, SizingColumns
 
+DAYS_PER_YEAR = 365.0
 CONFIG: dict[str, Any] = {"extra": "forbid", "allow_inf_nan": False}
 
 
@@ -231,6 +232,46 @@ class TrackingErrorBuffer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VolatilityBuffer:
+    r"""Band of what the price moves a weight by itself: ``k σ √h · w (1 − w)`` around a weight w of an owned asset.
+
+    Parameters
+    ----------
+    sigmas : float
+        k [standard deviations].
+    horizon_days : float
+        h [days].
+    trade_to : {"edge", "optimal"}
+        Where to trade once outside the band.
+
+    Notes
+    -----
+    ``dw = w (1 − w) dr`` for a weight whose rest is cash; of a weight of 1 or more, nothing is left alone.
+    """
+
+    method: Literal["volatility"] = "volatility"
+    sigmas: Annotated[float, Gt(0), Le(20)] = 1.0
+    horizon_days: Annotated[float, Gt(0), Le(365)] = 7.0
+    trade_to: Literal["edge", "optimal"] = "edge"
+
+    parameter: ClassVar[str] = "buffer.sigmas"
+    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
+
+    @property
+    def to_edge(self) -> bool:
+        """Whether a trade ends at the edge of the band."""
+        return self.trade_to == "edge"
+
+    def half_width(self, standing: Standing) -> Floats:
+        """``k σ √h (1 − w)`` of the optimal exposure [contracts]."""
+        columns = standing.columns
+        rest = np.maximum(1.0 - standing.exposure * columns.unit_value / columns.equity, 0.0)
+        move = self.sigmas * columns.volatility * (self.horizon_days / DAYS_PER_YEAR) ** 0.5
+        half: Floats = move * rest * standing.exposure
+        return half
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CostOptimalBuffer:
     r"""Band that costs least: the risk of being off against the cost of coming back.
 
@@ -308,7 +349,15 @@ def cost_optimal_band(cost: Floats, weight_volatility: Floats, risk_aversion: fl
     return half
 
 
-Buffer = PositionBuffer | NoBuffer | ToleranceBuffer | IntervalBuffer | TrackingErrorBuffer | CostOptimalBuffer
+Buffer = (
+    PositionBuffer
+    | NoBuffer
+    | ToleranceBuffer
+    | IntervalBuffer
+    | TrackingErrorBuffer
+    | VolatilityBuffer
+    | CostOptimalBuffer
+)
 
 
 def apply_buffer(trail: Trail, standing: Standing, buffer: Buffer) -> Bools:

@@ -58,6 +58,8 @@ class SizingColumns:
         Further figures per row, where the sizing method uses some.
     control : Control
         Control state of the account, moved to its present equity and deposits.
+    elapsed_years : float
+        Time since the decision that left `control` [years of 365 days]; 0 where there was none.
     equity_parameter : str
         Where `equity` comes from: the account, or the policy's rule of capital.
     symbols : tuple of str
@@ -86,6 +88,7 @@ class SizingColumns:
     risk_complete: bool = True
     evidence: Evidence | None = None
     control: Control = Control()
+    elapsed_years: float = 0.0
     equity_parameter: str = "account.equity"
     symbols: tuple[str, ...] = ()
     faulty: Bools | None = None

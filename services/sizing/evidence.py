@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
@@ -52,6 +53,16 @@ class Evidence:
         Owned assets: bought with cash, no margin.
     option : (n,) bool array
         Options.
+    last_close_at : tuple of datetime or None
+        Close of the newest bar behind each row; empty: unknown.
+    return_times : tuple of (k,) arrays or None
+        Close of the bar of each of `returns` [s since 1970], where bars are missing in between; empty: none is.
+    long_run : (n,) array, optional
+        Long-run volatility of each row [annual].
+    committed_margin : float
+        Initial margin of what cannot be resized [account currency].
+    distance_long, distance_short : (n,) arrays, optional
+        Notional over free equity that keeps the liquidation price at the distance of the policy; inf: no limit.
     """
 
     price: Floats
@@ -78,6 +89,12 @@ class Evidence:
     venue: tuple[str | None, ...]
     spot: Bools
     option: Bools
+    last_close_at: tuple[datetime | None, ...] = ()
+    return_times: tuple[Floats | None, ...] = ()
+    long_run: Floats | None = None
+    committed_margin: float = 0.0
+    distance_long: Floats | None = None
+    distance_short: Floats | None = None
 
 
 Known = Callable[[Evidence], Bools]

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from services.sizing.methods.carry_pair import CarryPair
 from services.sizing.methods.constant_leverage import ConstantLeverage
+from services.sizing.methods.drawdown_control import DrawdownControl
 from services.sizing.methods.fixed_weights import FixedWeights
 from services.sizing.methods.hierarchical_risk_parity import HierarchicalRiskParity
+from services.sizing.methods.historical_risk_constrained_kelly import HistoricalRiskConstrainedKelly
+from services.sizing.methods.inventory_skew import InventorySkew
 from services.sizing.methods.inverse_volatility import InverseVolatility
+from services.sizing.methods.margin_linked import MarginLinked
+from services.sizing.methods.portfolio_insurance import PortfolioInsurance
+from services.sizing.methods.risk_constrained_kelly import RiskConstrainedKelly
 from services.sizing.methods.risk_parity import RiskParity
 from services.sizing.methods.signal_scaled import SignalScaled
+from services.sizing.methods.volatility_rebalancing import VolatilityRebalancing
 from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.overlays.gross_leverage import GrossLeverage
 from services.sizing.overlays.portfolio_risk import PortfolioRisk
@@ -17,10 +24,17 @@ SizingMethod = (
     VolatilityTarget
     | CarryPair
     | ConstantLeverage
+    | DrawdownControl
     | FixedWeights
     | HierarchicalRiskParity
+    | HistoricalRiskConstrainedKelly
+    | InventorySkew
     | InverseVolatility
+    | MarginLinked
+    | PortfolioInsurance
+    | RiskConstrainedKelly
     | RiskParity
     | SignalScaled
+    | VolatilityRebalancing
 )
 Overlay = GrossLeverage | PortfolioRisk

@@ -8,18 +8,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from services.core.control import Control
 from services.core.decimals import lots_toward_zero
 from services.core.explain import Trail
 from services.core.instrument import Instrument, Kind
 from services.liquidity.book import OrderBook
 from services.liquidity.depth import Side
+from services.risk.gap import any_gap_probability, gap_probability
+from services.risk.growth import growth_risks, probability_ever_below
 from services.risk.parity import risk_parity, risk_parity_weights
 from services.risk.shrinkage import ledoit_wolf
 from services.sizing.buffers import Buffer, PositionBuffer, ToleranceBuffer, apply_buffer
 from services.sizing.columns import volatility_multiplier
 from services.sizing.damping import WeightStep, damp
 from services.sizing.diversification import instrument_diversification
+from services.sizing.methods.inventory_skew import quote_multipliers
 from services.sizing.methods.inverse_volatility import InverseVolatility
+from services.sizing.methods.portfolio_insurance import PortfolioInsurance
 from services.sizing.methods.risk_parity import RiskParity
 from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.rounding import change_in_lots
@@ -225,7 +230,51 @@ def book_walk(inputs: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def insured(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The floor is that of the state; nothing but the client's own m and L is in reach."""
+    method = PortfolioInsurance(
+        protection=0.5, multiplier=inputs["m"], floor="growing", max_exposure=inputs["max_leverage"]
+    )
+    equity = inputs["value"]
+    book = columns([1e-6], np.ones((1, 1)), equity=equity, control=Control(floor=inputs["floor"]))
+    return {"exposure": float(method.size_instruments(book, np.array([True])).value[0])}
+
+
+def gap(inputs: dict[str, Any]) -> dict[str, Any]:
+    one = gap_probability(inputs["m"], inputs["sigma"], inputs["dt"], drift=inputs["mu_minus_r"])
+    return {"p_local": one, "p_total": any_gap_probability(one, inputs["n"])}
+
+
+def skew(inputs: dict[str, Any]) -> dict[str, Any]:
+    price = inputs["price"]
+    value = inputs["base_amount"] * price
+    total = value + inputs["quote_amount"]
+    bid, ask = quote_multipliers(value, total, total * inputs["target_base_ratio"], inputs["base_range"] * price)
+    return {"bid_ratio": bid, "ask_ratio": ask}
+
+
+def fractional_kelly(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Drift and variance 1 at full Kelly: c of it drifts c and varies c²."""
+    return {
+        "growth_share": [2.0 * (c - c * c / 2.0) for c in inputs["c"]],
+        "prob": [probability_ever_below(inputs["x"], c, c * c) for c in inputs["c"]],
+    }
+
+
+def growth_optimum(inputs: dict[str, Any]) -> dict[str, Any]:
+    covariance, mean = np.array(inputs["cov"]), np.array(inputs["mu"])
+    volatility = np.sqrt(np.diag(covariance))
+    risks = growth_risks(mean / volatility, covariance / np.outer(volatility, volatility))
+    return {"f": list(risks / volatility)}
+
+
 COVERED = {
+    "cppi-002": insured,
+    "cppi-003": insured,
+    "cppi-": gap,
+    "inventory-": skew,
+    "kelly-009": fractional_kelly,
+    "kelly-011": growth_optimum,
     "rounding-": rounding,
     "caps-": max_order_value,
     "orders-": orders,
@@ -253,14 +302,12 @@ COVERED = {
 COVERED_ELSEWHERE = {"vol-": "tests/golden/test_volatility_golden.py"}
 WAITING = {
     "fixed_risk-": "fixed risk to stop: sizing methods",
-    "inventory-": "inventory skew: sizing methods",
     "limits-008": "left out: bt slows the reduction of c2 down as well; ours makes reductions at once (sizing.md 2.10)",
     "regime-": "volatility attenuation: sizing overlays",
     "risk_overlay-": "risk overlays: sizing overlays",
     "risk_measure-": "historical risk measures: sizing methods",
     "var_sizing-": "VaR sizing: sizing methods",
     "kelly-": "Kelly: sizing methods",
-    "cppi-": "CPPI: sizing methods",
     "execution-": "Almgren-Chriss: hedging and execution",
     "turtle-": "ATR unit: sizing methods",
 }

@@ -17,7 +17,12 @@ from tests.support.columns import columns
 
 REQUIRED: dict[str, dict[str, Any]] = {
     "fixed_weights": {"weights": tuple(FixedWeight(symbol=f"M{row}", weight=0.1 + 0.05 * row) for row in range(8))},
+    "drawdown_control": {"max_drawdown": 0.2},
+    "historical_risk_constrained_kelly": {"max_drawdown": 0.3, "drawdown_probability": 0.1},
+    "risk_constrained_kelly": {"max_drawdown": 0.3, "drawdown_probability": 0.1},
+    "portfolio_insurance": {"protection": 0.8},
     "signal_scaled": {"target_volatility": 0.2},
+    "volatility_rebalancing": {"account_volatility": 0.2},
     "volatility_target": {"target_volatility": 0.2},
 }
 """Values of the fields without a default, by method."""
@@ -125,13 +130,13 @@ def selected(found: SizingColumns, order: Any) -> SizingColumns:
     if found.correlation is not None:
         fields["correlation"] = found.correlation[np.ix_(order, order)]
     if found.evidence is not None:
-        fields["evidence"] = Evidence(
-            **{
-                name: tuple(np.array(value, dtype=object)[order]) if isinstance(value, tuple) else value[order]
-                for name in Evidence.__dataclass_fields__
-                if (value := getattr(found.evidence, name)) is not None
-            }
-        )
+        seen = {name: getattr(found.evidence, name) for name in Evidence.__dataclass_fields__}
+        for name, value in seen.items():
+            if isinstance(value, tuple):
+                seen[name] = tuple(value[row] for row in order) if value else value
+            elif isinstance(value, np.ndarray):
+                seen[name] = value[order]
+        fields["evidence"] = Evidence(**seen)
     return SizingColumns(**fields)
 
 

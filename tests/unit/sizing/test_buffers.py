@@ -18,6 +18,7 @@ from services.sizing.buffers import (
     PositionBuffer,
     ToleranceBuffer,
     TrackingErrorBuffer,
+    VolatilityBuffer,
     apply_buffer,
     cost_optimal_band,
 )
@@ -42,6 +43,7 @@ ALL: list[Buffer] = [
     ToleranceBuffer(tolerance=5.0),
     IntervalBuffer(interval_seconds=3600.0),
     TrackingErrorBuffer(max_tracking_error=3.0),
+    VolatilityBuffer(sigmas=20.0),
     CostOptimalBuffer(risk_aversion=0.1, weight_volatility=10.0, cost=0.5),
 ]
 
