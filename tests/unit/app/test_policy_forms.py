@@ -15,6 +15,8 @@ from services.core.errors import InvalidInput
 from services.engine.policy import Policy
 
 SIZING = {"method": "volatility_target", "target_volatility": 0.2}
+ONE_OF: dict[str, dict[str, Any]] = {"volatility_rebalancing": {"account_volatility": 0.2}}
+"""Methods without a required parameter of which one of several must be given."""
 
 
 def default_methods() -> list[dict[str, Any]]:
@@ -24,7 +26,7 @@ def default_methods() -> list[dict[str, Any]]:
         for method in block["methods"]:
             if method["method"] is None or any(parameter["required"] for parameter in method["parameters"]):
                 continue
-            value: Any = {"method": method["method"]}
+            value: Any = {"method": method["method"], **ONE_OF.get(method["method"], {})}
             found.append({"sizing": SIZING, block["block"]: [value] if block["block"] == "overlays" else value})
     return found
 
