@@ -111,7 +111,7 @@ def _targets(
         limits,
         scope=scope,
         rules=inputs.policy.rules,
-        conditions=conditions_of(inputs, columns) if inputs.policy.overlays else None,
+        conditions=conditions_of(inputs, columns, limits) if inputs.policy.overlays else None,
         tracking_factor=tracked.factor if tracked is not None else 1.0,
     )
     inside = apply_buffer(sized.trail, columns.expected, inputs.policy.buffer, columns.sizing.collateral)

@@ -10,6 +10,7 @@ from services.core.book import Account, Row
 from services.core.control import Control
 from services.core.errors import Refusal
 from services.core.explain import Floats
+from services.core.market_conditions import MarketConditions
 from services.engine.policy import Policy
 from services.engine.tracking import Tracking
 from services.risk.clock import Ring
@@ -73,6 +74,8 @@ class EvaluationInputs:
         Their variance comes on top of the forecasts that targets are sized with.
     control : Control, optional
         Control state that the last answer left; None: the account starts now.
+    conditions : MarketConditions
+        Venues, protocols, chains and volatility views, for overlays.
     historical : bool
         No orders are made.
     figures : bool
@@ -92,5 +95,6 @@ class EvaluationInputs:
     tracking: Tracking | None = None
     events: tuple[MarketEvent, ...] = ()
     control: Control | None = None
+    conditions: MarketConditions = MarketConditions()
     historical: bool = False
     figures: bool = True

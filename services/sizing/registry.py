@@ -4,8 +4,40 @@ from __future__ import annotations
 
 from services.sizing.methods.constant_leverage import ConstantLeverage
 from services.sizing.methods.volatility_target import VolatilityTarget
+from services.sizing.overlays.breaker_tier import BreakerTier
+from services.sizing.overlays.contagion import Contagion
+from services.sizing.overlays.correlation_shock import CorrelationShock
+from services.sizing.overlays.data_age import DataAge
+from services.sizing.overlays.greek_bounds import GreekBounds
 from services.sizing.overlays.gross_leverage import GrossLeverage
+from services.sizing.overlays.implied_volatility_velocity import ImpliedVolatilityVelocity
+from services.sizing.overlays.latency import Latency
+from services.sizing.overlays.oracle_quality import OracleQuality
 from services.sizing.overlays.portfolio_risk import PortfolioRisk
+from services.sizing.overlays.protocol_caps import ProtocolCaps
+from services.sizing.overlays.scheduled_events import ScheduledEvents
+from services.sizing.overlays.signal_quality import SignalQuality
+from services.sizing.overlays.venue_caps import VenueCaps
+from services.sizing.overlays.volatility_attenuation import VolatilityAttenuation
+from services.sizing.overlays.volatility_shock import VolatilityShock
 
 SizingMethod = VolatilityTarget | ConstantLeverage
-Overlay = PortfolioRisk | GrossLeverage
+Overlay = (
+    PortfolioRisk
+    | CorrelationShock
+    | VolatilityShock
+    | GrossLeverage
+    | VolatilityAttenuation
+    | DataAge
+    | Latency
+    | OracleQuality
+    | Contagion
+    | VenueCaps
+    | ProtocolCaps
+    | ScheduledEvents
+    | ImpliedVolatilityVelocity
+    | SignalQuality
+    | GreekBounds
+    | BreakerTier
+)
+"""Overlays: one frozen dataclass each, its fields are its parameters."""

@@ -11,10 +11,12 @@ import pytest
 from services.core.decimals import lots_toward_zero
 from services.core.explain import Trail
 from services.core.instrument import Instrument, Kind
+from services.sizing.attenuation import attenuation_multiplier
 from services.sizing.columns import SizingColumns, volatility_multiplier
 from services.sizing.limits import PositionBuffer
 from services.sizing.methods.volatility_target import VolatilityTarget, instrument_diversification
 from services.sizing.pipeline import apply_buffer
+from services.sizing.risk_limit import risk_multiplier
 from services.sizing.rounding import change_in_lots
 from tests.golden.harness import check, covered_cases, load, unlisted
 from tests.golden.volatility.covariance import COVERED_SIZING
@@ -171,6 +173,16 @@ def risk_budget(inputs: dict[str, Any]) -> dict[str, Any]:
     return {"notional": float(method.size_instruments(book, np.array([True])).value[0])}
 
 
+def risk_overlay(inputs: dict[str, Any]) -> dict[str, Any]:
+    risk = risk_multiplier(inputs["estimated_risk"], inputs["target_risk"], inputs["max_fraction"])
+    return {"multiplier": risk}
+
+
+def attenuation(inputs: dict[str, Any]) -> dict[str, Any]:
+    quantile = np.nan if inputs["quantile"] is None else inputs["quantile"]
+    return {"multiplier": float(attenuation_multiplier(np.array([quantile], dtype=float))[0])}
+
+
 COVERED = {
     "rounding-": rounding,
     "caps-": max_order_value,
@@ -182,6 +194,8 @@ COVERED = {
     "idm-": diversification,
     "inverse-": inverse_margin,
     "min_notional-": minimum_order,
+    "risk_overlay-": risk_overlay,
+    "regime-": attenuation,
     **COVERED_SIZING,
 }
 COVERED_ELSEWHERE = {"vol-": "tests/golden/test_volatility_golden.py"}
@@ -191,8 +205,6 @@ WAITING = {
     "risk_parity-": "risk parity: sizing methods",
     "limits-": "weight water-filling and damping: sizing overlays",
     "triggers-": "rebalance tolerance: sizing overlays",
-    "regime-": "volatility attenuation: sizing overlays",
-    "risk_overlay-": "risk overlays: sizing overlays",
     "risk_measure-": "historical risk measures: sizing methods",
     "var_sizing-": "VaR sizing: sizing methods",
     "kelly-": "Kelly: sizing methods",
