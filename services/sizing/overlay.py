@@ -21,6 +21,8 @@ from services.sizing.columns import SizingColumns
 from services.sizing.conditions import Conditions
 
 Acts = Literal["exposure", "position", "increase"]
+ROUNDING = 1e-12
+"""A multiplier this close to 1 is 1: a book at its limit to the last bit is not bound by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ def per_row(
     multiplier: Floats, missing: Bools, said: Sequence[str], lacking: str, *, halted: Bools | None = None
 ) -> Effect:
     """Effect by row: 1 where it is not known, each text only where the row feels it (`lacking`: what is missing)."""
-    found = np.clip(np.where(np.isnan(multiplier), 1.0, multiplier), 0.0, 1.0)
+    whole = np.isnan(multiplier) | (multiplier > 1.0 - ROUNDING)
+    found = np.where(whole, 1.0, np.maximum(multiplier, 0.0))
     stopped = np.zeros(found.shape, dtype=bool) if halted is None else halted
     felt = (found < 1.0) | stopped
     texts = tuple(

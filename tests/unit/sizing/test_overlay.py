@@ -109,6 +109,7 @@ def test_nothing_to_do_leaves_no_stage() -> None:
 def test_a_multiplier_beyond_its_range_is_cut_and_an_unknown_one_is_one() -> None:
     found = per_row(np.array([1.7, -0.2, np.nan]), np.zeros(3, dtype=bool), ("a", "b", "c"), "")
     assert found.multiplier.tolist() == [1.0, 0.0, 1.0]
+    assert per_row(np.array([1.0 - 1e-15]), np.zeros(1, dtype=bool), ("a",), "").detail == ("",)
     assert found.detail == ("", "b", "")
 
 
