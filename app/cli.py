@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from app.commands.backtest import backtest_command
 from app.commands.catalog import catalog_command
 from app.commands.console import EXIT_CODES
 from app.commands.demo import demo_command
@@ -47,6 +48,7 @@ def options(
 application.command("serve", epilog=EXIT_CODES)(serve_command)
 application.command("demo", epilog=EXIT_CODES)(demo_command)
 application.command("evaluate", epilog=EXIT_CODES)(evaluate_command)
+application.command("backtest", epilog=EXIT_CODES)(backtest_command)
 application.command("observe", epilog=EXIT_CODES)(observe_command)
 application.command("fit", epilog=EXIT_CODES)(fit_command)
 application.add_typer(state_commands, name="state", epilog=EXIT_CODES)

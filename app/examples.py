@@ -216,3 +216,15 @@ INSTRUMENTS: dict[str, Any] = {
     ]
 }
 """Register once, so that requests need not describe it."""
+
+BACKTEST: dict[str, Any] = {
+    "account": {"equity": "100000", "currency": "USD"},
+    "instruments": [{"symbol": "BTC-PERP", "kind": "linear", "quote_currency": "USD", "lot": "0.001", "tick": "0.5"}],
+    "series": [{**BITCOIN, "calendar": "24/7"}],
+    "signals": [{"symbol": "BTC-PERP", "direction": 1}],
+    "funding": [{"symbol": "BTC-PERP", "annual_rate": 0.1}],
+    "warm_up_bars": 30,
+    "points": 5,
+    "policy": {"sizing": {"method": "volatility_target", "target_volatility": 0.2}},
+}
+"""Sixty days: too few to say anything about a policy, enough to see the answer. Send years."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from app import examples
 from app.usecases.instruments import InstrumentsRequest
+from models.api.backtest import BacktestAnswer, BacktestRequest
 from models.api.correlation import CorrelationAnswer, CorrelationRequest
 from models.api.discovery import CatalogAnswer, ErrorsAnswer, LimitsAnswer, LiveAnswer, ReadyAnswer, TimeAnswer
 from models.api.evaluation import (
@@ -310,6 +311,22 @@ OPERATIONS = (
         ),
         answers=(FitAnswer,),
         problems=(*QUERY, 404),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/backtests",
+        operation_id="run_backtest",
+        tag="Research",
+        summary="One's own policy on posted bars, beside its baselines",
+        description=(
+            "The same engine at every close, with costs, funding, lag and lots: each decision sees the bars up to its "
+            "close and no more. Beside it stand constant leverage, fixed weights and monthly rebalancing at the same "
+            "average leverage. Nothing is stored. Up to 5,000 bars a series, 20,000 in all."
+        ),
+        body=BacktestRequest,
+        answers=(BacktestAnswer,),
+        problems=BODY,
+        examples={"bitcoin": ("Sixty days of Bitcoin at 20 % volatility", examples.BACKTEST)},
     ),
     Operation(
         method="GET",

@@ -15,13 +15,13 @@ import orjson
 from app.demo.markets import DemoMarket
 from app.usecases.call import Door
 from app.usecases.decide import Decision, Gathered, decide
-from app.usecases.volatility_state import state_input
 from models.api.evaluation import EvaluationRequest
 from services.core.annualization import Calendar, parse_interval
 from services.core.decimals import decimal_text, plain
 from services.core.explain import Floats
 from services.engine import StateInput
 from services.engine.policy import Policy
+from services.engine.states import state_input
 from services.volatility.bars import Bar
 from services.volatility.readout import VolatilityReadout
 from services.volatility.state import Feed, empty_state

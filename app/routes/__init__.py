@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from app.routes import docs, evaluations, fits, health, history, instruments, reference, volatility
+from app.routes import backtests, docs, evaluations, fits, health, history, instruments, reference, volatility
 
 ROUTES: tuple[Route, ...] = (
     *evaluations.ROUTES,
     *history.ROUTES,
     *volatility.ROUTES,
     *fits.ROUTES,
+    *backtests.ROUTES,
     *instruments.ROUTES,
     *reference.ROUTES,
     *health.ROUTES,

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from app.translate.instruments import InstrumentKey, assumed_instrument, by_key, find
 from app.translate.notes import Notes
 from app.translate.series import series_input
@@ -19,6 +21,7 @@ from services.core.errors import InvalidInput
 from services.core.instrument import Instrument, Kind, QuantityUnit, must_be_described
 from services.core.outcome import Reason
 from services.engine.inputs import SeriesInput, StateInput
+from services.sizing.diversification import FORECAST_SCALE, combined_forecast
 from services.volatility.readout import VolatilityReadout
 
 CLOCK_SKEW = timedelta(seconds=5)
@@ -394,8 +397,15 @@ def names(symbols: list[str]) -> str:
     return ", ".join(unique[:3]) + (f" and {len(unique) - 3} more" if len(unique) > 3 else "")
 
 
+def _forecast(item: SignalIn) -> float:
+    if item.forecasts is None:
+        return item.forecast or 0.0
+    rules, weights = ([getattr(rule, name) for rule in item.forecasts] for name in ("forecast", "weight"))
+    return combined_forecast(np.array(rules), np.array(weights), item.forecast_diversification)
+
+
 def _signal(item: SignalIn) -> Signal:
-    direction = item.direction if item.direction is not None else (item.forecast or 0.0) / 10.0
+    direction = item.direction if item.direction is not None else _forecast(item) / FORECAST_SCALE
     figures = {name: float(value) for name in _FIGURES if (value := getattr(item, name)) is not None}
     half_life = float(parse_interval(item.half_life)) if item.half_life else None
     return Signal(direction, item.confidence, item.as_of, half_life, trades=item.trades, **figures)

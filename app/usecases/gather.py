@@ -14,14 +14,16 @@ from app.translate.instruments import InstrumentKey, domain_instrument
 from app.translate.snapshot import DEFAULT_INTERVAL, StateNeed, describe_instruments, states_needed
 from app.usecases.damage import damage_refusal
 from app.usecases.decide import AnyRequest, Gathered
-from app.usecases.volatility_state import state_input, state_keys
+from app.usecases.volatility_state import state_keys
 from models.api.evaluation import SnapshotIn
 from models.api.market import InstrumentIn
 from services.core.annualization import parse_interval
 from services.core.instrument import Instrument
 from services.engine.inputs import RecordedCorrelation, StateInput
 from services.engine.market import correlate_states
+from services.engine.states import state_input
 from services.risk.registry import CorrelationMethod
+from services.volatility.codec import state_digest
 from services.volatility.registry import Estimator
 from services.volatility.state import VolatilityState
 
@@ -118,7 +120,7 @@ def remembered_input(
     known = _inputs.get((key, without_venue))
     if known is not None and known[0] is state and known[1] == estimator:
         return known[2]
-    made = replace(state_input(state, estimator), without_venue=without_venue)
+    made = replace(state_input(state, estimator, state_digest(state)), without_venue=without_venue)
     _make_room(_inputs, MEMO_STATES)
     _inputs[key, without_venue] = (state, estimator, made)
     return made

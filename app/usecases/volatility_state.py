@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from app.ports import StateKey
 from services.core.annualization import Calendar
-from services.engine.inputs import StateInput
-from services.risk.clock import Ring
-from services.volatility.codec import state_digest
 from services.volatility.registry import Estimator, model_version
-from services.volatility.state import VolatilityState, readout
 
 
 def state_key(tenant_id: str, venue: str | None, symbol: str, bar_seconds: int, estimator: Estimator) -> StateKey:
@@ -24,13 +18,6 @@ def state_keys(
     """Keys under which to look for a market, best first: that of the venue, then the one kept without a venue."""
     own = state_key(tenant_id, venue, symbol, bar_seconds, estimator)
     return (own,) if venue is None else (own, own._replace(venue=""))
-
-
-def state_input(state: VolatilityState, estimator: Estimator) -> StateInput:
-    """Readout and standardised returns of a state, annualised by the calendar that it was observed with."""
-    ring_at, clock = datetime.fromtimestamp(state.ring_at, UTC), state.clock
-    ring = Ring(ring_at, clock.bar_seconds, state.ring, sessions=not clock.continuous)
-    return StateInput(readout(state, estimator=estimator), ring, state_digest(state))
 
 
 def calendar_name(calendar: Calendar) -> str:

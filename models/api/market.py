@@ -365,12 +365,26 @@ class FxIn(Model):
     rate: PositiveDecimal = Field(description="Account currency per unit of `currency`.")
 
 
+class ForecastIn(Model):
+    """Forecast of one trading rule."""
+
+    rule: Name
+    forecast: Annotated[Number, Field(ge=-100, le=100)] = Field(description="10 is average strength; capped at ±20.")
+    weight: Annotated[Number, Field(ge=0, le=1_000_000)] = Field(default=1.0, description="Relative to the others.")
+
+
 class SignalIn(Model):
     """View on a symbol: `direction` in [-1, 1] or `forecast` on the ±20 scale (forecast / 10 = direction)."""
 
     symbol: Symbol
     direction: Annotated[Number, Field(ge=-1, le=1)] | None = None
     forecast: Annotated[Number, Field(ge=-20, le=20)] | None = None
+    forecasts: Annotated[list[ForecastIn], Field(min_length=1, max_length=50, fail_fast=True)] | None = Field(
+        None, description="Forecasts of several rules, combined into one by their weights."
+    )
+    forecast_diversification: Annotated[Number, Field(ge=1, le=2.5)] = Field(
+        default=1.0, description="Multiplies the combined forecast before its cap; 1: the rules say the same."
+    )
     confidence: Annotated[Number, Field(ge=0, le=1)] = Field(default=1.0, description="Multiplies the direction.")
     as_of: Time | None = None
     half_life: Interval | None = Field(
@@ -396,10 +410,12 @@ class SignalIn(Model):
 
     @model_validator(mode="after")
     def _one_view(self) -> SignalIn:
-        if (self.direction is None) == (self.forecast is None):
+        if sum(view is not None for view in (self.direction, self.forecast, self.forecasts)) != 1:
             raise PydanticCustomError(
-                "signal_form", "send either direction (-1 to 1) or forecast (-20 to 20), not both"
+                "signal_form", "send either direction (-1 to 1) or forecast (-20 to 20), not both; or forecasts, alone"
             )
+        if self.forecasts is not None and not any(item.weight > 0 for item in self.forecasts):
+            raise PydanticCustomError("inconsistent", "forecasts need at least one weight above 0")
         statistics = (self.win_probability, self.win_loss_ratio, self.trades)
         if any(item is None for item in statistics) and any(item is not None for item in statistics):
             raise PydanticCustomError("inconsistent", "win_probability, win_loss_ratio and trades go together")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
@@ -11,12 +12,16 @@ from models.api.base import Model, Name
 from models.api.strict import StrictScalars
 from services.engine.policy import DEFAULTS_VERSION, Policy
 from services.hedging.registry import HedgeTrigger
+from services.liquidity.costs import Costs
 from services.margin.registry import MarginPolicy
 from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationMethod
+from services.sizing.buffers import Buffer, PositionBuffer
 from services.sizing.capital import Capital, FullCompounding
 from services.sizing.damping import Damping, NoDamping
-from services.sizing.limits import Buffer, Limits, OrderRules, PositionBuffer
+from services.sizing.joint import EachRounding, Rounding
+from services.sizing.legs import NoSplit, Split
+from services.sizing.limits import Limits, OrderRules
 from services.sizing.registry import Overlay, SizingMethod
 from services.sizing.scaling import NoScaling, Scaling
 from services.volatility.estimators.adaptive import Adaptive
@@ -65,6 +70,11 @@ class _Preset(Model):
         None, description="Version of the preset; the newest by default."
     )
 
+    def resolved(self) -> Policy:
+        """Policy of the core: the blocks that this model has, defaults for the others."""
+        blocks = {field.name for field in dataclasses.fields(Policy)} & set(type(self).model_fields)
+        return Policy(**{name: getattr(self, name) for name in blocks})
+
     @model_validator(mode="before")
     @classmethod
     def _apply_preset(cls, value: Any) -> Any:
@@ -91,32 +101,18 @@ class PolicyIn(_Preset):
     sizing: Annotated[SizingMethod, StrictScalars(), Field(discriminator="method")]
     capital: Annotated[Capital, StrictScalars(), Field(discriminator="method")] = FullCompounding()
     scaling: Annotated[Scaling, StrictScalars(), Field(discriminator="method")] = NoScaling()
+    split: Annotated[Split, StrictScalars(), Field(discriminator="method")] = NoSplit()
     overlays: Annotated[tuple[OverlayIn, ...], Field(max_length=MAX_OVERLAYS)] = ()
     damping: Annotated[Damping, StrictScalars(), Field(discriminator="method")] = NoDamping()
     estimator: Annotated[Estimator, StrictScalars(), Field(discriminator="method")] = Adaptive()
     correlation: Annotated[CorrelationMethod, StrictScalars(), Field(discriminator="method")] = DynamicConditional()
     limits: Annotated[Limits, StrictScalars()] = Limits()
+    costs: Annotated[Costs, StrictScalars()] = Costs()
     buffer: Annotated[Buffer, StrictScalars(), Field(discriminator="method")] = PositionBuffer()
+    rounding: Annotated[Rounding, StrictScalars(), Field(discriminator="method")] = EachRounding()
     orders: Annotated[OrderRules, StrictScalars()] = OrderRules()
     margin: Annotated[MarginPolicy, StrictScalars()] = MarginPolicy()
     hedging: Annotated[HedgeTrigger, StrictScalars()] | None = None
-
-    def resolved(self) -> Policy:
-        """Policy of the core."""
-        return Policy(
-            sizing=self.sizing,
-            capital=self.capital,
-            scaling=self.scaling,
-            overlays=self.overlays,
-            damping=self.damping,
-            estimator=self.estimator,
-            correlation=self.correlation,
-            limits=self.limits,
-            buffer=self.buffer,
-            orders=self.orders,
-            margin=self.margin,
-            hedging=self.hedging,
-        )
 
 
 class MarginPolicyIn(_Preset):
@@ -126,10 +122,6 @@ class MarginPolicyIn(_Preset):
     limits: Annotated[Limits, StrictScalars()] = Limits()
     margin: Annotated[MarginPolicy, StrictScalars()] = MarginPolicy()
 
-    def resolved(self) -> Policy:
-        """Policy of the core."""
-        return Policy(estimator=self.estimator, limits=self.limits, margin=self.margin)
-
 
 class HedgesPolicyIn(_Preset):
     """Policy of `POST /v1/hedges`: the trigger and its instrument."""
@@ -138,10 +130,6 @@ class HedgesPolicyIn(_Preset):
     estimator: Annotated[Estimator, StrictScalars(), Field(discriminator="method")] = Adaptive()
     limits: Annotated[Limits, StrictScalars()] = Limits()
     orders: Annotated[OrderRules, StrictScalars()] = OrderRules()
-
-    def resolved(self) -> Policy:
-        """Policy of the core."""
-        return Policy(hedging=self.hedging, estimator=self.estimator, limits=self.limits, orders=self.orders)
 
 
 __all__ = ["DEFAULTS_VERSION", "PRESETS", "HedgesPolicyIn", "MarginPolicyIn", "PolicyIn", "merge"]

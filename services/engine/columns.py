@@ -222,7 +222,7 @@ def book_columns(inputs: EvaluationInputs, market: Market) -> BookColumns:
         primary=primary_rows(rows, states),
         shocks=event_shocks(inputs.events, [row.market_key for row in rows], readouts, inputs.as_of),
         risk_complete=not bool((held & ~known & ~option).any() or unknown_option.any()),
-        evidence=evidence_of_book(inputs, market, contracts) if uses_evidence(inputs.policy.sizing) else None,
+        evidence=evidence_of_book(inputs, market, contracts) if uses_evidence(inputs.policy) else None,
         control=(inputs.control or Control()).at(account.equity, account.net_deposits),
     )
     if faults := method_faults(inputs.policy.sizing, sizing, signals_present=inputs.signals_present):

@@ -1,14 +1,18 @@
-"""Control state after a decision."""
+"""What a decision remembers: read before it, written after it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from services.core.book import Row
 from services.core.control import Control, RowMemory, RowName
+from services.core.explain import Floats
 from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Target
+from services.sizing.buffers import Standing
 
 
 def row_name(row: Row) -> RowName:
@@ -27,3 +31,28 @@ def control_after(inputs: EvaluationInputs, columns: BookColumns, targets: tuple
     }
     kept = {name: memory for name, memory in before.rows.items() if name in set(map(row_name, inputs.rows))}
     return replace(known, as_of=inputs.as_of, rows=kept | traded)
+
+
+def standing_of(inputs: EvaluationInputs, columns: BookColumns, optimal: Floats) -> Standing:
+    """What the no-trade band of every row is judged by."""
+    assert columns.sizing is not None
+    remembered = columns.sizing.control.rows
+    names = map(row_name, inputs.rows)
+    return Standing(
+        columns=columns.sizing,
+        optimal=optimal,
+        expected=columns.expected,
+        as_of=inputs.as_of,
+        traded_at=tuple(remembered[name].traded_at if name in remembered else None for name in names),
+        cost=cost_rates(inputs, columns, optimal),
+    )
+
+
+def cost_rates(inputs: EvaluationInputs, columns: BookColumns, optimal: Floats) -> Floats:
+    """Cost of the trade to the optimal size over its notional, impact left out; NaN where nothing would be traded."""
+    assert columns.sizing is not None
+    notional = np.abs(optimal - columns.expected) * columns.sizing.unit_value
+    rates = np.full(optimal.shape, np.nan)
+    moving = notional > 0.0
+    rates[moving] = inputs.policy.costs.per_notional(notional[moving])
+    return rates

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from services.core.explain import Bools
 from services.core.outcome import Reason
 from services.engine.baseline import baseline_targets
 from services.engine.columns import BookColumns, book_columns, expiry_of
 from services.engine.conditions import conditions_of
-from services.engine.control import control_after
+from services.engine.control import control_after, standing_of
 from services.engine.evidence import with_margin
 from services.engine.figures import capacity_of, portfolio_figures
 from services.engine.hedges import hedge_book
@@ -21,7 +22,9 @@ from services.engine.orders import make_orders
 from services.engine.outputs import Evaluation, Target
 from services.engine.targets import decide_targets, hold_all
 from services.engine.tracking import TrackingFigures, tracking_figures
-from services.sizing.pipeline import RowLimits, Sized, apply_buffer, size_rows
+from services.sizing.buffers import apply_buffer
+from services.sizing.joint import JointRounding, round_jointly
+from services.sizing.pipeline import RowLimits, Sized, size_rows
 
 
 def evaluate(inputs: EvaluationInputs) -> Evaluation:
@@ -103,6 +106,15 @@ def _targets(
     if method is None or limits is None:
         return None, None, hold_all(columns, Reason.NONE)
     scope = method.scope or ("instrument" if inputs.signals_present else "book")
+    sized, inside = sized_book(inputs, columns, limits, scope)
+    return scope, sized, decide_targets(inputs, columns, sized.trail, inside, scope, limits.margin_complete)
+
+
+def sized_book(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits, scope: str) -> tuple[Sized, Bools]:
+    """Sizes up to the decision to trade, not yet in lots of each row; and the rows that are left as they are."""
+    method = inputs.policy.sizing
+    assert columns.sizing is not None
+    assert method is not None
     tracked = tracking_of(inputs)
     sized = size_rows(
         columns.sizing,
@@ -114,5 +126,9 @@ def _targets(
         conditions=conditions_of(inputs, columns, limits) if inputs.policy.overlays else None,
         tracking_factor=tracked.factor if tracked is not None else 1.0,
     )
-    inside = apply_buffer(sized.trail, columns.expected, inputs.policy.buffer, columns.sizing.collateral)
-    return scope, sized, decide_targets(inputs, columns, sized.trail, inside, scope, limits.margin_complete)
+    standing = standing_of(inputs, columns, sized.trail.value)
+    inside = apply_buffer(sized.trail, standing, inputs.policy.buffer)
+    if isinstance(inputs.policy.rounding, JointRounding):
+        lots = np.array([float(row.instrument.lot) for row in inputs.rows], dtype=float)
+        round_jointly(sized.trail, standing, lots, columns.sizing.sizable & ~inside, inputs.policy.rounding)
+    return sized, inside

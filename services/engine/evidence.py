@@ -13,9 +13,11 @@ from services.core.outcome import Reason
 from services.engine.inputs import EvaluationInputs, SeriesInput
 from services.engine.market import Market
 from services.engine.option_legs import row_greeks
+from services.engine.policy import Policy
 from services.options.portfolio_greeks import LegGreeks
 from services.sizing.columns import SizingColumns
 from services.sizing.evidence import Evidence, lacking
+from services.sizing.legs import NoSplit
 from services.sizing.pipeline import RowLimits
 from services.sizing.registry import SizingMethod
 from services.volatility.estimators.average_true_range import average_true_range
@@ -24,15 +26,15 @@ TRUE_RANGE_WINDOW = 20
 """n of Wilder's average for sizing units [bars]; the Turtles' N."""
 
 
-def uses_evidence(method: SizingMethod | None) -> bool:
-    """Whether a sizing method reads evidence at all."""
-    return method is not None and method.uses_evidence
+def uses_evidence(policy: Policy) -> bool:
+    """Whether the sizing of a policy reads evidence at all."""
+    return policy.sizing is not None and (policy.sizing.uses_evidence or not isinstance(policy.split, NoSplit))
 
 
 def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats) -> Evidence:
     """Evidence over all rows, which hold `contracts`."""
     rows = inputs.rows
-    series = [inputs.series.get(row.market_key) for row in rows]
+    series = [inputs.series.get(row.market_key) or inputs.history.get(row.market_key) for row in rows]
     kinds = [row.instrument.kind for row in rows]
     readouts = [market.readouts.get(row.market_key) for row in rows]
     price = _column([row.price.value if row.price else None for row in rows])
@@ -52,7 +54,7 @@ def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats
         win_loss_ratio=_signals(rows, "win_loss_ratio"),
         trades=_signals(rows, "trades"),
         returns=tuple(_returns(item) for item in series),
-        standardized=tuple(market.standardized.get(row.market_key) for row in rows),
+        standardized=tuple(_standardized(row.market_key, inputs, market) for row in rows),
         periods_per_year=_column([readout.periods_per_year if readout else None for readout in readouts]),
         initial_margin_long=unknown,
         initial_margin_short=unknown,
@@ -61,6 +63,7 @@ def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats
         vega=vega * fx,
         theta=theta * fx,
         underlying=tuple(row.instrument.underlying or row.instrument.base_currency or row.market_key for row in rows),
+        venue=tuple(row.venue for row in rows),
         spot=np.array([kind is Kind.SPOT for kind in kinds], dtype=bool),
         option=np.array([kind is Kind.OPTION for kind in kinds], dtype=bool),
     )
@@ -102,6 +105,16 @@ def _returns(series: SeriesInput | None) -> Floats | None:
     closes = series.closes
     found: Floats = closes[1:] / closes[:-1] - 1.0
     return found
+
+
+def _standardized(key: str, inputs: EvaluationInputs, market: Market) -> Floats | None:
+    """Of a posted series; of a cached state only where its bars are here too, since a record holds no state whole."""
+    found = market.standardized.get(key)
+    state = inputs.states.get(key)
+    if found is not None or key not in inputs.history or state is None or state.ring is None:
+        return found
+    ring = state.ring.standardized
+    return ring[np.isfinite(ring)]
 
 
 def _true_ranges(rows: tuple[Row, ...], series: list[SeriesInput | None]) -> Floats:

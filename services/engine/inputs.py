@@ -66,6 +66,8 @@ class EvaluationInputs:
         Bar of the cached states that were looked for, as the request names it.
     signals_present : bool
         Whether the request had a `signals` block at all: absence and silence mean different things.
+    history : mapping
+        Bars behind cached states, for methods that read returns or ranges; no forecast is made of them.
     correlation : RecordedCorrelation, optional
         Given where it was read with the states or comes from the record; otherwise computed.
     tracking : Tracking, optional
@@ -91,6 +93,7 @@ class EvaluationInputs:
     signals_present: bool = False
     series: Mapping[str, SeriesInput] = field(default_factory=dict)
     states: Mapping[str, StateInput] = field(default_factory=dict)
+    history: Mapping[str, SeriesInput] = field(default_factory=dict)
     correlation: RecordedCorrelation | None = None
     tracking: Tracking | None = None
     events: tuple[MarketEvent, ...] = ()

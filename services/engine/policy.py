@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from services.core.errors import InvalidInput
 from services.hedging.registry import HedgeTrigger
+from services.liquidity.costs import Costs
 from services.margin.registry import MarginPolicy
 from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationMethod
+from services.sizing.buffers import Buffer, PositionBuffer
 from services.sizing.capital import Capital, FullCompounding
 from services.sizing.damping import Damping, NoDamping
-from services.sizing.limits import Buffer, Limits, OrderRules, PositionBuffer
+from services.sizing.joint import EachRounding, Rounding
+from services.sizing.legs import NoSplit, Split
+from services.sizing.limits import Limits, OrderRules
 from services.sizing.pipeline import SizingRules, target_volatility_of
 from services.sizing.registry import Overlay, SizingMethod
 from services.sizing.scaling import NoScaling, Scaling
@@ -30,12 +34,15 @@ class Policy:
     sizing: SizingMethod | None = None
     capital: Capital = FullCompounding()
     scaling: Scaling = NoScaling()
+    split: Split = NoSplit()
     overlays: tuple[Overlay, ...] = ()
     damping: Damping = NoDamping()
     estimator: Estimator = Adaptive()
     correlation: CorrelationMethod = DynamicConditional()
     limits: Limits = Limits()
+    costs: Costs = Costs()
     buffer: Buffer = PositionBuffer()
+    rounding: Rounding = EachRounding()
     orders: OrderRules = OrderRules()
     margin: MarginPolicy = MarginPolicy()
     hedging: HedgeTrigger | None = None
@@ -43,7 +50,7 @@ class Policy:
     def __post_init__(self) -> None:
         methods = [overlay.method for overlay in self.overlays]
         if twice := [method for method in methods if methods.count(method) > 1]:
-            raise InvalidInput("overlays", "must hold each overlay once", twice[0])
+            raise InvalidInput("policy.overlays", "must hold each overlay once", twice[0])
 
     @property
     def target_volatility(self) -> float | None:
@@ -53,7 +60,7 @@ class Policy:
     @property
     def rules(self) -> SizingRules:
         """Blocks around the sizing method."""
-        return SizingRules(capital=self.capital, scaling=self.scaling, overlays=self.overlays, damping=self.damping)
+        return SizingRules(**{field.name: getattr(self, field.name) for field in fields(SizingRules)})
 
 
 _ESTIMATORS: dict[int, Estimator] = {1: Ewma(), DEFAULTS_VERSION: Policy().estimator}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 from annotated_types import Gt, Le
 
 from services.core.explain import Floats, Trail
@@ -47,7 +48,35 @@ class GapFraction:
         return self.fraction
 
 
-Damping = NoDamping | GapFraction
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightStep:
+    """Grow each row by at most a weight in each decision.
+
+    Parameters
+    ----------
+    step : float
+        Largest increase of |notional| over equity.
+
+    References
+    ----------
+    bt ``algos.LimitDeltas``, which slows reductions down too.
+    """
+
+    method: Literal["weight_step"] = "weight_step"
+    step: Annotated[float, Gt(0), Le(100)]
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
+
+    def share(self, columns: SizingColumns, wanted: Floats) -> Floats | float:
+        """Part of each increase that is made now, in [0, 1]."""
+        same = np.sign(wanted) * np.sign(columns.current) >= 0.0
+        added = np.abs(wanted) - np.where(same, np.abs(columns.current), 0.0)
+        most = self.step * columns.equity / columns.unit_value
+        part: Floats = most / np.maximum(added, most)
+        return part
+
+
+Damping = NoDamping | GapFraction | WeightStep
 
 
 def damp(trail: Trail, columns: SizingColumns, damping: Damping) -> None:

@@ -46,6 +46,8 @@ class Evidence:
         volatility point], theta [account currency per day]. Delta of a row that is no option is its base units.
     underlying : tuple of str
         What a row's price depends on: rows of one underlying are legs of one exposure.
+    venue : tuple of str or None
+        Where a row is held.
     spot : (n,) bool array
         Owned assets: bought with cash, no margin.
     option : (n,) bool array
@@ -73,6 +75,7 @@ class Evidence:
     vega: Floats
     theta: Floats
     underlying: tuple[str, ...]
+    venue: tuple[str | None, ...]
     spot: Bools
     option: Bools
 

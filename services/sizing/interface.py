@@ -24,6 +24,8 @@ class SizingRule(Protocol):
     """Figures that each row must have before the method runs (`services.sizing.evidence.REQUIREMENTS`)."""
     uses_evidence: ClassVar[bool]
     """Whether `SizingColumns.evidence` must be there."""
+    tied: ClassVar[bool]
+    """Whether the rows of one underlying are legs that must not be left without one another."""
 
     def size_instruments(self, columns: SizingColumns, resized: Bools) -> Trail:
         """Trail of rows sized by their directions; rows outside `resized` keep their position."""
@@ -86,6 +88,7 @@ class RowByRow:
 
     __slots__ = ()
     uses_evidence: ClassVar[bool] = True
+    tied: ClassVar[bool] = False
 
     def factors(self, columns: SizingColumns) -> Sequence[Factor]:
         """Factors of the weight, over all rows; NaN where a row lacks what they are made of."""
@@ -121,6 +124,7 @@ class Composition:
 
     __slots__ = ()
     uses_evidence: ClassVar[bool] = False
+    tied: ClassVar[bool] = False
     stage: ClassVar[str]
 
     def composition(self, columns: SizingColumns, members: Bools) -> Floats:

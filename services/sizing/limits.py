@@ -1,4 +1,4 @@
-"""Limits, buffer and order rules of a policy: plain parameters, each with its unit."""
+"""Limits and order rules of a policy: plain parameters, each with its unit."""
 
 from __future__ import annotations
 
@@ -35,37 +35,6 @@ class Limits:
     max_data_age_bars: Annotated[float, Ge(1), Le(100)] = 2.0
 
     __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PositionBuffer:
-    """No-trade band of ± `fraction` × |optimal position|; outside it, trade to the edge (pysystemtrade).
-
-    Parameters
-    ----------
-    fraction : float
-        Half width over |optimal position|.
-    trade_to : {"edge", "optimal"}
-        Where to trade once outside the band.
-    """
-
-    method: Literal["position"] = "position"
-    fraction: Annotated[float, Ge(0), Le(1)] = 0.10
-    trade_to: Literal["edge", "optimal"] = "edge"
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoBuffer:
-    """Trade to the optimal position at once."""
-
-    method: Literal["none"] = "none"
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
-
-
-Buffer = PositionBuffer | NoBuffer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from services.sizing.capital import Capital, FullCompounding
 from services.sizing.columns import NO_RISK, SizingColumns
 from services.sizing.conditions import Conditions
 from services.sizing.damping import Damping, NoDamping, damp
-from services.sizing.limits import Buffer, Limits, NoBuffer
+from services.sizing.legs import NoSplit, Split, merged, split_rows, tie_legs
+from services.sizing.limits import Limits
 from services.sizing.overlay import Reported, apply_overlays
 from services.sizing.registry import Overlay, SizingMethod
 from services.sizing.scaling import NoScaling, Scaling, ToVolatility
@@ -76,6 +77,7 @@ class SizingRules:
 
     capital: Capital = FullCompounding()
     scaling: Scaling = NoScaling()
+    split: Split = NoSplit()
     overlays: tuple[Overlay, ...] = ()
     damping: Damping = NoDamping()
 
@@ -130,16 +132,23 @@ def size_rows(
     reported += overlay_stage(trail, columns, rules, conditions, target, after_caps=True)
     damp(trail, columns, rules.damping)
     hold_unpermitted(trail, columns, resized, rows)
+    if method.tied:
+        tie_legs(trail, columns)
     return Sized(trail, tuple(reported))
 
 
 def method_trail(columns: SizingColumns, method: SizingMethod, rules: SizingRules, resized: Bools, scope: str) -> Trail:
     """What the method asks for on the capital of the policy, scaled."""
     book = columns.on_capital(rules.capital.sized_on(columns.equity, columns.control))
+    splits = not isinstance(rules.split, NoSplit)
+    if splits and scope == "instrument":
+        book = merged(book, resized)
     trail = method.size_book(book, resized) if scope == "book" else method.size_instruments(book, resized)
     factor = rules.scaling.factor(book, trail.value, resized)
     if factor != 1.0:
         trail.multiply("scaling", np.where(resized, factor, 1.0), "scaling")
+    if splits:
+        split_rows(trail, columns, resized, rules.split)
     return trail
 
 
@@ -247,35 +256,3 @@ def keep_side(trail: Trail, columns: SizingColumns) -> None:
     kept = np.clip(trail.value, lowest, highest)
     if not np.array_equal(kept, trail.value):
         trail.apply("position_side", kept, "positions.position_side", bound=kept != trail.value)
-
-
-def apply_buffer(trail: Trail, expected: Floats, buffer: Buffer, collateral: Floats | float = 0.0) -> Bools:
-    """Hold rows inside the no-trade band, trade the others to its edge; returns the rows that are held.
-
-    Parameters
-    ----------
-    expected : (n,) array
-        Position including open orders [contracts].
-    collateral : (n,) array
-        Coin collateral that is part of the exposure [contracts].
-
-    Notes
-    -----
-    The band is ± fraction × |optimal exposure|, so shorts have one too (pysystemtrade #217). Beyond a limit there is no
-    band: what a limit demands is traded at once.
-    """
-    optimal = trail.value
-    if isinstance(buffer, NoBuffer):
-        return np.zeros(optimal.shape, dtype=bool)
-    half = buffer.fraction * np.abs(optimal + collateral)
-    allowed = np.full(optimal.shape, np.inf)
-    for _, _, limit in trail.limits:
-        allowed = np.minimum(allowed, limit)
-    allowed = np.maximum(allowed, np.abs(optimal))
-    demanded = (trail.bound_mask() & (np.abs(optimal) < np.abs(expected))) | (np.abs(expected) > allowed)
-    inside: Bools = (np.abs(expected - optimal) <= half) & ~demanded
-    edge = np.clip(expected, optimal - half, optimal + half) if buffer.trade_to == "edge" else optimal
-    edge = np.clip(edge, -allowed, allowed)
-    buffered = np.where(inside, expected, np.where(demanded, optimal, edge))
-    trail.apply("buffer", buffered, "buffer.fraction")
-    return inside

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from services.sizing.methods.carry_pair import CarryPair
 from services.sizing.methods.constant_leverage import ConstantLeverage
+from services.sizing.methods.signal_scaled import SignalScaled
 from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.overlays.breaker_tier import BreakerTier
 from services.sizing.overlays.contagion import Contagion
@@ -21,7 +23,7 @@ from services.sizing.overlays.venue_caps import VenueCaps
 from services.sizing.overlays.volatility_attenuation import VolatilityAttenuation
 from services.sizing.overlays.volatility_shock import VolatilityShock
 
-SizingMethod = VolatilityTarget | ConstantLeverage
+SizingMethod = VolatilityTarget | ConstantLeverage | SignalScaled | CarryPair
 Overlay = (
     PortfolioRisk
     | CorrelationShock

@@ -11,41 +11,21 @@ import pytest
 from services.core.decimals import lots_toward_zero
 from services.core.explain import Trail
 from services.core.instrument import Instrument, Kind
+from services.liquidity.book import OrderBook
+from services.liquidity.depth import Side
 from services.sizing.attenuation import attenuation_multiplier
-from services.sizing.columns import SizingColumns, volatility_multiplier
-from services.sizing.limits import PositionBuffer
-from services.sizing.methods.volatility_target import VolatilityTarget, instrument_diversification
-from services.sizing.pipeline import apply_buffer
+from services.sizing.buffers import Buffer, PositionBuffer, ToleranceBuffer, apply_buffer
+from services.sizing.columns import volatility_multiplier
+from services.sizing.damping import WeightStep, damp
+from services.sizing.diversification import instrument_diversification
+from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.risk_limit import risk_multiplier
 from services.sizing.rounding import change_in_lots
 from tests.golden.harness import check, covered_cases, load, unlisted
 from tests.golden.volatility.covariance import COVERED_SIZING
+from tests.support.columns import columns, standing
 
 CASES = load("sizing")
-
-
-def columns(volatility: list[float], correlation: np.ndarray | None, **changes: Any) -> SizingColumns:
-    """Columns of n rows with equity 1 and unit value 1."""
-    n = len(volatility)
-    base: dict[str, Any] = {
-        "equity": 1.0,
-        "current": np.zeros(n),
-        "unit_value": np.ones(n),
-        "direction": np.ones(n),
-        "live": np.ones(n, dtype=bool),
-        "sizable": np.ones(n, dtype=bool),
-        "volatility": np.array(volatility),
-        "forecast": np.array(volatility),
-        "calibration": np.ones(n),
-        "known_risk": np.ones(n, dtype=bool),
-        "correlation": correlation,
-        "collateral": np.zeros(n),
-        "delta_weight": np.zeros(n),
-        "fixed_notional": np.zeros(n),
-        "side": np.zeros(n),
-        "primary": np.ones(n, dtype=bool),
-    }
-    return SizingColumns(**{**base, **changes})
 
 
 def rounding(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -113,24 +93,39 @@ def subsystem_position(inputs: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def buffered(optimal: float, expected: float, buffer: Buffer) -> float:
+    trail, book = Trail(np.array([optimal])), columns([1.0], current=np.array([expected]))
+    apply_buffer(trail, standing(book, trail.value), buffer)
+    return float(trail.value[0])
+
+
 def buffer_band(inputs: dict[str, Any]) -> dict[str, Any]:
     if "position" in inputs:
         position, fraction = inputs["position"], inputs["buffer_size"]
 
-        def edge(expected: float) -> float:
-            trail = Trail(np.array([position]))
-            apply_buffer(trail, np.array([expected]), PositionBuffer(fraction=fraction))
-            return float(trail.value[0])
-
-        top, bottom = edge(10 * position), edge(0.0)
+        band = PositionBuffer(fraction=fraction)
+        top, bottom = buffered(position, 10 * position, band), buffered(position, 0.0, band)
         return {"width": (top - bottom) / 2, "top": top, "bottom": bottom}
     half = (inputs["top"] - inputs["bottom"]) / 2
-    trail = Trail(np.array([float(inputs["optimal"])]))
     mode = PositionBuffer(
         fraction=half / abs(inputs["optimal"]), trade_to="edge" if inputs["trade_to_edge"] else "optimal"
     )
-    apply_buffer(trail, np.array([float(inputs["last"])]), mode)
-    return {"position": float(trail.value[0])}
+    return {"position": buffered(float(inputs["optimal"]), float(inputs["last"]), mode)}
+
+
+def out_of_bounds(inputs: dict[str, Any]) -> dict[str, Any]:
+    current, target = (np.array(list(inputs[name].values())) for name in ("current", "target"))
+    book, trail = columns([1.0] * current.size, current=current), Trail(target)
+    held = apply_buffer(trail, standing(book, target), ToleranceBuffer(tolerance=inputs["tolerance"]))
+    return {"rebalance": not held.all()}
+
+
+def weight_step(inputs: dict[str, Any]) -> dict[str, Any]:
+    names = list(inputs["target"])
+    current = np.array([inputs["current"].get(name, 0.0) for name in names])
+    trail = Trail(np.array([inputs["target"][name] for name in names]))
+    damp(trail, columns([1.0] * len(names), current=current), WeightStep(step=inputs["limit"]))
+    return {"weights": dict(zip(names, trail.value.tolist(), strict=True))}
 
 
 def diversification(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -183,6 +178,20 @@ def attenuation(inputs: dict[str, Any]) -> dict[str, Any]:
     return {"multiplier": float(attenuation_multiplier(np.array([quantile], dtype=float))[0])}
 
 
+def book_walk(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The case gives asks and a mid: the bid lies as far below it as the best ask above."""
+    asks, mid = np.array(inputs["asks"], dtype=float), inputs["mid"]
+    book = OrderBook(bids=np.array([[2 * mid - asks[0, 0], 1.0]]), asks=asks)
+    fill = book.walk(Side.BUY, inputs["size"])
+    assert fill is not None
+    assert book.largest_within_slippage(Side.BUY, inputs["max_slippage_bps"] / 1e4) > inputs["size"]
+    return {
+        "vwap": float(fill.average_price),
+        "worst": float(fill.worst_price),
+        "slippage_bps": float(fill.slippage) * 1e4,
+    }
+
+
 COVERED = {
     "rounding-": rounding,
     "caps-": max_order_value,
@@ -196,6 +205,10 @@ COVERED = {
     "min_notional-": minimum_order,
     "risk_overlay-": risk_overlay,
     "regime-": attenuation,
+    "triggers-": out_of_bounds,
+    "limits-006": weight_step,
+    "limits-007": weight_step,
+    "impact-": book_walk,
     **COVERED_SIZING,
 }
 COVERED_ELSEWHERE = {"vol-": "tests/golden/test_volatility_golden.py"}
@@ -203,14 +216,13 @@ WAITING = {
     "fixed_risk-": "fixed risk to stop: sizing methods",
     "inventory-": "inventory skew: sizing methods",
     "risk_parity-": "risk parity: sizing methods",
-    "limits-": "weight water-filling and damping: sizing overlays",
-    "triggers-": "rebalance tolerance: sizing overlays",
+    "limits-": "weight water-filling: composition methods",
+    "limits-008": "left out: bt slows the reduction of c2 down as well; ours makes reductions at once (sizing.md 2.10)",
     "risk_measure-": "historical risk measures: sizing methods",
     "var_sizing-": "VaR sizing: sizing methods",
     "kelly-": "Kelly: sizing methods",
     "cppi-": "CPPI: sizing methods",
     "execution-": "Almgren-Chriss: hedging and execution",
-    "impact-": "liquidity: sizing overlays",
     "turtle-": "ATR unit: sizing methods",
 }
 

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.sizing.buffers import PositionBuffer, apply_buffer
 from services.sizing.columns import SizingColumns, volatility_multiplier
-from services.sizing.limits import Limits, PositionBuffer
+from services.sizing.limits import Limits
 from services.sizing.methods.constant_leverage import ConstantLeverage
 from services.sizing.methods.volatility_target import VolatilityTarget
-from services.sizing.pipeline import RowLimits, apply_buffer, size_rows
+from services.sizing.pipeline import RowLimits, size_rows
+from tests.support.columns import standing
 
 TARGET = VolatilityTarget(target_volatility=0.2)
 SLACK = 1 + 1e-9
@@ -184,7 +186,7 @@ def test_buffer_holds_inside_and_stops_at_the_edge(book: SizingColumns, fraction
     limits = open_limits(book.current.size, 1e-6)
     trail = size_rows(book, TARGET, Limits(max_leverage=100.0), limits, scope="instrument").trail
     optimal, cut = trail.value, trail.bound_mask()
-    inside = apply_buffer(trail, book.current, PositionBuffer(fraction=fraction))
+    inside = apply_buffer(trail, standing(book, optimal), PositionBuffer(fraction=fraction))
     band = fraction * np.abs(optimal)
     assert (trail.value[inside] == book.current[inside]).all()
     allowed = np.minimum.reduce([np.full(optimal.shape, np.inf), *(limit for _, _, limit in trail.limits)])

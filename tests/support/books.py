@@ -9,7 +9,8 @@ from typing import Any
 from services.core.book import Account, PriceUsed, Row, Signal
 from services.core.instrument import Instrument, Kind, QuantityUnit
 from services.engine import EvaluationInputs, Policy, StateInput
-from services.sizing.limits import Limits, NoBuffer
+from services.sizing.buffers import NoBuffer
+from services.sizing.limits import Limits
 from services.sizing.methods.volatility_target import VolatilityTarget
 from services.volatility.readout import Maturity, VolatilityReadout
 

@@ -34,6 +34,7 @@ class ConstantLeverage:
 
     requires: ClassVar[frozenset[str]] = frozenset({"price"})
     uses_evidence: ClassVar[bool] = False
+    tied: ClassVar[bool] = False
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
     def full_weight(self, columns: SizingColumns, count: int) -> Floats:

@@ -10,8 +10,8 @@ from annotated_types import Gt, Le
 
 from services.core.explain import Bools, Floats, Trail
 from services.sizing.columns import SizingColumns, volatility_multiplier
+from services.sizing.diversification import diversification_multiplier
 
-MAX_DIVERSIFICATION = 2.5
 ROUNDING = 1e-12
 """A scale this close to 1 is 1: no stage for the last bit of a float."""
 
@@ -59,6 +59,7 @@ class VolatilityTarget:
 
     requires: ClassVar[frozenset[str]] = frozenset({"volatility", "price"})
     uses_evidence: ClassVar[bool] = False
+    tied: ClassVar[bool] = False
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
     def full_weight(self, columns: SizingColumns, count: int) -> Floats:
@@ -145,30 +146,3 @@ def event_share(columns: SizingColumns, weights: Floats, fixed: Floats) -> float
     """Share of `weights`, at most 1, that has with scheduled events the risk that all have without them."""
     calm = columns.portfolio_volatility(weights + fixed)
     return min(volatility_multiplier(columns.with_events(), weights, fixed, calm), 1.0)
-
-
-def diversification_multiplier(columns: SizingColumns, resized: Bools) -> float:
-    r"""IDM = min(2.5, 1/sqrt(w'Hw)) for equal weights over the live rows, correlations floored at 0.
-
-    1 without a correlation matrix: no diversification is assumed where none was measured.
-    """
-    if columns.correlation is None or not resized.any():
-        return 1.0
-    members = np.flatnonzero(resized & columns.live & columns.primary)
-    if members.size < 2:
-        return 1.0
-    return instrument_diversification(
-        np.full(members.size, 1.0 / members.size), columns.correlation[np.ix_(members, members)]
-    )
-
-
-def instrument_diversification(weights: Floats, correlation: Floats, cap: float = MAX_DIVERSIFICATION) -> float:
-    """IDM of given weights: ``min(cap, 1 / sqrt(w' max(H, 0) w))`` (pysystemtrade).
-
-    Examples
-    --------
-    >>> instrument_diversification(np.full(4, 0.25), np.eye(4))
-    2.0
-    """
-    variance = float(weights @ np.maximum(correlation, 0.0) @ weights)
-    return min(cap, 1.0 / float(np.sqrt(variance)))

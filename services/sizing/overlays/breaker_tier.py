@@ -49,7 +49,9 @@ class BreakerTier:
 
     def __post_init__(self) -> None:
         if self.reduce > self.caution:
-            raise InvalidInput("overlays.breaker_tier.reduce", f"must be <= caution ({self.caution:g})", self.reduce)
+            raise InvalidInput(
+                "policy.overlays", f"must give breaker_tier reduce <= caution ({self.caution:g})", self.reduce
+            )
 
     def effect(self, view: View) -> Effect:
         """One multiplier for the book."""

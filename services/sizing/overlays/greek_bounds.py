@@ -54,7 +54,7 @@ class GreekBounds:
 
     def __post_init__(self) -> None:
         if self.vega is None and self.gamma is None:
-            raise InvalidInput("overlays.greek_bounds", "needs a bound: vega or gamma", None)
+            raise InvalidInput("policy.overlays", "must give greek_bounds a bound: vega or gamma", None)
 
     def effect(self, view: View) -> Effect:
         """Smaller multiplier of the two Greeks."""

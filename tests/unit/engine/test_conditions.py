@@ -25,8 +25,8 @@ from services.engine.conditions import conditions_of, implied_volatility_velocit
 from services.engine.inputs import MarketEvent
 from services.engine.margins import row_limits
 from services.engine.market import resolve_market
+from services.sizing.buffers import NoBuffer
 from services.sizing.conditions import Conditions
-from services.sizing.limits import NoBuffer
 from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.overlay import OverlayRule
 from services.sizing.overlays.breaker_tier import BreakerTier

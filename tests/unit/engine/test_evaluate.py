@@ -17,7 +17,8 @@ from services.core.outcome import Action, Permission, Reason, Status
 from services.engine import Policy, StateInput, evaluate
 from services.engine.inputs import RecordedCorrelation
 from services.hedging.registry import Threshold
-from services.sizing.limits import Limits, NoBuffer, OrderRules, PositionBuffer
+from services.sizing.buffers import NoBuffer, PositionBuffer
+from services.sizing.limits import Limits, OrderRules
 from services.sizing.methods.constant_leverage import ConstantLeverage
 from services.sizing.methods.volatility_target import VolatilityTarget
 from tests.support.books import AS_OF, CLOSE, OPEN, inputs, inverse, readout, row

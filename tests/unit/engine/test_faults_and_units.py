@@ -14,7 +14,8 @@ from services.core.instrument import Instrument, Kind, MarginTier, QuantityUnit,
 from services.core.outcome import Action, Permission, Reason, Status
 from services.engine import Policy, StateInput, evaluate
 from services.hedging.registry import Threshold
-from services.sizing.limits import Limits, NoBuffer, PositionBuffer
+from services.sizing.buffers import NoBuffer, PositionBuffer
+from services.sizing.limits import Limits
 from services.sizing.methods.constant_leverage import ConstantLeverage
 from services.sizing.methods.volatility_target import VolatilityTarget
 from tests.support.books import AS_OF, OPEN, inputs, inverse, row

@@ -18,7 +18,7 @@ from services.risk.clock import Ring
 from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.methods.ledoit_wolf import LedoitWolf
 from services.risk.methods.undiversified import Undiversified
-from services.sizing.limits import NoBuffer
+from services.sizing.buffers import NoBuffer
 from services.sizing.methods.volatility_target import VolatilityTarget
 from tests.support.books import AS_OF, OPEN, inputs, row
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from app.usecases.volatility_state import state_input
 from services.core.annualization import Calendar
 from services.core.explain import Floats
 from services.engine.correlations import correlate_series
 from services.engine.market import ring_of
+from services.engine.states import state_input
 from services.risk.clock import Ring, Uncorrelated, align
 from services.risk.methods.exponential import Exponential
 from services.volatility.estimators.ewma import Ewma

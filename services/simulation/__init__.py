@@ -1,0 +1,1 @@
+"""Walks through history with the engine that decides live."""

@@ -1,0 +1,159 @@
+"""One suite for every member of the sizing registry: what a method promises, whatever it computes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.sizing.columns import SizingColumns
+from services.sizing.evidence import BASIC, REQUIREMENTS, lacking
+from services.sizing.registry import SizingMethod
+from tests.support.sizing import book_for, everything, example, members, selected
+
+METHODS = pytest.mark.parametrize("method", [example(kind) for kind in members()], ids=lambda method: method.method)
+SEEDS = pytest.mark.parametrize("seed", range(4))
+SCOPES = pytest.mark.parametrize("scope", ["instrument", "book"])
+
+
+def sizes(method: SizingMethod, found: SizingColumns, scope: str, **changes: Any) -> np.ndarray:
+    rows = changes.get("rows", everything(found))
+    size: Callable[..., Any] = method.size_book if scope == "book" else method.size_instruments
+    value: np.ndarray = size(found, rows).value
+    return value
+
+
+def gross(found: SizingColumns, value: np.ndarray) -> float:
+    return float(np.abs(value * found.unit_value).sum())
+
+
+@METHODS
+@SEEDS
+@SCOPES
+def test_sizes_are_finite_and_the_trail_is_a_chain(method: SizingMethod, seed: int, scope: str) -> None:
+    found = book_for(method, seed)
+    trail = (method.size_book if scope == "book" else method.size_instruments)(found, everything(found))
+    assert np.isfinite(trail.value).all()
+    for former, latter in pairwise(trail.stages):
+        assert latter.before is former.after
+    for row in range(found.current.size):
+        steps = trail.steps(row)
+        product = steps[0].before if steps else trail.value[row]
+        for step in steps:
+            product = step.after if step.factor is None or step.before == 0.0 else product * step.factor
+        assert product == pytest.approx(trail.value[row], rel=1e-12, abs=1e-12)
+
+
+@METHODS
+@SEEDS
+def test_sides_are_those_of_the_directions(method: SizingMethod, seed: int) -> None:
+    found = book_for(method, seed)
+    value = sizes(method, found, "instrument")
+    assert (value * found.direction >= 0.0).all()
+
+
+@METHODS
+@SEEDS
+@SCOPES
+def test_rows_that_are_not_resized_keep_their_position(method: SizingMethod, seed: int, scope: str) -> None:
+    found = book_for(method, seed)
+    rows = np.arange(found.current.size) % 2 == 0
+    value = sizes(method, replace(found, live=rows), scope, rows=rows)
+    assert (value[~rows] == found.current[~rows]).all()
+
+
+@METHODS
+def test_a_direction_of_zero_is_flat_without_any_figure(method: SizingMethod) -> None:
+    found = book_for(method, 1)
+    direction = found.direction.copy()
+    direction[0] = 0.0
+    blind = found.evidence
+    assert blind is not None
+    nothing = {
+        field.name: np.where(np.arange(found.current.size) == 0, np.nan, value)
+        for field in dataclasses.fields(blind)
+        if isinstance(value := getattr(blind, field.name), np.ndarray)
+        and value.dtype == float
+        and field.name not in ("price", "fx", "contract_multiplier", "periods_per_year")
+    }
+    value = sizes(method, replace(found, direction=direction, evidence=replace(blind, **nothing)), "instrument")
+    assert value[0] == 0.0
+    assert np.isfinite(value).all()
+
+
+@METHODS
+@SEEDS
+@SCOPES
+def test_twice_the_equity_and_positions_is_twice_the_size(method: SizingMethod, seed: int, scope: str) -> None:
+    found = book_for(method, seed)
+    double = replace(found, equity=2.0 * found.equity, current=2.0 * found.current)
+    assert sizes(method, double, scope) == pytest.approx(2.0 * sizes(method, found, scope), rel=1e-9)
+
+
+@METHODS
+@SEEDS
+@SCOPES
+def test_the_account_currency_does_not_matter(method: SizingMethod, seed: int, scope: str) -> None:
+    found, rate = book_for(method, seed), 150.0
+    assert found.evidence is not None
+    seen = replace(
+        found.evidence,
+        fx=found.evidence.fx * rate,
+        vega=found.evidence.vega * rate,
+        theta=found.evidence.theta * rate,
+    )
+    other = replace(found, equity=found.equity * rate, unit_value=found.unit_value * rate, evidence=seen)
+    assert sizes(method, other, scope) == pytest.approx(sizes(method, found, scope), rel=1e-9)
+
+
+@METHODS
+@SEEDS
+@SCOPES
+def test_the_order_of_rows_does_not_matter(method: SizingMethod, seed: int, scope: str) -> None:
+    found = book_for(method, seed)
+    order = np.random.default_rng(seed).permutation(found.current.size)
+    expected = sizes(method, found, scope)[order]
+    assert sizes(method, selected(found, order), scope) == pytest.approx(expected, rel=1e-7)
+
+
+@METHODS
+@SEEDS
+def test_more_volatility_never_gives_more_exposure(method: SizingMethod, seed: int) -> None:
+    found = book_for(method, seed)
+    wilder = replace(found, volatility=found.volatility * 1.5, forecast=found.forecast * 1.5)
+    more = gross(found, sizes(method, wilder, "instrument"))
+    assert more <= gross(found, sizes(method, found, "instrument")) * (1.0 + 1e-9)
+
+
+@METHODS
+@SEEDS
+def test_capacity_is_a_weight(method: SizingMethod, seed: int) -> None:
+    found = book_for(method, seed)
+    weight = method.full_weight(found, 1)
+    assert weight.shape == found.current.shape
+    assert (np.isfinite(weight) & (weight >= 0.0)).all()
+    assert method.full_weight(found, 4) == pytest.approx(weight / 4.0)
+
+
+@METHODS
+def test_what_is_required_can_be_lacked_and_is_named(method: SizingMethod) -> None:
+    """Each requirement is known, and a row without its figure is refused by name."""
+    found = book_for(method, 2)
+    assert found.evidence is not None
+    for name in method.requires - BASIC:
+        assert name in REQUIREMENTS
+        n = found.current.size
+        missing = {
+            field.name: (None,) * n if isinstance(getattr(found.evidence, field.name), tuple) else np.full(n, np.nan)
+            for field in dataclasses.fields(found.evidence)
+        }
+        told = lacking(method.requires, replace(found.evidence, **missing), everything(found))
+        assert set(told) == set(range(n))
+        assert any(name in text for text in told.values()) or len(method.requires - BASIC) > 1
+    assert lacking(method.requires, found.evidence, everything(found)) == {}
+    assert method.unusable(found, everything(found)) == {}
