@@ -18,6 +18,7 @@ from app.translate.answer import hedge_rows, margin_block, order_rows, portfolio
 from app.translate.control import control_block, control_of
 from app.translate.events import market_events
 from app.translate.instruments import InstrumentKey
+from app.translate.liquidity import depths, flows
 from app.translate.market_conditions import market_conditions
 from app.translate.notes import Notes
 from app.translate.policy import policy_fields, policy_sha256
@@ -30,7 +31,6 @@ from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginReques
 from services.core.annualization import parse_interval
 from services.core.errors import InvalidInput, Refusal
 from services.core.instrument import Instrument
-from services.core.market_conditions import MarketConditions
 from services.core.outcome import Permission, Reason
 from services.engine import Evaluation, EvaluationInputs, StateInput, evaluate
 from services.engine.columns import MIN_AGE_SECONDS
@@ -121,7 +121,7 @@ def decide(
         tracking=tracking,
         events=_events(request, snapshot),
         control=control_of(request.previous) if isinstance(request, EvaluationRequest) else None,
-        conditions=market_conditions(request) if isinstance(request, EvaluationRequest) else MarketConditions(),
+        **_surroundings(request, described, snapshot.as_of),
         figures=request.options.view == "full" or door is Door.MARGIN,
         historical=(received_at - snapshot.as_of).total_seconds() > max_request_age(snapshot, gathered, policy),
     )
@@ -132,6 +132,20 @@ def decide(
         if request.options.strict:
             raise AssumptionsRefused(snapshot.notes.assumptions)
     return Decision(door, request, snapshot, inputs, result, received_at, hashlib.sha256(raw).hexdigest())
+
+
+def _surroundings(
+    request: AnyRequest, described: Mapping[InstrumentKey, Instrument], as_of: datetime
+) -> dict[str, Any]:
+    """State of venues and markets that overlays read."""
+    if not isinstance(request, EvaluationRequest):
+        return {}
+    latest = as_of + CLOCK_SKEW
+    return {
+        "conditions": market_conditions(request),
+        "depths": depths(request.books, request.pools, described, latest),
+        "flows": flows(request.flow, described, latest),
+    }
 
 
 def _tell_fallen_back(states: Mapping[str, StateInput], notes: Notes) -> None:

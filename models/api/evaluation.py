@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from models.api.base import DecimalText, Interval, Model, Name, Number, Time
 from models.api.control import PreviousIn, StateOut
 from models.api.event import MAX_EVENTS, EventIn
+from models.api.liquidity import BookIn, FlowIn, PoolIn
 from models.api.market import (
     MAX_SYMBOLS,
     AccountIn,
@@ -127,6 +128,13 @@ class EvaluationRequest(SnapshotIn):
     volatilities: Annotated[list[VolatilityViewIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
         default_factory=list, description="Figures on volatility that overlays read and no series says."
     )
+    books: Annotated[list[BookIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
+        default_factory=list, description="Order books, or summaries of them; one for each market."
+    )
+    pools: Annotated[list[PoolIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
+        default_factory=list, description="Automated market makers, for markets without a book."
+    )
+    flow: Annotated[list[FlowIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(default_factory=list)
     events: Annotated[list[EventIn], Field(max_length=MAX_EVENTS, fail_fast=True)] = Field(
         default_factory=list,
         description="They lower the targets of a volatility target for the next bar, the step `events` says by how "

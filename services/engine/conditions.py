@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 
@@ -11,13 +12,17 @@ from services.core.book import Row
 from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.core.market_conditions import MarketConditions, VenueCondition, VolatilityView
-from services.engine.columns import BookColumns
+from services.engine.columns import BookColumns, RowState
 from services.engine.evidence import contract_greeks
 from services.engine.inputs import EvaluationInputs, SeriesInput
+from services.liquidity.flow import Flow
+from services.liquidity.markets import market_of, of_market
+from services.liquidity.trade_cap import RowLiquidity
 from services.sizing.conditions import Conditions
 from services.sizing.overlay import OverlayRule
 from services.sizing.pipeline import RowLimits
 from services.volatility.path import forecast_path
+from services.volatility.readout import VolatilityReadout
 
 SHOCK_YEARS = 10.0
 """Years of volatility that overlays look back on."""
@@ -39,7 +44,7 @@ def conditions_of(inputs: EvaluationInputs, columns: BookColumns, limits: RowLim
         margin_long=limits.initial_long,
         margin_short=limits.initial_short,
     )
-    found = _with_events(_with_places(base, inputs), inputs)
+    found = _with_markets(_with_events(_with_places(base, inputs), inputs), inputs, columns)
     return _with_greeks(_with_volatilities(found, inputs, overlays), inputs, columns, overlays)
 
 
@@ -109,6 +114,60 @@ def _with_events(base: Conditions, inputs: EvaluationInputs) -> Conditions:
     return replace(
         base, event_starts=np.where(moved, starts, np.nan), event_ends=np.where(moved, starts + lasts, np.nan)
     )
+
+
+def _with_markets(base: Conditions, inputs: EvaluationInputs, columns: BookColumns) -> Conditions:
+    """Flow, depth and volume of the rows' markets."""
+    if not inputs.flows and not inputs.depths:
+        return base
+    flows = [of_market(inputs.flows, row.symbol, row.venue) for row in inputs.rows]
+    ages = [_age(flow.as_of, inputs) if flow else None for flow in flows]
+    rows = zip(inputs.rows, columns.states, columns.unit_value.tolist(), flows, strict=True)
+    return replace(
+        base,
+        order_flow_imbalance=_column([flow.order_flow_imbalance if flow else None for flow in flows]),
+        flow_age_seconds=_column(ages),
+        funding_carry=_column([_carry(flow, age) for flow, age in zip(flows, ages, strict=True)]),
+        liquidity=tuple(_liquidity(row, state, value, flow, inputs) for row, state, value, flow in rows),
+        depth_market=tuple(
+            market_of(inputs.depths, row.symbol, row.venue) or (row.symbol, row.venue) for row in inputs.rows
+        ),
+    )
+
+
+def _age(moment: datetime, inputs: EvaluationInputs) -> float:
+    return (inputs.as_of - moment).total_seconds()
+
+
+def _carry(flow: Flow | None, age: float | None) -> float | None:
+    """Annual funding; None of a rate that its next payment has overtaken."""
+    if flow is None or age is None or flow.funding_interval_seconds is None:
+        return None
+    return flow.funding_carry if age <= flow.funding_interval_seconds else None
+
+
+def _liquidity(
+    row: Row, state: RowState, unit_value: float, flow: Flow | None, inputs: EvaluationInputs
+) -> RowLiquidity:
+    """Depth, volume and volatility of a row's market, in its contracts."""
+    posted = of_market(inputs.depths, row.symbol, row.venue)
+    volume = flow.average_daily_volume if flow else None
+    if volume is not None and flow is not None:
+        # contracts of most instruments need a price
+        volume = row.instrument.contracts(volume, flow.unit, row.price.value) if row.price else None
+    readout = state.readout
+    return RowLiquidity(
+        depth=posted.depth if posted else None,
+        age_seconds=_age(posted.as_of, inputs) if posted else None,
+        average_daily_volume=volume,
+        daily_volatility=readout.volatility / trading_days(readout) ** 0.5 if readout else None,
+        unit_value=unit_value if np.isfinite(unit_value) else 0.0,
+    )
+
+
+def trading_days(readout: VolatilityReadout) -> float:
+    """Days a year on which a market trades: 365, or 252 where it closes."""
+    return 365.0 if readout.clock.continuous else 252.0
 
 
 def _with_volatilities(base: Conditions, inputs: EvaluationInputs, overlays: tuple[OverlayRule, ...]) -> Conditions:

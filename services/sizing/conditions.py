@@ -8,6 +8,8 @@ from datetime import datetime
 import numpy as np
 
 from services.core.explain import Floats
+from services.liquidity.markets import MarketKey
+from services.liquidity.trade_cap import RowLiquidity
 
 Names = tuple[str | None, ...]
 
@@ -53,6 +55,16 @@ class Conditions:
         [account currency].
     margin_long, margin_short : (n,) arrays
         Initial margin rates [fraction of notional].
+    order_flow_imbalance : (n,) array
+        In [-1, 1], > 0 where buying prevails.
+    flow_age_seconds : (n,) array
+        Age of the order-flow imbalance [s].
+    funding_carry : (n,) array
+        Funding that a long pays [annual fraction]; NaN also where its rate is older than its interval.
+    liquidity : tuple of RowLiquidity
+        Depth and volume of each row's market, in contracts of the row.
+    depth_market : tuple
+        Market that depth and volume are of: rows of one market share them.
     oracle_multiplier : (n,) array
         Judgement on the price sources of a row, in [0, 1]; NaN: no oracle speaks of it.
     oracle_detail : tuple of str
@@ -84,6 +96,11 @@ class Conditions:
     gamma: Floats
     margin_long: Floats
     margin_short: Floats
+    order_flow_imbalance: Floats
+    flow_age_seconds: Floats
+    funding_carry: Floats
+    liquidity: tuple[RowLiquidity, ...]
+    depth_market: tuple[MarketKey | None, ...]
     oracle_multiplier: Floats
     oracle_detail: tuple[str, ...]
 
@@ -117,6 +134,11 @@ class Conditions:
             gamma=nothing,
             margin_long=nothing,
             margin_short=nothing,
+            order_flow_imbalance=nothing,
+            flow_age_seconds=nothing,
+            funding_carry=nothing,
+            liquidity=(RowLiquidity(),) * size,
+            depth_market=nobody,
             oracle_multiplier=nothing,
             oracle_detail=silent,
         )

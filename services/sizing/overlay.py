@@ -130,16 +130,25 @@ def whole_book(view: View, multiplier: float, detail: str, *, lacking: str = "")
 
 
 def per_row(
-    multiplier: Floats, missing: Bools, said: Sequence[str], lacking: str, *, halted: Bools | None = None
+    multiplier: Floats,
+    missing: Bools,
+    said: Sequence[str],
+    lacking: str | Sequence[str],
+    *,
+    halted: Bools | None = None,
 ) -> Effect:
-    """Effect by row: 1 where it is not known, each text only where the row feels it (`lacking`: what is missing)."""
+    """Effect by row: 1 where it is not known, each text only where the row feels it.
+
+    `lacking` says what is missing, for all rows or row by row.
+    """
     whole = np.isnan(multiplier) | (multiplier > 1.0 - ROUNDING)
     found = np.where(whole, 1.0, np.maximum(multiplier, 0.0))
     stopped = np.zeros(found.shape, dtype=bool) if halted is None else halted
     felt = (found < 1.0) | stopped
+    needs = (lacking,) * found.size if isinstance(lacking, str) else lacking
     texts = tuple(
-        lacking if absent else text if acts else ""
-        for absent, acts, text in zip(missing.tolist(), felt.tolist(), said, strict=True)
+        need if absent else text if acts else ""
+        for absent, acts, text, need in zip(missing.tolist(), felt.tolist(), said, needs, strict=True)
     )
     return Effect(multiplier=found, detail=texts, missing=missing, halted=stopped)
 

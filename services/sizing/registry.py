@@ -10,10 +10,12 @@ from services.sizing.overlays.breaker_tier import BreakerTier
 from services.sizing.overlays.contagion import Contagion
 from services.sizing.overlays.correlation_shock import CorrelationShock
 from services.sizing.overlays.data_age import DataAge
+from services.sizing.overlays.flow import OrderFlow
 from services.sizing.overlays.greek_bounds import GreekBounds
 from services.sizing.overlays.gross_leverage import GrossLeverage
 from services.sizing.overlays.implied_volatility_velocity import ImpliedVolatilityVelocity
 from services.sizing.overlays.latency import Latency
+from services.sizing.overlays.liquidity import Liquidity
 from services.sizing.overlays.oracle_quality import OracleQuality
 from services.sizing.overlays.portfolio_risk import PortfolioRisk
 from services.sizing.overlays.protocol_caps import ProtocolCaps
@@ -41,5 +43,7 @@ Overlay = (
     | SignalQuality
     | GreekBounds
     | BreakerTier
+    | OrderFlow
+    | Liquidity
 )
 """Overlays: one frozen dataclass each, its fields are its parameters."""

@@ -53,6 +53,24 @@ def body(*overlays: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "chains": [{"chain": "l2", "block_time_seconds": 2, "finality_blocks": 300, "congestion": 0.25}],
         "volatilities": [{"symbol": "BTC-PERP", "shock_volatility": 1.1}],
         "events": [{"at": "2026-11-20T00:30:00Z", "move": 0.02}],
+        "books": [
+            {
+                "symbol": "BTC-PERP",
+                "as_of": requests.END,
+                "bids": [[CLOSES[-1] * 0.9999, 5.0]],
+                "asks": [[CLOSES[-1] * 1.0001, 0.8]],
+            }
+        ],
+        "flow": [
+            {
+                "symbol": "BTC-PERP",
+                "venue": "dex",
+                "as_of": requests.END,
+                "order_flow_imbalance": -0.6,
+                "funding_rate": 0.0001,
+                "funding_interval": "PT8H",
+            }
+        ],
         "previous": {"net_deposits": "0", "breaker_tier": 1},
     }
     return requests.smallest(**{**around, "policy": policy, **changes})
@@ -85,6 +103,7 @@ def test_all_at_once_are_reported_and_none_lacks_data() -> None:
         "contagion": 0.7,
         "scheduled_events": 0.0,
         "breaker_tier": 0.75,
+        "flow": 0.75,
         "implied_volatility_velocity": 1.0,
         "latency": (1.0 + (3.5 + 2.0 / 0.75 + 600.0) / 86_400.0) ** -0.5,
     }
@@ -102,7 +121,15 @@ def test_one_alone_never_gives_a_larger_position(method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_without_its_data_it_holds_what_is_held(method: str) -> None:
     """Bare request: overlays that need what was not sent block the increase, the others do as they do."""
-    bare: dict[str, Any] = {"venues": [], "protocols": [], "chains": [], "volatilities": [], "events": []}
+    bare: dict[str, Any] = {
+        "venues": [],
+        "protocols": [],
+        "chains": [],
+        "volatilities": [],
+        "events": [],
+        "books": [],
+        "flow": [],
+    }
     bare["series"], bare["signals"] = [requests.series("BTC-PERP")], [{"symbol": "BTC-PERP", "direction": 1}]
     bare["series"][0]["close"] = bare["series"][0]["close"][-70:]
     answer = answered(body(overlay(method), **bare))
@@ -120,8 +147,34 @@ def test_without_its_data_it_holds_what_is_held(method: str) -> None:
             "volatility_shock",
             "volatility_attenuation",
             "implied_volatility_velocity",
+            "flow",
+            "liquidity",
         }
     )
+
+
+def test_the_book_limits_the_trade_that_is_left() -> None:
+    """A quarter of the 0.8 asked is 0.2: from 0.05 held to 0.25, whatever the method wants."""
+    answer = answered(body(overlay("liquidity"), positions=body()["positions"]))
+    row = answer["targets"][0]
+    assert float(row["capacity"]["long"]) > 0.25
+    (step,) = [step for step in row["steps"] if step["stage"] == "overlay_liquidity"]
+    assert (step["out"], step["bound_by"]) == ("0.25", "overlays.liquidity")
+    assert "depth_share" in lines(answer)["liquidity"]["detail"]
+
+
+def test_a_pool_stands_for_a_book() -> None:
+    pool = {
+        "kind": "constant_product",
+        "symbol": "BTC-PERP",
+        "venue": "dex",
+        "as_of": requests.END,
+        "base_reserve": "20",
+        "quote_reserve": str(round(20 * CLOSES[-1], 2)),
+        "fee": 0.0005,
+    }
+    item = lines(answered(body(overlay("liquidity"), books=[], pools=[pool])))["liquidity"]
+    assert 0.0 < item["multiplier"] < 1.0
 
 
 def test_the_step_names_what_bound() -> None:
@@ -146,6 +199,9 @@ def test_the_step_names_what_bound() -> None:
         ("chains", [{"chain": "a", "block_time_seconds": 1, "finality_seconds": 0, "sequencer_up": 1}], "boolean"),
         ("volatilities", [{"symbol": "A"}], "must hold shock_volatility"),
         ("volatilities", [{"symbol": "A", "shock_volatility": 1.0}] * 2, "more than once"),
+        ("books", [{"symbol": "A", "as_of": requests.END, "bids": []}], "bids and asks"),
+        ("pools", [{"kind": "other"}], "kind"),
+        ("flow", [{"symbol": "A", "as_of": requests.END, "order_flow_imbalance": 2}], "less than or equal to 1"),
         ("venues", [{"venue": f"v{index}"} for index in range(101)], "at most 100"),
     ],
 )

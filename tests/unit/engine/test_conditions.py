@@ -12,6 +12,7 @@ import pytest
 from services.core.annualization import Calendar
 from services.core.book import Account, Collateral, OwnGreeks, PriceUsed, Signal
 from services.core.control import Control
+from services.core.instrument import QuantityUnit
 from services.core.market_conditions import (
     ChainCondition,
     MarketConditions,
@@ -21,10 +22,13 @@ from services.core.market_conditions import (
 )
 from services.engine import EvaluationInputs, Policy, SeriesInput, StateInput, evaluate
 from services.engine.columns import book_columns
-from services.engine.conditions import conditions_of, implied_volatility_velocity
+from services.engine.conditions import conditions_of, implied_volatility_velocity, trading_days
 from services.engine.inputs import MarketEvent
 from services.engine.margins import row_limits
 from services.engine.market import resolve_market
+from services.liquidity.book import OrderBook
+from services.liquidity.flow import Flow
+from services.liquidity.markets import PostedDepth
 from services.sizing.buffers import NoBuffer
 from services.sizing.conditions import Conditions
 from services.sizing.methods.volatility_target import VolatilityTarget
@@ -35,6 +39,7 @@ from services.sizing.overlays.data_age import DataAge
 from services.sizing.overlays.greek_bounds import GreekBounds
 from services.sizing.overlays.implied_volatility_velocity import ImpliedVolatilityVelocity
 from services.sizing.overlays.latency import Latency
+from services.sizing.overlays.liquidity import Liquidity
 from services.sizing.overlays.portfolio_risk import PortfolioRisk
 from services.sizing.overlays.scheduled_events import ScheduledEvents
 from services.sizing.overlays.venue_caps import VenueCaps
@@ -280,3 +285,55 @@ def test_overlays_on_exposure_count_the_coin_and_keep_the_side() -> None:
     assert target(replace(case, policy=policy(PortfolioRisk(limit=0.01)))) == -9.5
     long_only = (row(direction=1.0, instrument=instrument, position_side="long"),)
     assert target(replace(case, rows=long_only, policy=policy(PortfolioRisk(limit=0.01)))) == 0.0
+
+
+def thin(size: float, **changes: Any) -> PostedDepth:
+    levels = np.array([[99.99, size]]), np.array([[100.01, size]])
+    return PostedDepth(OrderBook(bids=levels[0], asks=levels[1]), changes.pop("as_of", AS_OF))
+
+
+def test_flow_and_depth_are_those_of_the_venue_else_of_the_symbol() -> None:
+    flow = Flow(
+        as_of=AS_OF - timedelta(seconds=60),
+        unit=QuantityUnit.QUOTE,
+        order_flow_imbalance=0.3,
+        funding_rate=0.0001,
+        funding_interval_seconds=28_800.0,
+        average_daily_volume=5_000.0,
+    )
+    old = replace(flow, as_of=AS_OF - timedelta(hours=9))
+    rows = (row("A", venue="x"), row("A", venue="y"), row("B"))
+    case = inputs(
+        *rows,
+        policy=policy(),
+        flows={("A", "x"): flow, ("A", None): old},
+        depths={("A", None): thin(8.0), ("A", "y"): thin(4.0, as_of=AS_OF - timedelta(seconds=5))},
+    )
+    found = conditions(case)
+    assert found.order_flow_imbalance.tolist() == pytest.approx([0.3, 0.3, np.nan], nan_ok=True)
+    assert found.flow_age_seconds.tolist() == pytest.approx([60.0, 32_400.0, np.nan], nan_ok=True)
+    assert found.funding_carry.tolist() == pytest.approx([0.1095, np.nan, np.nan], nan_ok=True)
+    assert found.depth_market == (("A", None), ("A", "y"), ("B", None))
+    assert [item.age_seconds for item in found.liquidity] == [0.0, 5.0, None]
+    assert [item.average_daily_volume for item in found.liquidity] == [50.0, 50.0, None]
+    assert found.liquidity[0].daily_volatility == pytest.approx(0.4 / 365**0.5)
+    assert [item.unit_value for item in found.liquidity] == [100.0] * 3
+
+
+def test_the_liquidity_overlay_looks_at_what_the_caps_leave() -> None:
+    """A quarter of 40 is 10: from 5 to 15, where the caps allow 30 and the method 50."""
+    limits = replace(OPEN, max_leverage=0.3)
+    held = row(quantity="5", direction=1.0)
+    case = inputs(held, policy=policy(Liquidity(), limits=limits), depths={("A", None): thin(40.0)})
+    evaluation = evaluate(case)
+    assert float(evaluation.targets[0].target or 0) == 15.0
+    assert evaluation.overlays[0].multiplier.tolist() == pytest.approx([0.4])
+    assert evaluation.trail is not None
+    stages = [step.stage for step in evaluation.trail.steps(0)]
+    assert stages.index("gross_leverage") < stages.index("overlay_liquidity")
+
+
+def test_trading_days_of_a_market_that_closes() -> None:
+    open_always = readout(0.4)
+    weekdays = readout(0.4, periods_per_year=252.0)
+    assert [trading_days(item) for item in (open_always, weekdays)] == [365.0, 252.0]
