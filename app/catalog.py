@@ -81,12 +81,15 @@ def _parameter(kind: type, field: dataclasses.Field[Any], described: dict[str, s
     }
     if choices := [value for member in members for value in get_args(member) if get_origin(member) is Literal]:
         out["choices"] = choices
-    if methods := [_method(member) for member in members if isinstance(member, type) and fields_of(member)]:
+    kinds = [kind for member in members for kind in elements_of(member) or [member]]
+    if methods := [_method(kind) for kind in kinds if isinstance(kind, type) and fields_of(kind)]:
         out["methods"] = methods
     return out
 
 
 def _type_name(members: list[Any]) -> str:
+    if any(elements_of(member) for member in members):
+        return "array"
     if any(dataclasses.is_dataclass(member) for member in members):
         return "object"
     if any(get_origin(member) is Literal for member in members):

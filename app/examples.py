@@ -228,3 +228,13 @@ BACKTEST: dict[str, Any] = {
     "policy": {"sizing": {"method": "volatility_target", "target_volatility": 0.2}},
 }
 """Sixty days: too few to say anything about a policy, enough to see the answer. Send years."""
+
+POLICY: dict[str, Any] = {
+    "policy_id": "desk-conservative",
+    "comment": "half the volatility of last year, no name above 60 % of equity",
+    "policy": {
+        "sizing": {"method": "volatility_target", "target_volatility": 0.10},
+        "limits": {"max_leverage": 1.5, "max_weight": 0.6},
+    },
+}
+"""Stored once; evaluations then send `"policy": {"id": "desk-conservative", "version": 1}`."""

@@ -15,6 +15,7 @@ from app import examples
 from app.usecases.instruments import InstrumentsRequest
 from models.api.backtest import BacktestAnswer, BacktestRequest
 from models.api.correlation import CorrelationAnswer, CorrelationRequest
+from models.api.difference import EvaluationDifference
 from models.api.discovery import CatalogAnswer, ErrorsAnswer, LimitsAnswer, LiveAnswer, ReadyAnswer, TimeAnswer
 from models.api.evaluation import (
     EvaluationRequest,
@@ -38,6 +39,7 @@ from models.api.observation import (
     VolatilityPage,
 )
 from models.api.query import (
+    DifferenceParameters,
     EntriesParameters,
     EvaluationsParameters,
     NoParameters,
@@ -46,6 +48,7 @@ from models.api.query import (
     StateParameters,
     VolatilityParameters,
 )
+from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, PolicyVersion, StorePolicyRequest
 
 Model = type[BaseModel]
 ALWAYS = (400, 414, 421, 431, 500)
@@ -61,6 +64,7 @@ class Operation:
 
     `answers`: models of the answer, several where it depends on the parameters; none where the answer is no JSON object
     of ours (`media_type` then says what it is). `status`: of a success. `examples`: name to (summary, body).
+    `conditional`: it sends an ETag and answers 304 where `If-None-Match` names it.
     """
 
     method: str
@@ -79,6 +83,7 @@ class Operation:
     status: int = 200
     idempotent: bool = False
     timed: bool = False
+    conditional: bool = False
 
 
 _SIZED = {
@@ -193,6 +198,20 @@ OPERATIONS = (
         summary="Compute a recorded decision again and compare",
         description=f"{_ENTRY} Takes no body. Id, clocks and audit position are from the record; the rest is computed.",
         answers=(ReplayAnswer,),
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/evaluations/{evaluation_id}:diff",
+        operation_id="compare_evaluations",
+        tag="History",
+        summary="What changed between two recorded decisions, and why",
+        description=(
+            f"{_ENTRY} Compares what was recorded and computes no size anew. The change of each size is shared out "
+            "over the stages of its explanation; the shares add up to it."
+        ),
+        query=DifferenceParameters,
+        answers=(EvaluationDifference,),
         problems=(*QUERY, 404, 503),
     ),
     Operation(
@@ -351,6 +370,54 @@ OPERATIONS = (
         examples={"inverse": ("An inverse perpetual", examples.INSTRUMENTS)},
         idempotent=True,
         timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/policies",
+        operation_id="store_policy",
+        tag="Policies",
+        summary="Store a policy under a name, so that evaluations can name it",
+        description=(
+            "Evaluations then send `policy: {id, version}`. A version never changes and is never deleted: it is kept "
+            "with every default written out, so that new defaults of a later release do not move its sizes. Another "
+            "content under the same `policy_id` becomes the next version; that of the newest again stores nothing."
+        ),
+        body=StorePolicyRequest,
+        answers=(PolicyStored,),
+        problems=(*BODY, *AUDIT),
+        examples={"desk": ("A policy of a desk", examples.POLICY)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/policies",
+        operation_id="list_policies",
+        tag="Policies",
+        summary="Stored policies, each in its newest version",
+        query=PageParameters,
+        answers=(PolicyPage,),
+        problems=(*QUERY, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/policies/{policy_id}",
+        operation_id="read_policy",
+        tag="Policies",
+        summary="The newest version of a policy, and which others there are",
+        answers=(PolicyAnswer,),
+        problems=(*QUERY, 404, 503),
+        conditional=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/policies/{policy_id}/versions/{version}",
+        operation_id="read_policy_version",
+        tag="Policies",
+        summary="One version of a policy, as it was sent and as it was resolved",
+        answers=(PolicyVersion,),
+        problems=(*QUERY, 404, 503),
+        conditional=True,
     ),
     Operation(
         method="GET",

@@ -183,6 +183,13 @@ _KINDS = (
         "versions name.",
     ),
     ProblemKind(
+        "not_comparable",
+        422,
+        "The entries cannot be compared",
+        "Only evaluations and targets can be compared: other entries have no targets.",
+        "Choose two entries of one of these kinds at GET /v1/audit/entries.",
+    ),
+    ProblemKind(
         "fit_queue_full",
         429,
         "As many fits wait as may",
@@ -253,6 +260,7 @@ RULES: dict[str, str] = {
     "duplicate_key": "An object holds a key twice.",
     "inconsistent": "Fields contradict or require each other.",
     "unknown_preset": "There is no preset of this name and version.",
+    "unknown_policy": "There is no stored policy of this id and version.",
     "assumption": "Under options.strict: something was left open.",
     "rule": "The value breaks a rule of the engine, which the detail states.",
 }

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.shapes import homes_of
 from models.api.base import DECIMAL_PATTERN, SYMBOL_PATTERN
+from models.api.stored_policy import COMMENT_PATTERN
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "amount": ("quantity", "amount"),
@@ -95,6 +96,7 @@ INSTEAD: dict[str, str] = {
     "lookback": "the adaptive estimator finds it; others have half_life or window, in bars",
     "periods_per_year": 'send calendar: {"periods_per_year": …} with the series',
     "start": "send end, the close time of the last complete bar; the bars before it follow from interval",
+    "policy_id": 'a stored policy is named by "policy": {"id": "desk", "version": 1}',
     "api_key": "this version has no keys; never send one in a body",
 }
 """Fields that have no counterpart, and what serves their purpose."""
@@ -145,6 +147,7 @@ SCALES: dict[str, str] = {
 PATTERNS: dict[str, str] = {
     SYMBOL_PATTERN: "must be 1 to 64 printable ASCII characters without spaces",
     DECIMAL_PATTERN: "must be a plain decimal such as '0.85'",
+    COMMENT_PATTERN: "must be one line of 1 to 500 characters",
 }
 _NAME_RULE = "must be letters, digits, dot, underscore or hyphen, at most 64, and begin with a letter or digit"
 _INTERVAL_RULE = "must be an ISO 8601 duration of one component: P1D, PT1H, PT5M"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from app.routes import backtests, docs, evaluations, fits, health, history, instruments, reference, volatility
+from app.routes import backtests, docs, evaluations, fits, health, history, instruments, policies, reference, volatility
 
 ROUTES: tuple[Route, ...] = (
     *evaluations.ROUTES,
@@ -13,6 +13,7 @@ ROUTES: tuple[Route, ...] = (
     *fits.ROUTES,
     *backtests.ROUTES,
     *instruments.ROUTES,
+    *policies.ROUTES,
     *reference.ROUTES,
     *health.ROUTES,
     *docs.ROUTES,

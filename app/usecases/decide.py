@@ -21,13 +21,15 @@ from app.translate.instruments import InstrumentKey
 from app.translate.liquidity import depths, flows
 from app.translate.market_conditions import market_conditions
 from app.translate.notes import Notes
-from app.translate.policy import policy_fields, policy_sha256
+from app.translate.policy import NamedPolicy, added_since, narrowed, policy_fields, policy_sha256, restored
 from app.translate.series import calendar_of, check_columns
 from app.translate.snapshot import CLOCK_SKEW, DEFAULT_INTERVAL, Snapshot, describe_instruments, names, translate
 from app.translate.state_record import encode_state
 from app.usecases.call import Door
 from app.version import ENGINE_VERSION
 from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginRequest
+from models.api.policy import HedgesPolicyIn, MarginPolicyIn, PolicyIn
+from models.api.policy_choice import PolicyReference
 from services.core.annualization import parse_interval
 from services.core.errors import InvalidInput, Refusal
 from services.core.instrument import Instrument
@@ -42,6 +44,7 @@ from services.volatility.readout import VolatilityReadout
 from services.volatility.registry import driver_names
 
 AnyRequest = EvaluationRequest | MarginRequest | HedgesRequest
+AnyPolicy = PolicyIn | MarginPolicyIn | HedgesPolicyIn | PolicyReference
 DAY_SECONDS = 86_400
 
 
@@ -61,6 +64,7 @@ class Gathered:
     states: dict[str, StateInput] = field(default_factory=dict)
     correlation: RecordedCorrelation | None = None
     described: dict[InstrumentKey, Instrument] | None = None
+    policy: NamedPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Decision:
     result: Evaluation
     received_at: datetime
     request_sha256: str
+    named: NamedPolicy | None = None
 
 
 def decide(
@@ -88,7 +93,7 @@ def decide(
     AssumptionsRefused
         Under `options.strict`.
     """
-    policy: Policy = request.policy.resolved()
+    policy = policy_of(request, gathered.policy)
     hedge_symbol = policy.hedging.instrument if policy.hedging else None
     described = gathered.described
     if described is None:
@@ -105,6 +110,7 @@ def decide(
         check_columns(series, index, policy.estimator)
     tracking = _tracking(request, snapshot.notes)
     _tell_fallen_back(gathered.states, snapshot.notes)
+    _tell_policy(request.policy, gathered.policy, snapshot.notes)
     if request.options.strict and snapshot.notes.assumptions:
         raise AssumptionsRefused(snapshot.notes.assumptions)
     inputs = EvaluationInputs(
@@ -131,7 +137,42 @@ def decide(
         snapshot.notes.assume("/policy/correlation", "volatilities add up", result.market.source)
         if request.options.strict:
             raise AssumptionsRefused(snapshot.notes.assumptions)
-    return Decision(door, request, snapshot, inputs, result, received_at, hashlib.sha256(raw).hexdigest())
+    digest = hashlib.sha256(raw).hexdigest()
+    return Decision(door, request, snapshot, inputs, result, received_at, digest, gathered.policy)
+
+
+def policy_of(request: AnyRequest, named: NamedPolicy | None) -> Policy:
+    """Policy that a request means: its own fields, or the content of the stored one that it names.
+
+    Raises
+    ------
+    InvalidInput
+        If it names one where none can be read, or one that the door has no use for.
+    """
+    choice = request.policy
+    if not isinstance(choice, PolicyReference):
+        return choice.resolved()
+    if named is None:
+        rule = "names a stored policy, which only a service with its database can read"
+        raise InvalidInput("policy.id", rule, choice.id, "send the fields of the policy")
+    policy = restored(named.resolved)
+    if isinstance(request, MarginRequest):
+        return narrowed(policy, MarginPolicyIn)
+    if isinstance(request, HedgesRequest):
+        if policy.hedging is None:
+            raise InvalidInput("policy.id", "must name a policy with hedging", choice.id)
+        return narrowed(policy, HedgesPolicyIn)
+    return policy
+
+
+def _tell_policy(choice: AnyPolicy, named: NamedPolicy | None, notes: Notes) -> None:
+    if named is None or not isinstance(choice, PolicyReference):
+        return
+    if choice.version is None:
+        effect = "the newest version when the request was received: sizes move when another one is stored"
+        notes.assume("/policy/version", str(named.version), effect)
+    if added := added_since(named.resolved):
+        notes.assume("/policy", "defaults of this build", f"the stored policy does not have {names(list(added))}")
 
 
 def _surroundings(
@@ -238,10 +279,14 @@ def _head(decision: Decision, computed_at: datetime) -> dict[str, Any]:
     head["valid_until"], head["valid_until_reason"] = time_text(result.valid_until), result.valid_until_reason
     head["on_expiry"], head["degraded"] = "reduce_only", []
     head["assumptions"], head["warnings"] = decision.snapshot.notes.assumptions, _warnings(decision)
+    named = decision.named
+    defaults_version = named.defaults_version if named is not None else DEFAULTS_VERSION
+    if named is not None:
+        head["policy"] = {"id": named.policy_id, "version": named.version, "sha256": named.sha256}
     head["inputs"] = {
         "request_sha256": decision.request_sha256,
-        "policy_resolved_sha256": policy_sha256(inputs.policy),
-        "defaults_version": DEFAULTS_VERSION,
+        "policy_resolved_sha256": policy_sha256(inputs.policy, defaults_version),
+        "defaults_version": defaults_version,
         "engine": ENGINE_VERSION,
     }
     return head
@@ -291,9 +336,9 @@ def open_orders_beyond(decision: Decision) -> list[str]:
 
 def state_record(decision: Decision, gathered: Gathered) -> bytes:
     """What was read besides the request, so that the answer can be recomputed: readouts and correlation,
-    registered instruments.
+    registered instruments, the stored policy.
     """
-    return encode_state(gathered.states, gathered.registered, decision.result.market)
+    return encode_state(gathered.states, gathered.registered, decision.result.market, gathered.policy)
 
 
 __all__ = ["AssumptionsRefused", "Decision", "Gathered", "InvalidInput", "answer", "decide", "render", "state_record"]

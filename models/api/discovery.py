@@ -80,7 +80,9 @@ class ParameterOut(Model):
     exclusive_minimum: float | None = None
     maximum: float | None = None
     exclusive_maximum: float | None = None
-    methods: list[MethodOut] | None = Field(None, description="Where the parameter is itself a method: the choices.")
+    methods: list[MethodOut] | None = Field(
+        None, description="Where the parameter is itself a method, or a list of objects: the choices."
+    )
 
 
 class MethodOut(Model):

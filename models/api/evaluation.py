@@ -29,7 +29,8 @@ from models.api.market_conditions import (
     VenueIn,
     VolatilityViewIn,
 )
-from models.api.policy import HedgesPolicyIn, MarginPolicyIn, PolicyIn
+from models.api.policy import MarginPolicyIn
+from models.api.policy_choice import HedgesPolicyChoice, MarginPolicyChoice, PolicyChoice
 
 MAX_REQUEST_POINTS = 400_000
 MAX_TRACKED = 5_000
@@ -117,7 +118,7 @@ class TrackingIn(Model):
 class EvaluationRequest(SnapshotIn):
     """Snapshot and policy: everything that one decision needs."""
 
-    policy: PolicyIn
+    policy: PolicyChoice
     previous: PreviousIn | None = Field(None, description="`state` of the last answer for this account.")
     tracking: TrackingIn | None = Field(None, description="Goes with portfolio_id.")
     venues: Annotated[list[VenueIn], Field(max_length=MAX_PLACES, fail_fast=True)] = Field(
@@ -160,13 +161,13 @@ class EvaluationRequest(SnapshotIn):
 class MarginRequest(SnapshotIn):
     """Snapshot for `POST /v1/margin`: margin of the positions as they are."""
 
-    policy: MarginPolicyIn = MarginPolicyIn()
+    policy: MarginPolicyChoice = MarginPolicyIn()
 
 
 class HedgesRequest(SnapshotIn):
     """Snapshot for `POST /v1/hedges`: orders that bring the delta of an underlying within bounds."""
 
-    policy: HedgesPolicyIn
+    policy: HedgesPolicyChoice
 
 
 class Assumption(Model):
@@ -415,6 +416,14 @@ class PortfolioOut(Model):
     tracking: TrackingOut | None = None
 
 
+class NamedPolicyOut(Model):
+    """The stored policy that the request named."""
+
+    id: str
+    version: int
+    sha256: str
+
+
 class InputsOut(Model):
     """Fingerprints of what the answer depends on."""
 
@@ -449,6 +458,7 @@ class EnvelopeOut(Model):
     degraded: list[str]
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    policy: NamedPolicyOut | None = None
     inputs: InputsOut
     audit: AuditOut
 

@@ -79,7 +79,9 @@ class _Preset(Model):
     @classmethod
     def _apply_preset(cls, value: Any) -> Any:
         if isinstance(value, dict) and value.get("version") is not None and value.get("preset") is None:
-            raise PydanticCustomError("inconsistent", "version is that of a preset: name the preset as well")
+            raise PydanticCustomError(
+                "inconsistent", "version goes with a preset or a stored policy: name the preset, or send id"
+            )
         if not isinstance(value, dict) or not isinstance(value.get("preset"), str):
             return value
         version = value.get("version")

@@ -116,6 +116,16 @@ class EvaluationsParameters(Model):
     client_reference: Name | None = None
 
 
+class DifferenceParameters(Model):
+    """Parameters of `GET /v1/evaluations/{evaluation_id}:diff`."""
+
+    against: Annotated[str, Field(pattern=r"^ev_[0-9a-f]{32}$")] | None = Field(
+        None,
+        description="Evaluation to compare with; default: the last one of the same `portfolio_id`, through the same "
+        "door, before it.",
+    )
+
+
 class EntriesParameters(Model):
     """Parameters of `GET /v1/audit/entries`."""
 
@@ -123,9 +133,9 @@ class EntriesParameters(Model):
         None, description="Audit index after which the page begins: `next` of the page before."
     )
     limit: Limit = Field(100, description="Rows of a page.")
-    kind: Literal["evaluation", "targets", "margin", "hedges", "scalar", "observation", "instruments"] | None = Field(
-        None, description="Only entries of this kind."
-    )
+    kind: (
+        Literal["evaluation", "targets", "margin", "hedges", "scalar", "observation", "instruments", "policy"] | None
+    ) = Field(None, description="Only entries of this kind.")
     portfolio_id: Name | None = None
     client_reference: Name | None = None
 

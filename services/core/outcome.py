@@ -64,6 +64,9 @@ class Reason(StrEnum):
     UNUSABLE_DATA = "unusable_data"
 
 
+NOT_A_FAULT = frozenset({Reason.OPTION_NOT_RESIZED, Reason.HEDGE_INSTRUMENT})
+"""Reasons not to size a row that are no fault of its data."""
+
 REASON_TEXT: dict[Reason, str] = {
     Reason.NONE: "The target is what the sizing method asks for.",
     Reason.NO_DIRECTION: "Flat, and no signal was sent: nobody goes long by silence. Send signals[].direction.",

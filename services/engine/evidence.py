@@ -143,11 +143,12 @@ def method_faults(
 
     Only rows that it would size, and none that is to be flat: closing needs no figure.
     """
-    if method is None or columns.evidence is None:
+    if method is None:
         return {}
-    asked = columns.live & (columns.direction != 0.0) if signals_present else columns.current != 0.0
+    scope = method.scope or ("instrument" if signals_present else "book")
+    asked = columns.live & (columns.direction != 0.0) if scope == "instrument" else columns.current != 0.0
     rows = columns.sizable & asked
-    missing = lacking(method.requires, columns.evidence, rows)
+    missing = lacking(method.requires, columns.evidence, rows) if columns.evidence is not None else {}
     faults = {index: (Reason.DATA_REQUIRED, text) for index, text in missing.items()}
     rows = rows & ~np.isin(np.arange(rows.size), list(faults))
     unusable = method.unusable(columns, rows)

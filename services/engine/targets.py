@@ -6,13 +6,11 @@ from decimal import ROUND_CEILING, Decimal
 
 from services.core.book import Row
 from services.core.explain import Bools, Trail
-from services.core.outcome import Action, Permission, Reason, Status
+from services.core.outcome import NOT_A_FAULT, Action, Permission, Reason, Status
 from services.engine.columns import BookColumns, RowState
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Target
 from services.sizing.rounding import Leg, LotChange, change_in_lots
-
-NOT_A_FAULT = frozenset({Reason.OPTION_NOT_RESIZED, Reason.HEDGE_INSTRUMENT})
 
 
 def hold_all(columns: BookColumns, reason: Reason) -> tuple[Target, ...]:

@@ -60,6 +60,10 @@ class SizingColumns:
         Control state of the account, moved to its present equity and deposits.
     equity_parameter : str
         Where `equity` comes from: the account, or the policy's rule of capital.
+    symbols : tuple of str
+        Symbol of each row, for methods whose parameters name symbols.
+    faulty : (n,) bool array, optional
+        Rows that would be sized but for a fault of their data; options and rows reserved for hedges are none.
     """
 
     equity: float
@@ -83,6 +87,8 @@ class SizingColumns:
     evidence: Evidence | None = None
     control: Control = Control()
     equity_parameter: str = "account.equity"
+    symbols: tuple[str, ...] = ()
+    faulty: Bools | None = None
 
     @property
     def live_count(self) -> int:

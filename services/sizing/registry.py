@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from services.sizing.methods.carry_pair import CarryPair
 from services.sizing.methods.constant_leverage import ConstantLeverage
+from services.sizing.methods.fixed_weights import FixedWeights
+from services.sizing.methods.hierarchical_risk_parity import HierarchicalRiskParity
+from services.sizing.methods.inverse_volatility import InverseVolatility
+from services.sizing.methods.risk_parity import RiskParity
 from services.sizing.methods.signal_scaled import SignalScaled
 from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.overlays.breaker_tier import BreakerTier
@@ -25,7 +29,16 @@ from services.sizing.overlays.venue_caps import VenueCaps
 from services.sizing.overlays.volatility_attenuation import VolatilityAttenuation
 from services.sizing.overlays.volatility_shock import VolatilityShock
 
-SizingMethod = VolatilityTarget | ConstantLeverage | SignalScaled | CarryPair
+SizingMethod = (
+    VolatilityTarget
+    | CarryPair
+    | ConstantLeverage
+    | FixedWeights
+    | HierarchicalRiskParity
+    | InverseVolatility
+    | RiskParity
+    | SignalScaled
+)
 Overlay = (
     PortfolioRisk
     | CorrelationShock

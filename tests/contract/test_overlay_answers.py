@@ -18,8 +18,6 @@ from services.sizing.registry import Overlay
 from tests.contract.test_answers import RECEIVED, decision
 from tests.support import requests
 
-REQUIRED = {"greek_bounds": {"vega": 0.01, "gamma": 0.01}}
-"""Parameters that an overlay cannot do without."""
 METHODS = [tag_of(member) for member in get_args(Overlay)]
 CLOSES = requests.closes()
 
@@ -77,7 +75,7 @@ def body(*overlays: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def overlay(method: str, **parameters: Any) -> dict[str, Any]:
-    return {"method": method, **REQUIRED.get(method, {}), **parameters}
+    return {"method": method, **parameters}
 
 
 def answered(request: dict[str, Any]) -> dict[str, Any]:

@@ -13,14 +13,19 @@ from services.core.explain import Trail
 from services.core.instrument import Instrument, Kind
 from services.liquidity.book import OrderBook
 from services.liquidity.depth import Side
+from services.risk.parity import risk_parity, risk_parity_weights
+from services.risk.shrinkage import ledoit_wolf
 from services.sizing.attenuation import attenuation_multiplier
 from services.sizing.buffers import Buffer, PositionBuffer, ToleranceBuffer, apply_buffer
 from services.sizing.columns import volatility_multiplier
 from services.sizing.damping import WeightStep, damp
 from services.sizing.diversification import instrument_diversification
+from services.sizing.methods.inverse_volatility import InverseVolatility
+from services.sizing.methods.risk_parity import RiskParity
 from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.risk_limit import risk_multiplier
 from services.sizing.rounding import change_in_lots
+from services.sizing.shares import limit_shares
 from tests.golden.harness import check, covered_cases, load, unlisted
 from tests.golden.volatility.covariance import COVERED_SIZING
 from tests.support.columns import columns, standing
@@ -178,6 +183,46 @@ def attenuation(inputs: dict[str, Any]) -> dict[str, Any]:
     return {"multiplier": float(attenuation_multiplier(np.array([quantile], dtype=float))[0])}
 
 
+def simple_returns(prices: list[list[float]]) -> np.ndarray:
+    table = np.array(prices)
+    return table[1:] / table[:-1] - 1.0
+
+
+def risk_parity_solution(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Exposures per unit of risk are x on the correlation matrix over the deviations."""
+    covariance = np.array(inputs["cov"], dtype=float)
+    deviation = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(deviation, deviation)
+    budgets = np.array(inputs["risk_budget"]) if "risk_budget" in inputs else None
+    weights = risk_parity_weights(deviation, correlation, budgets).tolist()
+    if "assets" in inputs:
+        return {"w": weights}
+    return {"x": (risk_parity(correlation, budgets).exposures / deviation).tolist(), "w": weights}
+
+
+def composed(method: Any, covariance: np.ndarray) -> dict[str, Any]:
+    deviation = np.sqrt(np.diag(covariance))
+    book = columns(list(deviation), covariance / np.outer(deviation, deviation))
+    return {"w": method.size_instruments(book, np.ones(deviation.size, dtype=bool)).value.tolist()}
+
+
+def inverse_volatility(inputs: dict[str, Any]) -> dict[str, Any]:
+    return composed(InverseVolatility(), np.cov(simple_returns(inputs["prices"]), rowvar=False))
+
+
+def shrunk_risk_parity(inputs: dict[str, Any]) -> dict[str, Any]:
+    returns = simple_returns(inputs["prices"])
+    return composed(RiskParity(), ledoit_wolf(returns - returns.mean(axis=0))[0])
+
+
+def limited_weights(inputs: dict[str, Any]) -> dict[str, Any]:
+    shares = np.array(list(inputs["weights"].values()))
+    limited = limit_shares(shares, inputs["limit"])
+    if limited.sum() < shares.sum() - 1e-12:
+        return {"infeasible": True}
+    return {"weights": dict(zip(inputs["weights"], limited.tolist(), strict=True))}
+
+
 def book_walk(inputs: dict[str, Any]) -> dict[str, Any]:
     """The case gives asks and a mid: the bid lies as far below it as the best ask above."""
     asks, mid = np.array(inputs["asks"], dtype=float), inputs["mid"]
@@ -208,6 +253,14 @@ COVERED = {
     "triggers-": out_of_bounds,
     "limits-006": weight_step,
     "limits-007": weight_step,
+    "risk_parity-001": risk_parity_solution,
+    "risk_parity-003": risk_parity_solution,
+    "risk_parity-009": risk_parity_solution,
+    "risk_parity-010": inverse_volatility,
+    "risk_parity-012": shrunk_risk_parity,
+    "limits-001": limited_weights,
+    "limits-003": limited_weights,
+    "limits-004": limited_weights,
     "impact-": book_walk,
     **COVERED_SIZING,
 }
@@ -215,8 +268,6 @@ COVERED_ELSEWHERE = {"vol-": "tests/golden/test_volatility_golden.py"}
 WAITING = {
     "fixed_risk-": "fixed risk to stop: sizing methods",
     "inventory-": "inventory skew: sizing methods",
-    "risk_parity-": "risk parity: sizing methods",
-    "limits-": "weight water-filling: composition methods",
     "limits-008": "left out: bt slows the reduction of c2 down as well; ours makes reductions at once (sizing.md 2.10)",
     "risk_measure-": "historical risk measures: sizing methods",
     "var_sizing-": "VaR sizing: sizing methods",

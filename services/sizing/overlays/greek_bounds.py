@@ -38,14 +38,15 @@ class GreekBounds:
 
     Notes
     -----
-    Vegas of all expiries and underlyings are added up, as they stand. Greeks are those of the model or the client's
-    own; where a row with a position has none, the Greeks of the book are unknown and no row that carries any, or may,
-    is increased. Rows without Greeks of the second order (spot, linear, inverse) are never touched.
+    None switches a bound off; the defaults are choices of ours. Vegas of all expiries and underlyings are added up, as
+    they stand. Greeks are those of the model or the client's own; where a row with a position has none, the Greeks of
+    the book are unknown and no row that carries any, or may, is increased. Rows without Greeks of the second order
+    (spot, linear, inverse) are never touched.
     """
 
     method: Literal["greek_bounds"] = "greek_bounds"
-    vega: Annotated[float, Gt(0), Le(10)] | None = None
-    gamma: Annotated[float, Gt(0), Le(100)] | None = None
+    vega: Annotated[float, Gt(0), Le(10)] | None = 0.01
+    gamma: Annotated[float, Gt(0), Le(100)] | None = 0.1
 
     acts_on: ClassVar[Acts] = "increase"
     after_caps: ClassVar[bool] = False

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.examples import HEDGES, INSTRUMENTS, OBSERVATIONS, SMALLEST
+from app.examples import HEDGES, INSTRUMENTS, OBSERVATIONS, POLICY, SMALLEST
 from models.api.market import InstrumentIn, PositionIn
 
 EVALUATIONS = "/v1/evaluations"
 OBSERVE = "/v1/observations"
+STORE = "/v1/policies"
 JSON = (("Content-Type", "application/json"),)
 REFUSED = frozenset({400, 413, 415, 422})
 MALFORMED = frozenset({400})
@@ -342,6 +343,23 @@ def symbols() -> Iterator[Case]:
     yield Case("S17 registered", json.dumps({"instruments": [spec]}).encode(), LEGAL, "/v1/instruments", method="PUT")
 
 
+def policies() -> Iterator[Case]:
+    """Names, numbers and texts of stored policies."""
+    for name in ("../admin", "desk%00", "a" * 65, "", "ｄｅｓｋ", "desk\x00", {"$ne": ""}, ["desk"], 7, None):
+        shown = f"{str(name)[:12]!a} ({len(str(name))})"
+        yield Case(f"policy named {shown}", changed("/policy", {"id": name}), INVALID)
+        if name is not None:
+            yield Case(f"policy stored as {shown}", changed("/policy_id", name, POLICY), INVALID, STORE)
+    for version in (0, -1, 2**31, 2**63, 1.0, "1", True):
+        yield Case(f"policy version {version!r}", changed("/policy", {"id": "desk", "version": version}), INVALID)
+    for comment in ("nul \x00", "two\nlines", "\x7f", "x" * 501, ""):
+        yield Case(f"policy comment {comment[:8]!a}", changed("/comment", comment, POLICY), INVALID, STORE)
+    yield Case("policy comment of a surrogate", spelled("/comment", '"\\ud800"', POLICY), MALFORMED, STORE)
+    yield Case("policy comment in emoji", changed("/comment", "🚀" * 500, POLICY), LEGAL, STORE)
+    yield Case("policy beside its name", changed("/policy", {"id": "desk", "limits": {}}), INVALID)
+    yield Case("policy in a policy", changed("/policy", {"id": "desk", **POLICY["policy"]}, POLICY), INVALID, STORE)
+
+
 def headers() -> Iterator[Case]:
     """Headers that this service reads."""
     body = json.dumps(SMALLEST).encode()
@@ -368,6 +386,6 @@ def corpus() -> list[Case]:
     """Every case."""
     groups = (
         not_finite, encodings, duplicates, nesting, integers, decimals, types, extras, sizes, limits, expressions,
-        degenerate, media, symbols, headers,
+        degenerate, media, symbols, policies, headers,
     )  # fmt: skip
     return [case for group in groups for case in group()]

@@ -210,7 +210,7 @@ def test_a_market_of_unknown_long_run_is_treated_as_calm() -> None:
 def test_greek_bounds_stop_at_the_bound() -> None:
     """Vega per contract 2: held 10 make 20, wanted 30 make 60, 50 are allowed (0.5 of 100)."""
     seen = view([30.0, 5.0], current=[10.0, 0.0], vega=[2.0, 0.0])
-    assert effect(GreekBounds(vega=0.5), seen) == pytest.approx([0.75, 1.0])
+    assert effect(GreekBounds(vega=0.5, gamma=None), seen) == pytest.approx([0.75, 1.0])
     assert float(grown(np.array([10.0]), np.array([30.0]), 0.75)[0]) * 2.0 == 50.0
 
 
@@ -222,14 +222,14 @@ def test_the_tighter_greek_counts() -> None:
 
 def test_greeks_that_are_unknown_block_all_that_carry_any() -> None:
     seen = view([1.0, 1.0, 1.0, 0.0], vega=[NAN, 0.0, 1.0, NAN])
-    assert missing(GreekBounds(vega=1.0), seen) == [True, False, True, True]
+    assert missing(GreekBounds(vega=1.0, gamma=None), seen) == [True, False, True, True]
     flat = view([1.0, 0.0], vega=[0.5, NAN])
-    assert missing(GreekBounds(vega=1.0), flat) == [False, False]
+    assert missing(GreekBounds(vega=1.0, gamma=None), flat) == [False, False]
 
 
 def test_greek_bounds_need_a_bound() -> None:
     with pytest.raises(InvalidInput, match="a bound"):
-        GreekBounds()
+        GreekBounds(vega=None, gamma=None)
 
 
 def test_bounded_growth_against_a_search() -> None:
