@@ -208,11 +208,13 @@ def _overlays(result: Evaluation, index: int) -> list[dict[str, Any]]:
     for item in result.overlays:
         effect = item.effect
         out: dict[str, Any] = {"overlay": item.method, "acts_on": item.acts_on}
-        out["multiplier"] = stat(float(effect.multiplier[index]))
+        out["multiplier"] = stat(float(item.multiplier[index]))
         if effect.detail[index]:
             out["detail"] = effect.detail[index]
         if effect.missing[index]:
             out["data_missing"] = True
+        if effect.blocked[index]:
+            out["increase_blocked"] = True
         rows.append(out)
     return rows
 

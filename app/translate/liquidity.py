@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -19,20 +19,11 @@ from services.liquidity.concentrated import ConcentratedPool
 from services.liquidity.constant_product import ConstantProductPool
 from services.liquidity.depth import Depth
 from services.liquidity.flow import Flow
+from services.liquidity.markets import MarketKey, PostedDepth
 from services.liquidity.summary import DepthSummary
-
-MarketKey = tuple[str, str | None]
-"""(symbol, venue); venue None speaks of the symbol anywhere."""
 
 POOLED_KINDS = frozenset({Kind.SPOT, Kind.LINEAR})
 PoolWire = ConstantProductPoolIn | ConcentratedPoolIn
-
-
-class PostedDepth(NamedTuple):
-    """Liquidity of a market, and when it was so."""
-
-    depth: Depth
-    as_of: datetime
 
 
 class _Posted(Protocol):
@@ -45,13 +36,6 @@ class _Posted(Protocol):
 
 
 Item = TypeVar("Item", bound=_Posted)
-Value = TypeVar("Value")
-
-
-def of_market(posted: Mapping[MarketKey, Value], symbol: str, venue: str | None) -> Value | None:
-    """What was posted for a market: of its own venue, else of the symbol anywhere."""
-    own = posted.get((symbol, venue))
-    return own if own is not None else posted.get((symbol, None))
 
 
 def depths(

@@ -18,6 +18,8 @@ from app.translate.answer import hedge_rows, margin_block, order_rows, portfolio
 from app.translate.control import control_block, control_of
 from app.translate.events import market_events
 from app.translate.instruments import InstrumentKey
+from app.translate.liquidity import depths, flows
+from app.translate.market_conditions import market_conditions
 from app.translate.notes import Notes
 from app.translate.policy import NamedPolicy, added_since, narrowed, policy_fields, policy_sha256, restored
 from app.translate.series import calendar_of, check_columns
@@ -125,6 +127,7 @@ def decide(
         tracking=tracking,
         events=_events(request, snapshot),
         control=control_of(request.previous) if isinstance(request, EvaluationRequest) else None,
+        **_surroundings(request, described, snapshot.as_of),
         figures=request.options.view == "full" or door is Door.MARGIN,
         historical=(received_at - snapshot.as_of).total_seconds() > max_request_age(snapshot, gathered, policy),
     )
@@ -170,6 +173,20 @@ def _tell_policy(choice: AnyPolicy, named: NamedPolicy | None, notes: Notes) -> 
         notes.assume("/policy/version", str(named.version), effect)
     if added := added_since(named.resolved):
         notes.assume("/policy", "defaults of this build", f"the stored policy does not have {names(list(added))}")
+
+
+def _surroundings(
+    request: AnyRequest, described: Mapping[InstrumentKey, Instrument], as_of: datetime
+) -> dict[str, Any]:
+    """State of venues and markets that overlays read."""
+    if not isinstance(request, EvaluationRequest):
+        return {}
+    latest = as_of + CLOCK_SKEW
+    return {
+        "conditions": market_conditions(request),
+        "depths": depths(request.books, request.pools, described, latest),
+        "flows": flows(request.flow, described, latest),
+    }
 
 
 def _tell_fallen_back(states: Mapping[str, StateInput], notes: Notes) -> None:

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from models.api.base import DecimalText, Interval, Model, Name, Number, Time
 from models.api.control import PreviousIn, StateOut
 from models.api.event import MAX_EVENTS, EventIn
+from models.api.liquidity import BookIn, FlowIn, PoolIn
 from models.api.market import (
     MAX_SYMBOLS,
     AccountIn,
@@ -20,6 +21,13 @@ from models.api.market import (
     PositionIn,
     SeriesIn,
     SignalIn,
+)
+from models.api.market_conditions import (
+    MAX_PLACES,
+    ChainIn,
+    ProtocolIn,
+    VenueIn,
+    VolatilityViewIn,
 )
 from models.api.policy import MarginPolicyIn
 from models.api.policy_choice import HedgesPolicyChoice, MarginPolicyChoice, PolicyChoice
@@ -113,11 +121,35 @@ class EvaluationRequest(SnapshotIn):
     policy: PolicyChoice
     previous: PreviousIn | None = Field(None, description="`state` of the last answer for this account.")
     tracking: TrackingIn | None = Field(None, description="Goes with portfolio_id.")
+    venues: Annotated[list[VenueIn], Field(max_length=MAX_PLACES, fail_fast=True)] = Field(
+        default_factory=list, description="State of the venues of the rows; overlays and caps read them."
+    )
+    protocols: Annotated[list[ProtocolIn], Field(max_length=MAX_PLACES, fail_fast=True)] = Field(default_factory=list)
+    chains: Annotated[list[ChainIn], Field(max_length=MAX_PLACES, fail_fast=True)] = Field(default_factory=list)
+    volatilities: Annotated[list[VolatilityViewIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
+        default_factory=list, description="Figures on volatility that overlays read and no series says."
+    )
+    books: Annotated[list[BookIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
+        default_factory=list, description="Order books, or summaries of them; one for each market."
+    )
+    pools: Annotated[list[PoolIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
+        default_factory=list, description="Automated market makers, for markets without a book."
+    )
+    flow: Annotated[list[FlowIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(default_factory=list)
     events: Annotated[list[EventIn], Field(max_length=MAX_EVENTS, fail_fast=True)] = Field(
         default_factory=list,
         description="They lower the targets of a volatility target for the next bar, the step `events` says by how "
         "much; margin, value at risk and the volatility of the book stay those of ordinary bars.",
     )
+
+    def _keys(self) -> dict[str, list[Any]]:
+        return {
+            **super()._keys(),
+            "venues": [row.venue for row in self.venues],
+            "protocols": [row.protocol for row in self.protocols],
+            "chains": [row.chain for row in self.chains],
+            "volatilities": [row.symbol for row in self.volatilities],
+        }
 
     @model_validator(mode="after")
     def _whose(self) -> EvaluationRequest:
@@ -222,10 +254,13 @@ class OverlayOut(Model):
     """What an overlay made of one row, whether it was the smallest or not."""
 
     overlay: str
-    acts_on: Literal["exposure", "increase"]
+    acts_on: Literal["exposure", "position", "increase"]
     multiplier: float = Field(ge=0, le=1)
     detail: str | None = None
     data_missing: bool | None = Field(None, description="True: its data was not sent, so it allows no increase.")
+    increase_blocked: bool | None = Field(
+        None, description="True: it allows no increase, whatever it acts on; it never closes a position for it."
+    )
 
 
 class QuoteSkewOut(Model):

@@ -126,7 +126,7 @@ def sized_book(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits
         limits,
         scope=scope,
         rules=inputs.policy.rules,
-        conditions=conditions_of(inputs, columns) if inputs.policy.overlays else None,
+        conditions=conditions_of(inputs, columns, limits) if inputs.policy.overlays else None,
         tracking_factor=tracked.factor if tracked is not None else 1.0,
     )
     standing = standing_of(inputs, columns, sized.trail.value)

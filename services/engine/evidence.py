@@ -38,14 +38,7 @@ def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats
     kinds = [row.instrument.kind for row in rows]
     readouts = [market.readouts.get(row.market_key) for row in rows]
     price = _column([row.price.value if row.price else None for row in rows])
-    legs = row_greeks(rows, [1.0] * len(rows), inputs.as_of)
-    own = np.array([row.own_greeks is not None for row in rows], dtype=bool)
-    per_contract = np.where(own, np.where(contracts != 0.0, contracts, np.nan), 1.0)
-    delta, gamma, vega, theta = (
-        _column([getattr(leg or _linear_leg(row), name, None) for leg, row in zip(legs, rows, strict=True)])
-        / per_contract
-        for name in ("delta", "gamma_1pct", "vega_per_point", "theta_per_day")
-    )
+    delta, gamma, vega, theta = contract_greeks(inputs, contracts).values()
     fx = _column([row.fx for row in rows])
     unknown = np.full(len(rows), np.nan)
     return Evidence(
@@ -77,6 +70,22 @@ def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats
         return_times=tuple(item.close_times[1:] if item and item.close_times is not None else None for item in series),
         long_run=_column([readout.long_run if readout else None for readout in readouts]),
     )
+
+
+def contract_greeks(inputs: EvaluationInputs, contracts: Floats) -> dict[str, Floats]:
+    """Greeks of one contract of each row, by the names of `LegGreeks`; NaN where unknown.
+
+    Greeks that a client brings are those of the whole position of `contracts`: of a flat row they say nothing.
+    """
+    rows = inputs.rows
+    legs = row_greeks(rows, [1.0] * len(rows), inputs.as_of)
+    own = np.array([row.own_greeks is not None for row in rows], dtype=bool)
+    per_contract = np.where(own, np.where(contracts != 0.0, contracts, np.nan), 1.0)
+    return {
+        name: _column([getattr(leg or _linear_leg(row), name, None) for leg, row in zip(legs, rows, strict=True)])
+        / per_contract
+        for name in ("delta", "gamma_1pct", "vega_per_point", "theta_per_day")
+    }
 
 
 def _column(values: list[float | None]) -> Floats:

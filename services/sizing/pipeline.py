@@ -125,6 +125,7 @@ def size_rows(
     keep_side(trail, columns)
     target = target_volatility_of(method, rules.scaling)
     reported = overlay_stage(trail, columns, rules, conditions, target, after_caps=False)
+    keep_side(trail, columns)
     cap_margin_use(trail, columns, limits, rows)
     cap_liquidation_distance(trail, columns, rows)
     cap_exposure(trail, columns, method, limits, rows)

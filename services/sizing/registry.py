@@ -17,8 +17,24 @@ from services.sizing.methods.risk_parity import RiskParity
 from services.sizing.methods.signal_scaled import SignalScaled
 from services.sizing.methods.volatility_rebalancing import VolatilityRebalancing
 from services.sizing.methods.volatility_target import VolatilityTarget
+from services.sizing.overlays.breaker_tier import BreakerTier
+from services.sizing.overlays.contagion import Contagion
+from services.sizing.overlays.correlation_shock import CorrelationShock
+from services.sizing.overlays.data_age import DataAge
+from services.sizing.overlays.flow import OrderFlow
+from services.sizing.overlays.greek_bounds import GreekBounds
 from services.sizing.overlays.gross_leverage import GrossLeverage
+from services.sizing.overlays.implied_volatility_velocity import ImpliedVolatilityVelocity
+from services.sizing.overlays.latency import Latency
+from services.sizing.overlays.liquidity import Liquidity
+from services.sizing.overlays.oracle_quality import OracleQuality
 from services.sizing.overlays.portfolio_risk import PortfolioRisk
+from services.sizing.overlays.protocol_caps import ProtocolCaps
+from services.sizing.overlays.scheduled_events import ScheduledEvents
+from services.sizing.overlays.signal_quality import SignalQuality
+from services.sizing.overlays.venue_caps import VenueCaps
+from services.sizing.overlays.volatility_attenuation import VolatilityAttenuation
+from services.sizing.overlays.volatility_shock import VolatilityShock
 
 SizingMethod = (
     VolatilityTarget
@@ -37,4 +53,24 @@ SizingMethod = (
     | SignalScaled
     | VolatilityRebalancing
 )
-Overlay = GrossLeverage | PortfolioRisk
+Overlay = (
+    PortfolioRisk
+    | CorrelationShock
+    | VolatilityShock
+    | GrossLeverage
+    | VolatilityAttenuation
+    | DataAge
+    | Latency
+    | OracleQuality
+    | Contagion
+    | VenueCaps
+    | ProtocolCaps
+    | ScheduledEvents
+    | ImpliedVolatilityVelocity
+    | SignalQuality
+    | GreekBounds
+    | BreakerTier
+    | OrderFlow
+    | Liquidity
+)
+"""Overlays: one frozen dataclass each, its fields are its parameters."""

@@ -18,6 +18,7 @@ from services.risk.gap import any_gap_probability, gap_probability
 from services.risk.growth import growth_risks, probability_ever_below
 from services.risk.parity import risk_parity, risk_parity_weights
 from services.risk.shrinkage import ledoit_wolf
+from services.sizing.attenuation import attenuation_multiplier
 from services.sizing.buffers import Buffer, PositionBuffer, ToleranceBuffer, apply_buffer
 from services.sizing.columns import volatility_multiplier
 from services.sizing.damping import WeightStep, damp
@@ -27,6 +28,7 @@ from services.sizing.methods.inverse_volatility import InverseVolatility
 from services.sizing.methods.portfolio_insurance import PortfolioInsurance
 from services.sizing.methods.risk_parity import RiskParity
 from services.sizing.methods.volatility_target import VolatilityTarget
+from services.sizing.risk_limit import risk_multiplier
 from services.sizing.rounding import change_in_lots
 from services.sizing.shares import limit_shares
 from tests.golden.harness import check, covered_cases, load, unlisted
@@ -176,6 +178,16 @@ def risk_budget(inputs: dict[str, Any]) -> dict[str, Any]:
     return {"notional": float(method.size_instruments(book, np.array([True])).value[0])}
 
 
+def risk_overlay(inputs: dict[str, Any]) -> dict[str, Any]:
+    risk = risk_multiplier(inputs["estimated_risk"], inputs["target_risk"], inputs["max_fraction"])
+    return {"multiplier": risk}
+
+
+def attenuation(inputs: dict[str, Any]) -> dict[str, Any]:
+    quantile = np.nan if inputs["quantile"] is None else inputs["quantile"]
+    return {"multiplier": float(attenuation_multiplier(np.array([quantile], dtype=float))[0])}
+
+
 def simple_returns(prices: list[list[float]]) -> np.ndarray:
     table = np.array(prices)
     return table[1:] / table[:-1] - 1.0
@@ -285,6 +297,8 @@ COVERED = {
     "idm-": diversification,
     "inverse-": inverse_margin,
     "min_notional-": minimum_order,
+    "risk_overlay-": risk_overlay,
+    "regime-": attenuation,
     "triggers-": out_of_bounds,
     "limits-006": weight_step,
     "limits-007": weight_step,
@@ -303,8 +317,6 @@ COVERED_ELSEWHERE = {"vol-": "tests/golden/test_volatility_golden.py"}
 WAITING = {
     "fixed_risk-": "fixed risk to stop: sizing methods",
     "limits-008": "left out: bt slows the reduction of c2 down as well; ours makes reductions at once (sizing.md 2.10)",
-    "regime-": "volatility attenuation: sizing overlays",
-    "risk_overlay-": "risk overlays: sizing overlays",
     "risk_measure-": "historical risk measures: sizing methods",
     "var_sizing-": "VaR sizing: sizing methods",
     "kelly-": "Kelly: sizing methods",

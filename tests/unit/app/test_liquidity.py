@@ -10,7 +10,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from app.translate.instruments import InstrumentKey
-from app.translate.liquidity import PostedDepth, depths, flows, of_market
+from app.translate.liquidity import depths, flows
 from models.api.liquidity import BookIn, ConcentratedPoolIn, FlowIn, PoolIn
 from services.core.errors import InvalidInput
 from services.core.instrument import Instrument, Kind, QuantityUnit
@@ -18,6 +18,7 @@ from services.liquidity.book import OrderBook
 from services.liquidity.concentrated import ConcentratedPool
 from services.liquidity.constant_product import ConstantProductPool
 from services.liquidity.depth import DepthState, Side
+from services.liquidity.markets import PostedDepth, of_market
 from services.liquidity.summary import DepthSummary
 
 NOW = datetime(2026, 11, 20, 0, 0, 5, tzinfo=UTC)
