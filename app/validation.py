@@ -169,10 +169,16 @@ def _untagged(item: Any, name: str, place: Place, root: type | None) -> tuple[st
     return "method_required", f"is required: {_choice(list(place.tags))}" if place.tags else "is required"
 
 
+FEW_METHODS = 8
+
+
 def _unknown_tag(item: Any, name: str, place: Place, root: type | None) -> tuple[str, str]:
     tags, tag = _tags(item), item["ctx"].get("tag", "")
     hint = close_match(tag, tags)
-    return "unknown_method", f"must be {_choice(tags)}, found {found(tag)}" + (f": {hint}" if hint else "")
+    seen = f"found {found(tag)}" + (f": {hint}" if hint else "")
+    # A long list is cut at its end: what was found and meant comes before it.
+    many = len(tags) > FEW_METHODS
+    return "unknown_method", f"{seen}; must be {_choice(tags)}" if many else f"must be {_choice(tags)}, {seen}"
 
 
 def _tags(item: Any) -> list[str]:
