@@ -34,6 +34,7 @@ Unknown request fields are refused; unknown answer fields must be ignored: they 
 """
 TAGS = {
     "Evaluate": "Sizes, margin and hedges.",
+    "Guards": "Prices of many sources made into one that can be trusted, or refused with the reason.",
     "Volatility": "Cached volatility states, and estimates on posted series.",
     "Instruments": "Contracts registered once.",
     "History": "The audit log, and recorded decisions computed again.",

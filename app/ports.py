@@ -36,6 +36,7 @@ class EventKind(StrEnum):
     SCALAR = "scalar"
     OBSERVATION = "observation"
     INSTRUMENTS = "instruments"
+    ORACLE = "oracle"
 
 
 class Outcome(StrEnum):

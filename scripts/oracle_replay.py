@@ -1,8 +1,8 @@
 """The de-peg of USDC in March 2023, minute by minute, through the guards and through what many bots do instead.
 
-Seven feeds of Bitcoin in USD, USDT and USDC and three rates of stablecoins, from 8 March to 11 March 2023, noon. A minute
-without a trade is a minute without a price: feeds go stale as they did. `python -m scripts.oracle_replay` prints the
-table; `make docs` writes it into docs/guards.md and draws the picture.
+Seven feeds of Bitcoin in USD, USDT and USDC and three rates of stablecoins, from 8 March to 11 March 2023, noon. A
+minute without a trade is a minute without a price: feeds go stale as they did. `python -m scripts.oracle_replay` prints
+the table; `make docs` writes it into docs/guards.md and draws the picture.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +37,13 @@ FEEDS = {
 RATES = {"kraken_usdcusd": "USDC", "kraken_usdtusd": "USDT", "coinbase_usdtusd": "USDT"}
 NATIVE = ("coinbase_btcusd", "kraken_btcusd")
 BAR_SECONDS = 60.0
-DEPEG = datetime(2023, 3, 11, tzinfo=UTC)
-"""Midnight UTC: part of the reserves was known to be stuck in a failed bank hours before; USDC leaves its peg at night."""
-TOP_LINE = "guards, 7 feeds"
+DEPEG = datetime(2023, 3, 10, 22, tzinfo=UTC)
+"""Evening of the day on which a bank that held part of the reserves failed: USDC first trades half a percent below its
+peg at 22:02, and lowest, at 0.874, at 07:15 of the next day.
+"""
+GUARDS, GUARDS_WITHOUT_USD = "guards, all 7 feeds", "guards, the 5 feeds not in USD"
+ALL, MEAN = "median of all 7, however old, 1:1", "mean of those that traded, 1:1"
+TRADED, TRADED_WITHOUT_USD = "median of those that traded, 1:1", "the same of the 5 feeds not in USD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +117,7 @@ class Guarded:
             if name in self.feeds
         ]
         rates = [
-            ConversionRate(
-                currency=RATES[name], rate=tick.price, as_of=tick.as_of, heartbeat_seconds=BAR_SECONDS
-            )
+            ConversionRate(currency=RATES[name], rate=tick.price, as_of=tick.as_of, heartbeat_seconds=BAR_SECONDS)
             for name, tick in minute.rates.items()
         ]
         found = aggregate(observations, self.policy, minute.as_of, self.state, rates=rates)
@@ -128,15 +131,13 @@ def median_of_all(minute: Minute) -> Priced:
     return Priced(statistics.median(tick.price for tick in minute.feeds.values()), True)
 
 
-def one_to_one(names: Iterable[str]) -> Method:
-    """Median of the feeds that traded in the minute, one stablecoin for one dollar."""
+def one_to_one(names: Iterable[str], middle: Callable[[Sequence[float]], float] = statistics.median) -> Method:
+    """Middle of the feeds that traded in the minute, one stablecoin for one dollar."""
     wanted = frozenset(names)
 
     def price(minute: Minute) -> Priced:
-        fresh = [
-            tick.price for name, tick in minute.feeds.items() if name in wanted and tick.as_of == minute.as_of
-        ]
-        return Priced(statistics.median(fresh), True) if fresh else Priced(None, False)
+        fresh = [tick.price for name, tick in minute.feeds.items() if name in wanted and tick.as_of == minute.as_of]
+        return Priced(middle(fresh), True) if fresh else Priced(None, False)
 
     return price
 
@@ -145,24 +146,27 @@ def methods() -> dict[str, Method]:
     """The guards, and what is done without them."""
     stable = [name for name, currency in FEEDS.items() if currency != "USD"]
     return {
-        TOP_LINE: Guarded(FEEDS, OraclePolicy()),
-        "guards, 5 feeds, none in USD": Guarded(stable, OraclePolicy()),
-        "median of all feeds, 1:1": median_of_all,
-        "median of feeds that traded, 1:1": one_to_one(FEEDS),
-        "the same, 5 feeds, none in USD": one_to_one(stable),
+        GUARDS: Guarded(FEEDS, OraclePolicy()),
+        ALL: median_of_all,
+        TRADED: one_to_one(FEEDS),
+        MEAN: one_to_one(FEEDS, statistics.fmean),
+        GUARDS_WITHOUT_USD: Guarded(stable, OraclePolicy()),
+        TRADED_WITHOUT_USD: one_to_one(stable),
     }
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Errors against the USD venues [bps] of the prices that would be opened on, and how many minutes had none."""
+    """Errors against the USD venues [bps] of the prices that would be opened on; shares of minutes without one; longest
+    time without one from the de-peg on [minutes].
+    """
 
     median: float
     high: float
     largest: float
     close_only: float
     refused: float
-    recovery_minutes: float | None
+    longest_wait: float
 
 
 def replay(found: Sequence[Minute]) -> dict[str, list[Priced]]:
@@ -170,50 +174,53 @@ def replay(found: Sequence[Minute]) -> dict[str, list[Priced]]:
     return {name: [method(minute) for minute in found] for name, method in methods().items()}
 
 
-def errors(found: Sequence[Minute], priced: Sequence[Priced]) -> list[float]:
-    """|price / reference − 1| [bps] of accepted prices, where there is a reference."""
-    return [
-        1e4 * abs(answer.price / minute.reference - 1.0)
-        for minute, answer in zip(found, priced, strict=True)
-        if answer.accepted and answer.price is not None and minute.reference is not None
-    ]
+def error(minute: Minute, answer: Priced) -> float | None:
+    """|price / reference − 1| [bps] of an accepted price, where there is a reference."""
+    if not answer.accepted or answer.price is None or minute.reference is None:
+        return None
+    return 1e4 * abs(answer.price / minute.reference - 1.0)
 
 
 def score(found: Sequence[Minute], priced: Sequence[Priced]) -> Score:
-    """Summary of a method."""
-    off = errors(found, priced)
-    half, high, largest = np.quantile(off, [0.5, 0.99, 1.0]).tolist()
-    count = len(priced)
+    """Summary of a method from the de-peg on."""
+    pairs = [(minute, answer) for minute, answer in zip(found, priced, strict=True) if minute.as_of >= DEPEG]
+    off = [value for minute, answer in pairs if (value := error(minute, answer)) is not None]
+    middle, high, largest = np.quantile(off, [0.5, 0.99, 1.0]).tolist()
     return Score(
-        half,
-        high,
-        largest,
-        sum(answer.price is not None and not answer.accepted for answer in priced) / count,
-        sum(answer.price is None for answer in priced) / count,
-        recovery(found, priced),
+        median=middle,
+        high=high,
+        largest=largest,
+        close_only=sum(answer.price is not None and not answer.accepted for _, answer in pairs) / len(pairs),
+        refused=sum(answer.price is None for _, answer in pairs) / len(pairs),
+        longest_wait=float(longest_run(not answer.accepted for _, answer in pairs)),
     )
 
 
-def recovery(found: Sequence[Minute], priced: Sequence[Priced]) -> float | None:
-    """Longest time without an accepted price from the de-peg on [minutes]."""
-    longest, since = 0.0, None
-    for minute, answer in zip(found, priced, strict=True):
-        if minute.as_of < DEPEG or answer.accepted:
-            since = None
-            continue
-        since = since or minute.as_of
-        longest = max(longest, (minute.as_of - since).total_seconds() / 60.0 + 1.0)
-    return longest
+def longest_run(flags: Iterable[bool]) -> int:
+    """Length of the longest run of true.
+
+    Examples
+    --------
+    >>> longest_run([True, False, True, True])
+    2
+    """
+    return max((sum(1 for _ in run) for flag, run in groupby(flags) if flag), default=0)
+
+
+HEADING = ("from the de-peg on", "p50 [bps]", "p99 [bps]", "max [bps]", "close only", "refused", "longest wait [min]")
+
+
+def row(name: str, found: Score) -> tuple[str, ...]:
+    """Line of the table."""
+    figures = (f"{found.median:.1f}", f"{found.high:.1f}", f"{found.largest:.1f}")
+    return (name, *figures, f"{found.close_only:.1%}", f"{found.refused:.1%}", f"{found.longest_wait:.0f}")
 
 
 def main() -> int:
     """Print the table."""
     found = list(minutes())
-    for part, keep in (("all", lambda m: True), ("from the de-peg", lambda m: m.as_of >= DEPEG)):
-        print(part)
-        for name, priced in replay(found).items():
-            pairs = [(m, p) for m, p in zip(found, priced, strict=True) if keep(m)]
-            print(name, score(*zip(*pairs)))
+    for line in (HEADING, *(row(name, score(found, priced)) for name, priced in replay(found).items())):
+        print(" | ".join(line))
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from app.routes import docs, evaluations, fits, health, history, instruments, reference, volatility
+from app.routes import docs, evaluations, fits, health, history, instruments, oracles, reference, volatility
 
 ROUTES: tuple[Route, ...] = (
     *evaluations.ROUTES,
@@ -12,6 +12,7 @@ ROUTES: tuple[Route, ...] = (
     *volatility.ROUTES,
     *fits.ROUTES,
     *instruments.ROUTES,
+    *oracles.ROUTES,
     *reference.ROUTES,
     *health.ROUTES,
     *docs.ROUTES,

@@ -109,7 +109,7 @@ class EvaluationsParameters(Model):
         None, description="Audit index after which the page begins: `next` of the page before."
     )
     limit: Limit = Field(100, description="Rows of a page.")
-    kind: Literal["evaluation", "targets", "margin", "hedges", "scalar"] = Field(
+    kind: Literal["evaluation", "targets", "margin", "hedges", "scalar", "oracle"] = Field(
         "evaluation", description="Door of the call."
     )
     portfolio_id: Name | None = None
@@ -123,9 +123,9 @@ class EntriesParameters(Model):
         None, description="Audit index after which the page begins: `next` of the page before."
     )
     limit: Limit = Field(100, description="Rows of a page.")
-    kind: Literal["evaluation", "targets", "margin", "hedges", "scalar", "observation", "instruments"] | None = Field(
-        None, description="Only entries of this kind."
-    )
+    kind: (
+        Literal["evaluation", "targets", "margin", "hedges", "scalar", "oracle", "observation", "instruments"] | None
+    ) = Field(None, description="Only entries of this kind.")
     portfolio_id: Name | None = None
     client_reference: Name | None = None
 

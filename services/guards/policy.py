@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Gt, Le
 
 from services.core.errors import InvalidInput
+
+_CURRENCY = re.compile(r"[A-Za-z0-9.]{1,16}\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,5 +81,5 @@ class OraclePolicy:
     def __post_init__(self) -> None:
         if self.of is not None and self.quorum > self.of:
             raise InvalidInput("quorum", f"must be <= of ({self.of})", self.quorum)
-        if not (1 <= len(self.currency) <= 16 and self.currency.isascii() and self.currency.isprintable()):
-            raise InvalidInput("currency", "must be 1 to 16 printable ASCII characters", self.currency)
+        if not _CURRENCY.match(self.currency):
+            raise InvalidInput("currency", "must be 1 to 16 ASCII letters, digits or dots", self.currency)
