@@ -25,7 +25,7 @@ from services.core.errors import InvalidInput
 from services.guards.aggregate import aggregate
 
 ROUTE = "POST /v1/oracles:aggregate"
-SECONDS_PER_SOURCE, SECONDS_PER_SIGNATURE = 15e-6, 90e-6
+SECONDS_PER_SOURCE, SECONDS_PER_SIGNATURE = 40e-6, 90e-6
 """Measured: an observation with its share of the aggregate; an Ed25519 signature."""
 
 

@@ -14,8 +14,8 @@ from services.guards.policy import OraclePolicy
 from services.guards.quorum import NORMAL_MAD, Quote, by_key, median_absolute_deviation, upstream_price, voices_of
 from services.guards.staleness import lateness, seconds_between, time_fault
 
-SMALLEST, LARGEST = 1e-18, 1e20
-"""Prices that the wire can carry."""
+SMALLEST, LARGEST = 1e-18, 1e19
+"""Prices that the wire can carry there and back, rounded."""
 
 
 @dataclass(frozen=True, slots=True)
