@@ -35,6 +35,7 @@ Unknown request fields are refused; unknown answer fields must be ignored: they 
 """
 TAGS = {
     "Evaluate": "Sizes, margin and hedges.",
+    "Guards": "Prices of many sources made into one that can be trusted, or refused with the reason.",
     "Volatility": "Cached volatility states, and estimates on posted series.",
     "Instruments": "Contracts registered once.",
     "Policies": "Policies stored under a name: numbered versions that never change.",

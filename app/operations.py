@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app import examples
+from app import examples, oracle_examples
 from app.usecases.instruments import InstrumentsRequest
 from models.api.backtest import BacktestAnswer, BacktestRequest
 from models.api.correlation import CorrelationAnswer, CorrelationRequest
@@ -38,6 +38,7 @@ from models.api.observation import (
     VolatilityAnswer,
     VolatilityPage,
 )
+from models.api.oracle import OraclesAnswer, OraclesRequest
 from models.api.query import (
     DifferenceParameters,
     EntriesParameters,
@@ -171,6 +172,29 @@ OPERATIONS = (
         timed=True,
     ),
     Operation(
+        method="POST",
+        path="/v1/oracles:aggregate",
+        operation_id="aggregate_oracles",
+        tag="Guards",
+        summary="One price a symbol out of many sources, with the reason for each that was not believed",
+        description=(
+            "Median of independent sources after signatures, ages by each source's own heartbeat, conversion of quote "
+            "currencies (never 1:1) and outliers. `multiplier` says how much of an increase the price carries, "
+            "`long_price` and `short_price` what to value at. Without a quorum the last good price stands in for "
+            "reductions (`fallback`), else the symbol is `refused`; no symbol fails the call. Nothing is kept but the "
+            "audit entry: send `state` back as `previous`."
+        ),
+        body=OraclesRequest,
+        answers=(OraclesAnswer,),
+        problems=(*BODY, *AUDIT),
+        examples={
+            "depeg": ("Seven feeds while a stablecoin is off its peg", oracle_examples.DEPEG),
+            "signed": ("One signed source, and one that was changed on the way", oracle_examples.SIGNED),
+        },
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
         method="GET",
         path="/v1/evaluations",
         operation_id="list_evaluations",
@@ -187,7 +211,7 @@ OPERATIONS = (
         tag="History",
         summary="A recorded answer, byte for byte",
         description=_ENTRY,
-        answers=(EvaluationResponse, TargetsResponse, MarginResponse, HedgesResponse, ScalarResponse),
+        answers=(EvaluationResponse, TargetsResponse, MarginResponse, HedgesResponse, ScalarResponse, OraclesAnswer),
         problems=(*QUERY, 404, 503),
     ),
     Operation(

@@ -37,6 +37,7 @@ class EventKind(StrEnum):
     OBSERVATION = "observation"
     INSTRUMENTS = "instruments"
     POLICY = "policy"
+    ORACLE = "oracle"
 
 
 class Outcome(StrEnum):

@@ -65,12 +65,12 @@ def draw(markets: Sequence[Market], folder: Path) -> dict[str, Summary]:
         with mpl.rc_context(STYLE | {"figure.dpi": 100}):
             figure, curves = picture()
             summary = summarized(curves)
-            _save(figure, folder / f"volatility_{name}.png", json.dumps(summary))
+            save(figure, folder / f"volatility_{name}.png", json.dumps(summary))
         found[name] = summary
     return found
 
 
-def _save(figure: Figure, path: Path, note: str) -> None:
+def save(figure: Figure, path: Path, note: str) -> None:
     """In 128 colours, which is a third of the bytes."""
     drawn = BytesIO()
     figure.savefig(drawn, format="png")

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from app.routes import backtests, docs, evaluations, fits, health, history, instruments, policies, reference, volatility
+from app.routes import (
+    backtests,
+    docs,
+    evaluations,
+    fits,
+    health,
+    history,
+    instruments,
+    oracles,
+    policies,
+    reference,
+    volatility,
+)
 
 ROUTES: tuple[Route, ...] = (
     *evaluations.ROUTES,
@@ -14,6 +26,7 @@ ROUTES: tuple[Route, ...] = (
     *backtests.ROUTES,
     *instruments.ROUTES,
     *policies.ROUTES,
+    *oracles.ROUTES,
     *reference.ROUTES,
     *health.ROUTES,
     *docs.ROUTES,

@@ -15,15 +15,17 @@ from app.ports import EventKind, StoredEntry
 from app.translate.answer import time_text
 from app.translate.difference import changed_values
 from app.translate.state_record import ForeignRecord, decode_state
+from app.usecases.aggregate_oracles import oracles_response
 from app.usecases.call import Answer, Door
 from app.usecases.decide import Gathered, decide, render
 from app.usecases.evaluate_portfolio import REQUEST_MODELS, splice
 from app.usecases.gather import TENANT
 from app.usecases.read_scalar import scalar_response
 from app.version import versions_record
+from models.api.oracle import OraclesRequest
 
 DOORS = {door.kind: door for door in Door}
-REPLAYABLE = frozenset(DOORS) | {EventKind.SCALAR}
+REPLAYABLE = frozenset(DOORS) | {EventKind.SCALAR, EventKind.ORACLE}
 MAX_DIFFERENCES = 20
 
 
@@ -116,6 +118,9 @@ def recompute(entry: StoredEntry) -> bytes:
     NotReplayable
         If the state is recorded in the form of another build.
     """
+    if entry.kind == EventKind.ORACLE:
+        sent = OraclesRequest.model_validate(orjson.loads(entry.request))
+        return oracles_response(sent, entry.event_id, entry.recorded_at)
     try:
         recorded = decode_state(entry.state)
     except ForeignRecord as error:

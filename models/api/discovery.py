@@ -30,6 +30,8 @@ class LimitsAnswer(Model):
     max_points_per_request: int
     max_observations: int = Field(description="Of one call.")
     max_path_points: int = Field(description="Points of POST /v1/volatility:estimate with output path.")
+    max_oracle_sources: int = Field(description="Observations of one symbol, POST /v1/oracles:aggregate.")
+    max_oracle_observations: int = Field(description="Observations of all symbols of that call.")
     max_registered_per_call: int = Field(description="Instruments of one PUT.")
     significant_digits: int = Field(description="Of a JSON number given for money; decimal strings hold more.")
     request_timeout_ms_default: int
@@ -63,6 +65,8 @@ class ErrorsAnswer(Model):
     problems: list[ProblemKindOut] = Field(description="`code` of a problem document.")
     rules: dict[str, str] = Field(description="`errors[].code` of a problem document.")
     reasons: dict[str, str] = Field(description="`reason` of a target: an outcome of one instrument, not an error.")
+    oracle_reasons: dict[str, str] = Field(description="`reason` of POST /v1/oracles:aggregate: of a symbol.")
+    oracle_source_reasons: dict[str, str] = Field(description="`rejected[].reason` of the same: of one source.")
     observation_outcomes: dict[str, str] = Field(description="`outcomes[]` of POST /v1/observations.")
 
 

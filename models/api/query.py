@@ -109,7 +109,7 @@ class EvaluationsParameters(Model):
         None, description="Audit index after which the page begins: `next` of the page before."
     )
     limit: Limit = Field(100, description="Rows of a page.")
-    kind: Literal["evaluation", "targets", "margin", "hedges", "scalar"] = Field(
+    kind: Literal["evaluation", "targets", "margin", "hedges", "scalar", "oracle"] = Field(
         "evaluation", description="Door of the call."
     )
     portfolio_id: Name | None = None
@@ -134,7 +134,8 @@ class EntriesParameters(Model):
     )
     limit: Limit = Field(100, description="Rows of a page.")
     kind: (
-        Literal["evaluation", "targets", "margin", "hedges", "scalar", "observation", "instruments", "policy"] | None
+        Literal["evaluation", "targets", "margin", "hedges", "scalar", "oracle", "observation", "instruments", "policy"]
+        | None
     ) = Field(None, description="Only entries of this kind.")
     portfolio_id: Name | None = None
     client_reference: Name | None = None
