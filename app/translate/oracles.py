@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from app.oracle_signatures import fingerprint, is_signed, signed_message
 from app.translate.answer import stat, time_text
-from models.api.oracle import ObservationIn, OracleIn, OraclesRequest, OracleStateIO, RateIn
+from models.api.price_sources import ObservationIn, OracleIn, OracleStateIO, RateIn
 from services.core.decimals import plain
+from services.guards.aggregate import aggregate
 from services.guards.observation import (
     Aggregate,
     ConversionRate,
@@ -66,10 +69,23 @@ def _signer(
     return fingerprint(key), None
 
 
-def observations(item: OracleIn, request: OraclesRequest) -> list[OracleObservation]:
-    """All observations of a symbol."""
-    keys = frozenset(request.keys)
-    return [observation(row, item.symbol, request.policy, keys) for row in item.observations]
+def aggregated(
+    items: Sequence[OracleIn], rates: Sequence[RateIn], keys: Iterable[str], policy: OraclePolicy, as_of: datetime
+) -> dict[str, Aggregate]:
+    """One price a symbol, in the order of the request."""
+    known, converted = frozenset(keys), [conversion_rate(item) for item in rates]
+    return {
+        item.symbol: aggregate(
+            [observation(row, item.symbol, policy, known) for row in item.observations],
+            policy,
+            as_of,
+            None if item.previous is None else state(item.previous),
+            rates=converted,
+            volatility=item.volatility,
+            average_price=None if item.average_price is None else float(item.average_price),
+        )
+        for item in items
+    }
 
 
 def conversion_rate(item: RateIn) -> ConversionRate:

@@ -13,7 +13,7 @@ from app.ids import new_id
 from app.ports import AuditRecord, EventKind
 from app.translate.answer import time_text
 from app.translate.notes import Notes
-from app.translate.oracles import conversion_rate, observations, oracle_row, state
+from app.translate.oracles import aggregated, oracle_row
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.effort import INLINE_SECONDS, validated
@@ -22,7 +22,6 @@ from app.usecases.gather import TENANT
 from app.version import versions_record
 from models.api.oracle import OraclesRequest
 from services.core.errors import InvalidInput
-from services.guards.aggregate import aggregate
 
 ROUTE = "POST /v1/oracles:aggregate"
 SECONDS_PER_SOURCE, SECONDS_PER_SIGNATURE = 40e-6, 90e-6
@@ -80,19 +79,8 @@ def oracles_response(request: OraclesRequest, evaluation_id: str, received_at: d
         notes.assume("/as_of", time_text(as_of), "ages are counted to the time of receipt")
     if any(row.currency is None for item in request.oracles for row in item.observations):
         notes.assume("/oracles", policy.currency, "observations without a currency are quoted in that of the policy")
-    rates = [conversion_rate(item) for item in request.rates]
-    rows = []
-    for item in request.oracles:
-        found = aggregate(
-            observations(item, request),
-            policy,
-            as_of,
-            None if item.previous is None else state(item.previous),
-            rates=rates,
-            volatility=item.volatility,
-            average_price=None if item.average_price is None else float(item.average_price),
-        )
-        rows.append(oracle_row(item.symbol, found, policy))
+    found = aggregated(request.oracles, request.rates, request.keys, policy, as_of)
+    rows = [oracle_row(symbol, item, policy) for symbol, item in found.items()]
     head = {"evaluation_id": evaluation_id, "as_of": time_text(as_of), "received_at": time_text(received_at)}
     return orjson.dumps({**head, "oracles": rows, "assumptions": notes.assumptions})
 

@@ -21,6 +21,7 @@ from app.translate.instruments import InstrumentKey
 from app.translate.liquidity import depths, flows
 from app.translate.market_conditions import market_conditions
 from app.translate.notes import Notes
+from app.translate.oracles import oracle_row
 from app.translate.policy import NamedPolicy, added_since, narrowed, policy_fields, policy_sha256, restored
 from app.translate.series import calendar_of, check_columns
 from app.translate.snapshot import CLOCK_SKEW, DEFAULT_INTERVAL, Snapshot, describe_instruments, names, translate
@@ -105,6 +106,7 @@ def decide(
         received_at=received_at,
         hedge_symbol=hedge_symbol,
         drivers=driver_names(policy.estimator),
+        guards=policy.guards,
     )
     for index, series in enumerate(snapshot.series.values()):
         check_columns(series, index, policy.estimator)
@@ -128,6 +130,7 @@ def decide(
         events=_events(request, snapshot),
         control=control_of(request.previous) if isinstance(request, EvaluationRequest) else None,
         **_surroundings(request, described, snapshot.as_of),
+        oracles=snapshot.oracles,
         figures=request.options.view == "full" or door is Door.MARGIN,
         historical=(received_at - snapshot.as_of).total_seconds() > max_request_age(snapshot, gathered, policy),
     )
@@ -254,6 +257,9 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
         body["margin"] = margin
     if decision.door is Door.HEDGES or (decision.door is Door.EVALUATIONS and inputs.policy.hedging is not None):
         body["hedges"] = hedge_rows(inputs, result.hedges)
+    if full and inputs.oracles:
+        guards = inputs.policy.guards
+        body["oracles"] = [oracle_row(symbol, found, guards) for symbol, found in inputs.oracles.items()]
     if decision.door in (Door.EVALUATIONS, Door.TARGETS):
         body["portfolio"] = portfolio_block(result)
         if result.control is not None:

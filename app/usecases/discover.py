@@ -16,7 +16,7 @@ from models.api.base import MAX_SIGNIFICANT
 from models.api.evaluation import MAX_REQUEST_POINTS
 from models.api.market import MAX_POINTS, MAX_SYMBOLS
 from models.api.observation import MAX_OBSERVATIONS, MAX_PATH_POINTS
-from models.api.oracle import MAX_ORACLE_OBSERVATIONS, MAX_SOURCES
+from models.api.price_sources import MAX_ORACLE_OBSERVATIONS, MAX_SOURCES
 from models.api.problem import MAX_ERRORS
 from services.core.outcome import REASON_TEXT
 from services.guards.outcome import ORACLE_REASON_TEXT, SOURCE_REASON_TEXT

@@ -31,6 +31,15 @@ from models.api.market_conditions import (
 )
 from models.api.policy import MarginPolicyIn
 from models.api.policy_choice import HedgesPolicyChoice, MarginPolicyChoice, PolicyChoice
+from models.api.price_sources import (
+    MAX_KEYS,
+    MAX_ORACLE_OBSERVATIONS,
+    MAX_RATES,
+    OracleIn,
+    OracleOut,
+    PublicKey,
+    RateIn,
+)
 
 MAX_REQUEST_POINTS = 400_000
 MAX_TRACKED = 5_000
@@ -119,6 +128,17 @@ class EvaluationRequest(SnapshotIn):
     """Snapshot and policy: everything that one decision needs."""
 
     policy: PolicyChoice
+    oracles: Annotated[list[OracleIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
+        default_factory=list,
+        description="Price sources by symbol, judged by policy.guards: a price that they do not support blocks or "
+        "shrinks increases. A row without a mark takes the price that they agree on.",
+    )
+    oracle_rates: Annotated[list[RateIn], Field(max_length=MAX_RATES, fail_fast=True)] = Field(
+        default_factory=list, description="Conversion rates of their quote currencies."
+    )
+    oracle_keys: Annotated[list[PublicKey], Field(max_length=MAX_KEYS, fail_fast=True)] = Field(
+        default_factory=list, description="Ed25519 public keys whose signatures count."
+    )
     previous: PreviousIn | None = Field(None, description="`state` of the last answer for this account.")
     tracking: TrackingIn | None = Field(None, description="Goes with portfolio_id.")
     venues: Annotated[list[VenueIn], Field(max_length=MAX_PLACES, fail_fast=True)] = Field(
@@ -153,6 +173,13 @@ class EvaluationRequest(SnapshotIn):
 
     @model_validator(mode="after")
     def _whose(self) -> EvaluationRequest:
+        symbols = [item.symbol for item in self.oracles]
+        if twice := [symbol for index, symbol in enumerate(symbols) if symbol in symbols[:index]]:
+            text = "{field} holds {key} more than once: send one row for each"
+            raise PydanticCustomError("duplicate_row", text, {"field": "oracles", "key": twice[0]})
+        if (count := sum(len(item.observations) for item in self.oracles)) > MAX_ORACLE_OBSERVATIONS:
+            text = "oracles may hold {limit} observations, this request holds {found}"
+            raise PydanticCustomError("inconsistent", text, {"limit": MAX_ORACLE_OBSERVATIONS, "found": count})
         if self.tracking is not None and self.portfolio_id is None:
             raise PydanticCustomError("inconsistent", "tracking goes with portfolio_id: name the book that it is of")
         return self
@@ -495,6 +522,7 @@ class EvaluationResponse(EnvelopeOut):
     margin: BothMarginsOut | None = None
     hedges: list[HedgeOut] | None = None
     portfolio: PortfolioOut
+    oracles: list[OracleOut] | None = Field(None, description="Every source, accepted or rejected, by symbol.")
     state: StateOut | None = None
     policy_resolved: dict[str, Any] | None = None
 
@@ -505,6 +533,7 @@ class TargetsResponse(EnvelopeOut):
     targets: list[TargetOut]
     orders: list[OrderOut]
     portfolio: PortfolioOut
+    oracles: list[OracleOut] | None = Field(None, description="Every source, accepted or rejected, by symbol.")
     state: StateOut | None = None
 
 

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from models.api.base import Model, Name
 from models.api.strict import StrictScalars
 from services.engine.policy import DEFAULTS_VERSION, Policy
+from services.guards.policy import OraclePolicy
 from services.hedging.registry import HedgeTrigger
 from services.liquidity.costs import Costs
 from services.margin.registry import MarginPolicy
@@ -114,6 +115,7 @@ class PolicyIn(_Preset):
     rounding: Annotated[Rounding, StrictScalars(), Field(discriminator="method")] = EachRounding()
     orders: Annotated[OrderRules, StrictScalars()] = OrderRules()
     margin: Annotated[MarginPolicy, StrictScalars()] = MarginPolicy()
+    guards: Annotated[OraclePolicy, StrictScalars()] = OraclePolicy()
     hedging: Annotated[HedgeTrigger, StrictScalars()] | None = None
 
 

@@ -15,6 +15,7 @@ from services.core.market_conditions import MarketConditions, VenueCondition, Vo
 from services.engine.columns import BookColumns, RowState
 from services.engine.evidence import contract_greeks
 from services.engine.inputs import EvaluationInputs, SeriesInput
+from services.engine.oracles import with_oracles
 from services.liquidity.flow import Flow
 from services.liquidity.markets import market_of, of_market
 from services.liquidity.trade_cap import RowLiquidity
@@ -45,6 +46,7 @@ def conditions_of(inputs: EvaluationInputs, columns: BookColumns, limits: RowLim
         margin_short=limits.initial_short,
     )
     found = _with_markets(_with_events(_with_places(base, inputs), inputs), inputs, columns)
+    found = with_oracles(found, inputs)
     return _with_greeks(_with_volatilities(found, inputs, overlays), inputs, columns, overlays)
 
 

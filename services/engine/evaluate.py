@@ -19,6 +19,7 @@ from services.engine.hedges import hedge_book
 from services.engine.inputs import EvaluationInputs
 from services.engine.margins import margin_figures, row_limits
 from services.engine.market import resolve_market
+from services.engine.oracles import overlays_of
 from services.engine.orders import make_orders
 from services.engine.outputs import Evaluation, Target
 from services.engine.targets import decide_targets, hold_all
@@ -110,7 +111,7 @@ def _targets(
         return None, None, hold_all(columns, Reason.NONE)
     scope = method.scope or ("instrument" if inputs.signals_present else "book")
     sized, inside = sized_book(inputs, columns, limits, scope)
-    return scope, sized, decide_targets(inputs, columns, sized.trail, inside, scope, limits.margin_complete)
+    return scope, sized, decide_targets(inputs, columns, sized, inside, scope, limits.margin_complete)
 
 
 def sized_book(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits, scope: str) -> tuple[Sized, Bools]:
@@ -118,15 +119,15 @@ def sized_book(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits
     method = inputs.policy.sizing
     assert columns.sizing is not None
     assert method is not None
-    tracked = tracking_of(inputs)
+    tracked, overlays = tracking_of(inputs), overlays_of(inputs)
     sized = size_rows(
         columns.sizing,
         method,
         inputs.policy.limits,
         limits,
         scope=scope,
-        rules=inputs.policy.rules,
-        conditions=conditions_of(inputs, columns, limits) if inputs.policy.overlays else None,
+        rules=replace(inputs.policy.rules, overlays=overlays),
+        conditions=conditions_of(inputs, columns, limits) if overlays else None,
         tracking_factor=tracked.factor if tracked is not None else 1.0,
     )
     standing = standing_of(inputs, columns, sized.trail.value)

@@ -13,6 +13,7 @@ from services.core.explain import Floats
 from services.core.market_conditions import MarketConditions
 from services.engine.policy import Policy
 from services.engine.tracking import Tracking
+from services.guards.observation import Aggregate
 from services.liquidity.flow import Flow
 from services.liquidity.markets import MarketKey, PostedDepth
 from services.risk.clock import Ring
@@ -82,6 +83,8 @@ class EvaluationInputs:
         Venues, protocols, chains and volatility views, for overlays.
     depths, flows : mappings
         Books or pools and flow, by symbol and venue, in contracts; for overlays.
+    oracles : mapping
+        What price sources agree on, by symbol; each judges the rows of its symbol, and of that underlying.
     historical : bool
         No orders are made.
     figures : bool
@@ -102,6 +105,7 @@ class EvaluationInputs:
     tracking: Tracking | None = None
     events: tuple[MarketEvent, ...] = ()
     control: Control | None = None
+    oracles: Mapping[str, Aggregate] = field(default_factory=dict)
     conditions: MarketConditions = MarketConditions()
     depths: Mapping[MarketKey, PostedDepth] = field(default_factory=dict)
     flows: Mapping[MarketKey, Flow] = field(default_factory=dict)

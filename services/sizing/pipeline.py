@@ -89,6 +89,14 @@ class Sized:
     trail: Trail
     overlays: tuple[Reported, ...] = ()
 
+    @property
+    def blocked(self) -> Bools:
+        """Rows that an overlay allows no increase of."""
+        found = np.zeros(self.trail.value.shape, dtype=bool)
+        for item in self.overlays:
+            found |= item.on_increase == 0.0
+        return found
+
 
 def size_rows(
     columns: SizingColumns,

@@ -16,7 +16,8 @@ from app.oracle_examples import AS_OF, DEPEG, SIGNED
 from app.oracle_signatures import signed_message
 from app.usecases.aggregate_oracles import oracles_response, takes_long
 from app.usecases.discover import error_catalogue
-from models.api.oracle import MAX_SOURCES, ObservationIn, OraclesAnswer, OraclesRequest
+from models.api.oracle import OraclesAnswer, OraclesRequest
+from models.api.price_sources import MAX_SOURCES, ObservationIn
 from services.guards.outcome import STATUS_TEXT, OracleReason, OracleStatus, SourceReason
 from tests.support.http import client
 
