@@ -15,6 +15,7 @@ from services.engine.market import Market
 from services.engine.option_legs import row_greeks
 from services.engine.policy import Policy
 from services.options.portfolio_greeks import LegGreeks
+from services.sizing.abilities import requirements
 from services.sizing.columns import SizingColumns
 from services.sizing.evidence import Evidence, lacking
 from services.sizing.legs import NoSplit
@@ -69,6 +70,7 @@ def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats
         last_close_at=tuple(readout.last_close_at if readout else None for readout in readouts),
         return_times=tuple(item.close_times[1:] if item and item.close_times is not None else None for item in series),
         long_run=_column([readout.long_run if readout else None for readout in readouts]),
+        coin_numeraire=np.array([row.instrument.base_currency == inputs.account.currency for row in rows], dtype=bool),
     )
 
 
@@ -157,7 +159,7 @@ def method_faults(
     scope = method.scope or ("instrument" if signals_present else "book")
     asked = columns.live & (columns.direction != 0.0) if scope == "instrument" else columns.current != 0.0
     rows = columns.sizable & asked
-    missing = lacking(method.requires, columns.evidence, rows) if columns.evidence is not None else {}
+    missing = lacking(requirements(method), columns.evidence, rows) if columns.evidence is not None else {}
     faults = {index: (Reason.DATA_REQUIRED, text) for index, text in missing.items()}
     rows = rows & ~np.isin(np.arange(rows.size), list(faults))
     unusable = method.unusable(columns, rows)

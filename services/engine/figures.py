@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 import numpy as np
-from scipy.special import stdtrit
 
 from services.core.decimals import lots_toward_zero
 from services.core.explain import Floats, Trail
@@ -14,8 +13,9 @@ from services.engine.abilities import final_weights, survival_of
 from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Capacity, PortfolioFigures
-from services.margin.registry import expected_shortfall_multiple
 from services.risk.covariance import risk_contributions
+from services.risk.tails import expected_shortfall_multiple, quantile_multiple
+from services.sizing.abilities import shares_capital
 from services.sizing.pipeline import RowLimits
 
 DAYS_PER_YEAR = 365.0
@@ -24,10 +24,6 @@ FAR = 1e6
 """Leverage that is no limit."""
 VALUE_AT_RISK_LEVEL = 0.99
 EXPECTED_SHORTFALL_LEVEL = 0.975
-VALUE_AT_RISK_MULTIPLE = (
-    float(stdtrit(TAIL_FREEDOM, VALUE_AT_RISK_LEVEL)) * ((TAIL_FREEDOM - 2.0) / TAIL_FREEDOM) ** 0.5
-)
-"""Quantile of the Student t with 4 degrees of freedom and unit variance."""
 
 
 def portfolio_figures(
@@ -53,7 +49,9 @@ def portfolio_figures(
         exposure_multiplier=gross / gross_now if gross_now > 0 else None,
         gross_leverage=gross,
         net_leverage=float(notional.sum()),
-        value_at_risk=day * VALUE_AT_RISK_MULTIPLE if forecast is not None else None,
+        value_at_risk=day * quantile_multiple("student_t", VALUE_AT_RISK_LEVEL, TAIL_FREEDOM)
+        if forecast is not None
+        else None,
         expected_shortfall=day * expected_shortfall_multiple("student_t", EXPECTED_SHORTFALL_LEVEL, TAIL_FREEDOM)
         if forecast is not None
         else None,
@@ -83,6 +81,8 @@ def capacity_of(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimit
         if live
         else np.full(sizing.current.shape, max(int(np.count_nonzero(sizing.sizable)), 1))
     )
+    if not shares_capital(policy.sizing):
+        count = np.ones(sizing.current.shape, dtype=int)
     alone = policy.scaling.alone(policy.sizing.full_weight(sizing, 1), sizing)
     ceiling = min(policy.limits.max_leverage, policy.limits.max_weight or np.inf, policy.sizing.max_gross() or np.inf)
     weight = np.minimum(alone / count * (shared_multiplier(trail) if trail is not None else 1.0), ceiling)

@@ -13,7 +13,7 @@ from services.core.tagged import Tagged
 from services.margin.assembly import CAP_LONG, MarginRates, MarginRequirement, floored, requirement
 from services.margin.horizon import DAYS_PER_YEAR, MAX_HORIZON_VOLATILITY
 from services.margin.methods.lognormal_expected_shortfall import LognormalExpectedShortfall
-from services.margin.methods.sigma_multiple import SigmaMultiple, expected_shortfall_multiple
+from services.margin.methods.sigma_multiple import SigmaMultiple
 from services.margin.size_addons import NoAddon, SizeAddon
 
 MarginModel = LognormalExpectedShortfall | SigmaMultiple
@@ -108,5 +108,4 @@ __all__ = [
     "FLOOR_ONLY",
     "MarginModel",
     "MarginPolicy",
-    "expected_shortfall_multiple",
 ]

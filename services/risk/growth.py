@@ -116,6 +116,82 @@ def probability_ever_below(level: float, drift: float, variance: float) -> float
     return min(1.0, level ** (2.0 * growth / variance)) if growth > 0.0 else 1.0
 
 
+def growth_share(fraction: float) -> float:
+    r"""Growth rate at a fraction c of Kelly over the largest: ``2c − c²``; negative beyond twice Kelly.
+
+    References
+    ----------
+    Thorp (2006), The Kelly criterion in blackjack, sports betting and the stock market, §7.3.
+
+    Examples
+    --------
+    >>> growth_share(0.25), growth_share(2.0)
+    (0.4375, 0.0)
+    """
+    return fraction * (2.0 - fraction)
+
+
+def ever_below_probability(level: float, fraction: float) -> float:
+    r"""Probability that the wealth of a fraction c of Kelly ever falls below a level x of what it is: ``x^{2/c − 1}``.
+
+    `probability_ever_below` at a drift of c and a variance of c², in units of the drift and variance of Kelly.
+
+    References
+    ----------
+    Thorp (2006), §7.3.
+
+    Examples
+    --------
+    >>> [ever_below_probability(0.5, c) for c in (0.25, 0.5, 1.0)]
+    [0.0078125, 0.125, 0.5]
+    """
+    return probability_ever_below(level, fraction, fraction**2)
+
+
+def estimation_shrink(squared_sharpe: Floats | float, periods: Floats | float, assets: int = 1) -> Floats:
+    r"""Fraction k of an estimated Kelly bet that grows fastest on average: ``k = θ² / (θ² + n/T)``.
+
+    Maximises ``E[k μ̂'Σ⁻¹μ − ½ k² μ̂'Σ⁻¹μ̂]`` for μ̂ ~ N(μ, Σ/T).
+
+    Parameters
+    ----------
+    squared_sharpe : float or array
+        θ² = μ'Σ⁻¹μ, the true one [per period].
+    periods : float or array
+        T behind the estimate, > 0, in periods of the same length.
+    assets : int
+        n.
+
+    References
+    ----------
+    Kan & Zhou (2007), Optimal portfolio choice with parameter uncertainty, JFQA 42(3), eq. 17 (Σ known, γ = 1).
+
+    Examples
+    --------
+    >>> round(float(estimation_shrink(0.05**2, 1000)), 6)
+    0.714286
+    """
+    return np.asarray(squared_sharpe / (squared_sharpe + assets / periods), dtype=float)
+
+
+def certainty(estimated_squared_sharpe: Floats, periods: Floats, assets: int = 1) -> Floats:
+    r"""`estimation_shrink` with θ² estimated as well, ``max(θ̂² − n/T, 0)``: ``k = max(1 − n / (T θ̂²), 0)``.
+
+    θ̂² is too large by n/T on average. 0 where an edge lies within its own error; NaN where it is unknown.
+
+    Notes
+    -----
+    The mean is taken for all that is estimated: volatilities and win ratios have errors too, of less effect.
+
+    Examples
+    --------
+    >>> certainty(np.array([0.05**2, 0.03**2, 0.0]), np.array([1000.0, 1000.0, 1000.0])).round(6).tolist()
+    [0.6, 0.0, 0.0]
+    """
+    left = np.maximum(estimated_squared_sharpe - assets / periods, 0.0)
+    return np.where(left == 0.0, 0.0, estimation_shrink(np.where(left == 0.0, 1.0, left), periods, assets))
+
+
 def log_wealth(bets: Floats, outcomes: Floats) -> tuple[Floats, Floats]:
     """Log of the wealth after each outcome and its derivative by that wealth, continued below `LEAST_WEALTH`."""
     wealth = 1.0 + outcomes @ bets

@@ -1,4 +1,4 @@
-"""What a sizing method may do besides sizing: remember a floor, remark, skew quotes, tell of survival.
+"""What a sizing method may do besides sizing: need more, remember a floor, remark, skew quotes, tell of survival.
 
 Each is a protocol that the engine asks for; a method that has the function is given its place in the answer.
 """
@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 from services.core.explain import Floats
 from services.sizing.capital import Capital, FixedCapital
 from services.sizing.columns import SizingColumns
+from services.sizing.interface import SizingRule
 from services.sizing.scaling import NoScaling, Scaling, ToVolatility
 
 
@@ -83,6 +84,27 @@ class TellsSurvival(Protocol):
     def survival(self, columns: SizingColumns, weights: Floats) -> Survival:
         """Prospect of the book at final `weights` over equity."""
         ...
+
+
+@runtime_checkable
+class RequiresByParameter(Protocol):
+    """A method of which some parameters need figures that others do not."""
+
+    @property
+    def further_requires(self) -> frozenset[str]:
+        """Requirements of these parameters, besides those of every instance."""
+        ...
+
+
+def requirements(method: SizingRule) -> frozenset[str]:
+    """Everything that a method needs of each row."""
+    further = method.further_requires if isinstance(method, RequiresByParameter) else frozenset()
+    return method.requires | further
+
+
+def shares_capital(method: object) -> bool:
+    """Whether the rows of a book have parts of one capital; otherwise each is sized as if it were alone."""
+    return bool(getattr(method, "shares_capital", True))
 
 
 def bounds_wealth(method: object) -> bool:

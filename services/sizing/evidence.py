@@ -63,6 +63,8 @@ class Evidence:
         Initial margin of what cannot be resized [account currency].
     distance_long, distance_short : (n,) arrays, optional
         Notional over free equity that keeps the liquidation price at the distance of the policy; inf: no limit.
+    coin_numeraire : (n,) bool array, optional
+        Rows whose base coin is the account currency: their `fx` is one over the price, and moves with it.
     """
 
     price: Floats
@@ -95,6 +97,7 @@ class Evidence:
     committed_margin: float = 0.0
     distance_long: Floats | None = None
     distance_short: Floats | None = None
+    coin_numeraire: Bools | None = None
 
 
 Known = Callable[[Evidence], Bools]

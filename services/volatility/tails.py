@@ -142,12 +142,25 @@ def shortfalls(memories: Floats, probability: float) -> Floats:
 
 @lru_cache(maxsize=256)
 def unit_quantiles(probability: float) -> tuple[float, ...]:
-    r"""Loss quantile of the unit-variance t for each ν of the grid, ``−√((ν−2)/ν) F_ν⁻¹(p)``.
+    """`student_quantile` for each ν of the grid."""
+    return tuple(student_quantile(probability, _NU).tolist())
+
+
+@lru_cache(maxsize=256)
+def unit_shortfalls(probability: float) -> tuple[float, ...]:
+    """`student_shortfall` for each ν of the grid."""
+    return tuple(student_shortfall(probability, _NU).tolist())
+
+
+def student_quantile(probability: float, degrees_of_freedom: Floats | float) -> Floats:
+    r"""Loss quantile of a Student-t law of unit variance, ``−√((ν−2)/ν) F_ν⁻¹(p)``.
 
     Parameters
     ----------
     probability : float
         Of a larger loss, 0 < p ≤ 0.5.
+    degrees_of_freedom : float or array
+        ν > 2.
 
     Raises
     ------
@@ -155,12 +168,12 @@ def unit_quantiles(probability: float) -> tuple[float, ...]:
         If the probability is outside.
     """
     _check(probability)
-    return tuple((-_SCALE * stdtrit(_NU, probability)).tolist())
+    nu = np.asarray(degrees_of_freedom, dtype=float)
+    return np.asarray(-np.sqrt((nu - 2.0) / nu) * stdtrit(nu, probability), dtype=float)
 
 
-@lru_cache(maxsize=256)
-def unit_shortfalls(probability: float) -> tuple[float, ...]:
-    r"""Expected shortfall of the unit-variance t for each ν of the grid.
+def student_shortfall(probability: float, degrees_of_freedom: Floats | float) -> Floats:
+    r"""Expected shortfall of a Student-t law of unit variance.
 
     ``√((ν−2)/ν) · f_ν(q)/p · (ν + q²)/(ν − 1)`` with q the p-quantile and f the density of the plain t.
 
@@ -174,12 +187,12 @@ def unit_shortfalls(probability: float) -> tuple[float, ...]:
     McNeil, Frey, Embrechts (2015), Quantitative Risk Management, chapter 2 (expected shortfall of the t).
     """
     _check(probability)
-    q = stdtrit(_NU, probability)
-    log_density = _LEVEL + 0.5 * np.log((_NU - 2.0) / _NU) - 0.5 * (_NU + 1.0) * np.log1p(q * q / _NU)
-    return tuple((_SCALE * np.exp(log_density) / probability * (_NU + q * q) / (_NU - 1.0)).tolist())
-
-
-_SCALE = np.sqrt((_NU - 2.0) / _NU)
+    nu = np.asarray(degrees_of_freedom, dtype=float)
+    q = stdtrit(nu, probability)
+    log_density = gammaln((nu + 1.0) / 2.0) - gammaln(nu / 2.0) - 0.5 * np.log(math.pi * nu)
+    log_density = log_density - 0.5 * (nu + 1.0) * np.log1p(q * q / nu)
+    mean = np.exp(log_density) / probability * (nu + q * q) / (nu - 1.0)
+    return np.asarray(np.sqrt((nu - 2.0) / nu) * mean, dtype=float)
 
 
 def _check(probability: float) -> None:

@@ -16,8 +16,8 @@ from services.margin.liquidation import (
 )
 from services.margin.max_position import margin_budget, max_contracts_for_distance, max_contracts_for_margin_budget
 from services.margin.methods.lognormal_expected_shortfall import LognormalExpectedShortfall
-from services.margin.registry import expected_shortfall_multiple
 from services.margin.size_addons import LinearAddon, SqrtAddon
+from services.risk.tails import expected_shortfall_multiple
 from tests.golden.harness import check, covered_cases, load, unlisted
 
 CASES = load("margin")

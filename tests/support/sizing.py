@@ -17,11 +17,16 @@ from tests.support.columns import columns
 
 REQUIRED: dict[str, dict[str, Any]] = {
     "fixed_weights": {"weights": tuple(FixedWeight(symbol=f"M{row}", weight=0.1 + 0.05 * row) for row in range(8))},
+    "continuous_kelly": {"max_volatility": 0.3, "observations": 5_000},
+    "discrete_kelly": {"max_volatility": 0.3},
     "drawdown_control": {"max_drawdown": 0.2},
     "historical_risk_constrained_kelly": {"max_drawdown": 0.3, "drawdown_probability": 0.1},
+    "multi_asset_kelly": {"max_volatility": 0.3, "observations": 20_000},
+    "risk_budget": {"budget_fraction": 0.01},
     "risk_constrained_kelly": {"max_drawdown": 0.3, "drawdown_probability": 0.1},
     "portfolio_insurance": {"protection": 0.8},
     "signal_scaled": {"target_volatility": 0.2},
+    "value_at_risk": {"value_at_risk": 0.02, "expected_shortfall": 0.02},
     "volatility_rebalancing": {"account_volatility": 0.2},
     "volatility_target": {"target_volatility": 0.2},
 }

@@ -15,7 +15,11 @@ from services.core.errors import InvalidInput
 from services.engine.policy import Policy
 
 SIZING = {"method": "volatility_target", "target_volatility": 0.2}
-ONE_OF: dict[str, dict[str, Any]] = {"volatility_rebalancing": {"account_volatility": 0.2}}
+ONE_OF: dict[str, dict[str, Any]] = {
+    "risk_budget": {"budget_fraction": 0.01},
+    "value_at_risk": {"value_at_risk": 0.02},
+    "volatility_rebalancing": {"account_volatility": 0.2},
+}
 """Methods without a required parameter of which one of several must be given."""
 
 

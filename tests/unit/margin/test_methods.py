@@ -9,8 +9,9 @@ from scipy import integrate, stats
 from services.core.errors import InvalidInput
 from services.margin.methods.lognormal_expected_shortfall import LognormalExpectedShortfall
 from services.margin.methods.sigma_multiple import SigmaMultiple
-from services.margin.registry import MarginPolicy, expected_shortfall_multiple
+from services.margin.registry import MarginPolicy
 from services.margin.size_addons import LinearAddon
+from services.risk.tails import expected_shortfall_multiple
 
 
 def tail_mean(quantile: object, alpha: float) -> float:
