@@ -11,6 +11,8 @@ import pytest
 from services.core.decimals import lots_toward_zero
 from services.core.explain import Trail
 from services.core.instrument import Instrument, Kind
+from services.hedging.execution import LinearImpact, execution_cost
+from services.hedging.schedules.almgren_chriss import shares_left, urgency
 from services.sizing.buffers import Buffer, PositionBuffer, ToleranceBuffer, apply_buffer
 from services.sizing.columns import volatility_multiplier
 from services.sizing.damping import WeightStep, damp
@@ -164,6 +166,22 @@ def risk_budget(inputs: dict[str, Any]) -> dict[str, Any]:
     return {"notional": float(method.size_instruments(book, np.array([True])).value[0])}
 
 
+def almgren_chriss(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Cost of the optimal trajectory; what the table calls a half-life, and prints to two decimals, is 1/κ."""
+    days, slices, sigma = inputs["T"], inputs["N"], inputs["sigma_abs_per_sqrt_day"]
+    impact = LinearImpact(temporary=inputs["eta"], permanent=inputs["gamma"], fixed=inputs["epsilon"])
+    found = urgency(inputs["lambda_"], sigma, impact.temporary, impact.permanent, days / slices)
+    trades = -np.diff(inputs["X"] * shares_left(found, days, slices))
+    starts, lengths = np.arange(slices) * days / slices, np.full(slices, days / slices)
+    cost = execution_cost(trades, starts, lengths, impact=impact, price_volatility=sigma)
+    return {
+        "E_millions": cost.expected / 1e6,
+        "V_1e12": cost.variance / 1e12,
+        "penalty_millions": (cost.expected + inputs["lambda_"] * cost.variance) / 1e6,
+        "half_life_days": round(1.0 / found, 2),
+    }
+
+
 COVERED = {
     "rounding-": rounding,
     "caps-": max_order_value,
@@ -175,6 +193,7 @@ COVERED = {
     "idm-": diversification,
     "inverse-": inverse_margin,
     "min_notional-": minimum_order,
+    "execution-": almgren_chriss,
     "triggers-": out_of_bounds,
     "limits-006": weight_step,
     "limits-007": weight_step,
@@ -193,7 +212,6 @@ WAITING = {
     "var_sizing-": "VaR sizing: sizing methods",
     "kelly-": "Kelly: sizing methods",
     "cppi-": "CPPI: sizing methods",
-    "execution-": "Almgren-Chriss: hedging and execution",
     "impact-": "liquidity: sizing overlays",
     "turtle-": "ATR unit: sizing methods",
 }
