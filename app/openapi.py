@@ -34,6 +34,7 @@ Unknown request fields are refused; unknown answer fields must be ignored: they 
 """
 TAGS = {
     "Evaluate": "Sizes, margin and hedges.",
+    "Execute": "Grids of resting orders and schedules of large ones.",
     "Volatility": "Cached volatility states, and estimates on posted series.",
     "Instruments": "Contracts registered once.",
     "History": "The audit log, and recorded decisions computed again.",
@@ -44,6 +45,8 @@ PREFIXES = {"evaluation_id": "ev", "fit_id": "fit"}
 """Of the identifiers in paths."""
 LINKS = {
     "evaluate": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
+    "plan_grid": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
+    "plan_schedule": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
     "submit_fit": ("fit_id", ("read_fit",)),
 }
 """Operation to the identifier in its answer, and the operations that take it."""

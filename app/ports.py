@@ -36,6 +36,8 @@ class EventKind(StrEnum):
     SCALAR = "scalar"
     OBSERVATION = "observation"
     INSTRUMENTS = "instruments"
+    GRID = "grid"
+    SCHEDULE = "schedule"
 
 
 class Outcome(StrEnum):

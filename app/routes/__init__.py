@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from app.routes import backtests, docs, evaluations, fits, health, history, instruments, reference, volatility
+from app.routes import (
+    backtests,
+    docs,
+    evaluations,
+    execution,
+    fits,
+    health,
+    history,
+    instruments,
+    reference,
+    volatility,
+)
 
 ROUTES: tuple[Route, ...] = (
     *evaluations.ROUTES,
@@ -12,6 +23,7 @@ ROUTES: tuple[Route, ...] = (
     *volatility.ROUTES,
     *fits.ROUTES,
     *backtests.ROUTES,
+    *execution.ROUTES,
     *instruments.ROUTES,
     *reference.ROUTES,
     *health.ROUTES,

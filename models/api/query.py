@@ -102,6 +102,9 @@ class PageParameters(Model):
     limit: Limit = Field(100, description="Rows of a page.")
 
 
+DecisionKind = Literal["evaluation", "targets", "margin", "hedges", "scalar", "grid", "schedule"]
+
+
 class EvaluationsParameters(Model):
     """Parameters of `GET /v1/evaluations`."""
 
@@ -109,9 +112,7 @@ class EvaluationsParameters(Model):
         None, description="Audit index after which the page begins: `next` of the page before."
     )
     limit: Limit = Field(100, description="Rows of a page.")
-    kind: Literal["evaluation", "targets", "margin", "hedges", "scalar"] = Field(
-        "evaluation", description="Door of the call."
-    )
+    kind: DecisionKind = Field("evaluation", description="Door of the call.")
     portfolio_id: Name | None = None
     client_reference: Name | None = None
 
@@ -123,7 +124,7 @@ class EntriesParameters(Model):
         None, description="Audit index after which the page begins: `next` of the page before."
     )
     limit: Limit = Field(100, description="Rows of a page.")
-    kind: Literal["evaluation", "targets", "margin", "hedges", "scalar", "observation", "instruments"] | None = Field(
+    kind: DecisionKind | Literal["observation", "instruments"] | None = Field(
         None, description="Only entries of this kind."
     )
     portfolio_id: Name | None = None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
+from annotated_types import Ge
 
 from services.core.annualization import SECONDS_PER_DAY
 from services.core.errors import InvalidInput
@@ -35,9 +36,11 @@ class LinearImpact:
         If one of them is negative or not finite.
     """
 
-    temporary: float
-    permanent: float = 0.0
-    fixed: float = 0.0
+    temporary: Annotated[float, Ge(0)]
+    permanent: Annotated[float, Ge(0)] = 0.0
+    fixed: Annotated[float, Ge(0)] = 0.0
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
     def __post_init__(self) -> None:
         for name in ("temporary", "permanent", "fixed"):
@@ -51,6 +54,8 @@ class LinearImpact:
 
         Trading 1 % of a day's volume a day costs a spread, trading 10 % of it moves the price by a spread, and each
         unit pays half of it: ``η = s / (0.01 V), γ = s / (0.1 V), ε = s / 2``.
+
+        Made for shares whose spread is several ticks: where it is one tick, as on most perpetuals, impact is larger.
 
         Parameters
         ----------

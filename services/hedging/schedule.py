@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -10,7 +11,9 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from services.core.annualization import SECONDS_PER_DAY
+from services.core.decimals import SNAP
 from services.core.errors import InvalidInput
+from services.core.instrument import Instrument
 from services.hedging.execution import Execution, ExecutionCost, Part, execution_cost
 from services.hedging.schedule_registry import ScheduleMethod
 from services.hedging.slices import LotSlice, jittered, largest_first, merged, whole_lots_of, within_volume
@@ -129,6 +132,20 @@ def schedule_order(
         joined=len(parts) - len(kept),
         cost=_cost(kept, unfilled, parts, execution, execution.quantity / lots),
     )
+
+
+def smallest_slice(instrument: Instrument, price: float) -> int:
+    """Lots of the smallest order that the instrument allows at a price, at least one.
+
+    Examples
+    --------
+    >>> from decimal import Decimal
+    >>> smallest_slice(Instrument(symbol="X", lot=Decimal("0.001"), min_notional=10.0), 8_000.0)
+    2
+    """
+    by_notional = instrument.min_notional / instrument.notional_per_contract(price)
+    least = max(by_notional, float(instrument.min_quantity))
+    return max(1, math.ceil(least / float(instrument.lot) - SNAP))
 
 
 def _shares(parts: Sequence[Part], rules: SliceRules, generator: np.random.Generator | None) -> list[float]:

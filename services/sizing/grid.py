@@ -12,7 +12,7 @@ from services.core.errors import InvalidInput
 from services.core.instrument import Instrument, Kind
 from services.core.outcome import Reason
 from services.sizing.grid_risk import ZERO, WorstCase
-from services.sizing.grid_spacing import GeometricSpacing, Spacing
+from services.sizing.grid_spacing import GeometricSpacing, GridSpacing
 
 GRID_KINDS = frozenset({Kind.SPOT, Kind.LINEAR, Kind.INVERSE})
 GridSide = Literal["two_sided", "long_only", "short_only"]
@@ -109,7 +109,7 @@ class Grid:
         Where the inventory is closed: below `low` for whatever buys, above `high` for whatever sells short [price].
     budget : Decimal
         What the orders that open a position may cost together, fees included [quote currency].
-    spacing : Spacing
+    spacing : GridSpacing
         Where the levels lie.
     max_levels : int
         Largest number of levels.
@@ -143,7 +143,7 @@ class Grid:
     budget: Decimal
     stop_low: Decimal | None = None
     stop_high: Decimal | None = None
-    spacing: Spacing = GeometricSpacing()
+    spacing: GridSpacing = GeometricSpacing()
     max_levels: Annotated[int, Ge(1), Le(100)] = 20
     fee_rate: Annotated[float, Ge(0), Le(0.05)] = 0.0
     risk_budget: Decimal | None = None

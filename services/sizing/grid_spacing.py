@@ -173,4 +173,4 @@ def _steps_within(low: float, high: float, mark: float, step: float) -> list[int
     return [steps for steps in range(math.ceil(first - SNAP), math.floor(last + SNAP) + 1) if steps]
 
 
-Spacing = LinearSpacing | GeometricSpacing | VolatilitySpacing
+GridSpacing = LinearSpacing | GeometricSpacing | VolatilitySpacing
