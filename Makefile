@@ -60,6 +60,7 @@ format: ## Format the code and mend what the linter can mend
 docs: ## Write the tables and draw the pictures of docs/ anew
 	@$(BOOTSTRAP) dev
 	@$(BIN)/python -m scripts.volatility_page
+	@$(BIN)/python -m scripts.execution_page
 
 # Dependencies: edit pyproject.toml, then `make lock` (UPGRADE=1 takes the newest versions).
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
