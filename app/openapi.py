@@ -36,6 +36,7 @@ Unknown request fields are refused; unknown answer fields must be ignored: they 
 TAGS = {
     "Evaluate": "Sizes, margin and hedges.",
     "Guards": "Prices of many sources made into one that can be trusted, or refused with the reason.",
+    "Execute": "Grids of resting orders and schedules of large ones.",
     "Volatility": "Cached volatility states, and estimates on posted series.",
     "Instruments": "Contracts registered once.",
     "Policies": "Policies stored under a name: numbered versions that never change.",
@@ -52,6 +53,8 @@ PATH_SCHEMAS: dict[str, dict[str, Any]] = {
 """Of the parameters in paths."""
 LINKS = {
     "evaluate": ("evaluation_id", ("read_evaluation", "replay_evaluation", "compare_evaluations")),
+    "plan_grid": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
+    "plan_schedule": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
     "submit_fit": ("fit_id", ("read_fit",)),
     "store_policy": ("policy_id", ("read_policy",)),
 }

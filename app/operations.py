@@ -28,6 +28,7 @@ from models.api.evaluation import (
     TargetsResponse,
 )
 from models.api.fit import FitAccepted, FitAnswer, FitRequest
+from models.api.grid import GridAnswer, GridRequest
 from models.api.history import EntryBody, EntryPage, InstrumentPage, InstrumentsAnswer, ReplayAnswer
 from models.api.observation import (
     EstimateAnswer,
@@ -49,6 +50,7 @@ from models.api.query import (
     StateParameters,
     VolatilityParameters,
 )
+from models.api.schedule import ScheduleAnswer, ScheduleRequest
 from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, PolicyVersion, StorePolicyRequest
 
 Model = type[BaseModel]
@@ -195,6 +197,45 @@ OPERATIONS = (
         timed=True,
     ),
     Operation(
+        method="POST",
+        path="/v1/grids",
+        operation_id="plan_grid",
+        tag="Execute",
+        summary="A grid of resting orders that never costs more than its budget",
+        description=(
+            "Levels in whole lots, each checked against the venue's minimum at its own price; the worst inventory, its "
+            "loss at the stop and its margin, within risk_budget and max_leverage. A grid that these do not pay for is "
+            "smaller, or `refused` with the `least` that would do. Audited; the orders are the client's to place."
+        ),
+        body=GridRequest,
+        answers=(GridAnswer,),
+        problems=(*BODY, *AUDIT),
+        examples={"long": ("Buys below the mark, sells of what is held above it", examples.GRID)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/schedules",
+        operation_id="plan_schedule",
+        tag="Execute",
+        summary="A large order in slices, over time or over prices",
+        description=(
+            "Whole lots that sum to the order, less what the volume does not bear (`unfilled`). In doubt a reduction "
+            "is traded sooner and everything else later. With an impact and a volatility the answer has the expected "
+            "cost and its standard deviation. Audited; the slices are the client's to trade."
+        ),
+        body=ScheduleRequest,
+        answers=(ScheduleAnswer,),
+        problems=(*BODY, *AUDIT),
+        examples={
+            "optimal": ("Almgren and Chriss: sell 12.5 within four hours", examples.SCHEDULE),
+            "scale_in": ("Three steps at prices", examples.SCALE_IN),
+        },
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
         method="GET",
         path="/v1/evaluations",
         operation_id="list_evaluations",
@@ -211,7 +252,16 @@ OPERATIONS = (
         tag="History",
         summary="A recorded answer, byte for byte",
         description=_ENTRY,
-        answers=(EvaluationResponse, TargetsResponse, MarginResponse, HedgesResponse, ScalarResponse, OraclesAnswer),
+        answers=(
+            EvaluationResponse,
+            TargetsResponse,
+            MarginResponse,
+            HedgesResponse,
+            ScalarResponse,
+            OraclesAnswer,
+            GridAnswer,
+            ScheduleAnswer,
+        ),
         problems=(*QUERY, 404, 503),
     ),
     Operation(

@@ -38,6 +38,8 @@ class EventKind(StrEnum):
     INSTRUMENTS = "instruments"
     POLICY = "policy"
     ORACLE = "oracle"
+    GRID = "grid"
+    SCHEDULE = "schedule"
 
 
 class Outcome(StrEnum):

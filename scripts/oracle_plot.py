@@ -23,7 +23,8 @@ from scripts.oracle_replay import (
     Priced,
     error,
 )
-from scripts.volatility_plots import BLACK, COLOURS, GREY, save
+from scripts.pictures import save
+from scripts.volatility_plots import BLACK, COLOURS, GREY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

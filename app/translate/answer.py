@@ -19,7 +19,7 @@ import numpy as np
 from services.core.book import Row
 from services.core.decimals import decimal_text, plain
 from services.core.explain import Limit, Step
-from services.core.instrument import Kind, QuantityUnit
+from services.core.instrument import Instrument, Kind, QuantityUnit
 from services.core.outcome import Status
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Evaluation, Hedge, MarginFigures, Order, Target
@@ -52,9 +52,15 @@ def in_unit(row: Row, contracts: Decimal) -> Decimal:
     """Contracts in the unit in which the client counts."""
     if row.counts_contracts or row.price is None or not contracts:
         return contracts
-    instrument, multiplier = row.instrument, Decimal(repr(row.instrument.contract_multiplier))
-    price, inverse = Decimal(repr(row.price.value)), instrument.kind is Kind.INVERSE
-    if row.unit is QuantityUnit.BASE:
+    return counted(row.instrument, row.unit, Decimal(repr(row.price.value)), contracts)
+
+
+def counted(instrument: Instrument, unit: QuantityUnit, price: Decimal, contracts: Decimal) -> Decimal:
+    """Contracts in another unit; exact, or to 12 digits where a price divides or multiplies."""
+    multiplier, inverse = Decimal(repr(instrument.contract_multiplier)), instrument.kind is Kind.INVERSE
+    if unit is QuantityUnit.CONTRACTS or not contracts:
+        return contracts
+    if unit is QuantityUnit.BASE:
         return _significant(contracts * multiplier / price) if inverse else contracts * multiplier
     return contracts * multiplier if inverse else _significant(contracts * multiplier * price)
 

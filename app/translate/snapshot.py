@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -189,7 +189,16 @@ def check_times(request: SnapshotIn, as_of: datetime, notes: Notes) -> None:
         notes.assume("/signals", "as_of of the request", f"for {names(ageless)}: a half_life without as_of starts now")
 
 
-def event_time(request: SnapshotIn, received_at: datetime, notes: Notes) -> datetime:
+class Dated(Protocol):
+    """A request that may say when it is of."""
+
+    @property
+    def as_of(self) -> datetime | None:
+        """Event time."""
+        ...
+
+
+def event_time(request: Dated, received_at: datetime, notes: Notes) -> datetime:
     """`as_of` of the request; the time of receipt by default."""
     if request.as_of is None:
         notes.assume("/as_of", received_at.isoformat(), "the time of receipt is taken as the event time")

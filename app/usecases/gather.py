@@ -6,7 +6,7 @@ One call each, and only for what the request names.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -89,7 +89,12 @@ async def registered_instruments(
     wanted |= {(row.venue, row.symbol) for row in request.signals or ()}
     wanted |= {(None, hedge_symbol)} if hedge_symbol is not None else set()
     wanted |= {(None, symbol) for _, symbol in wanted} | {(None, row.symbol) for row in request.series}
-    keys = [(venue or "", symbol) for venue, symbol in wanted - described]
+    return await registered(container, wanted - described)
+
+
+async def registered(container: Container, wanted: Iterable[InstrumentKey]) -> dict[InstrumentKey, Instrument]:
+    """Registered instruments among these."""
+    keys = [(venue or "", symbol) for venue, symbol in wanted]
     found = await container.instruments.get_many(TENANT, keys)
     instruments = [registered_instrument(specification) for _, specification in sorted(found.items())]
     return {(instrument.venue, instrument.symbol): instrument for instrument in instruments}

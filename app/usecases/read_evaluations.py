@@ -20,12 +20,13 @@ from app.usecases.call import Answer, Door
 from app.usecases.decide import Gathered, decide, render
 from app.usecases.evaluate_portfolio import REQUEST_MODELS, splice
 from app.usecases.gather import TENANT
+from app.usecases.plan_execution import TOOLS, MarketRead, plan_response
 from app.usecases.read_scalar import scalar_response
 from app.version import versions_record
 from models.api.oracle import OraclesRequest
 
 DOORS = {door.kind: door for door in Door}
-REPLAYABLE = frozenset(DOORS) | {EventKind.SCALAR, EventKind.ORACLE}
+REPLAYABLE = frozenset(DOORS) | {EventKind.SCALAR, EventKind.ORACLE, *TOOLS}
 MAX_DIFFERENCES = 20
 
 
@@ -128,6 +129,10 @@ def recompute(entry: StoredEntry) -> bytes:
     stored = orjson.loads(entry.response)
     if entry.kind == EventKind.SCALAR:
         return scalar_response(entry.request.decode(), recorded.states, entry.event_id, entry.recorded_at)
+    if entry.kind in TOOLS:
+        posted = TOOLS[entry.kind].model.model_validate(orjson.loads(entry.request))
+        read = MarketRead(recorded.registered, recorded.states)
+        return plan_response(entry.kind, posted, read, entry.event_id, entry.recorded_at)
     door = DOORS[entry.kind]
     request = REQUEST_MODELS[door].model_validate(orjson.loads(entry.request))
     received_at = datetime.fromisoformat(stored["received_at"])

@@ -102,7 +102,7 @@ class MethodOut(Model):
 
 
 class BlockOut(Model):
-    """One block of a policy."""
+    """One block of a policy, or of a request."""
 
     block: str
     required: bool
@@ -111,12 +111,13 @@ class BlockOut(Model):
 
 
 class CatalogAnswer(Model):
-    """Every method of a policy, with its parameters."""
+    """Every method of a policy and of the execution-aware tools, with its parameters."""
 
     engine: str
     defaults_version: int
     presets: list[dict[str, Any]]
     blocks: list[BlockOut]
+    tools: list[BlockOut] = Field(description="Tagged objects of POST /v1/grids and POST /v1/schedules.")
 
 
 class LiveAnswer(Model):

@@ -102,6 +102,9 @@ class PageParameters(Model):
     limit: Limit = Field(100, description="Rows of a page.")
 
 
+DecisionKind = Literal["evaluation", "targets", "margin", "hedges", "scalar", "oracle", "grid", "schedule"]
+
+
 class EvaluationsParameters(Model):
     """Parameters of `GET /v1/evaluations`."""
 
@@ -109,9 +112,7 @@ class EvaluationsParameters(Model):
         None, description="Audit index after which the page begins: `next` of the page before."
     )
     limit: Limit = Field(100, description="Rows of a page.")
-    kind: Literal["evaluation", "targets", "margin", "hedges", "scalar", "oracle"] = Field(
-        "evaluation", description="Door of the call."
-    )
+    kind: DecisionKind = Field("evaluation", description="Door of the call.")
     portfolio_id: Name | None = None
     client_reference: Name | None = None
 
@@ -133,10 +134,9 @@ class EntriesParameters(Model):
         None, description="Audit index after which the page begins: `next` of the page before."
     )
     limit: Limit = Field(100, description="Rows of a page.")
-    kind: (
-        Literal["evaluation", "targets", "margin", "hedges", "scalar", "oracle", "observation", "instruments", "policy"]
-        | None
-    ) = Field(None, description="Only entries of this kind.")
+    kind: DecisionKind | Literal["observation", "instruments", "policy"] | None = Field(
+        None, description="Only entries of this kind."
+    )
     portfolio_id: Name | None = None
     client_reference: Name | None = None
 

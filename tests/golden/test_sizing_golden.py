@@ -12,6 +12,8 @@ from services.core.control import Control
 from services.core.decimals import lots_toward_zero
 from services.core.explain import Trail
 from services.core.instrument import Instrument, Kind
+from services.hedging.execution import LinearImpact, execution_cost
+from services.hedging.schedules.almgren_chriss import shares_left, urgency
 from services.liquidity.book import OrderBook
 from services.liquidity.depth import Side
 from services.risk.gap import any_gap_probability, gap_probability
@@ -280,6 +282,22 @@ def growth_optimum(inputs: dict[str, Any]) -> dict[str, Any]:
     return {"f": list(risks / volatility)}
 
 
+def almgren_chriss(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Cost of the optimal trajectory; what the table calls a half-life, and prints to two decimals, is 1/κ."""
+    days, slices, sigma = inputs["T"], inputs["N"], inputs["sigma_abs_per_sqrt_day"]
+    impact = LinearImpact(temporary=inputs["eta"], permanent=inputs["gamma"], fixed=inputs["epsilon"])
+    found = urgency(inputs["lambda_"], sigma, impact.temporary, impact.permanent, days / slices)
+    trades = -np.diff(inputs["X"] * shares_left(found, days, slices))
+    starts, lengths = np.arange(slices) * days / slices, np.full(slices, days / slices)
+    cost = execution_cost(trades, starts, lengths, impact=impact, price_volatility=sigma)
+    return {
+        "E_millions": cost.expected / 1e6,
+        "V_1e12": cost.variance / 1e12,
+        "penalty_millions": (cost.expected + inputs["lambda_"] * cost.variance) / 1e6,
+        "half_life_days": round(1.0 / found, 2),
+    }
+
+
 COVERED = {
     "cppi-002": insured,
     "cppi-003": insured,
@@ -299,6 +317,7 @@ COVERED = {
     "min_notional-": minimum_order,
     "risk_overlay-": risk_overlay,
     "regime-": attenuation,
+    "execution-": almgren_chriss,
     "triggers-": out_of_bounds,
     "limits-006": weight_step,
     "limits-007": weight_step,
@@ -320,7 +339,6 @@ WAITING = {
     "risk_measure-": "historical risk measures: sizing methods",
     "var_sizing-": "VaR sizing: sizing methods",
     "kelly-": "Kelly: sizing methods",
-    "execution-": "Almgren-Chriss: hedging and execution",
     "turtle-": "ATR unit: sizing methods",
 }
 
