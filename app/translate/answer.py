@@ -24,6 +24,7 @@ from services.core.outcome import Status
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Evaluation, Hedge, MarginFigures, Order, Target
 from services.engine.tracking import TrackingFigures
+from services.liquidity.costs import CostColumns
 from services.sizing.abilities import Survival
 from services.volatility.readout import VolatilityReadout
 
@@ -162,6 +163,8 @@ def _target_detail(out: dict[str, Any], inputs: EvaluationInputs, result: Evalua
     skew = result.quote_skew
     if skew is not None and math.isfinite(skew.bid[index]):
         out["quote_skew"] = {"bid": stat(float(skew.bid[index])), "ask": stat(float(skew.ask[index]))}
+    if result.costs is not None and target.legs:
+        out["expected_cost"] = _cost(result.costs, index)
     baseline = result.baseline[index] if result.baseline is not None else None
     if baseline is not None:
         out["baseline_quantity"] = plain(in_unit(row, baseline))
@@ -207,6 +210,11 @@ def _steps(steps: Sequence[Step]) -> list[dict[str, Any]]:
             out["factor"] = stat(step.factor)
         rows.append(out)
     return rows
+
+
+def _cost(costs: CostColumns, index: int) -> dict[str, Any]:
+    parts = {name: money(float(getattr(costs, name)[index])) for name in ("fee", "spread", "impact", "gas", "total")}
+    return {**parts, "impact_known": bool(costs.impact_known[index])}
 
 
 def _overlays(result: Evaluation, index: int) -> list[dict[str, Any]]:

@@ -297,6 +297,17 @@ class QuoteSkewOut(Model):
     ask: float = Field(ge=0, le=2)
 
 
+class CostOut(Model):
+    """What the orders of a row are expected to cost, in the account currency, by `costs` of the policy."""
+
+    fee: DecimalText
+    spread: DecimalText = Field(description="Of the book that was sent, else the policy's half spread.")
+    impact: DecimalText
+    gas: DecimalText
+    total: DecimalText
+    impact_known: bool = Field(description="False: no volume was sent in flow[], so impact is left out.")
+
+
 class TargetOut(Model):
     """Target of one row."""
 
@@ -329,6 +340,7 @@ class TargetOut(Model):
     steps: list[StepOut] | None = None
     overlays: list[OverlayOut] | None = None
     quote_skew: QuoteSkewOut | None = Field(None, description="Present under `inventory_skew`.")
+    expected_cost: CostOut | None = None
     baseline_quantity: DecimalText | None = Field(
         None, description="Constant leverage 1 under the same caps and lots, in the unit of `target_quantity`."
     )

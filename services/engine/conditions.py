@@ -13,6 +13,7 @@ from services.core.errors import Refusal
 from services.core.explain import Floats
 from services.core.market_conditions import MarketConditions, VenueCondition, VolatilityView
 from services.engine.columns import BookColumns, RowState
+from services.engine.costs import daily_volatility, daily_volume
 from services.engine.evidence import contract_greeks
 from services.engine.inputs import EvaluationInputs, SeriesInput
 from services.engine.oracles import with_oracles
@@ -23,7 +24,6 @@ from services.sizing.conditions import Conditions
 from services.sizing.overlay import OverlayRule
 from services.sizing.pipeline import RowLimits
 from services.volatility.path import forecast_path
-from services.volatility.readout import VolatilityReadout
 
 SHOCK_YEARS = 10.0
 """Years of volatility that overlays look back on."""
@@ -153,23 +153,13 @@ def _liquidity(
 ) -> RowLiquidity:
     """Depth, volume and volatility of a row's market, in its contracts."""
     posted = of_market(inputs.depths, row.symbol, row.venue)
-    volume = flow.average_daily_volume if flow else None
-    if volume is not None and flow is not None:
-        # contracts of most instruments need a price
-        volume = row.instrument.contracts(volume, flow.unit, row.price.value) if row.price else None
-    readout = state.readout
     return RowLiquidity(
         depth=posted.depth if posted else None,
         age_seconds=_age(posted.as_of, inputs) if posted else None,
-        average_daily_volume=volume,
-        daily_volatility=readout.volatility / trading_days(readout) ** 0.5 if readout else None,
+        average_daily_volume=daily_volume(row, flow),
+        daily_volatility=daily_volatility(state.readout),
         unit_value=unit_value if np.isfinite(unit_value) else 0.0,
     )
-
-
-def trading_days(readout: VolatilityReadout) -> float:
-    """Days a year on which a market trades: 365, or 252 where it closes."""
-    return 365.0 if readout.clock.continuous else 252.0
 
 
 def _with_volatilities(base: Conditions, inputs: EvaluationInputs, overlays: tuple[OverlayRule, ...]) -> Conditions:

@@ -13,6 +13,7 @@ from services.engine.baseline import baseline_targets
 from services.engine.columns import BookColumns, book_columns, expiry_of
 from services.engine.conditions import conditions_of
 from services.engine.control import control_after, standing_of
+from services.engine.costs import trade_costs
 from services.engine.evidence import with_margin
 from services.engine.figures import capacity_of, portfolio_figures
 from services.engine.hedges import hedge_book
@@ -88,6 +89,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         else limits is None or limits.margin_complete,
         overlays=sized.overlays if sized is not None else (),
         baseline=baseline_targets(inputs, columns, limits, scope) if wants_figures else None,
+        costs=trade_costs(inputs, columns, targets) if wants_figures else None,
         control=control_after(inputs, columns, targets),
         quote_skew=skew_of(inputs, columns),
     )

@@ -22,7 +22,8 @@ from services.core.market_conditions import (
 )
 from services.engine import EvaluationInputs, Policy, SeriesInput, StateInput, evaluate
 from services.engine.columns import book_columns
-from services.engine.conditions import conditions_of, implied_volatility_velocity, trading_days
+from services.engine.conditions import conditions_of, implied_volatility_velocity
+from services.engine.costs import trading_days
 from services.engine.inputs import MarketEvent
 from services.engine.margins import row_limits
 from services.engine.market import resolve_market
