@@ -164,7 +164,7 @@ class Score:
     median: float
     high: float
     largest: float
-    close_only: float
+    reduce_only: float
     refused: float
     longest_wait: float
 
@@ -190,7 +190,7 @@ def score(found: Sequence[Minute], priced: Sequence[Priced]) -> Score:
         median=middle,
         high=high,
         largest=largest,
-        close_only=sum(answer.price is not None and not answer.accepted for _, answer in pairs) / len(pairs),
+        reduce_only=sum(answer.price is not None and not answer.accepted for _, answer in pairs) / len(pairs),
         refused=sum(answer.price is None for _, answer in pairs) / len(pairs),
         longest_wait=float(longest_run(not answer.accepted for _, answer in pairs)),
     )
@@ -207,13 +207,13 @@ def longest_run(flags: Iterable[bool]) -> int:
     return max((sum(1 for _ in run) for flag, run in groupby(flags) if flag), default=0)
 
 
-HEADING = ("from the de-peg on", "p50 [bps]", "p99 [bps]", "max [bps]", "close only", "refused", "longest wait [min]")
+HEADING = ("from the de-peg on", "p50 [bps]", "p99 [bps]", "max [bps]", "reduce only", "refused", "longest wait [min]")
 
 
 def row(name: str, found: Score) -> tuple[str, ...]:
     """Line of the table."""
     figures = (f"{found.median:.1f}", f"{found.high:.1f}", f"{found.largest:.1f}")
-    return (name, *figures, f"{found.close_only:.1%}", f"{found.refused:.1%}", f"{found.longest_wait:.0f}")
+    return (name, *figures, f"{found.reduce_only:.1%}", f"{found.refused:.1%}", f"{found.longest_wait:.0f}")
 
 
 def main() -> int:
