@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,12 +12,14 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from app.catalog import catalog
 from app.usecases.call import Door
 from app.usecases.decide import Gathered, decide, render
 from app.usecases.evaluate_portfolio import splice
 from models.api.evaluation import EvaluationRequest, EvaluationResponse
 from services.core.errors import InvalidInput
 from tests.support.requests import END, closes
+from tests.support.sizing import example, members
 
 RECEIVED = datetime(2026, 11, 20, 0, 0, 6, tzinfo=UTC)
 SYMBOLS = ["BTC", "BTC-PERP", "ETH-USD", "BTC/USDT:USDT", "BTC-PERPETUAL", "XBTUSD", "OPT", "@107"]
@@ -96,18 +99,80 @@ def series(draw: st.DrawFn, symbol: str) -> dict[str, Any]:
     return {"symbol": symbol, "interval": "P1D", "end": END, "close": close}
 
 
+def plain(value: Any) -> Any:
+    """A parameter object as a client sends it."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items() if item is not None}
+    return [plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+METHODS = [
+    *({**plain(dataclasses.asdict(example(kind)))} for kind in members()),
+    {"method": "value_at_risk", "value_at_risk": 0.02, "distribution": {"method": "historical"}},
+    {"method": "fixed_weights", "weights": [{"symbol": symbol, "weight": 0.4} for symbol in SYMBOLS]},
+]
+OVERLAYS = [
+    {"method": method["method"]}
+    for block in catalog()["blocks"]
+    for method in block["methods"]
+    if block["block"] == "overlays" and not any(parameter["required"] for parameter in method["parameters"])
+]
+BLOCKS: dict[str, list[dict[str, Any]]] = {
+    "capital": [{"method": "half"}, {"method": "fixed", "capital": 5000}],
+    "scaling": [{"method": "volatility", "target_volatility": 0.2}, {"method": "leverage", "leverage": 2}],
+    "split": [{"method": "equal"}, {"method": "held"}],
+    "damping": [{"method": "gap_fraction"}, {"method": "weight_step", "step": 0.1}],
+    "rounding": [{"method": "joint"}],
+    "buffer": [
+        {"method": "none"},
+        {"method": "tolerance"},
+        {"method": "interval", "interval_seconds": 3600},
+        {"method": "tracking_error"},
+        {"method": "cost_optimal", "risk_aversion": 2, "weight_volatility": 0.5},
+    ],
+}
+MEMORIES = [
+    {"high_water_mark": "200000", "initial_capital": "50000", "floor": "90000", "breaker_tier": 3},
+    {"high_water_mark": "0", "net_deposits": "-1000000"},
+    {"rows": [{"symbol": "BTC", "traded_at": "2026-11-20T00:00:00Z"}]},
+]
+
+
+@st.composite
+def figures(draw: st.DrawFn) -> dict[str, Any]:
+    """What some methods ask of a signal, likely and absurd."""
+    body: dict[str, Any] = {}
+    for name, values in {
+        "stop_price": positive,
+        "entry_price": positive,
+        "average_true_range": positive,
+        "expected_return": st.sampled_from([-10, -0.3, 0, 0.3, 10]),
+    }.items():
+        if draw(st.integers(0, 2)) == 0:
+            body[name] = draw(values)
+    if draw(st.integers(0, 2)) == 0:
+        body |= {"win_probability": draw(st.sampled_from([0, 0.2, 0.6, 1])), "win_loss_ratio": 2, "trades": 100}
+    return body
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> dict[str, Any]:
     names = draw(st.lists(st.sampled_from(SYMBOLS), unique=True, max_size=4))
     held = draw(st.lists(st.sampled_from(SYMBOLS), unique=True, max_size=4))
     seen = draw(st.lists(st.sampled_from(SYMBOLS), unique=True, max_size=3))
     told = draw(st.lists(st.sampled_from(SYMBOLS), unique=True, max_size=3))
-    method = draw(st.sampled_from(["volatility_target", "constant_leverage"]))
-    sizing: dict[str, Any] = {"method": method}
-    sizing |= {"target_volatility": draw(st.sampled_from([0.01, 0.2, 3]))} if method == "volatility_target" else {}
+    sizing: dict[str, Any] = dict(draw(st.sampled_from(METHODS)))
+    if sizing["method"] == "volatility_target":
+        sizing["target_volatility"] = draw(st.sampled_from([0.01, 0.2, 3]))
     if draw(maybe):
         sizing["scope"] = draw(st.sampled_from(["book", "instrument"]))
     policy: dict[str, Any] = {"sizing": sizing}
+    for name, choices in BLOCKS.items():
+        if draw(st.integers(0, 3)) == 0:
+            policy[name] = draw(st.sampled_from(choices))
+    if draw(maybe):
+        chosen = draw(st.lists(st.sampled_from(OVERLAYS), unique_by=lambda item: item["method"], max_size=4))
+        policy["overlays"] = chosen
     if draw(st.integers(0, 2)) == 0:
         policy["hedging"] = {"method": "threshold", "instrument": draw(st.sampled_from(SYMBOLS)), "max_delta": 0.1}
     if draw(st.integers(0, 2)) == 0:
@@ -125,7 +190,10 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
     if draw(maybe):
         body["account"]["collateral"] = [{"asset": "BTC", "amount": draw(decimals)}]
     if draw(maybe):
-        body["signals"] = [{"symbol": name, "direction": draw(st.sampled_from([-1, 0, 0.5, 1]))} for name in told]
+        views = st.sampled_from([-1, 0, 0.5, 1])
+        body["signals"] = [{"symbol": name, "direction": draw(views), **draw(figures())} for name in told]
+    if draw(maybe):
+        body["previous"] = draw(st.sampled_from(MEMORIES))
     return body
 
 
