@@ -6,7 +6,7 @@ TESTS ?=
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-services demo test test-browser faults bench check evaluate format docs lock clean
+.PHONY: help run run-services demo test test-browser faults bench bench-peers check evaluate format docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,11 @@ bench: ## Measure throughput and latency beside a FastAPI echo (needs a quiet ma
 	@$(BOOTSTRAP) dev
 	@$(BIN)/python -m pytest -m benchmark -o faulthandler_timeout=1200 -s $(TESTS)
 
+bench-peers: ## Measure beside skfolio and Riskfolio-Lib, in an environment of their own (a minute to install)
+	@$(BOOTSTRAP) peers
+	@.venv-peers/bin/python -m pytest -m benchmark -o faulthandler_timeout=1200 -s \
+		$(if $(TESTS),$(TESTS),tests/benchmark/test_risk_parity.py)
+
 evaluate: ## Measure forecasts and targets on public closes, with their gates (minutes; WRITE=1 updates docs/measurements)
 	@$(BOOTSTRAP) dev
 	@$(BIN)/python -m tests.evaluation.forecasts $(if $(WRITE),--write)
@@ -60,6 +65,9 @@ format: ## Format the code and mend what the linter can mend
 docs: ## Write the tables and draw the pictures of docs/ anew
 	@$(BOOTSTRAP) dev
 	@$(BIN)/python -m scripts.volatility_page
+	@$(BIN)/python -m scripts.overlays_page
+	@$(BIN)/python -m scripts.guards_page
+	@$(BIN)/python -m scripts.execution_page
 
 # Dependencies: edit pyproject.toml, then `make lock` (UPGRADE=1 takes the newest versions).
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -67,11 +75,12 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: ## Resolve the dependencies anew into requirements/*.txt
 	@$(BOOTSTRAP) dev
 	$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra peers -c requirements/dev.txt -o requirements/peers.txt
 	$(COMPILE) pyproject.toml --extra demo -c requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	@$(BOOTSTRAP) dev
 
 clean: ## Remove .venv and caches; never the data in .run
-	rm -rf .venv .bootstrap.lock dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-peers .bootstrap.lock dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

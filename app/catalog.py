@@ -17,7 +17,9 @@ from pydantic.fields import FieldInfo
 
 from app.shapes import elements_of, fields_of, members_of, tag_of
 from app.version import ENGINE_VERSION
+from models.api.grid import GridRequest
 from models.api.policy import PRESETS, PolicyIn
+from models.api.schedule import ScheduleRequest
 from services.engine.policy import DEFAULTS_VERSION
 
 _SECTION = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}\n", re.MULTILINE)
@@ -29,15 +31,24 @@ _BOUNDS = {
     annotated_types.Lt: ("lt", "exclusive_maximum"),
     annotated_types.Le: ("le", "maximum"),
 }
+TOOLS = ((GridRequest, "spacing"), (ScheduleRequest, "schedule"))
+"""Tagged objects outside of a policy."""
 _NAMES = {float: "number", int: "integer", bool: "boolean", str: "string"}
 
 
 @lru_cache(maxsize=1)
 def catalog() -> dict[str, Any]:
-    """Every block of a policy, with its methods."""
+    """Every block of a policy and of the execution-aware tools, with its methods."""
     blocks = [_block(name, info) for name, info in PolicyIn.model_fields.items() if name not in ("preset", "version")]
     presets = [{"preset": name, "version": version, "policy": fields} for (name, version), fields in PRESETS.items()]
-    return {"engine": ENGINE_VERSION, "defaults_version": DEFAULTS_VERSION, "presets": presets, "blocks": blocks}
+    tools = [_block(name, model.model_fields[name]) for model, name in TOOLS]
+    return {
+        "engine": ENGINE_VERSION,
+        "defaults_version": DEFAULTS_VERSION,
+        "presets": presets,
+        "blocks": blocks,
+        "tools": tools,
+    }
 
 
 def _block(name: str, info: FieldInfo) -> dict[str, Any]:
@@ -81,16 +92,21 @@ def _parameter(kind: type, field: dataclasses.Field[Any], described: dict[str, s
     }
     if choices := [value for member in members for value in get_args(member) if get_origin(member) is Literal]:
         out["choices"] = choices
-    if methods := [_method(member) for member in members if isinstance(member, type) and fields_of(member)]:
+    kinds = [kind for member in members for kind in elements_of(member) or [member]]
+    if methods := [_method(kind) for kind in kinds if isinstance(kind, type) and fields_of(kind)]:
         out["methods"] = methods
     return out
 
 
 def _type_name(members: list[Any]) -> str:
+    if any(elements_of(member) for member in members):
+        return "array"
     if any(dataclasses.is_dataclass(member) for member in members):
         return "object"
     if any(get_origin(member) is Literal for member in members):
         return "string"
+    if any(get_origin(member) is tuple for member in members):
+        return "list"
     return " or ".join(dict.fromkeys(_NAMES.get(member, "string") for member in members))
 
 

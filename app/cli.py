@@ -10,6 +10,7 @@ from app.commands.backtest import backtest_command
 from app.commands.catalog import catalog_command
 from app.commands.console import EXIT_CODES
 from app.commands.demo import demo_command
+from app.commands.diff import diff_command
 from app.commands.evaluate import evaluate_command
 from app.commands.fit import fit_command
 from app.commands.observe import observe_command
@@ -52,6 +53,7 @@ application.command("backtest", epilog=EXIT_CODES)(backtest_command)
 application.command("observe", epilog=EXIT_CODES)(observe_command)
 application.command("fit", epilog=EXIT_CODES)(fit_command)
 application.add_typer(state_commands, name="state", epilog=EXIT_CODES)
+application.command("diff", epilog=EXIT_CODES)(diff_command)
 application.command("catalog", epilog=EXIT_CODES)(catalog_command)
 application.command("migrate", epilog=EXIT_CODES)(migrate_command)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.fit_port import FitWorker
-    from app.ports import AuditLog, Clock, InstrumentStore, VolatilityStore
+    from app.ports import AuditLog, Clock, InstrumentStore, PolicyStore, VolatilityStore
     from app.settings import Settings
 
 
@@ -20,4 +20,5 @@ class Container:
     audit: AuditLog
     volatility: VolatilityStore
     instruments: InstrumentStore
+    policies: PolicyStore
     fits: FitWorker

@@ -13,13 +13,15 @@ from pydantic import BaseModel, ValidationError
 
 from app.body import read_json
 from app.container import Container
-from app.limits import MAX_IDEMPOTENCY_KEY, MAX_QUERY_PARAMETERS, MAX_TIMEOUT_MS
+from app.limits import MAX_IDEMPOTENCY_KEY, MAX_QUERY_PARAMETERS, MAX_TAGS, MAX_TIMEOUT_MS
 from app.problems import BrokenRule, RequestProblem
 from app.usecases.call import Call
 from app.validation import broken_rules
 
 Query = TypeVar("Query", bound=BaseModel)
 _KEY = re.compile(rf"[!-~](?:[ -~]{{0,{MAX_IDEMPOTENCY_KEY - 2}}}[!-~])?\Z", re.ASCII)
+
+_TAGS = re.compile(rf"[!-~](?:[ -~]{{0,{MAX_TAGS - 2}}}[!-~])?\Z", re.ASCII)
 
 
 def container_of(request: Request) -> Container:
@@ -67,6 +69,16 @@ def timeout_seconds(request: Request) -> float:
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= MAX_TIMEOUT_MS):
         raise _bad_header("Request-Timeout-Ms", f"must be a whole number from 1 to {MAX_TIMEOUT_MS}")
     return int(text) / 1000.0
+
+
+def known_tags(request: Request) -> frozenset[str]:
+    """Entity tags of the header `If-None-Match`, weak ones as strong; `*` stands for any."""
+    text = _header(request, "If-None-Match")
+    if text is None:
+        return frozenset()
+    if not _TAGS.match(text):
+        raise _bad_header("If-None-Match", f"must be 1 to {MAX_TAGS} printable ASCII characters")
+    return frozenset(item.strip().removeprefix("W/") for item in text.split(","))
 
 
 def _header(request: Request, name: str) -> str | None:

@@ -21,7 +21,9 @@ from app.operations import REQUEST_MODELS
 from app.ports import AuditUnavailable, IdempotencyMismatch, Outcome, StateUnavailable
 from app.problems import PROBLEMS, BrokenRule, RequestProblem
 from app.translate.answer import time_text
+from app.usecases.compare_evaluations import NotComparable, NothingBefore
 from app.usecases.decide import AssumptionsRefused
+from app.usecases.find_policy import UnknownPolicy
 from app.usecases.read_evaluations import NotReplayable, UnknownEntry
 from app.validation import broken_rules, core_rule
 from models.api.problem import MAX_ERRORS
@@ -133,6 +135,22 @@ def _unknown(request: Request, error: UnknownEntry) -> RequestProblem:
     return RequestProblem("not_found", "there is no entry with this id")
 
 
+def _policy(request: Request, error: UnknownPolicy) -> RequestProblem:
+    if not error.pointer:
+        return RequestProblem("not_found", error.detail)
+    rule = BrokenRule(error.pointer, "unknown_policy", error.detail)
+    return RequestProblem("invalid_request", _summary([rule], 1), [rule])
+
+
+def _comparison(request: Request, error: NotComparable) -> RequestProblem:
+    return RequestProblem("not_comparable", f"the entry is of kind {error}")
+
+
+def _alone(request: Request, error: NothingBefore) -> RequestProblem:
+    rule = BrokenRule("query:against", "required", f"is required: {error}")
+    return RequestProblem("invalid_request", _summary([rule], 1), [rule])
+
+
 def _fact(request: Request, error: NotReplayable) -> RequestProblem:
     return RequestProblem("not_replayable", f"the entry is of kind {error}")
 
@@ -171,6 +189,9 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     StateUnavailable: _state,
     IdempotencyMismatch: _mismatch,
     UnknownEntry: _unknown,
+    UnknownPolicy: _policy,
     NotReplayable: _fact,
+    NotComparable: _comparison,
+    NothingBefore: _alone,
     HTTPException: _http,
 }

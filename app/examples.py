@@ -201,6 +201,60 @@ CORRELATION: dict[str, Any] = {
 FIT: dict[str, Any] = {"as_of": AS_OF, "series": {**BITCOIN, "calendar": "24/7"}, "model": "gjr_garch"}
 """Parameters from a posted series. These 59 returns are too few, so that the fit is rejected: send 250 and more."""
 
+PERPETUAL: dict[str, Any] = {
+    "symbol": "BTC-PERP",
+    "kind": "linear",
+    "quote_currency": "USD",
+    "lot": "0.001",
+    "tick": "0.5",
+    "min_notional": "5",
+}
+GRID: dict[str, Any] = {
+    "as_of": AS_OF,
+    "symbol": "BTC-PERP",
+    "instrument": PERPETUAL,
+    "mark_price": "7993.5",
+    "side": "long_only",
+    "low": "7200",
+    "high": "8800",
+    "stop_low": "6800",
+    "budget": "20000",
+    "spacing": {"method": "geometric", "min_step": 0.005},
+    "max_levels": 12,
+    "inventory": "0.5",
+    "fee_rate": 0.0004,
+    "risk_budget": "1500",
+    "volatility": 0.6,
+}
+"""Buys below the mark, sells of what is held above it, at most 1,500 lost at the stop."""
+
+SCHEDULE: dict[str, Any] = {
+    "as_of": AS_OF,
+    "symbol": "BTC-PERP",
+    "instrument": PERPETUAL,
+    "mark_price": "7993.5",
+    "quantity": "-12.5",
+    "reduce_only": True,
+    "schedule": {"method": "almgren_chriss", "duration_seconds": 14400, "slices": 8, "risk_aversion": 0.0001},
+    "volatility": 0.6,
+    "impact": {"temporary": 0.05, "permanent": 0.2, "fixed": 3.45},
+    "average_daily_volume": 20000,
+    "max_participation": 0.1,
+}
+"""Sell 12.5 within four hours, sooner where waiting is dear."""
+
+SCALE_IN: dict[str, Any] = {
+    "as_of": AS_OF,
+    "symbol": "BTC-PERP",
+    "instrument": PERPETUAL,
+    "mark_price": "7993.5",
+    "quantity": "1.5",
+    "reduce_only": False,
+    "schedule": {"method": "scale_by_price", "spacing_sigmas": 0.5, "fractions": [0.2, 0.3, 0.5]},
+    "volatility": 0.6,
+}
+"""Buy a fifth at once and the rest half a daily standard deviation lower each."""
+
 INSTRUMENTS: dict[str, Any] = {
     "instruments": [
         {
@@ -228,3 +282,13 @@ BACKTEST: dict[str, Any] = {
     "policy": {"sizing": {"method": "volatility_target", "target_volatility": 0.2}},
 }
 """Sixty days: too few to say anything about a policy, enough to see the answer. Send years."""
+
+POLICY: dict[str, Any] = {
+    "policy_id": "desk-conservative",
+    "comment": "half the volatility of last year, no name above 60 % of equity",
+    "policy": {
+        "sizing": {"method": "volatility_target", "target_volatility": 0.10},
+        "limits": {"max_leverage": 1.5, "max_weight": 0.6},
+    },
+}
+"""Stored once; evaluations then send `"policy": {"id": "desk-conservative", "version": 1}`."""

@@ -54,6 +54,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             clock=clock,
             audit=database.audit,
             instruments=database.instruments,
+            policies=database.policies,
             volatility=states,
             fits=fits,
         )

@@ -20,5 +20,7 @@ MAX_TIMEOUT_MS = 10_000
 """Longest `Request-Timeout-Ms`."""
 MAX_IDEMPOTENCY_KEY = 255
 """Characters of an `Idempotency-Key`."""
+MAX_TAGS = 400
+"""Characters of an `If-None-Match`."""
 MAX_QUERY_PARAMETERS = 20
 """Query parameters of a request."""

@@ -9,10 +9,11 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from app.catalog import docstring_sections, parameter_texts
-from app.limits import MAX_IDEMPOTENCY_KEY
+from app.limits import MAX_IDEMPOTENCY_KEY, MAX_TAGS
 from app.operations import OPERATIONS, Model, Operation
 from app.problems import PROBLEMS
 from app.version import ENGINE_VERSION
+from models.api.base import NAME_PATTERN
 from models.api.discovery import ReadyAnswer
 from models.api.problem import Problem
 
@@ -34,17 +35,28 @@ Unknown request fields are refused; unknown answer fields must be ignored: they 
 """
 TAGS = {
     "Evaluate": "Sizes, margin and hedges.",
+    "Guards": "Prices of many sources made into one that can be trusted, or refused with the reason.",
+    "Execute": "Grids of resting orders and schedules of large ones.",
     "Volatility": "Cached volatility states, and estimates on posted series.",
     "Instruments": "Contracts registered once.",
+    "Policies": "Policies stored under a name: numbered versions that never change.",
     "History": "The audit log, and recorded decisions computed again.",
     "Discovery": "What the service says about itself.",
     "Health": "For operators.",
 }
-PREFIXES = {"evaluation_id": "ev", "fit_id": "fit"}
-"""Of the identifiers in paths."""
+PATH_SCHEMAS: dict[str, dict[str, Any]] = {
+    "evaluation_id": {"type": "string", "pattern": "^ev_[0-9a-f]{32}$"},
+    "fit_id": {"type": "string", "pattern": "^fit_[0-9a-f]{32}$"},
+    "policy_id": {"type": "string", "pattern": NAME_PATTERN},
+    "version": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+}
+"""Of the parameters in paths."""
 LINKS = {
-    "evaluate": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
+    "evaluate": ("evaluation_id", ("read_evaluation", "replay_evaluation", "compare_evaluations")),
+    "plan_grid": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
+    "plan_schedule": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
     "submit_fit": ("fit_id", ("read_fit",)),
+    "store_policy": ("policy_id", ("read_policy",)),
 }
 """Operation to the identifier in its answer, and the operations that take it."""
 TIMEOUT_HEADER: dict[str, Any] = {
@@ -58,6 +70,12 @@ KEY_HEADER: dict[str, Any] = {
     "in": "header",
     "description": "Same key and body: the stored answer. Another body: 422 `idempotency_mismatch`.",
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_IDEMPOTENCY_KEY, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+}
+MATCH_HEADER: dict[str, Any] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "ETag of an earlier answer: 304 without a body where nothing has changed.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_TAGS, "pattern": "^[!-~]([ -~]*[!-~])?$"},
 }
 
 
@@ -82,7 +100,11 @@ def openapi_document() -> dict[str, Any]:
         "components": {
             "schemas": dict(sorted(schemas.items())),
             "responses": {f"Problem{status}": _problem_response(status) for status in statuses},
-            "parameters": {"IdempotencyKey": KEY_HEADER, "RequestTimeoutMs": TIMEOUT_HEADER},
+            "parameters": {
+                "IdempotencyKey": KEY_HEADER,
+                "IfNoneMatch": MATCH_HEADER,
+                "RequestTimeoutMs": TIMEOUT_HEADER,
+            },
         },
     }
 
@@ -124,6 +146,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.body is not None:
         out["requestBody"] = {"required": True, "content": {"application/json": _body(operation, operation.body)}}
     out["responses"] = {str(operation.status): _answer(operation)}
+    if operation.conditional:
+        out["responses"]["304"] = {"description": "Nothing has changed since the answer with this ETag."}
     if ReadyAnswer in operation.answers:
         out["responses"]["503"] = {**_answer(operation), "description": "The audit log does not answer."}
     for status in sorted(set(operation.problems)):
@@ -148,6 +172,9 @@ def _answer(operation: Operation) -> dict[str, Any]:
     if operation.idempotent:
         text = "`true` where the stored answer of an earlier call with the same key is repeated."
         out["headers"] = {"Idempotency-Replayed": {"description": text, "schema": {"type": "string"}}}
+    if operation.conditional:
+        text = "Changes with the answer; send it as `If-None-Match`."
+        out["headers"] = {"ETag": {"description": text, "schema": {"type": "string"}}}
     if operation.operation_id in LINKS:
         identifier, names = LINKS[operation.operation_id]
         out["links"] = {name: _link(name, identifier) for name in names}
@@ -173,19 +200,20 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         found.append(_query_parameter(operation, name, definition, required=name in schema.get("required", ())))
     if operation.idempotent:
         found.append({"$ref": "#/components/parameters/IdempotencyKey"})
+    if operation.conditional:
+        found.append({"$ref": "#/components/parameters/IfNoneMatch"})
     if operation.timed:
         found.append({"$ref": "#/components/parameters/RequestTimeoutMs"})
     return found
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
-    schema = {"type": "string", "pattern": f"^{PREFIXES[name]}_[0-9a-f]{{32}}$"}
     return {
         "name": name,
         "in": "path",
         "required": True,
         "description": f"`{name}` of an answer.",
-        "schema": schema,
+        "schema": PATH_SCHEMAS[name],
     }
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app import examples
+from app import examples, oracle_examples
 from app.usecases.instruments import InstrumentsRequest
 from models.api.backtest import BacktestAnswer, BacktestRequest
 from models.api.correlation import CorrelationAnswer, CorrelationRequest
+from models.api.difference import EvaluationDifference
 from models.api.discovery import CatalogAnswer, ErrorsAnswer, LimitsAnswer, LiveAnswer, ReadyAnswer, TimeAnswer
 from models.api.evaluation import (
     EvaluationRequest,
@@ -27,6 +28,7 @@ from models.api.evaluation import (
     TargetsResponse,
 )
 from models.api.fit import FitAccepted, FitAnswer, FitRequest
+from models.api.grid import GridAnswer, GridRequest
 from models.api.history import EntryBody, EntryPage, InstrumentPage, InstrumentsAnswer, ReplayAnswer
 from models.api.observation import (
     EstimateAnswer,
@@ -37,7 +39,9 @@ from models.api.observation import (
     VolatilityAnswer,
     VolatilityPage,
 )
+from models.api.oracle import OraclesAnswer, OraclesRequest
 from models.api.query import (
+    DifferenceParameters,
     EntriesParameters,
     EvaluationsParameters,
     NoParameters,
@@ -46,6 +50,8 @@ from models.api.query import (
     StateParameters,
     VolatilityParameters,
 )
+from models.api.schedule import ScheduleAnswer, ScheduleRequest
+from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, PolicyVersion, StorePolicyRequest
 
 Model = type[BaseModel]
 ALWAYS = (400, 414, 421, 431, 500)
@@ -61,6 +67,7 @@ class Operation:
 
     `answers`: models of the answer, several where it depends on the parameters; none where the answer is no JSON object
     of ours (`media_type` then says what it is). `status`: of a success. `examples`: name to (summary, body).
+    `conditional`: it sends an ETag and answers 304 where `If-None-Match` names it.
     """
 
     method: str
@@ -79,6 +86,7 @@ class Operation:
     status: int = 200
     idempotent: bool = False
     timed: bool = False
+    conditional: bool = False
 
 
 _SIZED = {
@@ -166,6 +174,68 @@ OPERATIONS = (
         timed=True,
     ),
     Operation(
+        method="POST",
+        path="/v1/oracles:aggregate",
+        operation_id="aggregate_oracles",
+        tag="Guards",
+        summary="One price a symbol out of many sources, with the reason for each that was not believed",
+        description=(
+            "Median of independent sources after signatures, ages by each source's own heartbeat, conversion of quote "
+            "currencies (never 1:1) and outliers. `multiplier` says how much of an increase the price carries, "
+            "`long_price` and `short_price` what to value at. Without a quorum the last good price stands in for "
+            "reductions (`fallback`), else the symbol is `refused`; no symbol fails the call. Nothing is kept but the "
+            "audit entry: send `state` back as `previous`."
+        ),
+        body=OraclesRequest,
+        answers=(OraclesAnswer,),
+        problems=(*BODY, *AUDIT),
+        examples={
+            "depeg": ("Seven feeds while a stablecoin is off its peg", oracle_examples.DEPEG),
+            "signed": ("One signed source, and one that was changed on the way", oracle_examples.SIGNED),
+        },
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/grids",
+        operation_id="plan_grid",
+        tag="Execute",
+        summary="A grid of resting orders that never costs more than its budget",
+        description=(
+            "Levels in whole lots, each checked against the venue's minimum at its own price; the worst inventory, its "
+            "loss at the stop and its margin, within risk_budget and max_leverage. A grid that these do not pay for is "
+            "smaller, or `refused` with the `least` that would do. Audited; the orders are the client's to place."
+        ),
+        body=GridRequest,
+        answers=(GridAnswer,),
+        problems=(*BODY, *AUDIT),
+        examples={"long": ("Buys below the mark, sells of what is held above it", examples.GRID)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/schedules",
+        operation_id="plan_schedule",
+        tag="Execute",
+        summary="A large order in slices, over time or over prices",
+        description=(
+            "Whole lots that sum to the order, less what the volume does not bear (`unfilled`). In doubt a reduction "
+            "is traded sooner and everything else later. With an impact and a volatility the answer has the expected "
+            "cost and its standard deviation. Audited; the slices are the client's to trade."
+        ),
+        body=ScheduleRequest,
+        answers=(ScheduleAnswer,),
+        problems=(*BODY, *AUDIT),
+        examples={
+            "optimal": ("Almgren and Chriss: sell 12.5 within four hours", examples.SCHEDULE),
+            "scale_in": ("Three steps at prices", examples.SCALE_IN),
+        },
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
         method="GET",
         path="/v1/evaluations",
         operation_id="list_evaluations",
@@ -182,7 +252,16 @@ OPERATIONS = (
         tag="History",
         summary="A recorded answer, byte for byte",
         description=_ENTRY,
-        answers=(EvaluationResponse, TargetsResponse, MarginResponse, HedgesResponse, ScalarResponse),
+        answers=(
+            EvaluationResponse,
+            TargetsResponse,
+            MarginResponse,
+            HedgesResponse,
+            ScalarResponse,
+            OraclesAnswer,
+            GridAnswer,
+            ScheduleAnswer,
+        ),
         problems=(*QUERY, 404, 503),
     ),
     Operation(
@@ -193,6 +272,20 @@ OPERATIONS = (
         summary="Compute a recorded decision again and compare",
         description=f"{_ENTRY} Takes no body. Id, clocks and audit position are from the record; the rest is computed.",
         answers=(ReplayAnswer,),
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/evaluations/{evaluation_id}:diff",
+        operation_id="compare_evaluations",
+        tag="History",
+        summary="What changed between two recorded decisions, and why",
+        description=(
+            f"{_ENTRY} Compares what was recorded and computes no size anew. The change of each size is shared out "
+            "over the stages of its explanation; the shares add up to it."
+        ),
+        query=DifferenceParameters,
+        answers=(EvaluationDifference,),
         problems=(*QUERY, 404, 503),
     ),
     Operation(
@@ -351,6 +444,54 @@ OPERATIONS = (
         examples={"inverse": ("An inverse perpetual", examples.INSTRUMENTS)},
         idempotent=True,
         timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/policies",
+        operation_id="store_policy",
+        tag="Policies",
+        summary="Store a policy under a name, so that evaluations can name it",
+        description=(
+            "Evaluations then send `policy: {id, version}`. A version never changes and is never deleted: it is kept "
+            "with every default written out, so that new defaults of a later release do not move its sizes. Another "
+            "content under the same `policy_id` becomes the next version; that of the newest again stores nothing."
+        ),
+        body=StorePolicyRequest,
+        answers=(PolicyStored,),
+        problems=(*BODY, *AUDIT),
+        examples={"desk": ("A policy of a desk", examples.POLICY)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/policies",
+        operation_id="list_policies",
+        tag="Policies",
+        summary="Stored policies, each in its newest version",
+        query=PageParameters,
+        answers=(PolicyPage,),
+        problems=(*QUERY, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/policies/{policy_id}",
+        operation_id="read_policy",
+        tag="Policies",
+        summary="The newest version of a policy, and which others there are",
+        answers=(PolicyAnswer,),
+        problems=(*QUERY, 404, 503),
+        conditional=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/policies/{policy_id}/versions/{version}",
+        operation_id="read_policy_version",
+        tag="Policies",
+        summary="One version of a policy, as it was sent and as it was resolved",
+        answers=(PolicyVersion,),
+        problems=(*QUERY, 404, 503),
+        conditional=True,
     ),
     Operation(
         method="GET",

@@ -36,6 +36,10 @@ class EventKind(StrEnum):
     SCALAR = "scalar"
     OBSERVATION = "observation"
     INSTRUMENTS = "instruments"
+    POLICY = "policy"
+    ORACLE = "oracle"
+    GRID = "grid"
+    SCHEDULE = "schedule"
 
 
 class Outcome(StrEnum):
@@ -211,6 +215,10 @@ class AuditLog(Protocol):
         """At most `limit` entries with index above `after`, ascending, that match every filter given."""
         ...
 
+    async def previous(self, tenant_id: str, index: int, *, kind: EventKind, portfolio_id: str) -> EntrySummary | None:
+        """Last entry of this kind and portfolio below `index`."""
+        ...
+
     async def size(self) -> int:
         """Number of entries of the whole log."""
         ...
@@ -251,6 +259,64 @@ class InstrumentStore(Protocol):
 
     async def list(self, tenant_id: str, *, after: InstrumentKey | None, limit: int) -> list[tuple[str, str, bytes]]:
         """At most `limit` rows above `after`, ordered by (venue, symbol)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyDraft:
+    """A policy to be stored.
+
+    Parameters
+    ----------
+    sha256 : str
+        Fingerprint of the resolved policy and the version of the defaults [hex].
+    sent, resolved : bytes
+        JSON as the client wrote it, and with every default written out.
+    """
+
+    policy_id: str
+    sha256: str
+    defaults_version: int
+    sent: bytes
+    resolved: bytes
+    comment: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPolicy(PolicyDraft):
+    """One version of a stored policy: numbered from 1 without gaps, never changed, never deleted."""
+
+    version: int
+
+
+class PolicyStore(Protocol):
+    """Stored policies, by id and version. There is no way to change one.
+
+    Every method raises `AuditUnavailable` if the store cannot answer.
+    """
+
+    async def add(self, tenant_id: str, draft: PolicyDraft) -> tuple[StoredPolicy, bool]:
+        """Store as the next version, durably, unless the newest has the same fingerprint; say whether it was stored.
+
+        Writers at once each get a version of their own, without gaps.
+        """
+        ...
+
+    async def newest(self, tenant_id: str, policy_id: str) -> StoredPolicy | None:
+        """Newest version, as of now."""
+        ...
+
+    async def get(self, tenant_id: str, policy_id: str, version: int) -> StoredPolicy | None:
+        """One version."""
+        ...
+
+    async def versions(self, tenant_id: str, policy_id: str, *, limit: int) -> list[StoredPolicy]:
+        """At most `limit` versions, newest first."""
+        ...
+
+    async def list(self, tenant_id: str, *, after: str | None, limit: int) -> list[StoredPolicy]:
+        """Newest versions of at most `limit` policies above `after`, in the order of the bytes of their ids."""
         ...
 
 

@@ -177,10 +177,17 @@ _KINDS = (
         "not_replayable",
         422,
         "The entry cannot be recomputed here",
-        "Only evaluations, targets, margin, hedges and scalars can be recomputed, and only by a build that reads the "
-        "form in which the state was recorded.",
+        "Only evaluations, targets, margin, hedges, scalars, oracles, grids and schedules can be recomputed, and only "
+        "by a build that reads the form in which the state was recorded.",
         "Choose an entry of one of these kinds at GET /v1/audit/entries; recompute older ones with the build that its "
         "versions name.",
+    ),
+    ProblemKind(
+        "not_comparable",
+        422,
+        "The entries cannot be compared",
+        "Only evaluations and targets can be compared: other entries have no targets.",
+        "Choose two entries of one of these kinds at GET /v1/audit/entries.",
     ),
     ProblemKind(
         "fit_queue_full",
@@ -253,6 +260,7 @@ RULES: dict[str, str] = {
     "duplicate_key": "An object holds a key twice.",
     "inconsistent": "Fields contradict or require each other.",
     "unknown_preset": "There is no preset of this name and version.",
+    "unknown_policy": "There is no stored policy of this id and version.",
     "assumption": "Under options.strict: something was left open.",
     "rule": "The value breaks a rule of the engine, which the detail states.",
 }

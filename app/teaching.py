@@ -13,9 +13,11 @@ from typing import Any
 
 from app.shapes import homes_of
 from models.api.base import DECIMAL_PATTERN, SYMBOL_PATTERN
+from models.api.stored_policy import COMMENT_PATTERN
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
-    "amount": ("quantity", "amount"),
+    "adv": ("average_daily_volume",),
+    "amount": ("quantity", "amount", "budget"),
     "annual_volatility": ("target_volatility", "implied_volatility"),
     "asset": ("symbol", "currency"),
     "balance": ("equity", "amount"),
@@ -31,20 +33,28 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "date": ("as_of", "end", "close_time"),
     "datetime": ("as_of", "end", "close_time"),
     "end_time": ("end",),
+    "duration": ("duration_seconds",),
     "entry": ("entry_price",),
     "exchange": ("venue",),
     "exposure": ("quantity", "direction"),
+    "fee": ("fee_rate",),
+    "fees": ("fee_rate",),
     "freq": ("interval",),
     "frequency": ("interval",),
     "granularity": ("interval",),
+    "grid_count": ("max_levels",),
+    "grids": ("max_levels",),
     "halflife": ("half_life",),
     "id": ("portfolio_id", "client_reference", "account_id"),
     "instrument": ("symbol", "instruments"),
+    "investment": ("budget", "equity"),
     "iv": ("implied_volatility",),
     "klines": ("ohlcv",),
     "last": ("mark_price", "price"),
     "last_price": ("mark_price", "price"),
-    "leverage": ("max_leverage", "leverage"),
+    "levels": ("max_levels",),
+    "lower": ("low",),
+    "lower_price": ("low",),
     "lot_size": ("lot",),
     "mark": ("mark_price", "price"),
     "market": ("symbol",),
@@ -63,9 +73,12 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "px": ("mark_price", "price"),
     "qty": ("quantity",),
     "resolution": ("interval",),
+    "risk": ("risk_budget",),
     "score": ("direction", "forecast"),
     "signal": ("direction", "signals"),
     "size": ("quantity",),
+    "stop": ("stop_low", "stop_high"),
+    "stop_loss": ("stop_low",),
     "sz": ("quantity",),
     "target": ("target_volatility", "direction"),
     "target_vol": ("target_volatility",),
@@ -78,6 +91,9 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "ts": ("as_of", "close_time", "end"),
     "type": ("kind", "method", "right"),
     "unit": ("quantity_unit",),
+    "upper": ("high",),
+    "upper_price": ("high",),
+    "urgency": ("risk_aversion",),
     "values": ("close",),
     "vol": ("target_volatility", "implied_volatility"),
     "vol_target": ("target_volatility",),
@@ -92,9 +108,11 @@ INSTEAD: dict[str, str] = {
     "side": "quantity is signed: negative is short",
     "is_long": "quantity is signed: negative is short",
     "stop_loss": "stops are the client's; limits.min_liquidation_distance keeps the position away from liquidation",
+    "leverage": "limits.max_leverage caps it; the method constant_leverage, or a scaling to leverage, holds one",
     "lookback": "the adaptive estimator finds it; others have half_life or window, in bars",
     "periods_per_year": 'send calendar: {"periods_per_year": …} with the series',
     "start": "send end, the close time of the last complete bar; the bars before it follow from interval",
+    "policy_id": 'a stored policy is named by "policy": {"id": "desk", "version": 1}',
     "api_key": "this version has no keys; never send one in a body",
 }
 """Fields that have no counterpart, and what serves their purpose."""
@@ -103,6 +121,7 @@ FRACTIONS = frozenset(
     {
         "alpha",
         "confidence",
+        "fee_rate",
         "floor",
         "fraction",
         "implied_volatility",
@@ -110,7 +129,10 @@ FRACTIONS = frozenset(
         "maintenance_fraction",
         "maintenance_rate",
         "max_margin_use",
+        "max_participation",
         "max_weight",
+        "min_step",
+        "participation_rate",
         "prior_volatility",
         "target_volatility",
     }
@@ -119,6 +141,7 @@ FRACTIONS = frozenset(
 
 EXAMPLES: dict[str, str] = {
     "account": '{"equity": "100000", "currency": "USD"}',
+    "budget": '"20000"',
     "close": "[91234.5, 92010.0, 93120.0]",
     "currency": '"USD"',
     "direction": "1",
@@ -126,9 +149,14 @@ EXAMPLES: dict[str, str] = {
     "equity": '"100000"',
     "half_life": '"P5D"',
     "hedging": '{"method": "threshold", "instrument": "BTC-PERP", "max_delta": 0.1}',
+    "high": '"99000"',
     "interval": '"P1D"',
+    "low": '"86000"',
+    "mark_price": '"93120.5"',
     "policy": '{"sizing": {"method": "volatility_target", "target_volatility": 0.20}}',
     "quantity": '"0.85"',
+    "schedule": '{"method": "twap", "duration_seconds": 3600, "slices": 12}',
+    "side": '"long_only"',
     "sizing": '{"method": "volatility_target", "target_volatility": 0.20}',
     "symbol": '"BTC-PERP"',
     "target_volatility": "0.20",
@@ -145,6 +173,7 @@ SCALES: dict[str, str] = {
 PATTERNS: dict[str, str] = {
     SYMBOL_PATTERN: "must be 1 to 64 printable ASCII characters without spaces",
     DECIMAL_PATTERN: "must be a plain decimal such as '0.85'",
+    COMMENT_PATTERN: "must be one line of 1 to 500 characters",
 }
 _NAME_RULE = "must be letters, digits, dot, underscore or hyphen, at most 64, and begin with a letter or digit"
 _INTERVAL_RULE = "must be an ISO 8601 duration of one component: P1D, PT1H, PT5M"

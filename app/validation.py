@@ -55,6 +55,8 @@ _CODES = {
     "assertion_error": "rule",
 }
 """Codes of errors whose own text is good enough."""
+_AT_FIELD = frozenset({"duplicate_row", "inconsistent"})
+"""Codes of errors of an object that name the field where the trouble lies."""
 
 
 def broken_rules(error: ValidationError, root: type | None) -> tuple[list[BrokenRule], int]:
@@ -102,7 +104,7 @@ def _rule(item: Any, place: Place, root: type | None) -> BrokenRule:
     parts = place.parts
     if translate is None:
         code, detail = _other(item, name)
-        parts = (*parts, item["ctx"]["field"]) if code == "duplicate_row" and "field" in item.get("ctx", {}) else parts
+        parts = (*parts, item["ctx"]["field"]) if code in _AT_FIELD and "field" in item.get("ctx", {}) else parts
     else:
         code, detail = translate(item, name, place, root)
         parts = (*parts, "method") if code in ("unknown_method", "method_required") and name != "method" else parts
@@ -167,10 +169,16 @@ def _untagged(item: Any, name: str, place: Place, root: type | None) -> tuple[st
     return "method_required", f"is required: {_choice(list(place.tags))}" if place.tags else "is required"
 
 
+FEW_METHODS = 8
+
+
 def _unknown_tag(item: Any, name: str, place: Place, root: type | None) -> tuple[str, str]:
     tags, tag = _tags(item), item["ctx"].get("tag", "")
     hint = close_match(tag, tags)
-    return "unknown_method", f"must be {_choice(tags)}, found {found(tag)}" + (f": {hint}" if hint else "")
+    seen = f"found {found(tag)}" + (f": {hint}" if hint else "")
+    # A long list is cut at its end: what was found and meant comes before it.
+    many = len(tags) > FEW_METHODS
+    return "unknown_method", f"{seen}; must be {_choice(tags)}" if many else f"must be {_choice(tags)}, {seen}"
 
 
 def _tags(item: Any) -> list[str]:

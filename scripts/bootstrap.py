@@ -1,7 +1,9 @@
-"""Make ``.venv`` ready, from nothing but ``python3`` with ``pip``.
+"""Make an environment ready, from nothing but ``python3`` with ``pip``.
 
 ``python3 scripts/bootstrap.py run`` installs what serving needs (runtime and demo);
-``python3 scripts/bootstrap.py dev`` installs everything.  A second call with unchanged
+``python3 scripts/bootstrap.py dev`` installs everything, both into ``.venv``;
+``python3 scripts/bootstrap.py peers`` installs everything and the heavy libraries that
+benchmarks measure beside ours, into ``.venv-peers``.  A second call with unchanged
 locks returns at once.  Standard library only: nothing else exists yet when this runs.
 """
 
@@ -15,12 +17,24 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
-PYTHON = VENV / "bin" / "python"
-STAMP = VENV / ".bootstrap-stamp"
 BUILD_LOCK = ROOT / "requirements" / "build.txt"  # the installer (uv) and the build backend
-PROFILES = {"run": ROOT / "requirements" / "demo.txt", "dev": ROOT / "requirements" / "dev.txt"}
+PROFILES = {
+    "run": ROOT / "requirements" / "demo.txt",
+    "dev": ROOT / "requirements" / "dev.txt",
+    "peers": ROOT / "requirements" / "peers.txt",
+}
+VENVS = {"run": ROOT / ".venv", "dev": ROOT / ".venv", "peers": ROOT / ".venv-peers"}
 MINIMUM = (3, 11)
+
+
+def python_of(profile: str) -> Path:
+    """Interpreter of the environment of ``profile``."""
+    return VENVS[profile] / "bin" / "python"
+
+
+def stamp_of(profile: str) -> Path:
+    """File that says what the environment of ``profile`` holds."""
+    return VENVS[profile] / ".bootstrap-stamp"
 
 
 def fingerprint(profile: str) -> str:
@@ -33,44 +47,46 @@ def fingerprint(profile: str) -> str:
 
 def is_ready(profile: str) -> bool:
     """Tell whether the environment holds ``profile`` already; ``dev`` includes ``run``."""
-    if not (PYTHON.exists() and STAMP.exists()):
+    stamp = stamp_of(profile)
+    if not (python_of(profile).exists() and stamp.exists()):
         return False
-    return STAMP.read_text().strip() in {fingerprint(profile), fingerprint("dev")}
+    return stamp.read_text().strip() in {fingerprint(profile), fingerprint("dev")}
 
 
-def create_environment() -> None:
-    """Create ``.venv`` without ``ensurepip`` (Debian ships it apart) and put uv into it."""
-    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV)], check=True)
-    pip = [sys.executable, "-m", "pip", "--python", str(PYTHON)]
+def create_environment(profile: str) -> None:
+    """Create the environment without ``ensurepip`` (Debian ships it apart) and put uv into it."""
+    python = str(python_of(profile))
+    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENVS[profile])], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", python]
     if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode != 0:
-        subprocess.run([str(PYTHON), "-m", "ensurepip", "--default-pip"], check=True)
-        pip = [str(PYTHON), "-m", "pip"]
+        subprocess.run([python, "-m", "ensurepip", "--default-pip"], check=True)
+        pip = [python, "-m", "pip"]
     subprocess.run(
         [*pip, "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "-r", BUILD_LOCK],
         check=True,
     )
 
 
-def installer() -> str:
+def installer(profile: str) -> str:
     """Path of the environment's uv; the environment is made when it is missing or broken."""
-    own = VENV / "bin" / "uv"
-    if not (PYTHON.exists() and own.exists()):
-        create_environment()
+    own = VENVS[profile] / "bin" / "uv"
+    if not (python_of(profile).exists() and own.exists()):
+        create_environment(profile)
     return str(own)
 
 
 def install(profile: str) -> None:
-    """Bring ``.venv`` exactly to the locks of ``profile`` and link this source tree into it."""
-    uv = installer()
-    STAMP.unlink(missing_ok=True)
-    target = ["--quiet", "--python", str(PYTHON)]
+    """Bring the environment exactly to the locks of ``profile`` and link this source tree into it."""
+    uv = installer(profile)
+    stamp_of(profile).unlink(missing_ok=True)
+    target = ["--quiet", "--python", str(python_of(profile))]
     subprocess.run(
         [uv, "pip", "sync", *target, "--require-hashes", str(BUILD_LOCK), str(PROFILES[profile])], check=True
     )
     subprocess.run(
         [uv, "pip", "install", *target, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], check=True
     )
-    STAMP.write_text(fingerprint(profile) + "\n")
+    stamp_of(profile).write_text(fingerprint(profile) + "\n")
 
 
 def main(arguments: list[str]) -> int:
@@ -87,7 +103,7 @@ def main(arguments: list[str]) -> int:
     with open(ROOT / ".bootstrap.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two `make` at once: the second waits and finds it done
         if not is_ready(profile):
-            print(f"bootstrap: preparing .venv ({profile}) ...", file=sys.stderr, flush=True)
+            print(f"bootstrap: preparing {VENVS[profile].name} ({profile}) ...", file=sys.stderr, flush=True)
             try:
                 install(profile)
             except subprocess.CalledProcessError as error:

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +19,9 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from app.demo.plot import STYLE
+from scripts.pictures import save
 from scripts.volatility_markets import ADAPTIVE, FUTURE_BARS, Market, expert_names
 from services.core.explain import Floats
 
@@ -65,19 +63,9 @@ def draw(markets: Sequence[Market], folder: Path) -> dict[str, Summary]:
         with mpl.rc_context(STYLE | {"figure.dpi": 100}):
             figure, curves = picture()
             summary = summarized(curves)
-            _save(figure, folder / f"volatility_{name}.png", json.dumps(summary))
+            save(figure, folder / f"volatility_{name}.png", json.dumps(summary))
         found[name] = summary
     return found
-
-
-def _save(figure: Figure, path: Path, note: str) -> None:
-    """In 128 colours, which is a third of the bytes."""
-    drawn = BytesIO()
-    figure.savefig(drawn, format="png")
-    told = PngInfo()
-    told.add_text("Figures", note)
-    few = Image.open(drawn).convert("RGB").quantize(128, dither=Image.Dither.NONE)
-    few.save(path, format="png", optimize=True, pnginfo=told)
 
 
 def pictures(markets: Sequence[Market]) -> dict[str, Callable[[], Picture]]:

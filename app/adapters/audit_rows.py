@@ -28,6 +28,10 @@ BY_KEY = (
     "JOIN audit_body b ON b.log_id = e.log_id AND b.idx = e.idx "
     "WHERE k.tenant_id = $1 AND k.route = $2 AND k.key = $3"
 )
+PREVIOUS = (
+    f"SELECT {_COLUMNS} FROM audit_entry e "  # noqa: S608
+    "WHERE e.tenant_id = $1 AND e.portfolio_id = $2 AND e.idx < $3 AND e.kind = $4 ORDER BY e.idx DESC LIMIT 1"
+)
 SIZE = f"SELECT size FROM log_head WHERE log_id = {LOG_ID}"  # noqa: S608
 
 Row = Sequence[Any]

@@ -1,4 +1,4 @@
-"""The durable store of a process: audit log and instruments over one URL."""
+"""The durable store of a process: audit log, instruments and policies over one URL."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from app.adapters.file_lock import file_lock
 from app.adapters.postgres_audit import PostgresAuditLog, durability_warnings
 from app.adapters.postgres_connection import CONNECTION_ERRORS, PostgresReaders
 from app.adapters.postgres_instruments import PostgresInstruments
+from app.adapters.postgres_policies import PostgresPolicies
 from app.adapters.postgres_writer import PostgresWriter
 from app.adapters.schema import require_schema
 from app.adapters.sqlite_audit import SqliteAuditLog
 from app.adapters.sqlite_connection import SqliteReaders
 from app.adapters.sqlite_instruments import SqliteInstruments
+from app.adapters.sqlite_policies import SqlitePolicies
 from app.adapters.sqlite_writer import SqliteWriter
-from app.ports import AuditLog, InstrumentStore
+from app.ports import AuditLog, InstrumentStore, PolicyStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Database:
 
     audit: AuditLog
     instruments: InstrumentStore
+    policies: PolicyStore
 
 
 @contextlib.asynccontextmanager
@@ -63,7 +66,9 @@ async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
             raise DatabaseUnreachable(f"{target}: {error}") from None
         readers = SqliteReaders(target.path)
         try:
-            yield Database(SqliteAuditLog(writer, readers), SqliteInstruments(writer, readers))
+            yield Database(
+                SqliteAuditLog(writer, readers), SqliteInstruments(writer, readers), SqlitePolicies(writer, readers)
+            )
         finally:
             await asyncio.to_thread(writer.close)
             await asyncio.to_thread(readers.close)
@@ -79,7 +84,7 @@ async def _open_postgres(target: PostgresUrl) -> AsyncIterator[Database]:
     try:
         warnings = await durability_warnings(readers)
         audit = PostgresAuditLog(writer, readers, await readers.server_version(), warnings)
-        yield Database(audit, PostgresInstruments(readers))
+        yield Database(audit, PostgresInstruments(readers), PostgresPolicies(readers))
     finally:
         await writer.close()
         await readers.close()

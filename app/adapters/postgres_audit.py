@@ -10,7 +10,7 @@ import asyncpg
 
 from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Placement, Scope, place, settled
 from app.adapters.audit_codec import event_uuid
-from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, SIZE, RowReader, page_query
+from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, PREVIOUS, SIZE, RowReader, page_query
 from app.adapters.postgres_connection import PostgresReaders
 from app.adapters.postgres_writer import PostgresWriter
 from app.ports import (
@@ -154,6 +154,11 @@ class PostgresAuditLog:
         """Page of summaries, ascending."""
         text, arguments = page_query(tenant_id, after, limit, kind, portfolio_id, client_reference)
         return [_READ.summary(row) for row in await self._readers.fetch(text, *arguments)]
+
+    async def previous(self, tenant_id: str, index: int, *, kind: EventKind, portfolio_id: str) -> EntrySummary | None:
+        """Last entry of this kind and portfolio below `index`."""
+        row = await self._readers.fetch_one(PREVIOUS, tenant_id, portfolio_id, index, kind.value)
+        return _READ.summary(row) if row else None
 
     async def size(self) -> int:
         """Number of entries of the whole log."""

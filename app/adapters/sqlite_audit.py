@@ -10,7 +10,7 @@ from typing import Any
 
 from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Scope, Verdict, place, settled
 from app.adapters.audit_codec import event_uuid
-from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, SIZE, RowReader, page_query
+from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, PREVIOUS, SIZE, RowReader, page_query
 from app.adapters.sqlite_connection import SqliteReaders, from_microseconds, microseconds
 from app.adapters.sqlite_writer import SqliteWriter
 from app.ports import (
@@ -140,6 +140,11 @@ class SqliteAuditLog:
             lambda connection: connection.execute(text.replace("$", "?"), arguments).fetchall()
         )
         return [_READ.summary(row) for row in rows]
+
+    async def previous(self, tenant_id: str, index: int, *, kind: EventKind, portfolio_id: str) -> EntrySummary | None:
+        """Last entry of this kind and portfolio below `index`."""
+        row = await self._one(PREVIOUS, tenant_id, portfolio_id, index, kind.value)
+        return _READ.summary(row) if row else None
 
     async def size(self) -> int:
         """Number of entries of the whole log."""

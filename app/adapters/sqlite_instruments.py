@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Sequence
 
 from app.adapters.instrument_cache import InstrumentCopy
 from app.adapters.sqlite_connection import SqliteReaders
-from app.adapters.sqlite_writer import SqliteWriter, Task
-from app.ports import AuditUnavailable, InstrumentKey, Outcome
+from app.adapters.sqlite_writer import SqliteWriter
+from app.ports import InstrumentKey
 
-WRITE_SECONDS = 10.0
 _ROWS = "SELECT venue, symbol, specification FROM instrument WHERE tenant_id = ?"
 _PUT = (
     "INSERT INTO instrument (tenant_id, venue, symbol, specification) VALUES (?, ?, ?, ?) "
@@ -41,15 +39,8 @@ class SqliteInstruments:
             connection.executemany(_PUT, changes)
             connection.execute(_ADVANCE, (tenant_id,))
 
-        done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
         # Bound to the write itself, not to this call: a caller that goes away does not leave an old copy behind.
-        done.add_done_callback(lambda _: self._changed(tenant_id))
-        self._writer.submit(Task(work, done))
-        await asyncio.wait((done,), timeout=WRITE_SECONDS)
-        if not done.done():
-            raise AuditUnavailable(f"the store did not answer within {WRITE_SECONDS:g} s", Outcome.UNKNOWN)
-        if error := done.result():
-            raise error
+        await self._writer.perform(work, lambda: self._changed(tenant_id))
 
     async def get_many(self, tenant_id: str, keys: Sequence[InstrumentKey]) -> dict[InstrumentKey, bytes]:
         """Specifications of the keys that are registered."""

@@ -20,6 +20,8 @@ from app.ports import AuditRecord, AuditUnavailable, Outcome
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+WRITE_SECONDS = 10.0
+"""How long the caller of another change than an entry waits."""
 WriteEntries = Callable[[sqlite3.Connection, Sequence[Entry]], list[Verdict]]
 
 
@@ -58,6 +60,28 @@ class SqliteWriter:
         if self._queue.qsize() >= MAX_QUEUE:
             raise AuditUnavailable(f"{MAX_QUEUE} records wait already")
         self._queue.put(item)
+
+    async def perform(
+        self, work: Callable[[sqlite3.Connection], None], afterwards: Callable[[], None] | None = None
+    ) -> None:
+        """Do `work` in a transaction of its own; durable when this returns.
+
+        `afterwards` is called once the write has ended, however it did and whether or not the caller still waits.
+
+        Raises
+        ------
+        AuditUnavailable
+            If the store refuses, or does not answer within `WRITE_SECONDS`: the outcome is then unknown.
+        """
+        done: asyncio.Future[Exception | None] = self._loop.create_future()
+        if afterwards is not None:
+            done.add_done_callback(lambda _: afterwards())
+        self.submit(Task(work, done))
+        await asyncio.wait((done,), timeout=WRITE_SECONDS)
+        if not done.done():
+            raise AuditUnavailable(f"the store did not answer within {WRITE_SECONDS:g} s", Outcome.UNKNOWN)
+        if error := done.result():
+            raise error
 
     def close(self) -> None:
         """Write everything queued, then close. Blocking."""

@@ -19,7 +19,7 @@ def catalog_command(
     name: NameArgument = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print GET /v1/catalog, or the methods named.")] = False,
 ) -> None:
-    """List every method of a policy: its parameters with bounds and units, what it needs, its sources.
+    """List every method of a policy, a grid, a schedule: parameters with bounds and units, needs, sources.
 
     **Examples**
 
@@ -45,7 +45,8 @@ def catalog_command(
 
 def methods_named(found: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """Methods of this name, or of the block of this name; each with its block."""
-    methods = [{"block": block["block"], **method} for block in found["blocks"] for method in block["methods"]]
+    blocks = [*found["blocks"], *found["tools"]]
+    methods = [{"block": block["block"], **method} for block in blocks for method in block["methods"]]
     named = [method for method in methods if name in (method["method"], method["block"])]
     if not named:
         known = sorted({name for method in methods for name in (method["method"], method["block"]) if name})
@@ -55,10 +56,10 @@ def methods_named(found: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 def show_catalog(found: dict[str, Any]) -> None:
     """One line per method."""
-    rows = table(f"Policy blocks and methods, defaults version {found['defaults_version']}")
+    rows = table(f"Blocks and methods, defaults version {found['defaults_version']}")
     for heading in ("block", "method", "parameters", "what it does"):
         rows.add_column(heading)
-    for block in found["blocks"]:
+    for block in [*found["blocks"], *found["tools"]]:
         for method in block["methods"]:
             is_default = not block["required"] and method["method"] == block["default_method"]
             title = f"[bold]{escape(method['method'] or '')}[/]{' [dim](default)[/]' if is_default else ''}"

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from app.routes import backtests, docs, evaluations, fits, health, history, instruments, reference, volatility
+from app.routes import (
+    backtests,
+    docs,
+    evaluations,
+    execution,
+    fits,
+    health,
+    history,
+    instruments,
+    oracles,
+    policies,
+    reference,
+    volatility,
+)
 
 ROUTES: tuple[Route, ...] = (
     *evaluations.ROUTES,
@@ -12,7 +25,10 @@ ROUTES: tuple[Route, ...] = (
     *volatility.ROUTES,
     *fits.ROUTES,
     *backtests.ROUTES,
+    *execution.ROUTES,
     *instruments.ROUTES,
+    *policies.ROUTES,
+    *oracles.ROUTES,
     *reference.ROUTES,
     *health.ROUTES,
     *docs.ROUTES,

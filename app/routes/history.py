@@ -8,8 +8,9 @@ from starlette.convertors import Convertor, register_url_convertor
 from app.deps import container_of, read_query
 from app.routes.reply import reply
 from app.routes.routing import route
+from app.usecases import compare_evaluations as compare
 from app.usecases import read_evaluations as history
-from models.api.query import EntriesParameters, EvaluationsParameters, NoParameters
+from models.api.query import DifferenceParameters, EntriesParameters, EvaluationsParameters, NoParameters
 
 
 class _EvaluationId(Convertor[str]):
@@ -44,6 +45,13 @@ async def replay_evaluation(request: Request) -> Response:
     return reply(request, await history.replay_evaluation(container_of(request), request.path_params["evaluation_id"]))
 
 
+async def compare_evaluations(request: Request) -> Response:
+    """What changed between two decisions."""
+    against = read_query(request, DifferenceParameters).against
+    evaluation_id = request.path_params["evaluation_id"]
+    return reply(request, await compare.compare_evaluations(container_of(request), evaluation_id, against))
+
+
 async def read_evaluation(request: Request) -> Response:
     """A recorded answer."""
     read_query(request, NoParameters)
@@ -61,5 +69,6 @@ ROUTES = (
     route("GET", "/v1/audit/entries", list_audit_entries),
     route("GET", "/v1/audit/entries/{evaluation_id:evaluation_id}/body", read_audit_body),
     route("POST", "/v1/evaluations/{evaluation_id:evaluation_id}:replay", replay_evaluation),
+    route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}:diff", compare_evaluations),
     route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}", read_evaluation),
 )

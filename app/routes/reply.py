@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from fastapi import Request, Response
 
+from app.deps import known_tags
 from app.telemetry import server_timing
 from app.usecases.call import Answer
 
@@ -18,6 +19,14 @@ def reply(request: Request, answer: Answer) -> Response:
         headers["Server-Timing"] = server_timing(answer.timings)
         request.app.state.telemetry.timings(answer.timings)
     return Response(answer.body, answer.status, headers, "application/json")
+
+
+def conditional(request: Request, answer: Answer) -> Response:
+    """Bytes of a use case; 304 without them where `If-None-Match` names their `ETag`."""
+    tag = dict(answer.headers)["ETag"]
+    if not known_tags(request).isdisjoint((tag, "*")):
+        return Response(status_code=304, headers={"ETag": tag})
+    return reply(request, answer)
 
 
 def reply_json(value: Any, status: int = 200) -> Response:

@@ -19,11 +19,12 @@ import numpy as np
 from services.core.book import Row
 from services.core.decimals import decimal_text, plain
 from services.core.explain import Limit, Step
-from services.core.instrument import Kind, QuantityUnit
+from services.core.instrument import Instrument, Kind, QuantityUnit
 from services.core.outcome import Status
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Evaluation, Hedge, MarginFigures, Order, Target
 from services.engine.tracking import TrackingFigures
+from services.liquidity.costs import CostColumns
 from services.sizing.abilities import Survival
 from services.volatility.readout import VolatilityReadout
 
@@ -52,9 +53,15 @@ def in_unit(row: Row, contracts: Decimal) -> Decimal:
     """Contracts in the unit in which the client counts."""
     if row.counts_contracts or row.price is None or not contracts:
         return contracts
-    instrument, multiplier = row.instrument, Decimal(repr(row.instrument.contract_multiplier))
-    price, inverse = Decimal(repr(row.price.value)), instrument.kind is Kind.INVERSE
-    if row.unit is QuantityUnit.BASE:
+    return counted(row.instrument, row.unit, Decimal(repr(row.price.value)), contracts)
+
+
+def counted(instrument: Instrument, unit: QuantityUnit, price: Decimal, contracts: Decimal) -> Decimal:
+    """Contracts in another unit; exact, or to 12 digits where a price divides or multiplies."""
+    multiplier, inverse = Decimal(repr(instrument.contract_multiplier)), instrument.kind is Kind.INVERSE
+    if unit is QuantityUnit.CONTRACTS or not contracts:
+        return contracts
+    if unit is QuantityUnit.BASE:
         return _significant(contracts * multiplier / price) if inverse else contracts * multiplier
     return contracts * multiplier if inverse else _significant(contracts * multiplier * price)
 
@@ -156,6 +163,8 @@ def _target_detail(out: dict[str, Any], inputs: EvaluationInputs, result: Evalua
     skew = result.quote_skew
     if skew is not None and math.isfinite(skew.bid[index]):
         out["quote_skew"] = {"bid": stat(float(skew.bid[index])), "ask": stat(float(skew.ask[index]))}
+    if result.costs is not None and target.legs:
+        out["expected_cost"] = _cost(result.costs, index)
     baseline = result.baseline[index] if result.baseline is not None else None
     if baseline is not None:
         out["baseline_quantity"] = plain(in_unit(row, baseline))
@@ -203,16 +212,23 @@ def _steps(steps: Sequence[Step]) -> list[dict[str, Any]]:
     return rows
 
 
+def _cost(costs: CostColumns, index: int) -> dict[str, Any]:
+    parts = {name: money(float(getattr(costs, name)[index])) for name in ("fee", "spread", "impact", "gas", "total")}
+    return {**parts, "impact_known": bool(costs.impact_known[index])}
+
+
 def _overlays(result: Evaluation, index: int) -> list[dict[str, Any]]:
     rows = []
     for item in result.overlays:
         effect = item.effect
         out: dict[str, Any] = {"overlay": item.method, "acts_on": item.acts_on}
-        out["multiplier"] = stat(float(effect.multiplier[index]))
+        out["multiplier"] = stat(float(item.multiplier[index]))
         if effect.detail[index]:
             out["detail"] = effect.detail[index]
         if effect.missing[index]:
             out["data_missing"] = True
+        if effect.blocked[index]:
+            out["increase_blocked"] = True
         rows.append(out)
     return rows
 

@@ -1,15 +1,35 @@
-"""Fingerprint and wire form of a resolved policy."""
+"""Fingerprint, wire form and stored form of a resolved policy."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import orjson
+from pydantic import BaseModel, ValidationError
 
+from models.api.policy import PolicyIn
+from services.core.errors import InvalidInput
 from services.engine.policy import DEFAULTS_VERSION, Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedPolicy:
+    """A version of a stored policy, as a decision uses it and records it.
+
+    `resolved` is JSON with every default written out (`resolved_json`): what a later change of the defaults does not
+    move.
+    """
+
+    policy_id: str
+    version: int
+    sha256: str
+    defaults_version: int
+    resolved: bytes
 
 
 @lru_cache(maxsize=1024)
@@ -28,7 +48,51 @@ def _block(value: Any) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def policy_sha256(policy: Policy) -> str:
+def policy_sha256(policy: Policy, defaults_version: int = DEFAULTS_VERSION) -> str:
     """SHA-256 of the resolved policy and the version of the defaults, over sorted keys."""
-    content = {"defaults_version": DEFAULTS_VERSION, "policy": policy_fields(policy)}
+    content = {"defaults_version": defaults_version, "policy": policy_fields(policy)}
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def resolved_json(policy: Policy) -> bytes:
+    """Stored form of a resolved policy."""
+    return orjson.dumps(policy_fields(policy), option=orjson.OPT_SORT_KEYS)
+
+
+@lru_cache(maxsize=1024)
+def restored(resolved: bytes) -> Policy:
+    """Inverse of `resolved_json`.
+
+    Raises
+    ------
+    InvalidInput
+        If it was stored by a build whose fields this one does not know, or bounds otherwise.
+    """
+    try:
+        return PolicyIn.model_validate(orjson.loads(resolved)).resolved()
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"])
+        rule = "was stored in a form that this build does not read"
+        raise InvalidInput("policy.version", rule, place, "store the policy again") from None
+
+
+@lru_cache(maxsize=1024)
+def added_since(resolved: bytes) -> tuple[str, ...]:
+    """Fields that this build has and the stored policy does not: its defaults stand in for them."""
+    return tuple(_added(orjson.loads(resolved), policy_fields(restored(resolved)), ""))
+
+
+def _added(stored: Any, used: Any, place: str) -> Iterator[str]:
+    if isinstance(used, dict) and isinstance(stored, dict):
+        for key, value in used.items():
+            here = f"{place}.{key}" if place else key
+            yield from _added(stored[key], value, here) if key in stored else (here,)
+    elif isinstance(used, list | tuple) and isinstance(stored, list) and len(used) == len(stored):
+        for index, (one, other) in enumerate(zip(stored, used, strict=True)):
+            yield from _added(one, other, f"{place}.{index}")
+
+
+def narrowed(policy: Policy, model: type[BaseModel]) -> Policy:
+    """Policy of a door that takes the blocks of `model` only."""
+    blocks = [field.name for field in dataclasses.fields(policy) if field.name in model.model_fields]
+    return Policy(**{name: getattr(policy, name) for name in blocks})

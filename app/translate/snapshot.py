@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from app.translate.instruments import InstrumentKey, assumed_instrument, by_key, find
 from app.translate.notes import Notes
+from app.translate.oracles import aggregated
 from app.translate.series import series_input
-from models.api.evaluation import SnapshotIn
+from models.api.evaluation import EvaluationRequest, SnapshotIn
 from models.api.market import MarkIn, PositionIn, SignalIn
 from services.core.annualization import parse_interval
 from services.core.book import Account, Collateral, OwnGreeks, PriceUsed, Row, Signal
@@ -21,6 +22,8 @@ from services.core.errors import InvalidInput
 from services.core.instrument import Instrument, Kind, QuantityUnit, must_be_described
 from services.core.outcome import Reason
 from services.engine.inputs import SeriesInput, StateInput
+from services.guards.observation import Aggregate
+from services.guards.policy import OraclePolicy
 from services.sizing.diversification import FORECAST_SCALE, combined_forecast
 from services.volatility.readout import VolatilityReadout
 
@@ -48,6 +51,7 @@ class Snapshot:
     rows: tuple[Row, ...]
     series: dict[str, SeriesInput]
     notes: Notes
+    oracles: dict[str, Aggregate] = field(default_factory=dict)
 
 
 class RowKey(NamedTuple):
@@ -139,8 +143,9 @@ def translate(
     received_at: datetime,
     hedge_symbol: str | None = None,
     drivers: tuple[str, ...] = (),
+    guards: OraclePolicy | None = None,
 ) -> Snapshot:
-    """Domain view of a request; `drivers` are those of its estimator.
+    """Domain view of a request; `drivers` are those of its estimator, `guards` judge its price sources.
 
     Raises
     ------
@@ -153,14 +158,23 @@ def translate(
     series = {item.symbol: series_input(item, index, as_of, notes, drivers=drivers) for index, item in posted}
     keys = row_keys(request, described, hedge_symbol)
     check_times(request, as_of, notes)
+    oracles = request_oracles(request, guards or OraclePolicy(), as_of)
     builder = _RowBuilder(request, described, series, states, as_of, notes)
+    builder.oracles, builder.guards = oracles, guards or OraclePolicy()
     rows = tuple(builder.row(key) for key in keys)
     builder.summarise()
     if states and request.interval is None:
         notes.assume(
             "/interval", DEFAULT_INTERVAL, "cached volatility states of daily bars are used where no series is sent"
         )
-    return Snapshot(as_of, account(request), rows, series, notes)
+    return Snapshot(as_of, account(request), rows, series, notes, oracles)
+
+
+def request_oracles(request: SnapshotIn, guards: OraclePolicy, as_of: datetime) -> dict[str, Aggregate]:
+    """What the price sources of a request agree on, by symbol."""
+    if not isinstance(request, EvaluationRequest) or not request.oracles:
+        return {}
+    return aggregated(request.oracles, request.oracle_rates, request.oracle_keys, guards, as_of)
 
 
 def check_times(request: SnapshotIn, as_of: datetime, notes: Notes) -> None:
@@ -175,7 +189,16 @@ def check_times(request: SnapshotIn, as_of: datetime, notes: Notes) -> None:
         notes.assume("/signals", "as_of of the request", f"for {names(ageless)}: a half_life without as_of starts now")
 
 
-def event_time(request: SnapshotIn, received_at: datetime, notes: Notes) -> datetime:
+class Dated(Protocol):
+    """A request that may say when it is of."""
+
+    @property
+    def as_of(self) -> datetime | None:
+        """Event time."""
+        ...
+
+
+def event_time(request: Dated, received_at: datetime, notes: Notes) -> datetime:
     """`as_of` of the request; the time of receipt by default."""
     if request.as_of is None:
         notes.assume("/as_of", received_at.isoformat(), "the time of receipt is taken as the event time")
@@ -227,6 +250,8 @@ class _RowBuilder:
         for item in request.signals or ():
             self.signals.setdefault(item.symbol, []).append(item)
         self.fx = {item.currency: float(item.rate) for item in request.fx}
+        self.oracles: Mapping[str, Aggregate] = {}
+        self.guards = OraclePolicy()
         self.assumed: list[str] = []
         self.from_close: list[str] = []
         self.quote_assumed: list[str] = []
@@ -272,7 +297,7 @@ class _RowBuilder:
         )
 
     def price(self, key: RowKey, position: PositionIn | None, name: str, *, own: bool) -> PriceUsed | None:
-        """Mark of the position, else of marks[], else the last close of the row's own market."""
+        """Mark of the position, else of marks[], of oracles[], else the last close of the row's own market."""
         if position is not None and position.mark_price is not None:
             value = float(position.mark_price)
             if own:
@@ -282,11 +307,24 @@ class _RowBuilder:
         if mark is not None:
             age = (self.as_of - mark.as_of).total_seconds() if mark.as_of else None
             return PriceUsed(float(mark.price), "marks", age)
+        if (agreed := self._oracle_price(key)) is not None:
+            return agreed
         close = self._close(name) if own else None
         if close is None or not close[0] > 0:
             return None
         self.from_close.append(key.symbol)
         return PriceUsed(close[0], "close", (self.as_of - close[1]).total_seconds())
+
+    def _oracle_price(self, key: RowKey) -> PriceUsed | None:
+        """Price that sources agree on, where it may open positions and is in the row's own currency."""
+        found = self.oracles.get(key.symbol)
+        if found is None or found.price is None or found.multiplier == 0.0:
+            return None
+        described = find(self.described, key.venue, key.symbol) or assumed_instrument(key.symbol)
+        quote = described.quote_currency or self.request.account.currency
+        if quote != self.guards.currency:
+            return None
+        return PriceUsed(found.price, "oracle", found.age_seconds)
 
     def _close(self, name: str) -> tuple[float, datetime] | None:
         item = self.series.get(name)

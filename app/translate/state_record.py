@@ -1,4 +1,4 @@
-"""The state that a decision read, as exact bytes for the audit record, and back for replay.
+"""What a decision read besides its request, as exact bytes for the audit record, and back for replay.
 
 Layout: one line of JSON (names, counts, texts), then little-endian numbers: nine float64 a readout, then the upper
 triangle of the correlation matrix as float32, the precision that the engine uses. Exact by construction, and a third of
@@ -7,17 +7,19 @@ the size of decimal text.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from app.translate.instruments import InstrumentKey
+from app.translate.policy import NamedPolicy
 from services.core.errors import Refusal
 from services.core.instrument import Instrument, Kind, MarginTier, QuantityUnit, Right
 from services.core.outcome import Reason
@@ -47,13 +49,25 @@ class ForeignRecord(ValueError):
     """A record in the form of another build."""
 
 
+class RecordedInputs(NamedTuple):
+    """What was read besides the request."""
+
+    states: dict[str, StateInput]
+    registered: dict[InstrumentKey, Instrument]
+    correlation: RecordedCorrelation | None = None
+    policy: NamedPolicy | None = None
+
+
 def encode_state(
-    states: Mapping[str, StateInput], registered: Mapping[InstrumentKey, Instrument], market: Market
+    states: Mapping[str, StateInput],
+    registered: Mapping[InstrumentKey, Instrument],
+    market: Market,
+    policy: NamedPolicy | None = None,
 ) -> bytes:
-    """Readouts, the correlation they gave, and the registered instruments; empty when nothing but the request was
-    read.
+    """Readouts, the correlation they gave, the registered instruments and the stored policy with its content; empty
+    when nothing but the request was read.
     """
-    if not states and not registered:
+    if not states and not registered and policy is None:
         return b""
     figures: list[float] = []
     head: dict[str, Any] = {"format": FORMAT, "states": [_state(key, state, figures) for key, state in states.items()]}
@@ -67,6 +81,8 @@ def encode_state(
             upper = matrix[upper_triangle(len(market.keys))].astype(SINGLE)
     if registered:
         head["instruments"] = [_instrument_fields(instrument) for instrument in registered.values()]
+    if policy is not None:
+        head["policy"] = {**dataclasses.asdict(policy), "resolved": orjson.loads(policy.resolved)}
     return orjson.dumps(head, default=str) + b"\n" + block.tobytes() + upper.tobytes()
 
 
@@ -94,9 +110,7 @@ def _state(key: str, state: StateInput, figures: list[float]) -> list[Any]:
     ]
 
 
-def decode_state(
-    raw: bytes,
-) -> tuple[dict[str, StateInput], dict[InstrumentKey, Instrument], RecordedCorrelation | None]:
+def decode_state(raw: bytes) -> RecordedInputs:
     """Inverse of `encode_state`.
 
     Raises
@@ -105,7 +119,7 @@ def decode_state(
         If another build wrote it in another form.
     """
     if not raw:
-        return {}, {}, None
+        return RecordedInputs({}, {})
     line, _, packed = raw.partition(b"\n")
     head = orjson.loads(line)
     if head.get("format") != FORMAT:
@@ -121,10 +135,11 @@ def decode_state(
             place += len(FIGURES)
         states[row[0]] = StateInput(found, digest=row[-1], without_venue=row[0] in fallen)
     instruments = [_instrument(fields) for fields in head.get("instruments", ())]
-    return (
+    return RecordedInputs(
         states,
         {(item.venue, item.symbol): item for item in instruments},
         _correlation(head.get("correlation"), upper),
+        _policy(head.get("policy")),
     )
 
 
@@ -161,6 +176,10 @@ def _instrument(fields: dict[str, Any]) -> Instrument:
     known["expiry"] = datetime.fromisoformat(known["expiry"]) if known["expiry"] else None
     known["margin_tiers"] = tuple(MarginTier(*tier) for tier in known["margin_tiers"])
     return Instrument(**known)
+
+
+def _policy(fields: dict[str, Any] | None) -> NamedPolicy | None:
+    return NamedPolicy(**{**fields, "resolved": orjson.dumps(fields["resolved"])}) if fields is not None else None
 
 
 def _correlation(head: dict[str, Any] | None, upper: np.ndarray) -> RecordedCorrelation | None:

@@ -18,14 +18,19 @@ from app.translate.answer import hedge_rows, margin_block, order_rows, portfolio
 from app.translate.control import control_block, control_of
 from app.translate.events import market_events
 from app.translate.instruments import InstrumentKey
+from app.translate.liquidity import depths, flows
+from app.translate.market_conditions import market_conditions
 from app.translate.notes import Notes
-from app.translate.policy import policy_fields, policy_sha256
+from app.translate.oracles import oracle_row
+from app.translate.policy import NamedPolicy, added_since, narrowed, policy_fields, policy_sha256, restored
 from app.translate.series import calendar_of, check_columns
 from app.translate.snapshot import CLOCK_SKEW, DEFAULT_INTERVAL, Snapshot, describe_instruments, names, translate
 from app.translate.state_record import encode_state
 from app.usecases.call import Door
 from app.version import ENGINE_VERSION
 from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginRequest
+from models.api.policy import HedgesPolicyIn, MarginPolicyIn, PolicyIn
+from models.api.policy_choice import PolicyReference
 from services.core.annualization import parse_interval
 from services.core.errors import InvalidInput, Refusal
 from services.core.instrument import Instrument
@@ -40,6 +45,7 @@ from services.volatility.readout import VolatilityReadout
 from services.volatility.registry import driver_names
 
 AnyRequest = EvaluationRequest | MarginRequest | HedgesRequest
+AnyPolicy = PolicyIn | MarginPolicyIn | HedgesPolicyIn | PolicyReference
 DAY_SECONDS = 86_400
 
 
@@ -59,6 +65,7 @@ class Gathered:
     states: dict[str, StateInput] = field(default_factory=dict)
     correlation: RecordedCorrelation | None = None
     described: dict[InstrumentKey, Instrument] | None = None
+    policy: NamedPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,7 @@ class Decision:
     result: Evaluation
     received_at: datetime
     request_sha256: str
+    named: NamedPolicy | None = None
 
 
 def decide(
@@ -86,7 +94,7 @@ def decide(
     AssumptionsRefused
         Under `options.strict`.
     """
-    policy: Policy = request.policy.resolved()
+    policy = policy_of(request, gathered.policy)
     hedge_symbol = policy.hedging.instrument if policy.hedging else None
     described = gathered.described
     if described is None:
@@ -98,11 +106,13 @@ def decide(
         received_at=received_at,
         hedge_symbol=hedge_symbol,
         drivers=driver_names(policy.estimator),
+        guards=policy.guards,
     )
     for index, series in enumerate(snapshot.series.values()):
         check_columns(series, index, policy.estimator)
     tracking = _tracking(request, snapshot.notes)
     _tell_fallen_back(gathered.states, snapshot.notes)
+    _tell_policy(request.policy, gathered.policy, snapshot.notes)
     if request.options.strict and snapshot.notes.assumptions:
         raise AssumptionsRefused(snapshot.notes.assumptions)
     inputs = EvaluationInputs(
@@ -119,6 +129,8 @@ def decide(
         tracking=tracking,
         events=_events(request, snapshot),
         control=control_of(request.previous) if isinstance(request, EvaluationRequest) else None,
+        **_surroundings(request, described, snapshot.as_of),
+        oracles=snapshot.oracles,
         figures=request.options.view == "full" or door is Door.MARGIN,
         historical=(received_at - snapshot.as_of).total_seconds() > max_request_age(snapshot, gathered, policy),
     )
@@ -128,7 +140,56 @@ def decide(
         snapshot.notes.assume("/policy/correlation", "volatilities add up", result.market.source)
         if request.options.strict:
             raise AssumptionsRefused(snapshot.notes.assumptions)
-    return Decision(door, request, snapshot, inputs, result, received_at, hashlib.sha256(raw).hexdigest())
+    digest = hashlib.sha256(raw).hexdigest()
+    return Decision(door, request, snapshot, inputs, result, received_at, digest, gathered.policy)
+
+
+def policy_of(request: AnyRequest, named: NamedPolicy | None) -> Policy:
+    """Policy that a request means: its own fields, or the content of the stored one that it names.
+
+    Raises
+    ------
+    InvalidInput
+        If it names one where none can be read, or one that the door has no use for.
+    """
+    choice = request.policy
+    if not isinstance(choice, PolicyReference):
+        return choice.resolved()
+    if named is None:
+        rule = "names a stored policy, which only a service with its database can read"
+        raise InvalidInput("policy.id", rule, choice.id, "send the fields of the policy")
+    policy = restored(named.resolved)
+    if isinstance(request, MarginRequest):
+        return narrowed(policy, MarginPolicyIn)
+    if isinstance(request, HedgesRequest):
+        if policy.hedging is None:
+            raise InvalidInput("policy.id", "must name a policy with hedging", choice.id)
+        return narrowed(policy, HedgesPolicyIn)
+    return policy
+
+
+def _tell_policy(choice: AnyPolicy, named: NamedPolicy | None, notes: Notes) -> None:
+    if named is None or not isinstance(choice, PolicyReference):
+        return
+    if choice.version is None:
+        effect = "the newest version when the request was received: sizes move when another one is stored"
+        notes.assume("/policy/version", str(named.version), effect)
+    if added := added_since(named.resolved):
+        notes.assume("/policy", "defaults of this build", f"the stored policy does not have {names(list(added))}")
+
+
+def _surroundings(
+    request: AnyRequest, described: Mapping[InstrumentKey, Instrument], as_of: datetime
+) -> dict[str, Any]:
+    """State of venues and markets that overlays read."""
+    if not isinstance(request, EvaluationRequest):
+        return {}
+    latest = as_of + CLOCK_SKEW
+    return {
+        "conditions": market_conditions(request),
+        "depths": depths(request.books, request.pools, described, latest),
+        "flows": flows(request.flow, described, latest),
+    }
 
 
 def _tell_fallen_back(states: Mapping[str, StateInput], notes: Notes) -> None:
@@ -196,6 +257,9 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
         body["margin"] = margin
     if decision.door is Door.HEDGES or (decision.door is Door.EVALUATIONS and inputs.policy.hedging is not None):
         body["hedges"] = hedge_rows(inputs, result.hedges)
+    if full and inputs.oracles:
+        guards = inputs.policy.guards
+        body["oracles"] = [oracle_row(symbol, found, guards) for symbol, found in inputs.oracles.items()]
     if decision.door in (Door.EVALUATIONS, Door.TARGETS):
         body["portfolio"] = portfolio_block(result)
         if result.control is not None:
@@ -221,10 +285,14 @@ def _head(decision: Decision, computed_at: datetime) -> dict[str, Any]:
     head["valid_until"], head["valid_until_reason"] = time_text(result.valid_until), result.valid_until_reason
     head["on_expiry"], head["degraded"] = "reduce_only", []
     head["assumptions"], head["warnings"] = decision.snapshot.notes.assumptions, _warnings(decision)
+    named = decision.named
+    defaults_version = named.defaults_version if named is not None else DEFAULTS_VERSION
+    if named is not None:
+        head["policy"] = {"id": named.policy_id, "version": named.version, "sha256": named.sha256}
     head["inputs"] = {
         "request_sha256": decision.request_sha256,
-        "policy_resolved_sha256": policy_sha256(inputs.policy),
-        "defaults_version": DEFAULTS_VERSION,
+        "policy_resolved_sha256": policy_sha256(inputs.policy, defaults_version),
+        "defaults_version": defaults_version,
         "engine": ENGINE_VERSION,
     }
     return head
@@ -274,9 +342,9 @@ def open_orders_beyond(decision: Decision) -> list[str]:
 
 def state_record(decision: Decision, gathered: Gathered) -> bytes:
     """What was read besides the request, so that the answer can be recomputed: readouts and correlation,
-    registered instruments.
+    registered instruments, the stored policy.
     """
-    return encode_state(gathered.states, gathered.registered, decision.result.market)
+    return encode_state(gathered.states, gathered.registered, decision.result.market, gathered.policy)
 
 
 __all__ = ["AssumptionsRefused", "Decision", "Gathered", "InvalidInput", "answer", "decide", "render", "state_record"]

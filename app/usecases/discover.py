@@ -16,8 +16,10 @@ from models.api.base import MAX_SIGNIFICANT
 from models.api.evaluation import MAX_REQUEST_POINTS
 from models.api.market import MAX_POINTS, MAX_SYMBOLS
 from models.api.observation import MAX_OBSERVATIONS, MAX_PATH_POINTS
+from models.api.price_sources import MAX_ORACLE_OBSERVATIONS, MAX_SOURCES
 from models.api.problem import MAX_ERRORS
 from services.core.outcome import REASON_TEXT
+from services.guards.outcome import ORACLE_REASON_TEXT, SOURCE_REASON_TEXT
 from services.volatility.state import OUTCOME_TEXT
 
 PROBE_SECONDS = 1.0
@@ -38,6 +40,8 @@ def published_limits(container: Container) -> dict[str, Any]:
         "max_points_per_request": MAX_REQUEST_POINTS,
         "max_observations": MAX_OBSERVATIONS,
         "max_path_points": MAX_PATH_POINTS,
+        "max_oracle_sources": MAX_SOURCES,
+        "max_oracle_observations": MAX_ORACLE_OBSERVATIONS,
         "max_registered_per_call": MAX_REGISTERED,
         "significant_digits": MAX_SIGNIFICANT,
         "request_timeout_ms_default": round(settings.request_timeout_seconds * 1000),
@@ -58,6 +62,8 @@ def error_catalogue() -> dict[str, Any]:
         "problems": [dataclasses.asdict(kind) for kind in PROBLEMS.values()],
         "rules": RULES,
         "reasons": {reason.value: text for reason, text in REASON_TEXT.items()},
+        "oracle_reasons": {reason.value: text for reason, text in ORACLE_REASON_TEXT.items()},
+        "oracle_source_reasons": {reason.value: text for reason, text in SOURCE_REASON_TEXT.items()},
         "observation_outcomes": {outcome.value: text for outcome, text in OUTCOME_TEXT.items()},
     }
 

@@ -1,9 +1,12 @@
-"""Everything that one decision reads: registered instruments and cached volatility states, in two calls at most."""
+"""Everything that one decision reads: the stored policy, registered instruments, cached volatility states.
+
+One call each, and only for what the request names.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -11,12 +14,15 @@ from typing import Any
 from app.container import Container
 from app.ports import StateDamaged, StateKey
 from app.translate.instruments import InstrumentKey, domain_instrument
+from app.translate.policy import NamedPolicy
 from app.translate.snapshot import DEFAULT_INTERVAL, StateNeed, describe_instruments, states_needed
 from app.usecases.damage import damage_refusal
-from app.usecases.decide import AnyRequest, Gathered
+from app.usecases.decide import AnyRequest, Gathered, policy_of
+from app.usecases.find_policy import find_policy
 from app.usecases.volatility_state import state_keys
 from models.api.evaluation import SnapshotIn
 from models.api.market import InstrumentIn
+from models.api.policy_choice import PolicyReference
 from services.core.annualization import parse_interval
 from services.core.instrument import Instrument
 from services.engine.inputs import RecordedCorrelation, StateInput
@@ -36,22 +42,42 @@ INLINE_MARKETS = 20
 
 
 async def gather(container: Container, request: AnyRequest) -> Gathered:
-    """Registered instruments of the request's symbols, and the states of the markets without a series.
+    """The policy that the request names, registered instruments of its symbols, and the states of the markets without
+    a series.
 
     Where every market comes from a cached state, their correlation is read here too: it depends on the states alone and
     changes only when one of them does.
     """
-    policy = request.policy.resolved()
+    named = await named_policy(container, request.policy) if isinstance(request.policy, PolicyReference) else None
+    policy = policy_of(request, named)
     hedge_symbol = policy.hedging.instrument if policy.hedging else None
     registered = await registered_instruments(container, request, hedge_symbol)
     described = describe_instruments(request, registered)
     needs = states_needed(request, described, hedge_symbol)
     if not needs:
-        return Gathered(registered, described=described)
+        return Gathered(registered, described=described, policy=named)
     states = await load_states(container, needs, request.interval or DEFAULT_INTERVAL, policy.estimator)
     cached_only = bool(states) and not request.series
     correlation = await remembered_correlation(states, policy.correlation) if cached_only else None
-    return Gathered(registered, states, correlation, described)
+    return Gathered(registered, states, correlation, described, named)
+
+
+async def named_policy(container: Container, reference: PolicyReference) -> NamedPolicy:
+    """Stored policy that a request names.
+
+    Raises
+    ------
+    UnknownPolicy
+        If there is none, at the field that names it.
+    """
+    found = await find_policy(container.policies, TENANT, reference.id, reference.version, place="/policy")
+    return NamedPolicy(
+        policy_id=found.policy_id,
+        version=found.version,
+        sha256=found.sha256,
+        defaults_version=found.defaults_version,
+        resolved=found.resolved,
+    )
 
 
 async def registered_instruments(
@@ -63,7 +89,12 @@ async def registered_instruments(
     wanted |= {(row.venue, row.symbol) for row in request.signals or ()}
     wanted |= {(None, hedge_symbol)} if hedge_symbol is not None else set()
     wanted |= {(None, symbol) for _, symbol in wanted} | {(None, row.symbol) for row in request.series}
-    keys = [(venue or "", symbol) for venue, symbol in wanted - described]
+    return await registered(container, wanted - described)
+
+
+async def registered(container: Container, wanted: Iterable[InstrumentKey]) -> dict[InstrumentKey, Instrument]:
+    """Registered instruments among these."""
+    keys = [(venue or "", symbol) for venue, symbol in wanted]
     found = await container.instruments.get_many(TENANT, keys)
     instruments = [registered_instrument(specification) for _, specification in sorted(found.items())]
     return {(instrument.venue, instrument.symbol): instrument for instrument in instruments}

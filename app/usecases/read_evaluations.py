@@ -13,16 +13,20 @@ import orjson
 from app.container import Container
 from app.ports import EventKind, StoredEntry
 from app.translate.answer import time_text
+from app.translate.difference import changed_values
 from app.translate.state_record import ForeignRecord, decode_state
+from app.usecases.aggregate_oracles import oracles_response
 from app.usecases.call import Answer, Door
 from app.usecases.decide import Gathered, decide, render
 from app.usecases.evaluate_portfolio import REQUEST_MODELS, splice
 from app.usecases.gather import TENANT
+from app.usecases.plan_execution import TOOLS, MarketRead, plan_response
 from app.usecases.read_scalar import scalar_response
 from app.version import versions_record
+from models.api.oracle import OraclesRequest
 
 DOORS = {door.kind: door for door in Door}
-REPLAYABLE = frozenset(DOORS) | {EventKind.SCALAR}
+REPLAYABLE = frozenset(DOORS) | {EventKind.SCALAR, EventKind.ORACLE, *TOOLS}
 MAX_DIFFERENCES = 20
 
 
@@ -47,7 +51,7 @@ class EntryQuery:
 
 async def read_evaluation(container: Container, evaluation_id: str) -> Answer:
     """Stored answer, exact bytes."""
-    entry = await _entry(container, evaluation_id)
+    entry = await find_entry(container, evaluation_id)
     return Answer(entry.status, splice(entry.response, entry.index), (("ETag", f'"{entry.event_id}"'),), {})
 
 
@@ -94,7 +98,7 @@ async def replay_evaluation(container: Container, evaluation_id: str) -> Answer:
 
     Id, clocks and audit position are taken from the record; everything else is computed again.
     """
-    entry = await _entry(container, evaluation_id)
+    entry = await find_entry(container, evaluation_id)
     if entry.kind not in REPLAYABLE:
         raise NotReplayable(entry.kind)
     recomputed = await asyncio.to_thread(recompute, entry)
@@ -115,33 +119,33 @@ def recompute(entry: StoredEntry) -> bytes:
     NotReplayable
         If the state is recorded in the form of another build.
     """
+    if entry.kind == EventKind.ORACLE:
+        sent = OraclesRequest.model_validate(orjson.loads(entry.request))
+        return oracles_response(sent, entry.event_id, entry.recorded_at)
     try:
-        states, registered, correlation = decode_state(entry.state)
+        recorded = decode_state(entry.state)
     except ForeignRecord as error:
         raise NotReplayable(entry.kind) from error
     stored = orjson.loads(entry.response)
     if entry.kind == EventKind.SCALAR:
-        return scalar_response(entry.request.decode(), states, entry.event_id, entry.recorded_at)
+        return scalar_response(entry.request.decode(), recorded.states, entry.event_id, entry.recorded_at)
+    if entry.kind in TOOLS:
+        posted = TOOLS[entry.kind].model.model_validate(orjson.loads(entry.request))
+        read = MarketRead(recorded.registered, recorded.states)
+        return plan_response(entry.kind, posted, read, entry.event_id, entry.recorded_at)
     door = DOORS[entry.kind]
     request = REQUEST_MODELS[door].model_validate(orjson.loads(entry.request))
     received_at = datetime.fromisoformat(stored["received_at"])
-    gathered = Gathered(registered, states, correlation)
+    gathered = Gathered(recorded.registered, recorded.states, recorded.correlation, policy=recorded.policy)
     decision = decide(door, request, entry.request, gathered, evaluation_id=entry.event_id, received_at=received_at)
     return render(decision, datetime.fromisoformat(stored["computed_at"]))
 
 
-def differences(before: Any, after: Any, pointer: str = "") -> list[dict[str, Any]]:
+def differences(before: Any, after: Any) -> list[dict[str, Any]]:
     """JSON pointers at which two answers differ."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        keys = list(dict.fromkeys([*before, *after]))
-        return [item for key in keys for item in differences(before.get(key), after.get(key), f"{pointer}/{key}")]
-    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        return [
-            item
-            for index, pair in enumerate(zip(before, after, strict=True))
-            for item in differences(*pair, f"{pointer}/{index}")
-        ]
-    return [] if before == after else [{"pointer": pointer, "recorded": before, "recomputed": after}]
+    return [
+        {"pointer": pointer, "recorded": old, "recomputed": new} for pointer, old, new in changed_values(before, after)
+    ]
 
 
 def body_of(entry: StoredEntry) -> dict[str, Any]:
@@ -153,10 +157,17 @@ def body_of(entry: StoredEntry) -> dict[str, Any]:
 
 async def read_audit_body(container: Container, event_id: str) -> Answer:
     """Exact recorded bytes of one entry."""
-    return Answer(200, orjson.dumps(body_of(await _entry(container, event_id))), (), {})
+    return Answer(200, orjson.dumps(body_of(await find_entry(container, event_id))), (), {})
 
 
-async def _entry(container: Container, event_id: str) -> StoredEntry:
+async def find_entry(container: Container, event_id: str) -> StoredEntry:
+    """Entry of the audit log.
+
+    Raises
+    ------
+    UnknownEntry
+        If there is none for this tenant.
+    """
     entry = await container.audit.get(TENANT, event_id)
     if entry is None:
         raise UnknownEntry(event_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -14,7 +14,8 @@ from app.container import Container
 from app.ids import new_id
 from app.ports import AuditRecord, EventKind
 from app.translate.answer import stat, time_text
-from app.translate.snapshot import CLOCK_SKEW, StateNeed
+from app.translate.one_market import usable_until
+from app.translate.snapshot import StateNeed
 from app.translate.state_record import encode_state
 from app.usecases.call import Answer
 from app.usecases.evaluate_portfolio import splice
@@ -23,11 +24,9 @@ from app.version import versions_record
 from services.core.decimals import decimal_text
 from services.core.errors import Refusal
 from services.core.outcome import Reason
-from services.engine.columns import max_age_seconds
 from services.engine.inputs import StateInput
 from services.engine.market import Market
 from services.engine.policy import Policy
-from services.sizing.limits import Limits
 from services.volatility.readout import VolatilityReadout
 from services.volatility.registry import model_version
 
@@ -114,12 +113,9 @@ def _refused(reason: Reason, detail: str) -> dict[str, Any]:
 
 
 def _scalar(readout: VolatilityReadout, as_of: datetime, target: float, cap: float) -> dict[str, Any]:
-    if readout.last_close_at > as_of + CLOCK_SKEW:
-        seen = time_text(readout.last_close_at)
-        return _refused(Reason.VOLATILITY_UNAVAILABLE, f"the cached state has seen bars up to {seen}, after as_of")
-    valid_until = readout.last_close_at + timedelta(seconds=max_age_seconds(readout, Limits().max_data_age_bars))
-    if as_of > valid_until:
-        return _refused(Reason.STALE_PRICE, f"the last bar closed at {time_text(readout.last_close_at)}")
+    valid_until = usable_until(readout, as_of)
+    if isinstance(valid_until, Refusal):
+        return _refused(valid_until.reason, valid_until.detail)
     full = target / readout.volatility
     return {
         "status": "limited" if full > cap else "ok",

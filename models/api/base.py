@@ -122,7 +122,8 @@ SYMBOL_PATTERN = r"^[!-~]{1,64}$"
 Symbol = Annotated[str, Strict(), StringConstraints(pattern=SYMBOL_PATTERN)]
 """Venue symbol: 1 to 64 printable ASCII characters without spaces."""
 
-Name = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+Name = Annotated[str, Strict(), StringConstraints(pattern=NAME_PATTERN)]
 """Identifier chosen by the client: letters, digits, dot, underscore, hyphen; at most 64."""
 
 DriverName = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,19}$")]

@@ -30,6 +30,8 @@ class LimitsAnswer(Model):
     max_points_per_request: int
     max_observations: int = Field(description="Of one call.")
     max_path_points: int = Field(description="Points of POST /v1/volatility:estimate with output path.")
+    max_oracle_sources: int = Field(description="Observations of one symbol, POST /v1/oracles:aggregate.")
+    max_oracle_observations: int = Field(description="Observations of all symbols of that call.")
     max_registered_per_call: int = Field(description="Instruments of one PUT.")
     significant_digits: int = Field(description="Of a JSON number given for money; decimal strings hold more.")
     request_timeout_ms_default: int
@@ -63,6 +65,8 @@ class ErrorsAnswer(Model):
     problems: list[ProblemKindOut] = Field(description="`code` of a problem document.")
     rules: dict[str, str] = Field(description="`errors[].code` of a problem document.")
     reasons: dict[str, str] = Field(description="`reason` of a target: an outcome of one instrument, not an error.")
+    oracle_reasons: dict[str, str] = Field(description="`reason` of POST /v1/oracles:aggregate: of a symbol.")
+    oracle_source_reasons: dict[str, str] = Field(description="`rejected[].reason` of the same: of one source.")
     observation_outcomes: dict[str, str] = Field(description="`outcomes[]` of POST /v1/observations.")
 
 
@@ -80,7 +84,9 @@ class ParameterOut(Model):
     exclusive_minimum: float | None = None
     maximum: float | None = None
     exclusive_maximum: float | None = None
-    methods: list[MethodOut] | None = Field(None, description="Where the parameter is itself a method: the choices.")
+    methods: list[MethodOut] | None = Field(
+        None, description="Where the parameter is itself a method, or a list of objects: the choices."
+    )
 
 
 class MethodOut(Model):
@@ -96,7 +102,7 @@ class MethodOut(Model):
 
 
 class BlockOut(Model):
-    """One block of a policy."""
+    """One block of a policy, or of a request."""
 
     block: str
     required: bool
@@ -105,12 +111,13 @@ class BlockOut(Model):
 
 
 class CatalogAnswer(Model):
-    """Every method of a policy, with its parameters."""
+    """Every method of a policy and of the execution-aware tools, with its parameters."""
 
     engine: str
     defaults_version: int
     presets: list[dict[str, Any]]
     blocks: list[BlockOut]
+    tools: list[BlockOut] = Field(description="Tagged objects of POST /v1/grids and POST /v1/schedules.")
 
 
 class LiveAnswer(Model):

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from models.api.base import DecimalText, Interval, Model, Name, Number, Time
 from models.api.control import PreviousIn, StateOut
 from models.api.event import MAX_EVENTS, EventIn
+from models.api.liquidity import BookIn, FlowIn, PoolIn
 from models.api.market import (
     MAX_SYMBOLS,
     AccountIn,
@@ -21,7 +22,24 @@ from models.api.market import (
     SeriesIn,
     SignalIn,
 )
-from models.api.policy import HedgesPolicyIn, MarginPolicyIn, PolicyIn
+from models.api.market_conditions import (
+    MAX_PLACES,
+    ChainIn,
+    ProtocolIn,
+    VenueIn,
+    VolatilityViewIn,
+)
+from models.api.policy import MarginPolicyIn
+from models.api.policy_choice import HedgesPolicyChoice, MarginPolicyChoice, PolicyChoice
+from models.api.price_sources import (
+    MAX_KEYS,
+    MAX_ORACLE_OBSERVATIONS,
+    MAX_RATES,
+    OracleIn,
+    OracleOut,
+    PublicKey,
+    RateIn,
+)
 
 MAX_REQUEST_POINTS = 400_000
 MAX_TRACKED = 5_000
@@ -109,17 +127,59 @@ class TrackingIn(Model):
 class EvaluationRequest(SnapshotIn):
     """Snapshot and policy: everything that one decision needs."""
 
-    policy: PolicyIn
+    policy: PolicyChoice
+    oracles: Annotated[list[OracleIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
+        default_factory=list,
+        description="Price sources by symbol, judged by policy.guards: a price that they do not support blocks or "
+        "shrinks increases. A row without a mark takes the price that they agree on.",
+    )
+    oracle_rates: Annotated[list[RateIn], Field(max_length=MAX_RATES, fail_fast=True)] = Field(
+        default_factory=list, description="Conversion rates of their quote currencies."
+    )
+    oracle_keys: Annotated[list[PublicKey], Field(max_length=MAX_KEYS, fail_fast=True)] = Field(
+        default_factory=list, description="Ed25519 public keys whose signatures count."
+    )
     previous: PreviousIn | None = Field(None, description="`state` of the last answer for this account.")
     tracking: TrackingIn | None = Field(None, description="Goes with portfolio_id.")
+    venues: Annotated[list[VenueIn], Field(max_length=MAX_PLACES, fail_fast=True)] = Field(
+        default_factory=list, description="State of the venues of the rows; overlays and caps read them."
+    )
+    protocols: Annotated[list[ProtocolIn], Field(max_length=MAX_PLACES, fail_fast=True)] = Field(default_factory=list)
+    chains: Annotated[list[ChainIn], Field(max_length=MAX_PLACES, fail_fast=True)] = Field(default_factory=list)
+    volatilities: Annotated[list[VolatilityViewIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
+        default_factory=list, description="Figures on volatility that overlays read and no series says."
+    )
+    books: Annotated[list[BookIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
+        default_factory=list, description="Order books, or summaries of them; one for each market."
+    )
+    pools: Annotated[list[PoolIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
+        default_factory=list, description="Automated market makers, for markets without a book."
+    )
+    flow: Annotated[list[FlowIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(default_factory=list)
     events: Annotated[list[EventIn], Field(max_length=MAX_EVENTS, fail_fast=True)] = Field(
         default_factory=list,
         description="They lower the targets of a volatility target for the next bar, the step `events` says by how "
         "much; margin, value at risk and the volatility of the book stay those of ordinary bars.",
     )
 
+    def _keys(self) -> dict[str, list[Any]]:
+        return {
+            **super()._keys(),
+            "venues": [row.venue for row in self.venues],
+            "protocols": [row.protocol for row in self.protocols],
+            "chains": [row.chain for row in self.chains],
+            "volatilities": [row.symbol for row in self.volatilities],
+        }
+
     @model_validator(mode="after")
     def _whose(self) -> EvaluationRequest:
+        symbols = [item.symbol for item in self.oracles]
+        if twice := [symbol for index, symbol in enumerate(symbols) if symbol in symbols[:index]]:
+            text = "{field} holds {key} more than once: send one row for each"
+            raise PydanticCustomError("duplicate_row", text, {"field": "oracles", "key": twice[0]})
+        if (count := sum(len(item.observations) for item in self.oracles)) > MAX_ORACLE_OBSERVATIONS:
+            text = "oracles may hold {limit} observations, this request holds {found}"
+            raise PydanticCustomError("inconsistent", text, {"limit": MAX_ORACLE_OBSERVATIONS, "found": count})
         if self.tracking is not None and self.portfolio_id is None:
             raise PydanticCustomError("inconsistent", "tracking goes with portfolio_id: name the book that it is of")
         return self
@@ -128,13 +188,13 @@ class EvaluationRequest(SnapshotIn):
 class MarginRequest(SnapshotIn):
     """Snapshot for `POST /v1/margin`: margin of the positions as they are."""
 
-    policy: MarginPolicyIn = MarginPolicyIn()
+    policy: MarginPolicyChoice = MarginPolicyIn()
 
 
 class HedgesRequest(SnapshotIn):
     """Snapshot for `POST /v1/hedges`: orders that bring the delta of an underlying within bounds."""
 
-    policy: HedgesPolicyIn
+    policy: HedgesPolicyChoice
 
 
 class Assumption(Model):
@@ -221,10 +281,13 @@ class OverlayOut(Model):
     """What an overlay made of one row, whether it was the smallest or not."""
 
     overlay: str
-    acts_on: Literal["exposure", "increase"]
+    acts_on: Literal["exposure", "position", "increase"]
     multiplier: float = Field(ge=0, le=1)
     detail: str | None = None
     data_missing: bool | None = Field(None, description="True: its data was not sent, so it allows no increase.")
+    increase_blocked: bool | None = Field(
+        None, description="True: it allows no increase, whatever it acts on; it never closes a position for it."
+    )
 
 
 class QuoteSkewOut(Model):
@@ -232,6 +295,17 @@ class QuoteSkewOut(Model):
 
     bid: float = Field(ge=0, le=2)
     ask: float = Field(ge=0, le=2)
+
+
+class CostOut(Model):
+    """What the orders of a row are expected to cost, in the account currency, by `costs` of the policy."""
+
+    fee: DecimalText
+    spread: DecimalText = Field(description="Of the book that was sent, else the policy's half spread.")
+    impact: DecimalText
+    gas: DecimalText
+    total: DecimalText
+    impact_known: bool = Field(description="False: no volume was sent in flow[], so impact is left out.")
 
 
 class TargetOut(Model):
@@ -266,6 +340,7 @@ class TargetOut(Model):
     steps: list[StepOut] | None = None
     overlays: list[OverlayOut] | None = None
     quote_skew: QuoteSkewOut | None = Field(None, description="Present under `inventory_skew`.")
+    expected_cost: CostOut | None = None
     baseline_quantity: DecimalText | None = Field(
         None, description="Constant leverage 1 under the same caps and lots, in the unit of `target_quantity`."
     )
@@ -404,6 +479,14 @@ class PortfolioOut(Model):
     survival: SurvivalOut | None = Field(None, description="Present under the methods that bound a drawdown.")
 
 
+class NamedPolicyOut(Model):
+    """The stored policy that the request named."""
+
+    id: str
+    version: int
+    sha256: str
+
+
 class InputsOut(Model):
     """Fingerprints of what the answer depends on."""
 
@@ -438,6 +521,7 @@ class EnvelopeOut(Model):
     degraded: list[str]
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    policy: NamedPolicyOut | None = None
     inputs: InputsOut
     audit: AuditOut
 
@@ -450,6 +534,7 @@ class EvaluationResponse(EnvelopeOut):
     margin: BothMarginsOut | None = None
     hedges: list[HedgeOut] | None = None
     portfolio: PortfolioOut
+    oracles: list[OracleOut] | None = Field(None, description="Every source, accepted or rejected, by symbol.")
     state: StateOut | None = None
     policy_resolved: dict[str, Any] | None = None
 
@@ -460,6 +545,7 @@ class TargetsResponse(EnvelopeOut):
     targets: list[TargetOut]
     orders: list[OrderOut]
     portfolio: PortfolioOut
+    oracles: list[OracleOut] | None = Field(None, description="Every source, accepted or rejected, by symbol.")
     state: StateOut | None = None
 
 

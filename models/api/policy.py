@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from models.api.base import Model, Name
 from models.api.strict import StrictScalars
 from services.engine.policy import DEFAULTS_VERSION, Policy
+from services.guards.policy import OraclePolicy
 from services.hedging.registry import HedgeTrigger
 from services.liquidity.costs import Costs
 from services.margin.registry import MarginPolicy
@@ -79,7 +80,9 @@ class _Preset(Model):
     @classmethod
     def _apply_preset(cls, value: Any) -> Any:
         if isinstance(value, dict) and value.get("version") is not None and value.get("preset") is None:
-            raise PydanticCustomError("inconsistent", "version is that of a preset: name the preset as well")
+            raise PydanticCustomError(
+                "inconsistent", "version goes with a preset or a stored policy: name the preset, or send id"
+            )
         if not isinstance(value, dict) or not isinstance(value.get("preset"), str):
             return value
         version = value.get("version")
@@ -112,6 +115,7 @@ class PolicyIn(_Preset):
     rounding: Annotated[Rounding, StrictScalars(), Field(discriminator="method")] = EachRounding()
     orders: Annotated[OrderRules, StrictScalars()] = OrderRules()
     margin: Annotated[MarginPolicy, StrictScalars()] = MarginPolicy()
+    guards: Annotated[OraclePolicy, StrictScalars()] = OraclePolicy()
     hedging: Annotated[HedgeTrigger, StrictScalars()] | None = None
 
 

@@ -102,6 +102,9 @@ class PageParameters(Model):
     limit: Limit = Field(100, description="Rows of a page.")
 
 
+DecisionKind = Literal["evaluation", "targets", "margin", "hedges", "scalar", "oracle", "grid", "schedule"]
+
+
 class EvaluationsParameters(Model):
     """Parameters of `GET /v1/evaluations`."""
 
@@ -109,11 +112,19 @@ class EvaluationsParameters(Model):
         None, description="Audit index after which the page begins: `next` of the page before."
     )
     limit: Limit = Field(100, description="Rows of a page.")
-    kind: Literal["evaluation", "targets", "margin", "hedges", "scalar"] = Field(
-        "evaluation", description="Door of the call."
-    )
+    kind: DecisionKind = Field("evaluation", description="Door of the call.")
     portfolio_id: Name | None = None
     client_reference: Name | None = None
+
+
+class DifferenceParameters(Model):
+    """Parameters of `GET /v1/evaluations/{evaluation_id}:diff`."""
+
+    against: Annotated[str, Field(pattern=r"^ev_[0-9a-f]{32}$")] | None = Field(
+        None,
+        description="Evaluation to compare with; default: the last one of the same `portfolio_id`, through the same "
+        "door, before it.",
+    )
 
 
 class EntriesParameters(Model):
@@ -123,7 +134,7 @@ class EntriesParameters(Model):
         None, description="Audit index after which the page begins: `next` of the page before."
     )
     limit: Limit = Field(100, description="Rows of a page.")
-    kind: Literal["evaluation", "targets", "margin", "hedges", "scalar", "observation", "instruments"] | None = Field(
+    kind: DecisionKind | Literal["observation", "instruments", "policy"] | None = Field(
         None, description="Only entries of this kind."
     )
     portfolio_id: Name | None = None

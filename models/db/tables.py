@@ -1,4 +1,4 @@
-"""Tables: the audit log in three parts, and the registered instruments.
+"""Tables: the audit log in three parts, the registered instruments, and the stored policies.
 
 An entry is small and stays for ever; its body is large, compressed and may be pruned one day, so it lies apart under
 the same key. Keys start with `log_id` and `idx`, so that both can become tables partitioned by `idx` without a new key;
@@ -104,3 +104,21 @@ instrument_generation = Table(
     sqlite_strict=True,
 )
 """Counts the changes of a tenant's instruments: processes reload their copy when it has moved."""
+
+stored_policy = Table(
+    "stored_policy",
+    metadata,
+    Column("tenant_id", String, primary_key=True),
+    Column("policy_id", String, primary_key=True),
+    Column("version", Int, primary_key=True, autoincrement=False),
+    Column("sha256", Bytes, nullable=False),
+    Column("defaults_version", Int, nullable=False),
+    Column("sent", Bytes, nullable=False),
+    Column("resolved", Bytes, nullable=False),
+    Column("comment", String),
+    Column("created_at", Moment, nullable=False),
+    CheckConstraint("length(sha256) = 32", name="sha256"),
+    CheckConstraint("version >= 1", name="version"),
+    sqlite_strict=True,
+)
+"""Rows are only ever added. The primary key decides between two writers of one version."""

@@ -60,9 +60,14 @@ class Reason(StrEnum):
     OPEN_ORDERS = "open_orders"
     EXPIRED = "expired"
     LIMIT = "limit"
+    BUDGET_TOO_SMALL = "budget_too_small"
+    NO_LEVEL = "no_level"
     DATA_REQUIRED = "data_required"
     UNUSABLE_DATA = "unusable_data"
 
+
+NOT_A_FAULT = frozenset({Reason.OPTION_NOT_RESIZED, Reason.HEDGE_INSTRUMENT})
+"""Reasons not to size a row that are no fault of its data."""
 
 REASON_TEXT: dict[Reason, str] = {
     Reason.NONE: "The target is what the sizing method asks for.",
@@ -93,4 +98,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.DATA_REQUIRED: "The sizing method needs a figure that was not sent for this row; the detail says which.",
     Reason.UNUSABLE_DATA: "A figure that the sizing method needs is contradictory or too thin; the detail says why.",
     Reason.LIMIT: "A limit of the policy, the account or the instrument cut the size; binding[] names it.",
+    Reason.BUDGET_TOO_SMALL: "The budget of a grid does not pay for its smallest legal orders: nothing is placed, and "
+    "least says what would do.",
+    Reason.NO_LEVEL: "The range of a grid holds no level on the side of the mark on which it may open a position.",
 }

@@ -16,7 +16,7 @@ from services.core.control import Control
 from services.core.decimals import decimal_text
 from services.core.explain import Bools, Floats
 from services.core.instrument import Kind, QuantityUnit
-from services.core.outcome import Reason
+from services.core.outcome import NOT_A_FAULT, Reason
 from services.engine.events import event_shocks
 from services.engine.evidence import evidence_of_book, method_faults, uses_evidence
 from services.engine.inputs import EvaluationInputs
@@ -224,6 +224,8 @@ def book_columns(inputs: EvaluationInputs, market: Market) -> BookColumns:
         risk_complete=not bool((held & ~known & ~option).any() or unknown_option.any()),
         evidence=evidence_of_book(inputs, market, contracts) if uses_evidence(inputs.policy) else None,
         control=(inputs.control or Control()).at(account.equity, account.net_deposits),
+        symbols=tuple(row.symbol for row in rows),
+        faulty=~sizable & np.array([state.problem not in NOT_A_FAULT for state in states], dtype=bool),
         elapsed_years=elapsed_years(inputs),
     )
     if faults := method_faults(inputs.policy.sizing, sizing, signals_present=inputs.signals_present):
@@ -246,7 +248,8 @@ def without(
         state._replace(problem=faults[index][0], detail=faults[index][1]) if index in faults else state
         for index, state in enumerate(states)
     ]
-    return replace(sizing, sizable=sizing.sizable & ~refused), tuple(named)
+    faulty = refused if sizing.faulty is None else sizing.faulty | refused
+    return replace(sizing, sizable=sizing.sizable & ~refused, faulty=faulty), tuple(named)
 
 
 def unit_value_of(row: Row) -> float:

@@ -10,6 +10,7 @@ from services.core.book import Row
 from services.core.control import Control, RowMemory, RowName
 from services.core.explain import Floats
 from services.engine.columns import BookColumns
+from services.engine.costs import half_spreads
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Target
 from services.sizing.abilities import KeepsFloor
@@ -57,5 +58,7 @@ def cost_rates(inputs: EvaluationInputs, columns: BookColumns, optimal: Floats) 
     notional = np.abs(optimal - columns.expected) * columns.sizing.unit_value
     rates = np.full(optimal.shape, np.nan)
     moving = notional > 0.0
-    rates[moving] = inputs.policy.costs.per_notional(notional[moving])
+    known = half_spreads(inputs)
+    spread = np.where(np.isnan(known), inputs.policy.costs.half_spread, known)
+    rates[moving] = inputs.policy.costs.per_notional(notional[moving], half_spread=spread[moving])
     return rates

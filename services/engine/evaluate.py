@@ -13,12 +13,14 @@ from services.engine.baseline import baseline_targets
 from services.engine.columns import BookColumns, book_columns, expiry_of
 from services.engine.conditions import conditions_of
 from services.engine.control import control_after, standing_of
+from services.engine.costs import trade_costs
 from services.engine.evidence import with_margin
 from services.engine.figures import capacity_of, portfolio_figures
 from services.engine.hedges import hedge_book
 from services.engine.inputs import EvaluationInputs
 from services.engine.margins import margin_figures, row_limits
 from services.engine.market import resolve_market
+from services.engine.oracles import overlays_of
 from services.engine.orders import make_orders
 from services.engine.outputs import Evaluation, Target
 from services.engine.targets import decide_targets, hold_all
@@ -87,6 +89,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         else limits is None or limits.margin_complete,
         overlays=sized.overlays if sized is not None else (),
         baseline=baseline_targets(inputs, columns, limits, scope) if wants_figures else None,
+        costs=trade_costs(inputs, columns, targets) if wants_figures else None,
         control=control_after(inputs, columns, targets),
         quote_skew=skew_of(inputs, columns),
     )
@@ -110,7 +113,7 @@ def _targets(
         return None, None, hold_all(columns, Reason.NONE)
     scope = method.scope or ("instrument" if inputs.signals_present else "book")
     sized, inside = sized_book(inputs, columns, limits, scope)
-    return scope, sized, decide_targets(inputs, columns, sized.trail, inside, scope, limits.margin_complete)
+    return scope, sized, decide_targets(inputs, columns, sized, inside, scope, limits.margin_complete)
 
 
 def sized_book(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits, scope: str) -> tuple[Sized, Bools]:
@@ -118,15 +121,15 @@ def sized_book(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits
     method = inputs.policy.sizing
     assert columns.sizing is not None
     assert method is not None
-    tracked = tracking_of(inputs)
+    tracked, overlays = tracking_of(inputs), overlays_of(inputs)
     sized = size_rows(
         columns.sizing,
         method,
         inputs.policy.limits,
         limits,
         scope=scope,
-        rules=inputs.policy.rules,
-        conditions=conditions_of(inputs, columns) if inputs.policy.overlays else None,
+        rules=replace(inputs.policy.rules, overlays=overlays),
+        conditions=conditions_of(inputs, columns, limits) if overlays else None,
         tracking_factor=tracked.factor if tracked is not None else 1.0,
     )
     standing = standing_of(inputs, columns, sized.trail.value)

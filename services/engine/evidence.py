@@ -39,14 +39,7 @@ def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats
     kinds = [row.instrument.kind for row in rows]
     readouts = [market.readouts.get(row.market_key) for row in rows]
     price = _column([row.price.value if row.price else None for row in rows])
-    legs = row_greeks(rows, [1.0] * len(rows), inputs.as_of)
-    own = np.array([row.own_greeks is not None for row in rows], dtype=bool)
-    per_contract = np.where(own, np.where(contracts != 0.0, contracts, np.nan), 1.0)
-    delta, gamma, vega, theta = (
-        _column([getattr(leg or _linear_leg(row), name, None) for leg, row in zip(legs, rows, strict=True)])
-        / per_contract
-        for name in ("delta", "gamma_1pct", "vega_per_point", "theta_per_day")
-    )
+    delta, gamma, vega, theta = contract_greeks(inputs, contracts).values()
     fx = _column([row.fx for row in rows])
     unknown = np.full(len(rows), np.nan)
     return Evidence(
@@ -79,6 +72,22 @@ def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats
         long_run=_column([readout.long_run if readout else None for readout in readouts]),
         coin_numeraire=np.array([row.instrument.base_currency == inputs.account.currency for row in rows], dtype=bool),
     )
+
+
+def contract_greeks(inputs: EvaluationInputs, contracts: Floats) -> dict[str, Floats]:
+    """Greeks of one contract of each row, by the names of `LegGreeks`; NaN where unknown.
+
+    Greeks that a client brings are those of the whole position of `contracts`: of a flat row they say nothing.
+    """
+    rows = inputs.rows
+    legs = row_greeks(rows, [1.0] * len(rows), inputs.as_of)
+    own = np.array([row.own_greeks is not None for row in rows], dtype=bool)
+    per_contract = np.where(own, np.where(contracts != 0.0, contracts, np.nan), 1.0)
+    return {
+        name: _column([getattr(leg or _linear_leg(row), name, None) for leg, row in zip(legs, rows, strict=True)])
+        / per_contract
+        for name in ("delta", "gamma_1pct", "vega_per_point", "theta_per_day")
+    }
 
 
 def _column(values: list[float | None]) -> Floats:
@@ -145,11 +154,12 @@ def method_faults(
 
     Only rows that it would size, and none that is to be flat: closing needs no figure.
     """
-    if method is None or columns.evidence is None:
+    if method is None:
         return {}
-    asked = columns.live & (columns.direction != 0.0) if signals_present else columns.current != 0.0
+    scope = method.scope or ("instrument" if signals_present else "book")
+    asked = columns.live & (columns.direction != 0.0) if scope == "instrument" else columns.current != 0.0
     rows = columns.sizable & asked
-    missing = lacking(requirements(method), columns.evidence, rows)
+    missing = lacking(requirements(method), columns.evidence, rows) if columns.evidence is not None else {}
     faults = {index: (Reason.DATA_REQUIRED, text) for index, text in missing.items()}
     rows = rows & ~np.isin(np.arange(rows.size), list(faults))
     unusable = method.unusable(columns, rows)

@@ -10,8 +10,12 @@ from services.core.book import Account, Row
 from services.core.control import Control
 from services.core.errors import Refusal
 from services.core.explain import Floats
+from services.core.market_conditions import MarketConditions
 from services.engine.policy import Policy
 from services.engine.tracking import Tracking
+from services.guards.observation import Aggregate
+from services.liquidity.flow import Flow
+from services.liquidity.markets import MarketKey, PostedDepth
 from services.risk.clock import Ring
 from services.volatility.events import ScheduledEvent
 from services.volatility.readout import VolatilityReadout
@@ -75,6 +79,12 @@ class EvaluationInputs:
         Their variance comes on top of the forecasts that targets are sized with.
     control : Control, optional
         Control state that the last answer left; None: the account starts now.
+    conditions : MarketConditions
+        Venues, protocols, chains and volatility views, for overlays.
+    depths, flows : mappings
+        Books or pools and flow, by symbol and venue, in contracts; for overlays.
+    oracles : mapping
+        What price sources agree on, by symbol; each judges the rows of its symbol, and of that underlying.
     historical : bool
         No orders are made.
     figures : bool
@@ -95,5 +105,9 @@ class EvaluationInputs:
     tracking: Tracking | None = None
     events: tuple[MarketEvent, ...] = ()
     control: Control | None = None
+    oracles: Mapping[str, Aggregate] = field(default_factory=dict)
+    conditions: MarketConditions = MarketConditions()
+    depths: Mapping[MarketKey, PostedDepth] = field(default_factory=dict)
+    flows: Mapping[MarketKey, Flow] = field(default_factory=dict)
     historical: bool = False
     figures: bool = True

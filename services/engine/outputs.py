@@ -13,6 +13,7 @@ from services.core.outcome import Action, Permission, Reason, Status
 from services.engine.columns import BookColumns
 from services.engine.market import Market
 from services.engine.tracking import TrackingFigures
+from services.liquidity.costs import CostColumns
 from services.sizing.abilities import Skew, Survival
 from services.sizing.overlay import Reported
 from services.sizing.rounding import Leg
@@ -132,4 +133,5 @@ class Evaluation:
     overlays: tuple[Reported, ...] = ()
     baseline: tuple[Decimal | None, ...] | None = None
     control: Control | None = None
+    costs: CostColumns | None = None
     quote_skew: Skew | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from services.core.errors import InvalidInput
+from services.guards.policy import OraclePolicy
 from services.hedging.registry import HedgeTrigger
 from services.liquidity.costs import Costs
 from services.margin.registry import MarginPolicy
@@ -46,6 +47,7 @@ class Policy:
     rounding: Rounding = EachRounding()
     orders: OrderRules = OrderRules()
     margin: MarginPolicy = MarginPolicy()
+    guards: OraclePolicy = OraclePolicy()
     hedging: HedgeTrigger | None = None
 
     def __post_init__(self) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, Decimal
 
 from services.core.book import Row
-from services.core.explain import Bools, Trail
-from services.core.outcome import Action, Permission, Reason, Status
+from services.core.explain import Bools
+from services.core.outcome import NOT_A_FAULT, Action, Permission, Reason, Status
 from services.engine.columns import BookColumns, RowState
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Target
+from services.sizing.pipeline import Sized
 from services.sizing.rounding import Leg, LotChange, change_in_lots
-
-NOT_A_FAULT = frozenset({Reason.OPTION_NOT_RESIZED, Reason.HEDGE_INSTRUMENT})
 
 
 def hold_all(columns: BookColumns, reason: Reason) -> tuple[Target, ...]:
@@ -27,10 +26,14 @@ def hold_all(columns: BookColumns, reason: Reason) -> tuple[Target, ...]:
 
 
 def decide_targets(
-    inputs: EvaluationInputs, columns: BookColumns, trail: Trail, inside: Bools, scope: str, margin_complete: bool
+    inputs: EvaluationInputs, columns: BookColumns, sized: Sized, inside: Bools, scope: str, margin_complete: bool
 ) -> tuple[Target, ...]:
-    """One decision per row; records the rounding as the last stage of the trail."""
-    cut = trail.bound_mask()
+    """One decision per row; records the rounding as the last stage of the trail.
+
+    A row that an overlay allows no increase of may only be reduced while the answer is valid.
+    """
+    trail = sized.trail
+    cut, blocked = trail.bound_mask(), sized.blocked
     wanted = trail.value
     final = wanted.copy()
     targets = []
@@ -39,7 +42,8 @@ def decide_targets(
             target = problem_target(state)
         else:
             silent = scope == "instrument" and not state.live
-            permission = Permission.REDUCE_ONLY if silent or not margin_complete else Permission.ANY
+            barred = silent or blocked[index] or not margin_complete
+            permission = Permission.REDUCE_ONLY if barred else Permission.ANY
             limit = None if not cut[index] else Reason.LIMIT if margin_complete else Reason.MARGIN_UNMODELLED
             if inside[index]:
                 target = _hold(state, limit or _idle_reason(row, state, scope), permission, "")

@@ -168,12 +168,13 @@ def walk_levels(levels: Floats, quantity: Floats, *, inverse: bool = False) -> t
     """
     price, size = levels[:, 0], levels[:, 1]
     rate = 1.0 / price if inverse else price
-    ends = np.cumsum(size)
+    # sums up to each level, never as a difference: a large level must not blur the small ones above it
+    started, paid = (np.concatenate(([0.0], np.cumsum(column))) for column in (size, size * rate))
+    ends = started[1:]
     filled = np.minimum(quantity, ends[-1])
     reached = np.minimum(np.searchsorted(ends, filled, side="left"), len(ends) - 1)
-    started, paid = ends - size, np.cumsum(size * rate) - size * rate
     value = paid[reached] + (filled - started[reached]) * rate[reached]
-    mean_rate = np.divide(value, filled, out=np.full(filled.shape, rate[0]), where=filled > 0.0)
+    mean_rate = np.divide(value, filled, out=np.full(filled.shape, rate[0]), where=value > 0.0)
     average = 1.0 / mean_rate if inverse else mean_rate
     worst = price[reached]
     # an average lies between the best and the worst price; rounding must not say otherwise

@@ -235,11 +235,11 @@ class ConcentratedPool:
         else:
             bounds, nets = self.tick_roots[~above][::-1], -self.net_liquidity[~above][::-1]
         start = np.concatenate(([self.root_price], bounds[:-1]))[: bounds.size]
-        active = self.liquidity + np.concatenate(([0.0], np.cumsum(nets[:-1])))[: bounds.size]
+        active = self.liquidity + np.concatenate(([0.0], np.cumsum(nets)))
         rounding = NO_LIQUIDITY * max(self.liquidity, float(np.abs(nets).sum()))
         if (active < -rounding).any():
             raise InvalidInput("ticks", "must leave the liquidity >= 0 everywhere", float(active.min()))
-        liquidity = np.where(active > rounding, active, 0.0)
+        liquidity = np.where(active > rounding, active, 0.0)[:-1]  # what lies beyond the last tick is not counted
         base = np.concatenate(([0.0], np.cumsum(liquidity * np.abs(bounds - start) / (start * bounds))))
         quote = np.concatenate(([0.0], np.cumsum(liquidity * np.abs(bounds - start))))
         return Ranges(liquidity, start, bounds, base, quote)

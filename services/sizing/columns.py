@@ -62,6 +62,10 @@ class SizingColumns:
         Time since the decision that left `control` [years of 365 days]; 0 where there was none.
     equity_parameter : str
         Where `equity` comes from: the account, or the policy's rule of capital.
+    symbols : tuple of str
+        Symbol of each row, for methods whose parameters name symbols.
+    faulty : (n,) bool array, optional
+        Rows that would be sized but for a fault of their data; options and rows reserved for hedges are none.
     """
 
     equity: float
@@ -86,6 +90,8 @@ class SizingColumns:
     control: Control = Control()
     elapsed_years: float = 0.0
     equity_parameter: str = "account.equity"
+    symbols: tuple[str, ...] = ()
+    faulty: Bools | None = None
 
     @property
     def live_count(self) -> int:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from services.core.explain import Bools, Floats, Trail
 from services.sizing.columns import SizingColumns
 from services.sizing.evidence import Evidence
+from services.sizing.shares import limit_shares
 
 
 class SizingRule(Protocol):
@@ -120,35 +121,56 @@ class RowByRow:
 
 
 class Composition:
-    """A method that shares one unit of gross exposure among its members; scaling makes a size of it."""
+    """A method that shares one unit of gross exposure among its members; scaling makes a size of it.
+
+    The part of a row that cannot be sized for a fault of its data stays unused: no other row is given it.
+    """
 
     __slots__ = ()
     uses_evidence: ClassVar[bool] = False
     tied: ClassVar[bool] = False
     stage: ClassVar[str]
+    scope: Literal["book", "instrument"] | None
+    max_share: float | None
 
     def composition(self, columns: SizingColumns, members: Bools) -> Floats:
         """Shares >= 0 of all rows, Σ = 1 over `members` and 0 elsewhere; sides are those of the directions."""
         raise NotImplementedError
 
+    def claims(self, columns: SizingColumns) -> Floats:
+        """What each row would have of the whole, up to a factor: it says how much a row that is missing leaves over."""
+        return np.ones(columns.current.shape)
+
     def full_weight(self, columns: SizingColumns, count: int) -> Floats:
-        """Alone, a row is the whole composition."""
-        return np.full(columns.current.shape, 1.0 / count)
+        """Alone, a row is the whole composition, or as much of it as one row may be."""
+        return np.full(columns.current.shape, min(1.0 / count, self.max_share or 1.0))
 
     def size_instruments(self, columns: SizingColumns, resized: Bools) -> Trail:
         """The composition of full directions, each part times its own |direction|."""
-        members = resized & columns.primary & (columns.direction != 0.0)
+        return self._composed(columns, resized, columns.live & (columns.direction != 0.0))
+
+    def size_book(self, columns: SizingColumns, resized: Bools) -> Trail:
+        """The composition of what is held, on the sides that are held."""
+        return self._composed(as_held(columns, resized), resized, columns.current != 0.0)
+
+    def _composed(self, columns: SizingColumns, resized: Bools, asked: Bools) -> Trail:
+        members = sided_members(columns, resized)
+        shares = self.composition(columns.with_events(), members) if members.any() else np.zeros(members.shape)
         trail = Trail(np.where(resized, 0.0, columns.current))
         whole = np.sign(columns.direction) * columns.equity / columns.unit_value
         trail.apply("equity", np.where(resized, whole, trail.value), columns.equity_parameter)
         trail.multiply("direction", np.where(resized, np.abs(columns.direction), 1.0), "signals.direction")
-        share = self.composition(columns, members) if members.any() else np.zeros(columns.current.shape)
-        trail.multiply(self.stage, np.where(resized, share, 1.0), "sizing")
+        trail.multiply(self.stage, np.where(resized, shares, 1.0), "sizing")
+        if self.max_share is not None:
+            limited = limit_shares(shares, self.max_share)
+            factor = np.divide(limited, shares, out=np.ones(shares.shape), where=shares > 0.0)
+            trail.multiply("max_share", np.where(resized, factor, 1.0), "sizing.max_share")
+        missing = asked & columns.primary & (~columns.sizable if columns.faulty is None else columns.faulty)
+        claims = np.nan_to_num(self.claims(columns), nan=0.0)
+        kept, lost = float(claims[members].sum()), float(claims[missing].sum())
+        if kept > 0.0 and lost > 0.0:
+            trail.multiply("unsized_rows", np.where(resized, kept / (kept + lost), 1.0), "sizing")
         return trail
-
-    def size_book(self, columns: SizingColumns, resized: Bools) -> Trail:
-        """The composition of what is held, on the sides that are held."""
-        return self.size_instruments(as_held(columns, resized), resized)
 
     def max_gross(self) -> float | None:
         """No limit of its own."""
@@ -157,3 +179,14 @@ class Composition:
     def unusable(self, columns: SizingColumns, rows: Bools) -> dict[int, str]:
         """No row is refused."""
         return {}
+
+
+def sided_members(columns: SizingColumns, rows: Bools) -> Bools:
+    """Rows among `rows` that have a side, one of each instrument."""
+    members: Bools = rows & columns.primary & (columns.direction != 0.0)
+    return members
+
+
+def on_their_sides(columns: SizingColumns, rows: Bools, scope: str | None) -> SizingColumns:
+    """The same book with the sides that a method sizes by: those of the signals, or without signals those held."""
+    return as_held(columns, rows) if scope == "book" or not columns.live.any() else columns

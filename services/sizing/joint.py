@@ -15,7 +15,9 @@ from services.sizing.columns import SizingColumns
 
 CONFIG: dict[str, Any] = {"extra": "forbid", "allow_inf_nan": False}
 LOTS_BELOW = 2.0
-"""Lots below its whole size at which a row starts: what is further down is never worth leaving out."""
+"""Lots below its whole size at which a row starts: what is further down is hardly ever worth leaving out."""
+MOST_STEPS = 5_000
+"""Lots that are added one by one at most: with more of them a lot is small, and each row may round alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,9 @@ class JointRounding:
     Notes
     -----
     A single row may be rounded up by less than a lot: rounding each toward zero leaves small accounts with no position
-    at all. Minimum orders come after it. Where a cost is unknown it counts nothing. O(lots · rows), three lots a row.
+    at all. Where the start has more risk than the unrounded book, because hedges shrink unevenly, it is zero; a book of
+    more than 5,000 lots is then left to rounding each. Minimum orders come after it. Where a cost is unknown it counts
+    nothing. O(lots · rows), three lots a row.
 
     References
     ----------
@@ -93,6 +97,10 @@ def joint_lots(
     rest = columns.weights(np.where(free, 0.0, optimal) + columns.collateral) + columns.delta_weight
     most_risk = columns.portfolio_volatility(rest + side * size * per_lot) * (1.0 + SNAP)
     most_gross = float(size @ per_lot) * (1.0 + SNAP)
+    if columns.portfolio_volatility(rest + side * count * per_lot) > most_risk:
+        count = np.zeros(count.shape)
+        if float(most[free].sum()) > MOST_STEPS:
+            return optimal
     cost = np.nan_to_num(standing.cost, nan=0.0) * shadow_cost * per_lot
     held = np.where(np.sign(standing.expected) == side, np.abs(standing.expected) / lots, 0.0)
     while True:

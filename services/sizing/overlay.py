@@ -1,8 +1,11 @@
 """Overlays: multipliers in [0, 1] on what the method asks for; the smallest is taken, all are reported.
 
-An overlay acts on one of two things. On `exposure` it multiplies the whole size. On `increase` it multiplies only what
-is added to the position: reductions pass untouched, and of a reversal the closing part does. An overlay whose data is
-missing allows no increase: a fault never increases risk.
+An overlay acts on one of three things. On `exposure` it multiplies the whole size, coin collateral of the row included.
+On `position` it multiplies the contracts alone. On `increase` it multiplies only what is added to the position:
+reductions pass untouched, and of a reversal the closing part does.
+
+An overlay whose data is missing, or whose market is halted, allows no increase of that row, whatever it acts on: a
+fault never increases risk, and never closes a position either.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ from services.core.explain import Bools, Floats, Trail
 from services.sizing.columns import SizingColumns
 from services.sizing.conditions import Conditions
 
-Acts = Literal["exposure", "increase"]
+Acts = Literal["exposure", "position", "increase"]
+ROUNDING = 1e-12
+"""A multiplier this close to 1 is 1: a book at its limit to the last bit is not bound by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,11 @@ class View:
         columns = self.columns
         return columns.weights(self.wanted + columns.collateral) + columns.delta_weight
 
+    @property
+    def kept(self) -> Floats:
+        """Sizes with every increase left out [signed contracts]."""
+        return without_growth(self.columns.current, self.wanted)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
@@ -55,16 +65,24 @@ class Effect:
     Parameters
     ----------
     multiplier : (n,) array
-        In [0, 1].
+        In [0, 1], by what is known: 1 where nothing is.
     detail : tuple of str
         Why, one sentence a row; empty where it does nothing.
     missing : (n,) bool array
-        Rows whose data it lacks; its multiplier there is 0.
+        Rows whose data it lacks: no increase.
+    halted : (n,) bool array
+        Rows that cannot be traded at present: no increase.
     """
 
     multiplier: Floats
     detail: tuple[str, ...]
     missing: Bools
+    halted: Bools
+
+    @property
+    def blocked(self) -> Bools:
+        """Rows that it allows no increase of."""
+        return self.missing | self.halted
 
 
 class OverlayRule(Protocol):
@@ -78,6 +96,8 @@ class OverlayRule(Protocol):
     acts_on: ClassVar[Acts]
     after_caps: ClassVar[bool]
     """Whether it looks at the trade that is left after all caps (liquidity), or at the size before them."""
+    requires: ClassVar[frozenset[str]]
+    """Conditions that it cannot judge a row without."""
 
     def effect(self, view: View) -> Effect:
         """Multiplier of every row."""
@@ -92,22 +112,45 @@ class Reported:
     acts_on: Acts
     effect: Effect
 
+    @property
+    def multiplier(self) -> Floats:
+        """Multiplier on what it acts on."""
+        return self.on_increase if self.acts_on == "increase" else self.effect.multiplier
 
-def whole_book(view: View, multiplier: float, detail: str) -> Effect:
-    """Effect that is the same for every row."""
+    @property
+    def on_increase(self) -> Floats:
+        """Multiplier on increases: 0 where it allows none."""
+        return np.where(self.effect.blocked, 0.0, self.effect.multiplier if self.acts_on == "increase" else 1.0)
+
+
+def whole_book(view: View, multiplier: float, detail: str, *, lacking: str = "") -> Effect:
+    """Effect that is the same for every row; `lacking` says what is missing, so that nothing may be increased."""
     size = view.wanted.size
-    said = (detail if multiplier < 1.0 else "",) * size
-    return Effect(multiplier=np.full(size, multiplier), detail=said, missing=np.zeros(size, dtype=bool))
+    return per_row(np.full(size, multiplier), np.full(size, bool(lacking)), (detail,) * size, lacking)
 
 
-def per_row(multiplier: Floats, missing: Bools, said: Sequence[str], lacking: str) -> Effect:
-    """Effect by row: 0 where the data is missing (`lacking` says which), the text only where it does something."""
-    found = np.where(missing, 0.0, np.clip(multiplier, 0.0, 1.0))
+def per_row(
+    multiplier: Floats,
+    missing: Bools,
+    said: Sequence[str],
+    lacking: str | Sequence[str],
+    *,
+    halted: Bools | None = None,
+) -> Effect:
+    """Effect by row: 1 where it is not known, each text only where the row feels it.
+
+    `lacking` says what is missing, for all rows or row by row.
+    """
+    whole = np.isnan(multiplier) | (multiplier > 1.0 - ROUNDING)
+    found = np.where(whole, 1.0, np.maximum(multiplier, 0.0))
+    stopped = np.zeros(found.shape, dtype=bool) if halted is None else halted
+    felt = (found < 1.0) | stopped
+    needs = (lacking,) * found.size if isinstance(lacking, str) else lacking
     texts = tuple(
-        lacking if absent else text if value < 1.0 else ""
-        for absent, value, text in zip(missing.tolist(), found.tolist(), said, strict=True)
+        need if absent else text if acts else ""
+        for absent, acts, text, need in zip(missing.tolist(), felt.tolist(), said, needs, strict=True)
     )
-    return Effect(multiplier=found, detail=texts, missing=missing)
+    return Effect(multiplier=found, detail=texts, missing=missing, halted=stopped)
 
 
 def apply_overlays(
@@ -119,7 +162,8 @@ def apply_overlays(
     target_volatility: float | None,
     after_caps: bool,
 ) -> list[Reported]:
-    """Take the smallest multiplier on exposure, then the smallest on increases; both are stages of the explanation.
+    """Take the smallest multiplier on exposure, on positions and on increases, in this order; each is a stage of the
+    explanation.
 
     Rows that cannot be resized are left alone.
     """
@@ -128,24 +172,54 @@ def apply_overlays(
         return []
     view = View(columns, trail.value, conditions, target_volatility)
     reported = [Reported(overlay.method, overlay.acts_on, overlay.effect(view)) for overlay in chosen]
-    for acts_on in ("exposure", "increase"):
-        _take_least(trail, columns, [item for item in reported if item.acts_on == acts_on], acts_on)
+    for acts_on, coin in (("exposure", columns.collateral), ("position", 0.0)):
+        on_size = [(item.method, item.multiplier) for item in reported if item.acts_on == acts_on]
+        _take_least(trail, columns, on_size, coin=coin)
+    _take_least(trail, columns, [(item.method, item.on_increase) for item in reported], coin=None)
     return reported
 
 
-def _take_least(trail: Trail, columns: SizingColumns, reported: Sequence[Reported], acts_on: str) -> None:
-    if not reported:
+def _take_least(
+    trail: Trail, columns: SizingColumns, multipliers: Sequence[tuple[str, Floats]], *, coin: Floats | float | None
+) -> None:
+    """The smallest multiplier on the size and its `coin`; on increases where that is None."""
+    if not multipliers:
         return
-    table = np.array([item.effect.multiplier for item in reported])
+    table = np.array([values for _, values in multipliers])
     least, which = table.min(axis=0), table.argmin(axis=0)
     wanted = trail.value
-    after = wanted * least if acts_on == "exposure" else grown(columns.current, wanted, least)
+    after = grown(columns.current, wanted, least) if coin is None else shrunk(wanted, least, coin)
     after = np.where(columns.sizable, after, wanted)
-    for place, item in enumerate(reported):
+    for place, (method, _) in enumerate(multipliers):
         bound = (which == place) & (after != trail.value)
         if bound.any():
-            stage = f"overlay_{item.method}"
-            trail.apply(stage, np.where(bound, after, trail.value), f"overlays.{item.method}", bound=bound)
+            trail.apply(f"overlay_{method}", np.where(bound, after, trail.value), f"overlays.{method}", bound=bound)
+
+
+def shrunk(wanted: Floats, multiplier: Floats | float, coin: Floats | float = 0.0) -> Floats:
+    """Size after `multiplier` on the exposure ``wanted + coin``: ``m (wanted + coin) − coin``.
+
+    A short that hedges coin collateral therefore grows where the exposure must shrink.
+
+    Examples
+    --------
+    >>> shrunk(np.array([4.0, -0.5]), 0.5, np.array([0.0, 1.0])).tolist()
+    [2.0, -0.75]
+    """
+    return np.where(np.asarray(multiplier) == 1.0, wanted, multiplier * (wanted + coin) - coin)
+
+
+def without_growth(current: Floats, wanted: Floats) -> Floats:
+    """Size with every increase left out: the reduction where it is one, what is held where it grows, 0 of a reversal.
+
+    Examples
+    --------
+    >>> without_growth(np.array([2.0, 2.0, 2.0]), np.array([4.0, 1.0, -4.0])).tolist()
+    [2.0, 1.0, 0.0]
+    """
+    same = np.sign(wanted) * np.sign(current) >= 0.0
+    more = same & (np.abs(wanted) > np.abs(current))
+    return np.where(more, current, np.where(same, wanted, 0.0))
 
 
 def grown(current: Floats, wanted: Floats, multiplier: Floats | float) -> Floats:
@@ -159,6 +233,8 @@ def grown(current: Floats, wanted: Floats, multiplier: Floats | float) -> Floats
     >>> grown(np.array([2.0, 2.0, 2.0]), np.array([4.0, 1.0, -4.0]), 0.5).tolist()
     [3.0, 1.0, -2.0]
     """
-    same = np.sign(wanted) * np.sign(current) >= 0.0
-    more = same & (np.abs(wanted) > np.abs(current))
-    return np.where(more, current + multiplier * (wanted - current), np.where(same, wanted, multiplier * wanted))
+    kept = without_growth(current, wanted)
+    after = kept + multiplier * (wanted - kept)
+    # The last bit of a sum is no change.
+    smaller = (np.asarray(multiplier) < 1.0) & (np.abs(after) < np.abs(wanted))
+    return np.where(smaller, after, wanted)

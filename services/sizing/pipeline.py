@@ -89,6 +89,14 @@ class Sized:
     trail: Trail
     overlays: tuple[Reported, ...] = ()
 
+    @property
+    def blocked(self) -> Bools:
+        """Rows that an overlay allows no increase of."""
+        found = np.zeros(self.trail.value.shape, dtype=bool)
+        for item in self.overlays:
+            found |= item.on_increase == 0.0
+        return found
+
 
 def size_rows(
     columns: SizingColumns,
@@ -125,6 +133,7 @@ def size_rows(
     keep_side(trail, columns)
     target = target_volatility_of(method, rules.scaling)
     reported = overlay_stage(trail, columns, rules, conditions, target, after_caps=False)
+    keep_side(trail, columns)
     cap_margin_use(trail, columns, limits, rows)
     cap_liquidation_distance(trail, columns, rows)
     cap_exposure(trail, columns, method, limits, rows)

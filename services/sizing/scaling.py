@@ -46,7 +46,7 @@ class ToVolatility:
     -----
     Directions below 1 are part of the book: a half direction on every row is scaled up like a full one; use
     `cap`, or the method `volatility_target`, where a half direction must stay a half position. Where the book holds a
-    position of unknown risk, nothing is scaled up.
+    position of unknown risk, nothing is scaled up. The volatility is that of the next bar, scheduled events included.
     """
 
     method: Literal["volatility"] = "volatility"
@@ -60,13 +60,14 @@ class ToVolatility:
         weights = columns.weights(np.where(resized, contracts, 0.0))
         if not weights.any():
             return 1.0
-        found = volatility_multiplier(columns, weights, columns.fixed_weights(resized), self.target_volatility)
+        fixed = columns.fixed_weights(resized)
+        found = volatility_multiplier(columns.with_events(), weights, fixed, self.target_volatility)
         faulty = not columns.risk_complete or bool((columns.live & ~resized).any())
         return min(found, 1.0) if self.mode == "cap" or faulty else found
 
     def alone(self, weight: Floats, columns: SizingColumns) -> Floats:
         """Weight of a row that is alone in the book."""
-        full = self.target_volatility / columns.volatility
+        full = self.target_volatility / columns.event_volatility
         return np.minimum(weight, full) if self.mode == "cap" else full
 
 

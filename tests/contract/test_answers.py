@@ -113,6 +113,7 @@ def test_no_number_of_an_answer_is_missing_silently() -> None:
     }
 
     allowed |= {"delta_before", "delta_after", "quantity"}  # a refused hedge
+    allowed |= {"of"}  # policy.guards: any number of sources
 
     def nulls(value: Any, key: str = "") -> set[str]:
         if isinstance(value, dict):
@@ -148,7 +149,7 @@ def test_a_decision_on_cached_state_is_recomputed_from_its_record(view: str) -> 
     del body["series"]
     gathered = cached()
     made = decision(Door.EVALUATIONS, body, gathered)
-    states, registered, correlation = decode_state(state_record(made, gathered))
+    states, registered, correlation, _ = decode_state(state_record(made, gathered))
     assert correlation is not None and correlation.matrix is not None
     again = decision(Door.EVALUATIONS, body, Gathered(registered, states, correlation))
     assert render(again, RECEIVED) == render(made, RECEIVED)

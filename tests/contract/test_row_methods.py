@@ -70,8 +70,8 @@ def test_answers_fit_their_model_and_replay(sizing: dict[str, Any]) -> None:
     fitted = EvaluationResponse.model_validate_json(splice(written, 7))
     assert fitted.targets[0].status in ("ok", "limited")
     assert float(fitted.targets[0].target_quantity or 0) > 0.0
-    states, registered, correlation = decode_state(state_record(made, Gathered()))
-    again = decision(sent, Gathered(registered, states, correlation))
+    recorded = decode_state(state_record(made, Gathered()))
+    again = decision(sent, Gathered(recorded.registered, recorded.states, recorded.correlation))
     assert render(again, RECEIVED) == written
 
 

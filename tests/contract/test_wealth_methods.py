@@ -57,8 +57,8 @@ def test_answers_fit_their_model_and_replay(sizing: dict[str, Any]) -> None:
     bytes_of = render(made, RECEIVED)
     fitted = EvaluationResponse.model_validate_json(splice(bytes_of, 7))
     assert fitted.targets[0].status in ("ok", "limited")
-    states, registered, correlation = decode_state(state_record(made, Gathered()))
-    again = decision(sent, Gathered(registered, states, correlation))
+    recorded = decode_state(state_record(made, Gathered()))
+    again = decision(sent, Gathered(recorded.registered, recorded.states, recorded.correlation))
     assert render(again, RECEIVED) == bytes_of
 
 

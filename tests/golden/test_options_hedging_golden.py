@@ -11,6 +11,7 @@ import pytest
 
 from services.core.instrument import Instrument, Kind
 from services.hedging.delta_neutral import hedge_contracts
+from services.hedging.schedules.almgren_chriss import urgency
 from services.options.black import Greeks, SpotGreeks, black_greeks, delta_in_convention, spot_greeks
 from services.options.portfolio_greeks import OptionLeg, leg_greeks
 from tests.golden.harness import check, covered_cases, load, unlisted
@@ -92,6 +93,10 @@ def heston_price(inputs: dict[str, Any]) -> float | list[float]:
     return found
 
 
+def optimal_urgency(inputs: dict[str, Any]) -> float:
+    return urgency(inputs["lam"], inputs["sigma"], inputs["eta"], inputs["gamma"], inputs["T"] / inputs["N"])
+
+
 COVERED = {
     "lewis_heston_": heston_price,
     "fang_oosterlee_T1": heston_price,
@@ -107,6 +112,7 @@ COVERED = {
     "inverse_premium_adjusted_delta": premium_adjusted_delta,
     "ql_delta_": quoted_delta,
     "paradigm_deribit_hedge_usd": inverse_hedge,
+    "almgren_chriss_kappa": optimal_urgency,
     "pfhedge_bs_delta_nocost": call_deltas,
     "deribit_live_BTC-25JUN27-68000-P": deribit_mark,
     "deribit_live_ETH-26MAR27-2800-P": deribit_mark,
@@ -122,7 +128,6 @@ WAITING = {
     "bates_limit_merton": "stochastic volatility",
     "hull_gamma_vega": "hedge optimiser",
     "hull_gamma": "hedge optimiser",
-    "almgren_chriss_kappa": "execution schedules",
     "sqrt_impact_bps": "execution costs",
     "latency_buffer_delta": "latency buffers",
     "covered_call_strike_10delta": "vaults",

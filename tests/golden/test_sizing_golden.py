@@ -13,10 +13,17 @@ from services.core.control import Control
 from services.core.decimals import lots_toward_zero
 from services.core.explain import Trail
 from services.core.instrument import Instrument, Kind
+from services.hedging.execution import LinearImpact, execution_cost
+from services.hedging.schedules.almgren_chriss import shares_left, urgency
+from services.liquidity.book import OrderBook
+from services.liquidity.depth import Side
 from services.risk.gap import any_gap_probability, gap_probability
 from services.risk.growth import estimation_shrink, ever_below_probability, growth_risks, growth_share
+from services.risk.parity import risk_parity, risk_parity_weights
+from services.risk.shrinkage import ledoit_wolf
 from services.risk.tails import cornish_fisher_quantile, quantile_multiple
 from services.risk.value_at_risk import sample_value_at_risk
+from services.sizing.attenuation import attenuation_multiplier
 from services.sizing.buffers import Buffer, PositionBuffer, ToleranceBuffer, apply_buffer
 from services.sizing.columns import volatility_multiplier
 from services.sizing.damping import WeightStep, damp
@@ -25,11 +32,15 @@ from services.sizing.methods.average_true_range import AverageTrueRangeUnit
 from services.sizing.methods.discrete_kelly import bet_fraction
 from services.sizing.methods.fixed_risk import FixedRisk
 from services.sizing.methods.inventory_skew import quote_multipliers
+from services.sizing.methods.inverse_volatility import InverseVolatility
 from services.sizing.methods.portfolio_insurance import PortfolioInsurance
 from services.sizing.methods.risk_budget import RiskBudget
+from services.sizing.methods.risk_parity import RiskParity
 from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.registry import SizingMethod
+from services.sizing.risk_limit import risk_multiplier
 from services.sizing.rounding import change_in_lots
+from services.sizing.shares import limit_shares
 from tests.golden.harness import check, covered_cases, load, unlisted
 from tests.golden.volatility.covariance import COVERED_SIZING
 from tests.support.columns import columns, standing
@@ -253,6 +264,70 @@ def sample_at_risk(inputs: dict[str, Any]) -> dict[str, Any]:
     return {"var95_hist": sample_value_at_risk(returns, 0.95)}
 
 
+def risk_overlay(inputs: dict[str, Any]) -> dict[str, Any]:
+    risk = risk_multiplier(inputs["estimated_risk"], inputs["target_risk"], inputs["max_fraction"])
+    return {"multiplier": risk}
+
+
+def attenuation(inputs: dict[str, Any]) -> dict[str, Any]:
+    quantile = np.nan if inputs["quantile"] is None else inputs["quantile"]
+    return {"multiplier": float(attenuation_multiplier(np.array([quantile], dtype=float))[0])}
+
+
+def simple_returns(prices: list[list[float]]) -> np.ndarray:
+    table = np.array(prices)
+    return table[1:] / table[:-1] - 1.0
+
+
+def risk_parity_solution(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Exposures per unit of risk are x on the correlation matrix over the deviations."""
+    covariance = np.array(inputs["cov"], dtype=float)
+    deviation = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(deviation, deviation)
+    budgets = np.array(inputs["risk_budget"]) if "risk_budget" in inputs else None
+    weights = risk_parity_weights(deviation, correlation, budgets).tolist()
+    if "assets" in inputs:
+        return {"w": weights}
+    return {"x": (risk_parity(correlation, budgets).exposures / deviation).tolist(), "w": weights}
+
+
+def composed(method: Any, covariance: np.ndarray) -> dict[str, Any]:
+    deviation = np.sqrt(np.diag(covariance))
+    book = columns(list(deviation), covariance / np.outer(deviation, deviation))
+    return {"w": method.size_instruments(book, np.ones(deviation.size, dtype=bool)).value.tolist()}
+
+
+def inverse_volatility(inputs: dict[str, Any]) -> dict[str, Any]:
+    return composed(InverseVolatility(), np.cov(simple_returns(inputs["prices"]), rowvar=False))
+
+
+def shrunk_risk_parity(inputs: dict[str, Any]) -> dict[str, Any]:
+    returns = simple_returns(inputs["prices"])
+    return composed(RiskParity(), ledoit_wolf(returns - returns.mean(axis=0))[0])
+
+
+def limited_weights(inputs: dict[str, Any]) -> dict[str, Any]:
+    shares = np.array(list(inputs["weights"].values()))
+    limited = limit_shares(shares, inputs["limit"])
+    if limited.sum() < shares.sum() - 1e-12:
+        return {"infeasible": True}
+    return {"weights": dict(zip(inputs["weights"], limited.tolist(), strict=True))}
+
+
+def book_walk(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The case gives asks and a mid: the bid lies as far below it as the best ask above."""
+    asks, mid = np.array(inputs["asks"], dtype=float), inputs["mid"]
+    book = OrderBook(bids=np.array([[2 * mid - asks[0, 0], 1.0]]), asks=asks)
+    fill = book.walk(Side.BUY, inputs["size"])
+    assert fill is not None
+    assert book.largest_within_slippage(Side.BUY, inputs["max_slippage_bps"] / 1e4) > inputs["size"]
+    return {
+        "vwap": float(fill.average_price),
+        "worst": float(fill.worst_price),
+        "slippage_bps": float(fill.slippage) * 1e4,
+    }
+
+
 def insured(inputs: dict[str, Any]) -> dict[str, Any]:
     """The floor is that of the state; nothing but the client's own m and L is in reach."""
     method = PortfolioInsurance(
@@ -290,6 +365,22 @@ def growth_optimum(inputs: dict[str, Any]) -> dict[str, Any]:
     return {"f": list(risks / volatility)}
 
 
+def almgren_chriss(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Cost of the optimal trajectory; what the table calls a half-life, and prints to two decimals, is 1/κ."""
+    days, slices, sigma = inputs["T"], inputs["N"], inputs["sigma_abs_per_sqrt_day"]
+    impact = LinearImpact(temporary=inputs["eta"], permanent=inputs["gamma"], fixed=inputs["epsilon"])
+    found = urgency(inputs["lambda_"], sigma, impact.temporary, impact.permanent, days / slices)
+    trades = -np.diff(inputs["X"] * shares_left(found, days, slices))
+    starts, lengths = np.arange(slices) * days / slices, np.full(slices, days / slices)
+    cost = execution_cost(trades, starts, lengths, impact=impact, price_volatility=sigma)
+    return {
+        "E_millions": cost.expected / 1e6,
+        "V_1e12": cost.variance / 1e12,
+        "penalty_millions": (cost.expected + inputs["lambda_"] * cost.variance) / 1e6,
+        "half_life_days": round(1.0 / found, 2),
+    }
+
+
 COVERED = {
     "cppi-002": insured,
     "cppi-003": insured,
@@ -322,23 +413,29 @@ COVERED = {
     "idm-": diversification,
     "inverse-": inverse_margin,
     "min_notional-": minimum_order,
+    "risk_overlay-": risk_overlay,
+    "regime-": attenuation,
+    "execution-": almgren_chriss,
     "triggers-": out_of_bounds,
     "limits-006": weight_step,
     "limits-007": weight_step,
+    "risk_parity-001": risk_parity_solution,
+    "risk_parity-003": risk_parity_solution,
+    "risk_parity-009": risk_parity_solution,
+    "risk_parity-010": inverse_volatility,
+    "risk_parity-012": shrunk_risk_parity,
+    "limits-001": limited_weights,
+    "limits-003": limited_weights,
+    "limits-004": limited_weights,
+    "impact-": book_walk,
     **COVERED_SIZING,
 }
 COVERED_ELSEWHERE = {"vol-": "tests/golden/test_volatility_golden.py"}
 WAITING = {
     "fixed_risk-002": "left out: a conversion rate of 0 is refused at the door, and no size follows from it",
     "fixed_risk-010": "left out: the peer charges commission on the risk money; ours, by hand, in test_fixed_risk",
-    "risk_parity-": "risk parity: sizing methods",
-    "limits-": "weight water-filling: composition methods",
     "limits-008": "left out: bt slows the reduction of c2 down as well; ours makes reductions at once (sizing.md 2.10)",
-    "regime-": "volatility attenuation: sizing overlays",
-    "risk_overlay-": "risk overlays: sizing overlays",
     "risk_measure-": "left out: no size is made of deviations of a sample or of a drawdown that does not compound",
-    "execution-": "Almgren-Chriss: hedging and execution",
-    "impact-": "liquidity: sizing overlays",
 }
 
 

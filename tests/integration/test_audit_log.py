@@ -176,6 +176,19 @@ async def test_pages_and_filters(log: AuditLog) -> None:
         assert await all_pages(**filters) == sorted(places[item.event_id] for item in wanted)
 
 
+async def test_the_previous_entry_is_that_of_the_same_kind_and_portfolio(log: AuditLog) -> None:
+    kinds, owners = (EventKind.EVALUATION, EventKind.TARGETS), ("a", "b", None)
+    for number in range(24):
+        await log.append(record(kind=kinds[number // 3 % 2], portfolio_id=owners[number % 3]), timeout=SECONDS)
+    entries = await log.entries("local", after=None, limit=100)
+    for index in range(26):
+        for kind in kinds:
+            earlier = [item for item in entries if (item.kind, item.portfolio_id) == (kind, "a") and item.index < index]
+            found = await log.previous("local", index, kind=kind, portfolio_id="a")
+            assert found == (earlier[-1] if earlier else None)
+    assert await log.previous("other", 24, kind=EventKind.EVALUATION, portfolio_id="a") is None
+
+
 async def test_a_repeated_call_gets_the_stored_entry_and_takes_no_index(log: AuditLog) -> None:
     first = record(idempotency=key("k"))
     assert await log.append(first, timeout=SECONDS) == Appended(0)

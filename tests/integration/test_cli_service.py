@@ -17,6 +17,7 @@ from app.commands.console import ExitCode
 from app.commands.embedded import embedded_service
 from app.demo.markets import bundled
 from app.settings import Settings
+from tests.support import requests
 
 SHORT = 260
 """Closes of the short file; more than one call of 100, and enough for a mature forecast."""
@@ -220,3 +221,38 @@ def test_embedded_service_leaves_its_port(tmp_path: Path) -> None:
         assert httpx.get(f"{base}/livez", trust_env=False).status_code == 200
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{base}/livez", trust_env=False)
+
+
+class TestDiff:
+    @pytest.fixture
+    def pair(self, url: str) -> list[str]:
+        """Two decisions of one portfolio, the second with twice the target volatility."""
+        found = []
+        for target in (0.1, 0.2):
+            policy = {"sizing": {"method": "volatility_target", "target_volatility": target}}
+            answer = httpx.post(
+                f"{url}/v1/evaluations", json=requests.smallest(portfolio_id="desk", policy=policy), trust_env=False
+            )
+            found.append(answer.json()["evaluation_id"])
+        return found
+
+    def test_json_is_the_answer_of_the_service(self, url: str, pair: list[str]) -> None:
+        named = document(run("diff", pair[1], pair[0], "--url", url, "--json"))
+        assert named == httpx.get(f"{url}/v1/evaluations/{pair[1]}:diff?against={pair[0]}", trust_env=False).json()
+        assert document(run("diff", pair[1], "--url", url, "--json")) == named, "the one before is the default"
+
+    def test_the_stage_that_moved_the_size_is_shown_with_its_contracts(
+        self, url: str, pair: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "160")
+        shown = run("diff", pair[1], "--url", url)
+        assert shown.exit_code == ExitCode.DONE, shown.stderr
+        lines = [" ".join(line.split()) for line in shown.stdout.splitlines()]
+        assert any(line.startswith("policy/sizing/target_volatility 0.1 → 0.2") for line in lines)
+        assert any(line.startswith("volatility_target") and "+" in line for line in lines)
+        assert any(line.startswith("in all") for line in lines)
+
+    def test_one_that_is_not_there_is_told(self, url: str) -> None:
+        refused = run("diff", "ev_" + "0" * 32, "--url", url)
+        assert refused.exit_code == ExitCode.REFUSED
+        assert "not_found" in refused.stderr

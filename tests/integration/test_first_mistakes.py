@@ -204,7 +204,7 @@ MISTAKES = (
     ),
     Mistake("vol_target", rename(TARGET, "vol_target"), 422, "/policy/sizing/vol_target", ("target_volatility",)),
     Mistake("balance for equity", rename("/account/equity", "balance"), 422, "/account/balance", ("equity",)),
-    Mistake("unknown block", put("/oracles", []), 422, "/oracles", ("oracles", "unknown")),
+    Mistake("unknown block", put("/wallets", []), 422, "/wallets", ("wallets", "unknown")),
     Mistake(
         "unknown method",
         put("/policy/sizing/method", "vol_target"),

@@ -27,6 +27,7 @@ from app.adapters.schema import (
     schema_state,
 )
 from models.db.tables import audit_entry
+from tests.integration.test_policy_stores import draft as policy_draft
 from tests.servers import run
 from tests.support.audit import key, record
 
@@ -76,6 +77,7 @@ async def populate(url: str) -> None:
         records = [record(idempotency=key(f"k{n}"), portfolio_id=f"pf_{n % 3}") for n in range(30)]
         await asyncio.gather(*(database.audit.append(item, timeout=20) for item in records))
         await database.instruments.put_many("local", [("", "BTC-PERP", b"{}")])
+        await database.policies.add("local", policy_draft("content"))
 
 
 def test_up_down_up_on_a_populated_database(url: str) -> None:
@@ -92,6 +94,19 @@ def test_up_down_up_on_a_populated_database(url: str) -> None:
     migrate(url)
     assert tables(url) == made
     run(populate(url))
+
+
+def test_policies_come_to_a_populated_log_and_go_without_touching_it(url: str) -> None:
+    run_alembic(url, lambda config: command.upgrade(config, "0001"))
+    before = contents(url)
+    assert schema_state(url).status is SchemaStatus.BEHIND
+    migrate(url)
+    run(populate(url))
+    assert query(url, "SELECT policy_id, version FROM stored_policy") == [("desk", 1)]
+    entries = query(url, "SELECT size FROM log_head")
+    run_alembic(url, lambda config: command.downgrade(config, "0001"))
+    assert query(url, "SELECT size FROM log_head") == entries == [(30,)]
+    assert len(contents(url)) == len(before)
 
 
 def test_migrations_make_exactly_the_tables_of_the_models(url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,9 +57,4 @@ def standing(book: SizingColumns, optimal: list[float] | Floats, **changes: Any)
 
 def conditions(n: int, **changes: Any) -> Conditions:
     """Quiet conditions: daily bars, current prices."""
-    base: dict[str, Any] = {
-        "as_of": AS_OF,
-        "bar_seconds": np.full(n, 86_400.0),
-        "data_age_seconds": np.zeros(n),
-    }
-    return Conditions(**{**base, **changes})
+    return replace(Conditions.unknown(AS_OF, n), bar_seconds=np.full(n, 86_400.0), **changes)

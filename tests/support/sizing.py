@@ -11,10 +11,12 @@ import numpy as np
 from services.core.explain import Bools, Floats
 from services.sizing.columns import SizingColumns
 from services.sizing.evidence import Evidence
+from services.sizing.methods.fixed_weights import FixedWeight
 from services.sizing.registry import SizingMethod
 from tests.support.columns import columns
 
 REQUIRED: dict[str, dict[str, Any]] = {
+    "fixed_weights": {"weights": tuple(FixedWeight(symbol=f"M{row}", weight=0.1 + 0.05 * row) for row in range(8))},
     "continuous_kelly": {"max_volatility": 0.3, "observations": 5_000},
     "discrete_kelly": {"max_volatility": 0.3},
     "drawdown_control": {"max_drawdown": 0.2},
@@ -93,6 +95,7 @@ def book(seed: int, n: int = 5, *, equity: float = 100_000.0) -> SizingColumns:
         direction=direction,
         current=rng.uniform(0.1, 0.5, n) * np.sign(direction) * equity / seen.price,
         evidence=seen,
+        symbols=seen.underlying,
     )
 
 
@@ -128,6 +131,7 @@ def selected(found: SizingColumns, order: Any) -> SizingColumns:
     for name in SizingColumns.__dataclass_fields__:
         value = getattr(found, name)
         fields[name] = value[order] if isinstance(value, np.ndarray) and value.ndim == 1 else value
+    fields["symbols"] = tuple(np.array(found.symbols)[order].tolist())
     if found.correlation is not None:
         fields["correlation"] = found.correlation[np.ix_(order, order)]
     if found.evidence is not None:

@@ -57,8 +57,9 @@ class TestLocks:
         assert [block.split()[0] for block in blocks if "==" not in block or "--hash=sha256:" not in block] == []
 
     def test_a_smaller_profile_is_part_of_the_larger(self) -> None:
-        runtime, demo, dev = (pins(ROOT / "requirements" / f"{name}.txt") for name in ("runtime", "demo", "dev"))
-        assert runtime.items() <= demo.items() <= dev.items()
+        names = ("runtime", "demo", "dev", "peers")
+        runtime, demo, dev, peers = (pins(ROOT / "requirements" / f"{name}.txt") for name in names)
+        assert runtime.items() <= demo.items() <= dev.items() <= peers.items()
 
     def test_the_build_lock_agrees_with_the_others(self) -> None:
         build, dev = pins(ROOT / "requirements" / "build.txt"), pins(ROOT / "requirements" / "dev.txt")
@@ -88,13 +89,14 @@ class TestBootstrap:
 
     def test_an_unknown_profile_is_refused_by_name(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert bootstrap.main(["everything"]) == 2
-        assert "profile must be one of run, dev; found 'everything'" in capsys.readouterr().err
+        assert "profile must be one of run, dev, peers; found 'everything'" in capsys.readouterr().err
 
     def test_a_prepared_environment_is_left_alone(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        stamp, python = tmp_path / "stamp", tmp_path / "python"
-        monkeypatch.setattr(bootstrap, "STAMP", stamp)
-        monkeypatch.setattr(bootstrap, "PYTHON", python)
+        for profile in ("run", "dev"):
+            monkeypatch.setitem(bootstrap.VENVS, profile, tmp_path)
+        stamp, python = bootstrap.stamp_of("dev"), bootstrap.python_of("dev")
         assert not bootstrap.is_ready("run")
+        python.parent.mkdir()
         python.touch()
         stamp.write_text(bootstrap.fingerprint("dev"))
         assert bootstrap.is_ready("dev")

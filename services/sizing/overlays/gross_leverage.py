@@ -35,6 +35,7 @@ class GrossLeverage:
 
     acts_on: ClassVar[Acts] = "exposure"
     after_caps: ClassVar[bool] = False
+    requires: ClassVar[frozenset[str]] = frozenset()
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
     def effect(self, view: View) -> Effect:

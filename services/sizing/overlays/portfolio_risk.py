@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 from annotated_types import Gt, Le
 
-from services.sizing.overlay import Acts, Effect, View, per_row, whole_book
+from services.sizing.overlay import Acts, Effect, View
+from services.sizing.risk_limit import limit_risk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class PortfolioRisk:
     Notes
     -----
     The risk counts positions that are not resized. A held position of unknown risk leaves the book's risk unknown: then
-    nothing is increased.
+    what is known still limits, and nothing is increased.
 
     References
     ----------
@@ -38,15 +38,9 @@ class PortfolioRisk:
 
     acts_on: ClassVar[Acts] = "exposure"
     after_caps: ClassVar[bool] = False
+    requires: ClassVar[frozenset[str]] = frozenset({"volatility"})
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
     def effect(self, view: View) -> Effect:
         """One multiplier for the book."""
-        target = self.volatility or view.target_volatility
-        size = view.wanted.size
-        if target is None or not view.columns.risk_complete:
-            lacking = "no target volatility" if target is None else "a held position has no known risk"
-            return per_row(np.ones(size), np.ones(size, dtype=bool), ("",) * size, lacking)
-        risk = view.columns.portfolio_volatility(view.weights)
-        allowed = self.limit * target
-        return whole_book(view, min(1.0, allowed / risk) if risk > 0.0 else 1.0, f"volatility of the book {risk:.4g}")
+        return limit_risk(view, view.columns.portfolio_volatility, limit=self.limit, target=self.volatility)

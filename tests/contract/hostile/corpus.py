@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.examples import HEDGES, INSTRUMENTS, OBSERVATIONS, SMALLEST
+from app.examples import HEDGES, INSTRUMENTS, OBSERVATIONS, POLICY, SMALLEST
+from app.oracle_examples import DEPEG, SIGNED
 from models.api.market import InstrumentIn, PositionIn
 
 EVALUATIONS = "/v1/evaluations"
 OBSERVE = "/v1/observations"
+STORE = "/v1/policies"
 JSON = (("Content-Type", "application/json"),)
 REFUSED = frozenset({400, 413, 415, 422})
 MALFORMED = frozenset({400})
@@ -342,6 +344,55 @@ def symbols() -> Iterator[Case]:
     yield Case("S17 registered", json.dumps({"instruments": [spec]}).encode(), LEGAL, "/v1/instruments", method="PUT")
 
 
+def policies() -> Iterator[Case]:
+    """Names, numbers and texts of stored policies."""
+    for name in ("../admin", "desk%00", "a" * 65, "", "ｄｅｓｋ", "desk\x00", {"$ne": ""}, ["desk"], 7, None):
+        shown = f"{str(name)[:12]!a} ({len(str(name))})"
+        yield Case(f"policy named {shown}", changed("/policy", {"id": name}), INVALID)
+        if name is not None:
+            yield Case(f"policy stored as {shown}", changed("/policy_id", name, POLICY), INVALID, STORE)
+    for version in (0, -1, 2**31, 2**63, 1.0, "1", True):
+        yield Case(f"policy version {version!r}", changed("/policy", {"id": "desk", "version": version}), INVALID)
+    for comment in ("nul \x00", "two\nlines", "\x7f", "x" * 501, ""):
+        yield Case(f"policy comment {comment[:8]!a}", changed("/comment", comment, POLICY), INVALID, STORE)
+    yield Case("policy comment of a surrogate", spelled("/comment", '"\\ud800"', POLICY), MALFORMED, STORE)
+    yield Case("policy comment in emoji", changed("/comment", "🚀" * 500, POLICY), LEGAL, STORE)
+    yield Case("policy beside its name", changed("/policy", {"id": "desk", "limits": {}}), INVALID)
+    yield Case("policy in a policy", changed("/policy", {"id": "desk", **POLICY["policy"]}, POLICY), INVALID, STORE)
+
+
+ORACLES = "/v1/oracles:aggregate"
+
+
+def oracles() -> Iterator[Case]:
+    """Prices of strangers: what is no JSON of ours is refused, what is no price is an outcome."""
+    row = "/oracles/0/observations/0"
+    for text in ("NaN", "1e400", "-Infinity"):
+        yield Case(f"oracle price {text}", spelled(f"{row}/price", text, DEPEG), MALFORMED, ORACLES)
+    for value in (0, "-1", "0.000000000000000001", "99999999999999999999"):
+        yield Case(f"oracle price {value!r}", changed(f"{row}/price", value, DEPEG), LEGAL, ORACLES)
+        yield Case(f"oracle rate {value!r}", changed("/rates/0/rate", value, DEPEG), LEGAL, ORACLES)
+        yield Case(f"oracle confidence {value!r}", changed(f"{row}/confidence", value, DEPEG), LEGAL, ORACLES)
+    for value in (0, -1, 1e9, True, "60", None):
+        yield Case(f"oracle heartbeat {value!r}", changed(f"{row}/heartbeat_seconds", value, DEPEG), INVALID, ORACLES)
+    for name in ("a b", "a\nb", "é", "", "x" * 65, 7, None):
+        yield Case(f"oracle source {name!a:.20}", changed(f"{row}/source", name, DEPEG), INVALID, ORACLES)
+    for moment in ("2023-03-11T07:17:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", 1678519020, "soon"):
+        yield Case(f"oracle as_of {moment!r}", changed(f"{row}/as_of", moment, DEPEG), INVALID, ORACLES)
+    signature = "/oracles/0/observations/0/signature"
+    for text in ("", "00" * 63, "00" * 65, "zz" * 64, "AB" * 64, 1):
+        body = changed(f"{signature}/signature", text, SIGNED)
+        yield Case(f"oracle signature {text!r:.20} ({len(str(text))})", body, INVALID, ORACLES)
+    for key in ("00" * 32, "ff" * 32, "01" + "00" * 31):
+        yield Case(f"oracle key {key[:4]}", changed(f"{signature}/key", key, SIGNED), LEGAL, ORACLES)
+    many = [{**DEPEG["oracles"][0]["observations"][0], "source": f"s{number}"} for number in range(51)]
+    yield Case("oracle sources 51", changed("/oracles/0/observations", many, DEPEG), INVALID, ORACLES)
+    busy = [{"symbol": f"S{number}", "observations": many[:50]} for number in range(80)]
+    yield Case("oracle observations 4000", changed("/oracles", busy, DEPEG), LEGAL, ORACLES)
+    more = [*busy, {"symbol": "S", "observations": many[:1]}]
+    yield Case("oracle observations 4001", changed("/oracles", more, DEPEG), INVALID, ORACLES)
+
+
 def headers() -> Iterator[Case]:
     """Headers that this service reads."""
     body = json.dumps(SMALLEST).encode()
@@ -368,6 +419,6 @@ def corpus() -> list[Case]:
     """Every case."""
     groups = (
         not_finite, encodings, duplicates, nesting, integers, decimals, types, extras, sizes, limits, expressions,
-        degenerate, media, symbols, headers,
+        degenerate, media, symbols, policies, oracles, headers,
     )  # fmt: skip
     return [case for group in groups for case in group()]

@@ -13,10 +13,18 @@ from models.api.discovery import CatalogAnswer
 from models.api.policy import PolicyIn
 
 
+def test_every_method_of_a_grid_and_a_schedule_is_there() -> None:
+    tools = {block["block"]: [method["method"] for method in block["methods"]] for block in catalog()["tools"]}
+    assert tools == {
+        "spacing": ["linear", "geometric", "volatility"],
+        "schedule": ["twap", "participation", "almgren_chriss", "scale_by_time", "scale_by_price"],
+    }
+
+
 def methods() -> list[tuple[str, dict[str, Any]]]:
     """(block, method) of the catalogue, nested ones too."""
-    found = []
-    queue = [(block["block"], method) for block in catalog()["blocks"] for method in block["methods"]]
+    found, blocks = [], [*catalog()["blocks"], *catalog()["tools"]]
+    queue = [(block["block"], method) for block in blocks for method in block["methods"]]
     for name, method in queue:
         found.append((name, method))
         queue += [(name, inner) for parameter in method["parameters"] for inner in parameter.get("methods", ())]

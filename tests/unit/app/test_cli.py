@@ -24,6 +24,7 @@ COMMANDS = (
     ("fit",),
     ("state", "show"),
     ("state", "reset"),
+    ("diff",),
     ("catalog",),
     ("migrate",),
 )

@@ -110,3 +110,11 @@ def test_a_file_that_is_not_there_is_wrong_usage() -> None:
     result = CliRunner().invoke(application, ["evaluate", "absent.json"])
     assert result.exit_code == ExitCode.USAGE
     assert "absent.json cannot be read" in result.stderr
+
+
+def test_a_stored_policy_needs_a_service(tmp_path: Path) -> None:
+    result = run(tmp_path, {**smallest(), "policy": {"id": "desk", "version": 1}}, "--json")
+    assert result.exit_code == ExitCode.REFUSED
+    (rule,) = orjson.loads(result.stdout_bytes)["errors"]
+    assert rule["pointer"] == "/policy/id"
+    assert "service" in rule["detail"]

@@ -14,6 +14,8 @@ from app.shapes import homes_of, locate
 from app.teaching import INSTEAD, SYNONYMS
 from app.validation import MAX_DETAIL, broken_rules
 from models.api.evaluation import EvaluationRequest
+from models.api.grid import GridRequest
+from models.api.schedule import ScheduleRequest
 
 SERIES = {"symbol": "A", "interval": "P1D", "end": "2019-10-17T00:00:00Z", "close": [1.0, 2.0]}
 
@@ -89,6 +91,17 @@ TARGET = "/policy/sizing/target_volatility"
         ({"/series": [SERIES, SERIES]}, "/series", "duplicate_row", ["more than once"]),
         ({"/series/0/close": []}, "/series/0/close", "too_long", ["1 to 20000"]),
         ({"/options": {"explain": 1}}, "/options/explain", "wrong_type", ["true or false"]),
+        ({"/policy": {"id": "desk", "sizing": {}}}, "/policy/sizing", "inconsistent", ["beside no id", "version with"]),
+        ({"/policy": {"id": "desk", "preset": "default"}}, "/policy/preset", "inconsistent", ["beside no id"]),
+        ({"/policy": {"id": "a b"}}, "/policy/id", "bad_format", ["letters"]),
+        ({"/policy": {"id": 7}}, "/policy/id", "wrong_type", ["string", "7"]),
+        ({"/policy": {"id": "desk", "version": 0}}, "/policy/version", "out_of_range", [">= 1"]),
+        ({"/policy": {"id": "desk", "version": True}}, "/policy/version", "wrong_type", ["whole"]),
+        ({"/policy": {"version": 2}}, "/policy", "inconsistent", ["name the preset", "send id"]),
+        ({"/policy": {}}, "/policy/sizing", "required", ["volatility_target"]),
+        ({"/policy": 5}, "/policy", "wrong_type", ["object", "5"]),
+        ({"/policy": None}, "/policy", "wrong_type", ["object", "null"]),
+        ({"/policy": {"policy_id": "desk"}}, "/policy/policy_id", "unknown_field", ['"id"']),
         ({"/policy/preset": "bold"}, "/policy", "unknown_preset", ["crypto_perp_conservative"]),
         ({"/positions/0/position_side": "short"}, "/positions/0", "inconsistent", ["signed"]),
     ],
@@ -141,13 +154,14 @@ def test_every_code_is_in_the_catalogue() -> None:
 
 def test_tables_of_names_lead_to_fields_that_exist() -> None:
     known = set(homes_of(EvaluationRequest)) | {"close_time", "method", "max_leverage"}
+    tools = set(homes_of(GridRequest)) | set(homes_of(ScheduleRequest))
     for name, meant in SYNONYMS.items():
-        assert set(meant) <= known, f"{name} leads nowhere: {set(meant) - known}"
-    assert not set(INSTEAD) & (known - {"periods_per_year"})
+        assert set(meant) <= known | tools, f"{name} leads nowhere: {set(meant) - known - tools}"
+    assert not set(INSTEAD) & (known - {"periods_per_year", "leverage"})
 
 
 def test_locations_lose_the_labels_of_unions() -> None:
-    place = locate(EvaluationRequest, ("policy", "sizing", "volatility_target", "target_volatility"))
+    place = locate(EvaluationRequest, ("policy", "PolicyIn", "sizing", "volatility_target", "target_volatility"))
     assert place.parts == ("policy", "sizing", "target_volatility")
     assert "derisk_only" in place.siblings
     labelled = locate(EvaluationRequest, ("series", 3, "calendar", "CalendarIn", "periods_per_year"))

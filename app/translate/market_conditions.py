@@ -1,0 +1,38 @@
+"""Venues, protocols, chains and volatility views of the wire, by name."""
+
+from __future__ import annotations
+
+from models.api.evaluation import EvaluationRequest
+from models.api.market_conditions import ChainIn
+from services.core.market_conditions import (
+    ChainCondition,
+    MarketConditions,
+    ProtocolCondition,
+    VenueCondition,
+    VolatilityView,
+)
+
+
+def market_conditions(request: EvaluationRequest) -> MarketConditions:
+    """Conditions of the core."""
+    return MarketConditions(
+        venues={item.venue: VenueCondition(**item.model_dump(exclude={"venue"})) for item in request.venues},
+        protocols={
+            item.protocol: ProtocolCondition(**item.model_dump(exclude={"protocol"})) for item in request.protocols
+        },
+        chains={item.chain: chain_condition(item) for item in request.chains},
+        volatilities={
+            item.symbol: VolatilityView(**item.model_dump(exclude={"symbol"})) for item in request.volatilities
+        },
+    )
+
+
+def chain_condition(item: ChainIn) -> ChainCondition:
+    """Chain of the core: finality in seconds."""
+    finality = item.finality_seconds
+    return ChainCondition(
+        block_time_seconds=item.block_time_seconds,
+        finality_seconds=finality if finality is not None else (item.finality_blocks or 0) * item.block_time_seconds,
+        congestion=item.congestion,
+        sequencer_up=item.sequencer_up,
+    )

@@ -1,0 +1,142 @@
+"""`POST /v1/grids` and `POST /v1/schedules`: gather one market, decide, write to the audit log, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import orjson
+
+from app.container import Container
+from app.ids import new_id
+from app.ports import AuditRecord, EventKind
+from app.translate import grid, schedule
+from app.translate.answer import time_text
+from app.translate.instruments import InstrumentKey
+from app.translate.one_market import OneMarket, described_instrument, head, one_market, state_need
+from app.translate.snapshot import DEFAULT_INTERVAL
+from app.translate.state_record import encode_state
+from app.usecases.call import Answer, Call
+from app.usecases.decide import AssumptionsRefused
+from app.usecases.effort import validated
+from app.usecases.evaluate_portfolio import idempotency_key, known_answer, stored_answer
+from app.usecases.gather import TENANT, load_states, registered
+from app.version import versions_record
+from models.api.execution import MarketRequest
+from models.api.grid import GridRequest
+from models.api.schedule import ScheduleRequest
+from services.core.instrument import Instrument
+from services.engine.inputs import StateInput
+from services.engine.market import Market
+from services.engine.policy import Policy
+
+INLINE_LEVELS = 40
+"""Levels of a grid up to which it is planned on the event loop: a short budget takes 5 ms for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One execution-aware tool: its scope of idempotency keys, what it takes, and how it answers."""
+
+    route: str
+    model: type[MarketRequest]
+    wants_volatility: Callable[[Any], bool]
+    body: Callable[[Any, OneMarket], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRead:
+    """What was read for one request."""
+
+    registered: Mapping[InstrumentKey, Instrument] = field(default_factory=dict)
+    states: Mapping[str, StateInput] = field(default_factory=dict)
+
+
+TOOLS: dict[EventKind, Tool] = {
+    EventKind.GRID: Tool("POST /v1/grids", GridRequest, grid.wants_volatility, grid.grid_body),
+    EventKind.SCHEDULE: Tool("POST /v1/schedules", ScheduleRequest, schedule.wants_volatility, schedule.schedule_body),
+}
+
+
+async def plan_execution(container: Container, call: Call, kind: EventKind) -> Answer:
+    """One answered and audited plan."""
+    tool = TOOLS[kind]
+    request = await validated(tool.model, call)
+    key = idempotency_key(call, tool.route)
+    if (known := await known_answer(container, key)) is not None:
+        return known
+    evaluation_id = new_id("ev", call.received_at)
+    read = await _read(container, request, wanted=tool.wants_volatility(request))
+    started = time.perf_counter()
+    planned = partial(plan_response, kind, request, read, evaluation_id, call.received_at)
+    long = isinstance(request, GridRequest) and request.max_levels > INLINE_LEVELS
+    body = await asyncio.to_thread(planned) if long else planned()
+    computed = time.perf_counter()
+    record = AuditRecord(
+        event_id=evaluation_id,
+        kind=kind,
+        recorded_at=call.received_at,
+        tenant_id=TENANT,
+        portfolio_id=None,
+        client_reference=request.client_reference,
+        status=200,
+        request=call.body,
+        response=body,
+        state=encode_state(read.states, read.registered, Market({}, {}, (), None, "single")),
+        versions=versions_record(),
+        idempotency=key,
+    )
+    appended = await container.audit.append(record, timeout=call.timeout_seconds)
+    timings = {"compute": computed - started, "audit": time.perf_counter() - computed}
+    return stored_answer(appended, body, timings)
+
+
+async def _read(container: Container, request: MarketRequest, *, wanted: bool) -> MarketRead:
+    own = request.instrument is not None
+    keys = set() if own else {(request.venue, request.symbol), (None, request.symbol)}
+    found = await registered(container, keys) if keys else {}
+    if not wanted or request.volatility is not None:
+        return MarketRead(found)
+    need = state_need(request, described_instrument(request, found))
+    interval = request.interval or DEFAULT_INTERVAL
+    return MarketRead(found, await load_states(container, [need], interval, Policy().estimator))
+
+
+def plan_response(
+    kind: EventKind, request: MarketRequest, read: MarketRead, evaluation_id: str, received_at: datetime
+) -> bytes:
+    """Answer bytes without the audit block.
+
+    Raises
+    ------
+    InvalidInput
+        What no default can mend.
+    AssumptionsRefused
+        Under `options.strict`.
+    """
+    tool = TOOLS[kind]
+    wanted = tool.wants_volatility(request)
+    market = one_market(request, read.registered, read.states, received_at, wanted=wanted)
+    outcome = tool.body(request, market)
+    if request.options.strict and market.notes.assumptions:
+        raise AssumptionsRefused(market.notes.assumptions)
+    return orjson.dumps(
+        {
+            "evaluation_id": evaluation_id,
+            **({"client_reference": request.client_reference} if request.client_reference else {}),
+            "mode": "historical" if market.historical else "live",
+            "symbol": request.symbol,
+            **({"venue": request.venue} if request.venue else {}),
+            "as_of": time_text(market.as_of),
+            "received_at": time_text(received_at),
+            **outcome,
+            **head(market),
+            "assumptions": market.notes.assumptions,
+            "warnings": market.notes.warnings,
+        }
+    )

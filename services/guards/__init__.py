@@ -1,0 +1,1 @@
+"""Guards on prices: whether a price may be trusted, for what, and how far."""

@@ -1,0 +1,1 @@
+"""How an order is spread over time or over prices, one file each."""

@@ -1,0 +1,54 @@
+"""Venue caps: how much of the equity may be at risk at one venue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Le
+
+from services.sizing.overlay import Acts, Effect, View
+from services.sizing.share_caps import Measure, allowed_shares, share_caps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueCaps:
+    """Risk at one venue against its share of equity: ``m = (share · equity − fixed) / use``, in [0, 1].
+
+    The share is that of the venue (`venues[].max_share`), else that of its grade (`venues[].risk_grade`). All
+    rows at one venue shrink by the same multiplier; what is not resized there is `fixed`.
+
+    Parameters
+    ----------
+    a, b, c, d, e : float
+        Largest share of equity by grade.
+    measure : {"notional", "margin"}
+        What counts as use: the notional of positions, or their initial margin.
+
+    Notes
+    -----
+    A row whose venue has neither share nor grade may not be increased. In `margin` what is not resized still counts
+    with its notional, which is never less. A held row without a price leaves the use unknown: then nothing is increased
+    there, and what is known still limits. The table is a choice of ours without an empirical optimum behind it.
+    """
+
+    method: Literal["venue_caps"] = "venue_caps"
+    a: Annotated[float, Ge(0), Le(100)] = 1.0
+    b: Annotated[float, Ge(0), Le(100)] = 0.5
+    c: Annotated[float, Ge(0), Le(100)] = 0.25
+    d: Annotated[float, Ge(0), Le(100)] = 0.1
+    e: Annotated[float, Ge(0), Le(100)] = 0.0
+    measure: Measure = "notional"
+
+    acts_on: ClassVar[Acts] = "position"
+    after_caps: ClassVar[bool] = False
+    requires: ClassVar[frozenset[str]] = frozenset({"venues"})
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
+
+    def effect(self, view: View) -> Effect:
+        """Multiplier by the venue of each row."""
+        shares = {"A": self.a, "B": self.b, "C": self.c, "D": self.d, "E": self.e}
+        conditions = view.conditions
+        allowed = allowed_shares(conditions.venue_grade, conditions.venue_max_share, shares)
+        lacking = "no risk_grade or max_share in venues[] for the venue of this row"
+        return share_caps(view, conditions.venue, allowed, measure=self.measure, what="venue", lacking=lacking)
