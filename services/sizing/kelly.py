@@ -113,9 +113,10 @@ def edge_remarks(columns: SizingColumns, trusted: Floats) -> tuple[str, ...]:
         else "no position: expected_return lies within the error of its estimate"
         for value, wrong in zip(expected.tolist(), against.tolist(), strict=True)
     ]
-    return remarked((columns.direction != 0.0) & (against | (trusted == 0.0)), texts)
+    return remarked(columns, against | (trusted == 0.0), texts)
 
 
-def remarked(rows: Bools, texts: Sequence[str]) -> tuple[str, ...]:
-    """The texts where `rows` hold, nothing elsewhere."""
-    return tuple(text if holds else "" for holds, text in zip(rows.tolist(), texts, strict=True))
+def remarked(columns: SizingColumns, rows: Bools, texts: Sequence[str]) -> tuple[str, ...]:
+    """The texts where `rows` hold and a row is sized by a direction, nothing elsewhere."""
+    said = rows & columns.sizable & (columns.direction != 0.0)
+    return tuple(text if holds else "" for holds, text in zip(said.tolist(), texts, strict=True))

@@ -24,8 +24,8 @@ LEAST_TRADES = 30
 class DiscreteKelly(SharedBets):
     r"""``w = c · k · f / n``, ``f = p/a − (1 − p)/(a b)``: the most growth from trades that win a·b or lose a.
 
-    a and a·b are fractions of the notional of a trade. p is `win_probability` and b `win_loss_ratio` of the signal,
-    after costs; n the rows with a live signal, each of which bets on its part of the capital. With a = 1 this is
+    a and a·b are fractions of the notional of a trade, p is `win_probability` and b `win_loss_ratio` of the signal, all
+    after costs; n are the rows with a live signal: each bets on its part of the capital. With a = 1 this is
     ``f = p − (1 − p)/b``. No edge, no position.
 
     Parameters
@@ -113,7 +113,7 @@ class DiscreteKelly(SharedBets):
             f"no edge: Kelly is {one:.4g}" if one <= 0.0 else f"the edge lies within its error after {count:g} trades"
             for one, count in zip(edge.tolist(), trades.tolist(), strict=True)
         ]
-        return remarked((columns.direction != 0.0) & ((edge <= 0.0) | (trusted == 0.0)), texts)
+        return remarked(columns, (edge <= 0.0) | (trusted == 0.0), texts)
 
     def survival(self, columns: SizingColumns, weights: Floats) -> Survival:
         """Of one bet, by the share of what is trusted of Kelly; the joint law of several is unknown."""

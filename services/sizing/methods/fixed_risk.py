@@ -18,7 +18,7 @@ from services.sizing.interface import Factor, RowByRow, evidence_of
 class FixedRisk(RowByRow):
     r"""``n = E ρ / ((|P_e − P_s| + fees + slip) · M · fx)``: a stop-out costs ρ of the capital.
 
-    Fees are charged on notional, at the entry and at the exit: ``fee · (P_e + max(P_e, P_s))``; slip is
+    Fees are charged on notional, at the entry and at the exit: ``fee · (P_e + max(P_e, P_s) + slip)``; slip is
     ``slippage · P_e``. An inverse contract loses ``M |1/P_e − 1/P_s|`` coins: in the account currency, with the coin
     valued at the stop, ``M · fx · |P_e − P_s| / P_e``. Where the account is kept in the coin itself, fx moves with the
     price, and the loss is that number of coins.
@@ -103,7 +103,7 @@ def wrong_side(columns: SizingColumns) -> Bools:
 
 
 def stop_loss(entry: Floats, stop: Floats, *, per_notional: Floats, fee: float, slippage: float) -> Floats:
-    r"""``(|P_e − P_s| + fee (P_e + max(P_e, P_s)) + slip P_e) / P``: loss over notional.
+    r"""``(|P_e − P_s| + s + fee (P_e + max(P_e, P_s) + s)) / P`` with ``s = slippage · P_e``: loss over notional.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def stop_loss(entry: Floats, stop: Floats, *, per_notional: Floats, fee: float, 
 
     Notes
     -----
-    The exit of a long is charged as if made at the entry: at most ``fee · |P_e − P_s|`` too much, and never too little.
+    The exit of a long is charged as if made at the entry: a little too much, ``fee · (|P_e − P_s| + 2 s)`` at most.
 
     Examples
     --------
@@ -125,5 +125,6 @@ def stop_loss(entry: Floats, stop: Floats, *, per_notional: Floats, fee: float, 
     >>> stop_loss(entry, stop, per_notional=entry, fee=0.0, slippage=0.0).tolist()
     [0.25]
     """
-    price = np.abs(entry - stop) + fee * (entry + np.maximum(entry, stop)) + slippage * entry
+    slip = slippage * entry
+    price = np.abs(entry - stop) + slip + fee * (entry + np.maximum(entry, stop) + slip)
     return np.asarray(price / per_notional, dtype=float)

@@ -128,9 +128,9 @@ class ValueAtRiskBudget(RowByRow):
         return tuple(
             f"over {self.horizon_days:g} days, by the square root of time: value at risk {judged.loss[0]:.4g} and "
             f"expected shortfall {judged.loss[1]:.4g} of notional, from {judged.basis}"
-            if judged.basis and weight != 0.0
+            if judged.basis and said
             else ""
-            for judged, weight in zip(self.judge(columns), weights.tolist(), strict=True)
+            for judged, said in zip(self.judge(columns), (columns.sizable & (weights != 0.0)).tolist(), strict=True)
         )
 
     def judge(self, columns: SizingColumns) -> list[Judged]:
