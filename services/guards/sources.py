@@ -44,14 +44,15 @@ def sift(
     usable = {name: rate for name, rate in found.items() if isinstance(rate, UsableRate)}
     quotes = [quote_of(item, usable[item.currency], policy, as_of) for item in sound if item.currency in usable]
     unpriced = [quote for quote in quotes if not is_price(quote.price)]
-    grouped = check_groups([quote for quote in quotes if is_price(quote.price)], usable, policy)
+    priced = [quote for quote in quotes if is_price(quote.price)]
+    grouped = check_groups(priced, usable, policy)
     without = {name: rate for name, rate in found.items() if isinstance(rate, SourceReason)}
     rejected += [_rejected(item, without[item.currency], as_of) for item in sound if item.currency in without]
     rejected += [_rejected(quote.observation, SourceReason.INVALID_PRICE, as_of) for quote in unpriced]
     aside = {group.currency: group for group in grouped.groups if group.reason is not None}
     rejected += [
         _rejected(quote.observation, group.reason, as_of, _rate_detail(group))
-        for quote in quotes
+        for quote in priced
         if (group := aside.get(quote.observation.currency)) is not None and group.reason is not None
     ]
     missing = [CurrencyGroup(name, 0, None, None, reason) for name, reason in without.items()]

@@ -192,6 +192,12 @@ class TestMultiplier:
     def test_a_late_source_beyond_the_quorum_costs_nothing(self) -> None:
         assert aggregate([*several(100.0, 100.0, 100.0), said("late", 100.0, 85.0)], POLICY, NOW).multiplier == 1.0
 
+    def test_the_freshest_speaks_for_its_upstream(self) -> None:
+        """Else the multiplier would rise when a late twin falls silent."""
+        twins = [said("x", 100.0, 80.0, upstream="v"), said("y", 100.0, 10.0, upstream="v")]
+        found = aggregate([*several(100.0, 100.0), *twins], POLICY, NOW)
+        assert (found.multiplier, found.age_seconds, found.voices) == (1.0, 10.0, 3)
+
     def test_silence_does_not_make_a_price_look_better(self) -> None:
         wide = {"confidence": 0.9, "heartbeat_seconds": 10.0}
         early = aggregate([*several(100.0, 100.0, 100.0), said("x", 100.0, 0.0, **wide)], POLICY, NOW)

@@ -114,3 +114,12 @@ def test_a_converted_price_that_no_wire_carries_is_rejected() -> None:
     sources = quoted("USD", 1.0, 1.0) + quoted("X", 1e-15)
     found = aggregate(sources, POLICY, NOW, rates=[rate("X", 1e-15, peg=None)])
     assert rejected(found) == {"X0": SourceReason.INVALID_PRICE}
+
+
+def test_a_source_is_rejected_once_though_its_group_is_set_aside_too() -> None:
+    sources = quoted("USD", 1.0, 1.0) + quoted("USDC", 1e-18, 1.0)
+    found = aggregate(sources, POLICY, NOW, rates=[rate("USDC", 0.8)])
+    assert [(item.source, item.reason) for item in found.rejected] == [
+        ("USDC0", SourceReason.INVALID_PRICE),
+        ("USDC1", SourceReason.DEPEGGED),
+    ]
