@@ -10,16 +10,14 @@ import orjson
 
 from app.container import Container
 from app.ids import new_id
-from app.ports import AuditRecord, EventKind
+from app.ports import EventKind
 from app.translate.answer import time_text
 from app.translate.notes import Notes
 from app.translate.oracles import aggregated, oracle_row
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.effort import INLINE_SECONDS, validated
-from app.usecases.evaluate_portfolio import idempotency_key, known_answer, stored_answer
-from app.usecases.gather import TENANT
-from app.version import versions_record
+from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
 from models.api.oracle import OraclesRequest
 from services.core.errors import InvalidInput
 
@@ -41,20 +39,7 @@ async def aggregate_oracles(container: Container, call: Call) -> Answer:
     work = (request, evaluation_id, call.received_at)
     body = await asyncio.to_thread(oracles_response, *work) if takes_long(request) else oracles_response(*work)
     computed = time.perf_counter()
-    record = AuditRecord(
-        event_id=evaluation_id,
-        kind=EventKind.ORACLE,
-        recorded_at=call.received_at,
-        tenant_id=TENANT,
-        portfolio_id=None,
-        client_reference=None,
-        status=200,
-        request=call.body,
-        response=body,
-        state=b"",
-        versions=versions_record(),
-        idempotency=key,
-    )
+    record = event_record(EventKind.ORACLE, evaluation_id, call, body, key)
     appended = await container.audit.append(record, timeout=call.timeout_seconds)
     return stored_answer(appended, body, {"compute": computed - started, "audit": time.perf_counter() - computed})
 

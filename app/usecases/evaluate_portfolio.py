@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 import time
 from functools import partial
+from typing import Any
 
 from app.container import Container
 from app.ids import new_id
-from app.ports import Appended, AuditRecord, IdempotencyKey, IdempotencyMismatch, StoredEntry
+from app.ports import Appended, AuditRecord, EventKind, IdempotencyKey, IdempotencyMismatch, StoredEntry
 from app.usecases.call import Answer, Call, Door
 from app.usecases.decide import Decision, Gathered, decide, render, state_record
 from app.usecases.effort import takes_long, validated
@@ -76,6 +77,25 @@ def audit_record(
         state=state_record(decision, gathered),
         versions=versions_record(),
         idempotency=key,
+    )
+
+
+def event_record(
+    kind: EventKind, event_id: str, call: Call, body: bytes, key: IdempotencyKey | None, **known: Any
+) -> AuditRecord:
+    """Record of a call that is no decision on a portfolio; `known` are further fields, such as the state read."""
+    fields: dict[str, Any] = {"portfolio_id": None, "client_reference": None, "state": b"", **known}
+    return AuditRecord(
+        event_id=event_id,
+        kind=kind,
+        recorded_at=call.received_at,
+        tenant_id=TENANT,
+        status=200,
+        request=call.body,
+        response=body,
+        versions=versions_record(),
+        idempotency=key,
+        **fields,
     )
 
 

@@ -10,11 +10,10 @@ from pydantic import Field
 
 from app.container import Container
 from app.ids import new_id
-from app.ports import AuditRecord, EventKind
+from app.ports import EventKind
 from app.usecases.call import Answer, Call
-from app.usecases.evaluate_portfolio import idempotency_key, known_answer, stored_answer
+from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
 from app.usecases.gather import TENANT
-from app.version import versions_record
 from models.api.base import Model
 from models.api.market import InstrumentIn
 
@@ -40,20 +39,7 @@ async def put_instruments(container: Container, call: Call) -> Answer:
     await container.instruments.put_many(TENANT, rows)
     event_id = new_id("ev", call.received_at)
     body = orjson.dumps({"event_id": event_id, "registered": len(rows)})
-    record = AuditRecord(
-        event_id=event_id,
-        kind=EventKind.INSTRUMENTS,
-        recorded_at=call.received_at,
-        tenant_id=TENANT,
-        portfolio_id=None,
-        client_reference=None,
-        status=200,
-        request=call.body,
-        response=body,
-        state=b"",
-        versions=versions_record(),
-        idempotency=key,
-    )
+    record = event_record(EventKind.INSTRUMENTS, event_id, call, body, key)
     return stored_answer(await container.audit.append(record, timeout=call.timeout_seconds), body, {})
 
 

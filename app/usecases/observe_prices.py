@@ -15,17 +15,16 @@ import orjson
 
 from app.container import Container
 from app.ids import new_id
-from app.ports import AuditRecord, EventKind, FedState, StateChange, StateDamaged, StateKey, StateUnavailable
+from app.ports import EventKind, FedState, StateChange, StateDamaged, StateKey, StateUnavailable
 from app.translate.answer import time_text
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.damage import damage_text
 from app.usecases.effort import INLINE_BYTES
-from app.usecases.evaluate_portfolio import idempotency_key, known_answer, stored_answer
+from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
 from app.usecases.gather import TENANT
 from app.usecases.turns import turns
 from app.usecases.volatility_state import calendar_name, interval_text, state_key
-from app.version import versions_record
 from models.api.observation import CalendarChoice, ObservationIn, ObservationsRequest
 from services.core.annualization import Calendar, parse_interval
 from services.volatility.bars import FIGURES, Bar
@@ -124,20 +123,7 @@ async def observe_prices(container: Container, call: Call) -> Answer:
     event_id = new_id("ev", call.received_at)
     body = orjson.dumps(_answer(event_id, fed))
     computed = time.perf_counter()
-    record = AuditRecord(
-        event_id=event_id,
-        kind=EventKind.OBSERVATION,
-        recorded_at=call.received_at,
-        tenant_id=TENANT,
-        portfolio_id=None,
-        client_reference=None,
-        status=200,
-        request=call.body,
-        response=body,
-        state=b"",
-        versions=versions_record(),
-        idempotency=key,
-    )
+    record = event_record(EventKind.OBSERVATION, event_id, call, body, key)
     appended = await container.audit.append(record, timeout=call.timeout_seconds)
     timings = {"compute": computed - started, "audit": time.perf_counter() - computed}
     return stored_answer(appended, body, timings)

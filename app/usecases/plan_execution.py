@@ -14,7 +14,7 @@ import orjson
 
 from app.container import Container
 from app.ids import new_id
-from app.ports import AuditRecord, EventKind
+from app.ports import EventKind
 from app.translate import grid, schedule
 from app.translate.answer import time_text
 from app.translate.instruments import InstrumentKey
@@ -24,9 +24,8 @@ from app.translate.state_record import encode_state
 from app.usecases.call import Answer, Call
 from app.usecases.decide import AssumptionsRefused
 from app.usecases.effort import validated
-from app.usecases.evaluate_portfolio import idempotency_key, known_answer, stored_answer
-from app.usecases.gather import TENANT, load_states, registered
-from app.version import versions_record
+from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
+from app.usecases.gather import load_states, registered
 from models.api.execution import MarketRequest
 from models.api.grid import GridRequest
 from models.api.schedule import ScheduleRequest
@@ -77,19 +76,14 @@ async def plan_execution(container: Container, call: Call, kind: EventKind) -> A
     long = isinstance(request, GridRequest) and request.max_levels > INLINE_LEVELS
     body = await asyncio.to_thread(planned) if long else planned()
     computed = time.perf_counter()
-    record = AuditRecord(
-        event_id=evaluation_id,
-        kind=kind,
-        recorded_at=call.received_at,
-        tenant_id=TENANT,
-        portfolio_id=None,
+    record = event_record(
+        kind,
+        evaluation_id,
+        call,
+        body,
+        key,
         client_reference=request.client_reference,
-        status=200,
-        request=call.body,
-        response=body,
         state=encode_state(read.states, read.registered, Market({}, {}, (), None, "single")),
-        versions=versions_record(),
-        idempotency=key,
     )
     appended = await container.audit.append(record, timeout=call.timeout_seconds)
     timings = {"compute": computed - started, "audit": time.perf_counter() - computed}

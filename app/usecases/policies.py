@@ -10,14 +10,13 @@ import orjson
 
 from app.container import Container
 from app.ids import new_id
-from app.ports import AuditRecord, EventKind, PolicyDraft, StoredPolicy
+from app.ports import EventKind, PolicyDraft, StoredPolicy
 from app.translate.answer import time_text
 from app.translate.policy import policy_sha256, resolved_json
 from app.usecases.call import Answer, Call
-from app.usecases.evaluate_portfolio import idempotency_key, known_answer, stored_answer
+from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
 from app.usecases.find_policy import find_policy
 from app.usecases.gather import TENANT
-from app.version import versions_record
 from models.api.stored_policy import StorePolicyRequest
 from services.engine.policy import DEFAULTS_VERSION
 
@@ -38,20 +37,7 @@ async def store_policy(container: Container, call: Call) -> Answer:
     stored, created = await container.policies.add(TENANT, draft_of(request, call))
     event_id = new_id("ev", call.received_at)
     body = orjson.dumps({**version_fields(stored), "created": created, "event_id": event_id})
-    record = AuditRecord(
-        event_id=event_id,
-        kind=EventKind.POLICY,
-        recorded_at=call.received_at,
-        tenant_id=TENANT,
-        portfolio_id=None,
-        client_reference=None,
-        status=200,
-        request=call.body,
-        response=body,
-        state=b"",
-        versions=versions_record(),
-        idempotency=key,
-    )
+    record = event_record(EventKind.POLICY, event_id, call, body, key)
     return stored_answer(await container.audit.append(record, timeout=call.timeout_seconds), body, {})
 
 

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.api.base import Currency, DecimalText, Model, Number, PositiveDecimal, Symbol, Time
-from models.api.evaluation import Assumption, TargetOut, WarningOut
+from models.api.decision import TargetOut
+from models.api.evaluation import Assumption, WarningOut
 from models.api.market import FxIn, InstrumentIn, SeriesIn
 from models.api.policy import PolicyIn
 
