@@ -48,7 +48,8 @@ class DiscreteKelly(SharedBets):
     -----
     Fewer than 30 wins or 30 losses are refused, a record of one kind alone all the more. k takes the mean for what is
     estimated and trades for independent; the ratio b and an edge that fades are worse than that. Kelly knows two
-    outcomes: a loss beyond a is not in it. Baker & McHale (2013) shrink for p alone.
+    outcomes: a loss beyond a is not in it. Directions beyond 1 bet more, up to half Kelly or, if that is more, to
+    `fraction`. Baker & McHale (2013) shrink for p alone.
 
     References
     ----------
@@ -85,7 +86,7 @@ class DiscreteKelly(SharedBets):
     def bet(self, columns: SizingColumns) -> Sequence[Factor]:
         """Kelly, the fraction of it, what the record is worth, the cap on volatility."""
         kelly, trusted = np.maximum(self.edge(columns), 0.0), self.trusted(columns)
-        cap = volatility_share(columns, kelly * self.fraction * trusted, self.max_volatility)
+        cap = volatility_share(columns, kelly * self.fraction * trusted, self.max_volatility, self.fraction)
         return (
             Factor("kelly", kelly, "signals.win_probability"),
             Factor("fraction", self.fraction, "sizing.fraction"),

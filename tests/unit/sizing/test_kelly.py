@@ -19,11 +19,14 @@ from services.engine import Evaluation, Policy, SeriesInput, evaluate
 from services.engine.inputs import RecordedCorrelation
 from services.risk.growth import certainty
 from services.risk.methods.undiversified import Undiversified
+from services.sizing.abilities import raised_by
 from services.sizing.buffers import NoBuffer
+from services.sizing.capital import FixedCapital, FullCompounding
 from services.sizing.methods.continuous_kelly import ContinuousKelly
 from services.sizing.methods.discrete_kelly import DiscreteKelly, bet_fraction, trade_sharpe
 from services.sizing.methods.multi_asset_kelly import MultiAssetKelly
 from services.sizing.registry import SizingMethod
+from services.sizing.scaling import NoScaling, ToVolatility
 from tests.support.books import OPEN, inputs, inverse, row
 from tests.support.columns import columns
 from tests.support.sizing import book, everything
@@ -181,7 +184,7 @@ def test_the_bars_of_a_posted_series_count() -> None:
 
 def test_without_a_number_of_observations_nothing_is_trusted() -> None:
     target = decided(drifting(), method=ContinuousKelly(max_volatility=0.5)).targets[0]
-    assert (target.status, target.reason) == (Status.REFUSED, Reason.UNUSABLE_DATA)
+    assert (target.status, target.reason) == (Status.REFUSED, Reason.DATA_REQUIRED)
     assert "sizing.observations" in target.detail
 
 
@@ -203,6 +206,18 @@ def test_more_than_half_must_be_forced(method: Any) -> None:
     with pytest.raises(InvalidInput, match="fraction must be <= 0"):
         method(max_volatility=0.5, fraction=0.6)
     assert method(max_volatility=0.5, fraction=0.6, forced=True).fraction == 0.6
+
+
+@pytest.mark.parametrize(
+    ("fraction", "forced", "share"),
+    [(0.1, False, 0.2), (0.25, False, 0.5), (0.4, False, 0.5), (0.5, False, 0.5), (0.8, True, 0.8)],
+)
+def test_a_double_direction_is_double_until_half_kelly(fraction: float, forced: bool, share: float) -> None:
+    """Kelly is 20 contracts of the trades and 100 of the drift; nothing but the fraction itself goes beyond half."""
+    parameters: dict[str, Any] = {**FREE, "fraction": fraction, "forced": forced}
+    assert sizes(decided(trading(direction=2.0), method=DiscreteKelly(**parameters))) == [20 * share]
+    for method in (ContinuousKelly(**parameters), MultiAssetKelly(**parameters)):
+        assert sizes(decided(drifting(direction=2.0), method=method)) == pytest.approx([100 * share])
 
 
 # --- a book
@@ -278,6 +293,32 @@ def test_the_cap_holds_for_the_book_as_directed() -> None:
         found = decided(*rows, method=method, correlation=related(0.95))
         assert found.portfolio.forecast_volatility is not None
         assert found.portfolio.forecast_volatility <= 0.1 * 1.001
+
+
+@pytest.mark.parametrize("direction", [-0.5, -0.2, -0.05])
+def test_half_of_a_hedge_is_still_a_fraction_of_kelly(direction: float) -> None:
+    """The legs as directed bet c of the best size along their own ray, found by search; uncut they would be ruined."""
+    rows = drifting("A", 0.16), drifting("B", -0.02, direction)
+    method = MultiAssetKelly(max_volatility=3.0, shrink=False)
+    found = decided(*rows, method=method, correlation=related(0.95))
+    weights = np.array(sizes(found)) / 100.0
+    covariance = 0.16 * np.array([[1.0, 0.95], [0.95, 1.0]])
+    mean = np.array([0.16, -0.02])
+
+    def loss(size: float) -> float:
+        return float(size**2 * weights @ covariance @ weights / 2.0 - size * mean @ weights)
+
+    best = minimize_scalar(loss, bounds=(0.0, 100.0), method="bounded", options={"xatol": 1e-10}).x
+    assert best == pytest.approx(4.0, rel=2e-3)
+    assert found.portfolio.survival is not None and found.portfolio.survival.probability is not None
+    assert found.portfolio.survival.probability == pytest.approx(0.5**7, rel=0.05)
+
+
+@pytest.mark.parametrize("method", [ContinuousKelly(**FREE), MultiAssetKelly(**FREE), DiscreteKelly(**FREE)])
+def test_no_scaling_may_raise_a_bet(method: SizingMethod) -> None:
+    assert raised_by(method, FullCompounding(), ToVolatility(target_volatility=0.2)) == "scaling"
+    assert raised_by(method, FullCompounding(), ToVolatility(target_volatility=0.2, mode="cap")) is None
+    assert raised_by(method, FixedCapital(capital=1e6), NoScaling()) == "capital"
 
 
 def test_survival_counts_what_is_trusted() -> None:
