@@ -39,6 +39,7 @@ TAGS = {
     "Execute": "Grids of resting orders and schedules of large ones.",
     "Volatility": "Cached volatility states, and estimates on posted series.",
     "Instruments": "Contracts registered once.",
+    "Research": "Policies on the bars of the past.",
     "Policies": "Policies stored under a name: numbered versions that never change.",
     "History": "The audit log, and recorded decisions computed again.",
     "Discovery": "What the service says about itself.",

@@ -108,7 +108,7 @@ def plain(value: Any) -> Any:
 
 METHODS = [
     *({**plain(dataclasses.asdict(example(kind)))} for kind in members()),
-    {"method": "value_at_risk", "value_at_risk": 0.02, "distribution": {"method": "historical"}},
+    {"method": "value_at_risk", "value_at_risk": 0.02, "distribution": "historical"},
     {"method": "fixed_weights", "weights": [{"symbol": symbol, "weight": 0.4} for symbol in SYMBOLS]},
 ]
 OVERLAYS = [
