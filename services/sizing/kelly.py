@@ -14,7 +14,7 @@ from services.risk.growth import probability_ever_below
 from services.sizing.abilities import Survival
 from services.sizing.columns import SizingColumns
 from services.sizing.growth import moments, most_growth
-from services.sizing.interface import Factor, RowByRow, evidence_of
+from services.sizing.interface import Factor, RowByRow, evidence_of, on_their_sides
 
 MOST_FRACTION = 0.5
 """Half Kelly: three quarters of the growth; beyond it, errors of the edge cost more than the fraction gains."""
@@ -77,6 +77,11 @@ class SharedBets(RowByRow):
         for factor in self.bet(columns):
             weight = weight * factor.values
         return np.nan_to_num(weight) / count
+
+
+def as_bet(columns: SizingColumns, scope: str | None) -> SizingColumns:
+    """The same book on the sides that are bet on: those held, where the book is sized as it is held."""
+    return on_their_sides(columns, columns.sizable & (columns.current != 0.0), scope)
 
 
 def prospect(method: str, columns: SizingColumns, weights: Floats, trusted: Floats | float) -> Survival:

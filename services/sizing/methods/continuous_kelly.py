@@ -17,6 +17,7 @@ from services.sizing.growth import sharpe_ratios
 from services.sizing.interface import Factor
 from services.sizing.kelly import (
     SharedBets,
+    as_bet,
     check_fraction,
     edge_remarks,
     observation_requirements,
@@ -103,8 +104,9 @@ class ContinuousKelly(SharedBets):
 
     def remarks(self, columns: SizingColumns, weights: Floats) -> tuple[str, ...]:
         """Why a row with a direction has no position."""
-        return edge_remarks(columns, self.trusted(columns))
+        bets = as_bet(columns, self.scope)
+        return edge_remarks(bets, self.trusted(bets))
 
     def survival(self, columns: SizingColumns, weights: Floats) -> Survival:
         """Chance of ever halving, and growth over the largest, with the expected returns times k."""
-        return prospect(self.method, columns, weights, self.trusted(columns))
+        return prospect(self.method, columns, weights, self.trusted(as_bet(columns, self.scope)))

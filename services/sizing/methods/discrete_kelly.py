@@ -14,7 +14,15 @@ from services.risk.growth import certainty, ever_below_probability, growth_share
 from services.sizing.abilities import Survival
 from services.sizing.columns import SizingColumns
 from services.sizing.interface import Factor, evidence_of
-from services.sizing.kelly import RUIN_LEVEL, SharedBets, check_fraction, remarked, survival_at, volatility_share
+from services.sizing.kelly import (
+    RUIN_LEVEL,
+    SharedBets,
+    as_bet,
+    check_fraction,
+    remarked,
+    survival_at,
+    volatility_share,
+)
 
 LEAST_TRADES = 30
 """Wins, and losses, below which their mean is no figure to bet on."""
@@ -114,7 +122,7 @@ class DiscreteKelly(SharedBets):
             f"no edge: Kelly is {one:.4g}" if one <= 0.0 else f"the edge lies within its error after {count:g} trades"
             for one, count in zip(edge.tolist(), trades.tolist(), strict=True)
         ]
-        return remarked(columns, (edge <= 0.0) | (trusted == 0.0), texts)
+        return remarked(as_bet(columns, self.scope), (edge <= 0.0) | (trusted == 0.0), texts)
 
     def survival(self, columns: SizingColumns, weights: Floats) -> Survival:
         """Of one bet, by the share of what is trusted of Kelly; the joint law of several is unknown."""

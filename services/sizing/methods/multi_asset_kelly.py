@@ -15,7 +15,15 @@ from services.sizing.abilities import Survival
 from services.sizing.columns import SizingColumns
 from services.sizing.growth import betting, growth_weights, most_along, sharpe_ratios
 from services.sizing.interface import Factor, RowByRow
-from services.sizing.kelly import check_fraction, edge_remarks, observation_requirements, observed, prospect, strength
+from services.sizing.kelly import (
+    as_bet,
+    check_fraction,
+    edge_remarks,
+    observation_requirements,
+    observed,
+    prospect,
+    strength,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,14 +133,15 @@ class MultiAssetKelly(RowByRow):
 
     def remarks(self, columns: SizingColumns, weights: Floats) -> tuple[str, ...]:
         """Why a row with a direction has no position; that nothing is known of correlations."""
-        trusted = np.full(weights.shape, self.trusted(columns, growth_weights(columns)))
-        texts = edge_remarks(columns, trusted)
-        rows = betting(columns)
+        bets = as_bet(columns, self.scope)
+        trusted = np.full(weights.shape, self.trusted(bets, growth_weights(bets)))
+        texts, rows = edge_remarks(bets, trusted), betting(bets)
         if columns.correlation is not None or np.count_nonzero(rows) < 2:
             return texts
         alone = f"no correlation matrix: each of {np.count_nonzero(rows)} rows bets alone on its part of the capital"
-        return tuple(text or (alone if bets else "") for text, bets in zip(texts, rows.tolist(), strict=True))
+        return tuple(text or (alone if one else "") for text, one in zip(texts, rows.tolist(), strict=True))
 
     def survival(self, columns: SizingColumns, weights: Floats) -> Survival:
         """Chance of ever halving, and growth over the largest, with the expected returns times k."""
-        return prospect(self.method, columns, weights, self.trusted(columns, growth_weights(columns)))
+        bets = as_bet(columns, self.scope)
+        return prospect(self.method, columns, weights, self.trusted(bets, growth_weights(bets)))

@@ -182,8 +182,9 @@ def test_the_bars_of_a_posted_series_count() -> None:
     assert sizes(result)[0] == pytest.approx(100.0 * 0.5 * trusted * 2.0 / volatility**2, rel=1e-3)
 
 
-def test_without_a_number_of_observations_nothing_is_trusted() -> None:
-    target = decided(drifting(), method=ContinuousKelly(max_volatility=0.5)).targets[0]
+@pytest.mark.parametrize("method", [ContinuousKelly(max_volatility=0.5), MultiAssetKelly(max_volatility=0.5)])
+def test_without_a_number_of_observations_nothing_is_trusted(method: SizingMethod) -> None:
+    target = decided(drifting(quantity="3"), method=method).targets[0]
     assert (target.status, target.reason) == (Status.REFUSED, Reason.DATA_REQUIRED)
     assert "sizing.observations" in target.detail
 
@@ -314,6 +315,25 @@ def test_half_of_a_hedge_is_still_a_fraction_of_kelly(direction: float) -> None:
     assert found.portfolio.survival.probability == pytest.approx(0.5**7, rel=0.05)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_no_directions_bet_more_than_the_fraction_along_their_ray(seed: int) -> None:
+    """Random books and directions up to 2: size over the best on its ray is c, at most half if strong."""
+    rng = np.random.default_rng(seed)
+    seen = book(seed, 5)
+    assert seen.evidence is not None and seen.correlation is not None
+    directed = replace(seen, direction=np.sign(seen.direction) * rng.uniform(0.0, 2.0, 5) ** 2 / 2.0)
+    for fraction, most in ((0.25, 0.5), (0.5, 0.5)):
+        method = MultiAssetKelly(max_volatility=3.0, fraction=fraction, shrink=False)
+        weights = method.size_instruments(directed, everything(directed)).value * seen.unit_value / seen.equity
+        covariance = np.outer(seen.volatility, seen.volatility) * seen.correlation
+        share = float(weights @ covariance @ weights / (weights @ seen.evidence.expected_return))
+        assert 0.0 < share <= most * (1.0 + 1e-9)
+        mild = replace(directed, direction=directed.direction / 2.0)
+        weights = method.size_instruments(mild, everything(mild)).value * seen.unit_value / seen.equity
+        share = float(weights @ covariance @ weights / (weights @ seen.evidence.expected_return))
+        assert 0.0 < share <= fraction * (1.0 + 1e-9)
+
+
 @pytest.mark.parametrize("method", [ContinuousKelly(**FREE), MultiAssetKelly(**FREE), DiscreteKelly(**FREE)])
 def test_no_scaling_may_raise_a_bet(method: SizingMethod) -> None:
     assert raised_by(method, FullCompounding(), ToVolatility(target_volatility=0.2)) == "scaling"
@@ -338,6 +358,18 @@ def test_capacity_is_the_bet_of_a_row_alone() -> None:
         assert seen.evidence is not None
         told = replace(seen, evidence=replace(seen.evidence, expected_return=np.array([0.16, np.nan])))
         assert method.full_weight(told, 2).tolist() == pytest.approx([0.25, 0.0])
+
+
+@pytest.mark.parametrize("method", [ContinuousKelly, MultiAssetKelly])
+@pytest.mark.parametrize("direction", [1.0, 0.0, -1.0])
+def test_a_book_sized_as_held_is_told_of_as_held(method: Any, direction: float) -> None:
+    """Directions play no part in scope book: neither in the size nor in what is said of it."""
+    kelly = method(max_volatility=3.0, fraction=0.5, observations=25 * 365, scope="book")
+    found = decided(drifting(direction=direction, quantity="3"), method=kelly)
+    assert (sizes(found), found.targets[0].detail) == ([37.5], "")
+    survival = found.portfolio.survival
+    assert survival is not None
+    assert (survival.probability, survival.growth_share) == pytest.approx((0.125, 0.75))
 
 
 def test_certainty_is_what_the_trail_shows() -> None:
