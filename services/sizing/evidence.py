@@ -119,6 +119,11 @@ REQUIREMENTS: dict[str, tuple[Known, str]] = {
         "signals[].win_probability, win_loss_ratio and trades",
     ),
     "returns": (lambda evidence: _listed(evidence.returns), "a posted series for this market"),
+    "observations": (
+        lambda evidence: _listed(evidence.returns),
+        "a posted series for this market, or sizing.observations: what expected_return was estimated from "
+        "(or set sizing.shrink to false)",
+    ),
     "standardized": (
         lambda evidence: _listed(evidence.standardized),
         "a posted series or a cached state with standardised returns",

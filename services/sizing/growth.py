@@ -48,6 +48,19 @@ def growth_weights(columns: SizingColumns) -> Floats:
     return weights
 
 
+def most_along(columns: SizingColumns, weights: Floats) -> float:
+    """Factor on the book as directed, `weights` times its directions, with which it grows fastest: drift over variance.
+
+    1 for growth-optimal weights at full directions. Directions that leave a hedge out put it far below; inf where the
+    book has no risk.
+    """
+    directed = np.where(betting(columns), columns.direction * weights, 0.0)
+    rows = directed != 0.0
+    drift = float(directed[rows] @ evidence_of(columns).expected_return[rows])
+    variance = columns.with_events().portfolio_volatility(directed) ** 2
+    return drift / variance if variance > 0.0 else np.inf
+
+
 def moments(columns: SizingColumns, weights: Floats) -> tuple[float, float] | None:
     """Excess return and variance of signed `weights` [annual]; None where a drift, a risk or a correlation is unknown.
 

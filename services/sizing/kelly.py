@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from services.risk.growth import probability_ever_below
 from services.sizing.abilities import Survival
 from services.sizing.columns import SizingColumns
 from services.sizing.growth import moments, most_growth
-from services.sizing.interface import Factor, RowByRow, evidence_of
+from services.sizing.interface import Factor, RowByRow, evidence_of, on_their_sides
 
 MOST_FRACTION = 0.5
 """Half Kelly: three quarters of the growth; beyond it, errors of the edge cost more than the fraction gains."""
@@ -33,12 +34,17 @@ def check_fraction(fraction: float, forced: bool) -> None:
         raise InvalidInput("fraction", "must be <= 0.5, or forced set", fraction)
 
 
-def volatility_share(columns: SizingColumns, weight: Floats, limit: float) -> Floats:
+def strength(columns: SizingColumns, fraction: float) -> Floats:
+    """Strength of each row's bet, at least 1: its |direction|, beyond 1 only until that is half Kelly."""
+    return np.clip(np.abs(columns.direction), 1.0, max(MOST_FRACTION / fraction, 1.0))
+
+
+def volatility_share(columns: SizingColumns, weight: Floats, limit: float, fraction: float) -> Floats:
     """Factor of at most 1 on `weight` with which no row alone has more than `limit` of volatility, events included.
 
     Directions above 1 are counted: the limit holds for the size as directed.
     """
-    risk = weight * np.maximum(np.abs(columns.direction), 1.0) * columns.event_volatility
+    risk = weight * strength(columns, fraction) * columns.event_volatility
     return np.where(risk > limit, limit / np.where(risk > limit, risk, 1.0), 1.0)
 
 
@@ -49,6 +55,8 @@ class SharedBets(RowByRow):
     """
 
     __slots__ = ()
+    bounds_wealth: ClassVar[bool] = True
+    fraction: float
 
     def bet(self, columns: SizingColumns) -> Sequence[Factor]:
         """Factors of the weight of a row that bets on the whole capital."""
@@ -56,7 +64,12 @@ class SharedBets(RowByRow):
 
     def factors(self, columns: SizingColumns) -> Sequence[Factor]:
         """Part of the capital, and what is bet of it."""
-        return (Factor("share", 1.0 / columns.live_count, "signals"), *self.bet(columns))
+        strongest = strength(columns, self.fraction) / np.maximum(np.abs(columns.direction), 1.0)
+        return (
+            Factor("share", 1.0 / columns.live_count, "signals"),
+            *self.bet(columns),
+            Factor("strongest_signal", strongest, "signals.direction"),
+        )
 
     def full_weight(self, columns: SizingColumns, count: int) -> Floats:
         """Weight of a row that bets alone, over `count`."""
@@ -64,6 +77,11 @@ class SharedBets(RowByRow):
         for factor in self.bet(columns):
             weight = weight * factor.values
         return np.nan_to_num(weight) / count
+
+
+def as_bet(columns: SizingColumns, scope: str | None) -> SizingColumns:
+    """The same book on the sides that are bet on: those held, where the book is sized as it is held."""
+    return on_their_sides(columns, columns.sizable & (columns.current != 0.0), scope)
 
 
 def prospect(method: str, columns: SizingColumns, weights: Floats, trusted: Floats | float) -> Survival:
@@ -96,11 +114,9 @@ def observed(columns: SizingColumns, observations: int | None) -> tuple[Floats, 
     return bars, seen.periods_per_year
 
 
-def unobserved(columns: SizingColumns, rows: Bools, observations: int | None) -> dict[int, str]:
-    """Rows without a number of observations."""
-    bars, periods = observed(columns, observations)
-    text = "nobody says what expected_return was estimated from: send a series or sizing.observations, or no shrink"
-    return dict.fromkeys(np.flatnonzero(rows & ~np.isfinite(bars + periods)).tolist(), text)
+def observation_requirements(shrink: bool, observations: int | None) -> frozenset[str]:
+    """What must be known of each row for its estimate to be shrunk by what it rests on."""
+    return frozenset({"observations"}) if shrink and observations is None else frozenset()
 
 
 def edge_remarks(columns: SizingColumns, trusted: Floats) -> tuple[str, ...]:

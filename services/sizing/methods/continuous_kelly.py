@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from services.core.explain import Bools, Floats
+from services.core.explain import Floats
 from services.risk.growth import certainty
 from services.sizing.abilities import Survival
 from services.sizing.columns import SizingColumns
@@ -17,11 +17,12 @@ from services.sizing.growth import sharpe_ratios
 from services.sizing.interface import Factor
 from services.sizing.kelly import (
     SharedBets,
+    as_bet,
     check_fraction,
     edge_remarks,
+    observation_requirements,
     observed,
     prospect,
-    unobserved,
     volatility_share,
 )
 
@@ -54,7 +55,8 @@ class ContinuousKelly(SharedBets):
     -----
     k is 0 unless the Sharpe ratio of a year is above 1/√(years): a year of prices proves no edge below 1, whatever the
     bar. An expected return from elsewhere than the mean of returns has a T of its own: give it, or switch `shrink` off.
-    A half direction is a half position, a direction of 2 two, up to the cap.
+    A half direction is a half position, a direction of 2 two, up to the cap and to half Kelly or,
+    if that is more, to `fraction`.
 
     References
     ----------
@@ -87,7 +89,7 @@ class ContinuousKelly(SharedBets):
         """Kelly, the fraction of it, what the estimate is worth, the cap on volatility."""
         kelly = np.maximum(sharpe_ratios(columns), 0.0) / columns.event_volatility
         trusted = self.trusted(columns)
-        cap = volatility_share(columns, kelly * self.fraction * trusted, self.max_volatility)
+        cap = volatility_share(columns, kelly * self.fraction * trusted, self.max_volatility, self.fraction)
         return (
             Factor("kelly", kelly, "signals.expected_return"),
             Factor("fraction", self.fraction, "sizing.fraction"),
@@ -95,14 +97,16 @@ class ContinuousKelly(SharedBets):
             Factor("volatility_cap", cap, "sizing.max_volatility"),
         )
 
-    def unusable(self, columns: SizingColumns, rows: Bools) -> dict[int, str]:
-        """Rows of which nobody says how much their expected return is worth."""
-        return unobserved(columns, rows, self.observations) if self.shrink else {}
+    @property
+    def further_requires(self) -> frozenset[str]:
+        """How much the expected return of a row is worth, where that counts and is not told."""
+        return observation_requirements(self.shrink, self.observations)
 
     def remarks(self, columns: SizingColumns, weights: Floats) -> tuple[str, ...]:
         """Why a row with a direction has no position."""
-        return edge_remarks(columns, self.trusted(columns))
+        bets = as_bet(columns, self.scope)
+        return edge_remarks(bets, self.trusted(bets))
 
     def survival(self, columns: SizingColumns, weights: Floats) -> Survival:
         """Chance of ever halving, and growth over the largest, with the expected returns times k."""
-        return prospect(self.method, columns, weights, self.trusted(columns))
+        return prospect(self.method, columns, weights, self.trusted(as_bet(columns, self.scope)))

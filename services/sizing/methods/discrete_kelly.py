@@ -14,7 +14,15 @@ from services.risk.growth import certainty, ever_below_probability, growth_share
 from services.sizing.abilities import Survival
 from services.sizing.columns import SizingColumns
 from services.sizing.interface import Factor, evidence_of
-from services.sizing.kelly import RUIN_LEVEL, SharedBets, check_fraction, remarked, survival_at, volatility_share
+from services.sizing.kelly import (
+    RUIN_LEVEL,
+    SharedBets,
+    as_bet,
+    check_fraction,
+    remarked,
+    survival_at,
+    volatility_share,
+)
 
 LEAST_TRADES = 30
 """Wins, and losses, below which their mean is no figure to bet on."""
@@ -48,7 +56,8 @@ class DiscreteKelly(SharedBets):
     -----
     Fewer than 30 wins or 30 losses are refused, a record of one kind alone all the more. k takes the mean for what is
     estimated and trades for independent; the ratio b and an edge that fades are worse than that. Kelly knows two
-    outcomes: a loss beyond a is not in it. Baker & McHale (2013) shrink for p alone.
+    outcomes: a loss beyond a is not in it. Directions beyond 1 bet more, up to half Kelly or, if that is more, to
+    `fraction`. Baker & McHale (2013) shrink for p alone.
 
     References
     ----------
@@ -85,7 +94,7 @@ class DiscreteKelly(SharedBets):
     def bet(self, columns: SizingColumns) -> Sequence[Factor]:
         """Kelly, the fraction of it, what the record is worth, the cap on volatility."""
         kelly, trusted = np.maximum(self.edge(columns), 0.0), self.trusted(columns)
-        cap = volatility_share(columns, kelly * self.fraction * trusted, self.max_volatility)
+        cap = volatility_share(columns, kelly * self.fraction * trusted, self.max_volatility, self.fraction)
         return (
             Factor("kelly", kelly, "signals.win_probability"),
             Factor("fraction", self.fraction, "sizing.fraction"),
@@ -113,7 +122,7 @@ class DiscreteKelly(SharedBets):
             f"no edge: Kelly is {one:.4g}" if one <= 0.0 else f"the edge lies within its error after {count:g} trades"
             for one, count in zip(edge.tolist(), trades.tolist(), strict=True)
         ]
-        return remarked(columns, (edge <= 0.0) | (trusted == 0.0), texts)
+        return remarked(as_bet(columns, self.scope), (edge <= 0.0) | (trusted == 0.0), texts)
 
     def survival(self, columns: SizingColumns, weights: Floats) -> Survival:
         """Of one bet, by the share of what is trusted of Kelly; the joint law of several is unknown."""

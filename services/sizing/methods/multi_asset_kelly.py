@@ -9,13 +9,21 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from services.core.explain import Bools, Floats
+from services.core.explain import Floats
 from services.risk.growth import certainty
 from services.sizing.abilities import Survival
 from services.sizing.columns import SizingColumns
-from services.sizing.growth import betting, growth_weights, sharpe_ratios
+from services.sizing.growth import betting, growth_weights, most_along, sharpe_ratios
 from services.sizing.interface import Factor, RowByRow
-from services.sizing.kelly import check_fraction, edge_remarks, observed, prospect, unobserved
+from services.sizing.kelly import (
+    as_bet,
+    check_fraction,
+    edge_remarks,
+    observation_requirements,
+    observed,
+    prospect,
+    strength,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +53,9 @@ class MultiAssetKelly(RowByRow):
     -----
     An optimum takes differences of like assets for sure: errors of μ are what it feeds on, which k bounds on average
     and not for each row. A row that is worth nothing beside the others gets nothing. Half directions are half
-    positions. Positions that are not sized are not in the optimum. O(n³).
+    positions; where directions take the book off the optimal composition, such as half of a hedge, the whole is cut to
+    c of what grows fastest along its own ray, ``d∘x · (d∘x)'μ / (d∘x)'Σ(d∘x)``. Directions beyond 1 bet more, up to
+    half Kelly or, if that is more, to `fraction`. Positions that are not sized are not in the optimum. O(n³).
 
     References
     ----------
@@ -60,6 +70,7 @@ class MultiAssetKelly(RowByRow):
     observations: Annotated[int, Ge(2), Le(10_000_000)] | None = None
     scope: Literal["book", "instrument"] | None = None
 
+    bounds_wealth: ClassVar[bool] = True
     requires: ClassVar[frozenset[str]] = frozenset({"volatility", "price", "expected_return"})
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
@@ -80,16 +91,24 @@ class MultiAssetKelly(RowByRow):
         return float(certainty(np.array(squared), np.array(years), rows.size))
 
     def factors(self, columns: SizingColumns) -> Sequence[Factor]:
-        """Growth-optimal weights, the fraction of them, what the estimates are worth, the cap on volatility."""
+        """Growth-optimal weights, the fraction of them, what estimates are worth, what directions leave, the cap."""
         weights = growth_weights(columns)
         trusted = self.trusted(columns, weights)
-        bet = weights * self.fraction * trusted
+        directed = self._directed(columns, weights)
+        bet = weights * self.fraction * trusted * directed
         return (
             Factor("growth", weights, "signals.expected_return"),
             Factor("fraction", self.fraction, "sizing.fraction"),
             Factor("estimation_error", trusted, "sizing.observations"),
+            Factor("directed_book", directed, "signals.direction"),
             Factor("volatility_cap", self._cap(columns, bet), "sizing.max_volatility"),
         )
+
+    def _directed(self, columns: SizingColumns, weights: Floats) -> float:
+        """Factor with which the book as directed is no more than its fraction of Kelly along its own ray."""
+        rows = betting(columns)
+        strongest = float(strength(columns, self.fraction)[rows].max(initial=1.0))
+        return min(1.0, strongest * most_along(columns, weights)) if weights[rows].any() else 1.0
 
     def _cap(self, columns: SizingColumns, bet: Floats) -> float:
         side, seen = np.sign(columns.direction), columns.with_events()
@@ -107,20 +126,22 @@ class MultiAssetKelly(RowByRow):
         risk = np.minimum(self.fraction * trusted * sharpe, self.max_volatility)
         return np.asarray(risk / (columns.event_volatility * count), dtype=float)
 
-    def unusable(self, columns: SizingColumns, rows: Bools) -> dict[int, str]:
-        """Rows of which nobody says how much their expected return is worth."""
-        return unobserved(columns, rows, self.observations) if self.shrink else {}
+    @property
+    def further_requires(self) -> frozenset[str]:
+        """How much the expected return of a row is worth, where that counts and is not told."""
+        return observation_requirements(self.shrink, self.observations)
 
     def remarks(self, columns: SizingColumns, weights: Floats) -> tuple[str, ...]:
         """Why a row with a direction has no position; that nothing is known of correlations."""
-        trusted = np.full(weights.shape, self.trusted(columns, growth_weights(columns)))
-        texts = edge_remarks(columns, trusted)
-        rows = betting(columns)
+        bets = as_bet(columns, self.scope)
+        trusted = np.full(weights.shape, self.trusted(bets, growth_weights(bets)))
+        texts, rows = edge_remarks(bets, trusted), betting(bets)
         if columns.correlation is not None or np.count_nonzero(rows) < 2:
             return texts
         alone = f"no correlation matrix: each of {np.count_nonzero(rows)} rows bets alone on its part of the capital"
-        return tuple(text or (alone if bets else "") for text, bets in zip(texts, rows.tolist(), strict=True))
+        return tuple(text or (alone if one else "") for text, one in zip(texts, rows.tolist(), strict=True))
 
     def survival(self, columns: SizingColumns, weights: Floats) -> Survival:
         """Chance of ever halving, and growth over the largest, with the expected returns times k."""
-        return prospect(self.method, columns, weights, self.trusted(columns, growth_weights(columns)))
+        bets = as_bet(columns, self.scope)
+        return prospect(self.method, columns, weights, self.trusted(bets, growth_weights(bets)))

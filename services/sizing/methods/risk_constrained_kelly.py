@@ -13,8 +13,8 @@ from services.core.explain import Floats
 from services.risk.growth import drawdown_exponent, probability_ever_below, quadratic_share
 from services.sizing.abilities import Survival
 from services.sizing.columns import SizingColumns
-from services.sizing.growth import Growth, betting, growth_weights, moments, most_growth, sharpe_ratios
-from services.sizing.interface import Factor, evidence_of
+from services.sizing.growth import Growth, growth_weights, moments, most_along, most_growth, sharpe_ratios
+from services.sizing.interface import Factor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +69,7 @@ class RiskConstrainedKelly(Growth):
         )
 
     def _share(self, columns: SizingColumns, weights: Floats) -> float:
-        directed = np.where(betting(columns), columns.direction * weights, 0.0)
-        rows = directed != 0.0
-        drift = float(directed[rows] @ evidence_of(columns).expected_return[rows])
-        variance = columns.with_events().portfolio_volatility(directed) ** 2
-        full = quadratic_share(self.exponent)
-        return min(full, 2.0 * drift / ((1.0 + self.exponent) * variance)) if variance > 0.0 else full
+        return min(quadratic_share(self.exponent), 2.0 / (1.0 + self.exponent) * most_along(columns, weights))
 
     def full_weight(self, columns: SizingColumns, count: int) -> Floats:
         """Weight of a row that bets alone, over `count`; 0 where its expected return is unknown."""

@@ -19,11 +19,14 @@ from services.engine import Evaluation, Policy, SeriesInput, evaluate
 from services.engine.inputs import RecordedCorrelation
 from services.risk.growth import certainty
 from services.risk.methods.undiversified import Undiversified
+from services.sizing.abilities import raised_by
 from services.sizing.buffers import NoBuffer
+from services.sizing.capital import FixedCapital, FullCompounding
 from services.sizing.methods.continuous_kelly import ContinuousKelly
 from services.sizing.methods.discrete_kelly import DiscreteKelly, bet_fraction, trade_sharpe
 from services.sizing.methods.multi_asset_kelly import MultiAssetKelly
 from services.sizing.registry import SizingMethod
+from services.sizing.scaling import NoScaling, ToVolatility
 from tests.support.books import OPEN, inputs, inverse, row
 from tests.support.columns import columns
 from tests.support.sizing import book, everything
@@ -179,9 +182,10 @@ def test_the_bars_of_a_posted_series_count() -> None:
     assert sizes(result)[0] == pytest.approx(100.0 * 0.5 * trusted * 2.0 / volatility**2, rel=1e-3)
 
 
-def test_without_a_number_of_observations_nothing_is_trusted() -> None:
-    target = decided(drifting(), method=ContinuousKelly(max_volatility=0.5)).targets[0]
-    assert (target.status, target.reason) == (Status.REFUSED, Reason.UNUSABLE_DATA)
+@pytest.mark.parametrize("method", [ContinuousKelly(max_volatility=0.5), MultiAssetKelly(max_volatility=0.5)])
+def test_without_a_number_of_observations_nothing_is_trusted(method: SizingMethod) -> None:
+    target = decided(drifting(quantity="3"), method=method).targets[0]
+    assert (target.status, target.reason) == (Status.REFUSED, Reason.DATA_REQUIRED)
     assert "sizing.observations" in target.detail
 
 
@@ -203,6 +207,18 @@ def test_more_than_half_must_be_forced(method: Any) -> None:
     with pytest.raises(InvalidInput, match="fraction must be <= 0"):
         method(max_volatility=0.5, fraction=0.6)
     assert method(max_volatility=0.5, fraction=0.6, forced=True).fraction == 0.6
+
+
+@pytest.mark.parametrize(
+    ("fraction", "forced", "share"),
+    [(0.1, False, 0.2), (0.25, False, 0.5), (0.4, False, 0.5), (0.5, False, 0.5), (0.8, True, 0.8)],
+)
+def test_a_double_direction_is_double_until_half_kelly(fraction: float, forced: bool, share: float) -> None:
+    """Kelly is 20 contracts of the trades and 100 of the drift; nothing but the fraction itself goes beyond half."""
+    parameters: dict[str, Any] = {**FREE, "fraction": fraction, "forced": forced}
+    assert sizes(decided(trading(direction=2.0), method=DiscreteKelly(**parameters))) == [20 * share]
+    for method in (ContinuousKelly(**parameters), MultiAssetKelly(**parameters)):
+        assert sizes(decided(drifting(direction=2.0), method=method)) == pytest.approx([100 * share])
 
 
 # --- a book
@@ -280,6 +296,51 @@ def test_the_cap_holds_for_the_book_as_directed() -> None:
         assert found.portfolio.forecast_volatility <= 0.1 * 1.001
 
 
+@pytest.mark.parametrize("direction", [-0.5, -0.2, -0.05])
+def test_half_of_a_hedge_is_still_a_fraction_of_kelly(direction: float) -> None:
+    """The legs as directed bet c of the best size along their own ray, found by search; uncut they would be ruined."""
+    rows = drifting("A", 0.16), drifting("B", -0.02, direction)
+    method = MultiAssetKelly(max_volatility=3.0, shrink=False)
+    found = decided(*rows, method=method, correlation=related(0.95))
+    weights = np.array(sizes(found)) / 100.0
+    covariance = 0.16 * np.array([[1.0, 0.95], [0.95, 1.0]])
+    mean = np.array([0.16, -0.02])
+
+    def loss(size: float) -> float:
+        return float(size**2 * weights @ covariance @ weights / 2.0 - size * mean @ weights)
+
+    best = minimize_scalar(loss, bounds=(0.0, 100.0), method="bounded", options={"xatol": 1e-10}).x
+    assert best == pytest.approx(4.0, rel=2e-3)
+    assert found.portfolio.survival is not None and found.portfolio.survival.probability is not None
+    assert found.portfolio.survival.probability == pytest.approx(0.5**7, rel=0.05)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_directions_bet_more_than_the_fraction_along_their_ray(seed: int) -> None:
+    """Random books and directions up to 2: size over the best on its ray is c, at most half if strong."""
+    rng = np.random.default_rng(seed)
+    seen = book(seed, 5)
+    assert seen.evidence is not None and seen.correlation is not None
+    directed = replace(seen, direction=np.sign(seen.direction) * rng.uniform(0.0, 2.0, 5) ** 2 / 2.0)
+    for fraction, most in ((0.25, 0.5), (0.5, 0.5)):
+        method = MultiAssetKelly(max_volatility=3.0, fraction=fraction, shrink=False)
+        weights = method.size_instruments(directed, everything(directed)).value * seen.unit_value / seen.equity
+        covariance = np.outer(seen.volatility, seen.volatility) * seen.correlation
+        share = float(weights @ covariance @ weights / (weights @ seen.evidence.expected_return))
+        assert 0.0 < share <= most * (1.0 + 1e-9)
+        mild = replace(directed, direction=directed.direction / 2.0)
+        weights = method.size_instruments(mild, everything(mild)).value * seen.unit_value / seen.equity
+        share = float(weights @ covariance @ weights / (weights @ seen.evidence.expected_return))
+        assert 0.0 < share <= fraction * (1.0 + 1e-9)
+
+
+@pytest.mark.parametrize("method", [ContinuousKelly(**FREE), MultiAssetKelly(**FREE), DiscreteKelly(**FREE)])
+def test_no_scaling_may_raise_a_bet(method: SizingMethod) -> None:
+    assert raised_by(method, FullCompounding(), ToVolatility(target_volatility=0.2)) == "scaling"
+    assert raised_by(method, FullCompounding(), ToVolatility(target_volatility=0.2, mode="cap")) is None
+    assert raised_by(method, FixedCapital(capital=1e6), NoScaling()) == "capital"
+
+
 def test_survival_counts_what_is_trusted() -> None:
     """Of a trusted edge of 3/4, a position of 3/4 · 1/2 is half of Kelly still."""
     method = ContinuousKelly(max_volatility=3.0, fraction=0.5, observations=25 * 365)
@@ -297,6 +358,18 @@ def test_capacity_is_the_bet_of_a_row_alone() -> None:
         assert seen.evidence is not None
         told = replace(seen, evidence=replace(seen.evidence, expected_return=np.array([0.16, np.nan])))
         assert method.full_weight(told, 2).tolist() == pytest.approx([0.25, 0.0])
+
+
+@pytest.mark.parametrize("method", [ContinuousKelly, MultiAssetKelly])
+@pytest.mark.parametrize("direction", [1.0, 0.0, -1.0])
+def test_a_book_sized_as_held_is_told_of_as_held(method: Any, direction: float) -> None:
+    """Directions play no part in scope book: neither in the size nor in what is said of it."""
+    kelly = method(max_volatility=3.0, fraction=0.5, observations=25 * 365, scope="book")
+    found = decided(drifting(direction=direction, quantity="3"), method=kelly)
+    assert (sizes(found), found.targets[0].detail) == ([37.5], "")
+    survival = found.portfolio.survival
+    assert survival is not None
+    assert (survival.probability, survival.growth_share) == pytest.approx((0.125, 0.75))
 
 
 def test_certainty_is_what_the_trail_shows() -> None:
