@@ -26,6 +26,45 @@ VOLUME_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignalFigures:
+    """What a signal says besides its direction, the same at every close; None: nothing.
+
+    Parameters
+    ----------
+    stop_distance : float, optional
+        Distance of the stop from the close, against the direction [fraction of the close].
+    true_range : float, optional
+        Average true range [fraction of the close].
+    expected_return : float, optional
+        On the side of the direction [annual].
+    win_probability, win_loss_ratio : float, optional
+        Record of closed trades.
+    trades : int, optional
+        How many they were.
+    """
+
+    stop_distance: float | None = None
+    true_range: float | None = None
+    expected_return: float | None = None
+    win_probability: float | None = None
+    win_loss_ratio: float | None = None
+    trades: int | None = None
+
+    def signal(self, direction: float, close: float) -> Signal:
+        """Signal at a close."""
+        side = 1.0 if direction >= 0.0 else -1.0
+        return Signal(
+            direction,
+            stop_price=None if self.stop_distance is None else close * (1.0 - side * self.stop_distance),
+            average_true_range=None if self.true_range is None else close * self.true_range,
+            expected_return=None if self.expected_return is None else side * self.expected_return,
+            win_probability=self.win_probability,
+            win_loss_ratio=self.win_loss_ratio,
+            trades=self.trades,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestMarket:
     """One market of a back-test.
 
@@ -41,6 +80,8 @@ class BacktestMarket:
         What a long position pays over the bar that ends at each close [fraction of notional]; negative: it is paid.
     fx : float
         Account currency per unit of quote currency.
+    figures : SignalFigures
+        What the signals say besides, for methods that ask for more than a direction.
     """
 
     instrument: Instrument
@@ -48,6 +89,7 @@ class BacktestMarket:
     direction: Floats
     funding_rate: Floats
     fx: float = 1.0
+    figures: SignalFigures = SignalFigures()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,7 +306,7 @@ class _Walk:
             open_sells=max(-pending, Decimal(0)),
             price=PriceUsed(float(self.closes[column, bar]), "close", 0.0),
             fx=market.fx,
-            signal=None if np.isnan(direction) else Signal(direction),
+            signal=None if np.isnan(direction) else market.figures.signal(direction, float(self.closes[column, bar])),
         )
 
     def _trade(self, bar: int, targets: list[Decimal]) -> None:
