@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-
-from services.core.errors import InvalidInput
-from services.core.explain import Floats
 from services.engine import Policy
 from services.sizing.buffers import Buffer, NoBuffer, PositionBuffer
 from services.verification.model import (
@@ -25,41 +20,11 @@ from services.verification.model import (
 )
 from services.verification.probe import Point, weight_at
 from services.verification.properties import SLACK, Property, Violation
+from services.verification.ranges import CONTINUOUS, Ranges, ranges_of, sample
 
-CONTINUOUS = ("volatility", "direction", "current_weight", "drawdown")
-GRID, MOST_POINTS = 9, 2_000
-"""Points of each range that are tried on the engine, and of all together."""
+MOST_INSIDE = 500
+"""Points inside boxes that could not be proved which are tried on the engine."""
 Verdict = Literal["proved", "refuted", "unknown"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ranges:
-    """Inputs over which a statement is to hold; one value stands for a range of no width.
-
-    Parameters
-    ----------
-    volatility, direction, current_weight, drawdown : (float, float)
-        Lowest and highest.
-    breaker_tiers : tuple of int
-        Tiers, each alone.
-    """
-
-    volatility: tuple[float, float] = (0.05, 3.0)
-    direction: tuple[float, float] = (0.0, 1.0)
-    current_weight: tuple[float, float] = (0.0, 0.0)
-    drawdown: tuple[float, float] = (0.0, 0.0)
-    breaker_tiers: tuple[int, ...] = (0,)
-
-    def __post_init__(self) -> None:
-        for name in CONTINUOUS:
-            low, high = getattr(self, name)
-            if not low <= high:
-                raise InvalidInput(f"ranges.{name}", "must be [lowest, highest]", (low, high))
-
-    def boxes(self) -> list[Box]:
-        """One box for each tier."""
-        fields = {name: getattr(self, name) for name in CONTINUOUS}
-        return [Box(**fields, breaker_tier=tier) for tier in self.breaker_tiers]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +62,8 @@ def check(policy: Policy, statement: Property, ranges: Ranges, *, most_boxes: in
     -----
     Points are tried first: a counterexample is cheaper than a proof. Cost: O(boxes), some 0.1 ms each.
     """
+    if missing_range := statement.says_nothing(ranges.boxes()):
+        return Finding(verdict="unknown", detail=missing_range, boxes=0, points=0)
     points = sample(ranges)
     violation = statement.refuted(policy, points)
     if violation is not None:
@@ -108,7 +75,7 @@ def check(policy: Policy, statement: Property, ranges: Ranges, *, most_boxes: in
         return Finding(verdict="unknown", detail=detail, boxes=0, points=len(points))
     if not left:
         return Finding(verdict="proved", detail="", boxes=looked, points=len(points))
-    inside = [point for box in left[:50] for point in sample(_ranges(box), 3)]
+    inside = [point for box in left[:50] for point in sample(ranges_of(box), 3)][:MOST_INSIDE]
     violation = statement.refuted(policy, inside)
     tried = len(points) + len(inside)
     if violation is not None:
@@ -189,7 +156,7 @@ def _larger_at(new: Policy, old: Policy, points: list[Point]) -> Violation | Non
         margin, before = initial_rate(new, point.volatility), initial_rate(old, point.volatility)
         if margin * (1.0 + SLACK) < before:
             text = f"the new initial margin rate is {margin:.6g}, the old one {before:.6g}"
-            return Violation((point,), (before, margin), text)
+            return Violation((point,), (before, margin), text, "initial_margin_rate")
     return None
 
 
@@ -226,26 +193,3 @@ def _halved(box: Box, scale: dict[str, float]) -> list[Box]:
 def _with(box: Box, name: str, side: tuple[float, float]) -> Box:
     changes: dict[str, Any] = {name: side}
     return replace(box, **changes)
-
-
-def sample(ranges: Ranges, count: int = GRID) -> list[Point]:
-    """Grid over the ranges, at most 2,000 points."""
-    axes = [_axis(getattr(ranges, name), count, log=name == "volatility") for name in CONTINUOUS]
-    while np.prod([len(axis) for axis in axes]) * len(ranges.breaker_tiers) > MOST_POINTS:
-        widest = max(axes, key=len)
-        axes = [axis[::2] if axis is widest else axis for axis in axes]
-    corners = itertools.product(*axes)
-    named = [dict(zip(CONTINUOUS, values, strict=True)) for values in corners]
-    return [Point(**values, breaker_tier=tier) for values in named for tier in ranges.breaker_tiers]
-
-
-def _axis(side: tuple[float, float], count: int, *, log: bool) -> list[float]:
-    low, high = side
-    if low == high:
-        return [low]
-    spaced: Floats = np.geomspace(low, high, count) if log else np.linspace(low, high, count)
-    return [low, *spaced[1:-1].tolist(), high]
-
-
-def _ranges(box: Box) -> Ranges:
-    return Ranges(**{name: getattr(box, name) for name in CONTINUOUS}, breaker_tiers=(box.breaker_tier,))
