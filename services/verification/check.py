@@ -13,6 +13,7 @@ from services.verification.model import (
     Branch,
     Unmodelled,
     ceiling_branches,
+    increase_share,
     initial_rate,
     never_cheaper,
     size_branches,
@@ -65,19 +66,18 @@ def check(policy: Policy, statement: Property, ranges: Ranges, *, most_boxes: in
     if missing_range := statement.says_nothing(ranges.boxes()):
         return Finding(verdict="unknown", detail=missing_range, boxes=0, points=0)
     points = sample(ranges)
-    violation = statement.refuted(policy, points)
+    violation, tried = statement.refuted(policy, points), decided(points, policy)
     if violation is not None:
-        return Finding(verdict="refuted", detail=violation.detail, boxes=0, points=len(points), violation=violation)
+        return Finding(verdict="refuted", detail=violation.detail, boxes=0, points=tried, violation=violation)
     try:
         left, looked = split_until(lambda box: statement.proved(policy, box), ranges.boxes(), most_boxes)
     except Unmodelled as missing:
-        detail = f"not modelled: {missing}; no violation at {len(points)} points"
-        return Finding(verdict="unknown", detail=detail, boxes=0, points=len(points))
+        return Finding(verdict="unknown", detail=f"not modelled: {missing}; {_nothing(tried)}", boxes=0, points=tried)
     if not left:
-        return Finding(verdict="proved", detail="", boxes=looked, points=len(points))
+        return Finding(verdict="proved", detail="", boxes=looked, points=tried)
     inside = [point for box in left[:50] for point in sample(ranges_of(box), 3)][:MOST_INSIDE]
     violation = statement.refuted(policy, inside)
-    tried = len(points) + len(inside)
+    tried += decided(inside, policy)
     if violation is not None:
         return Finding(verdict="refuted", detail=violation.detail, boxes=looked, points=tried, violation=violation)
     detail = f"{len(left)} boxes are not proved after {looked}; none of them holds a violation that was found"
@@ -95,19 +95,28 @@ def refines(new: Policy, old: Policy, ranges: Ranges, *, most_boxes: int = 4_000
     of theirs (the edge of a band grows with the size).
     """
     points = sample(ranges)
-    violation = _larger_at(new, old, points)
+    violation, tried = _larger_at(new, old, points), decided(points, new, old)
     if violation is not None:
-        return Finding(verdict="refuted", detail=violation.detail, boxes=0, points=len(points), violation=violation)
-    nothing = f"no violation at {len(points)} points"
+        return Finding(verdict="refuted", detail=violation.detail, boxes=0, points=tried, violation=violation)
+    nothing = _nothing(tried)
     try:
         check_order_kept(new, old, ranges)
-        left, looked = split_until(lambda box: _refined(new, old, box), ranges.boxes(), most_boxes)
+        left, looked = split_until(lambda box: refined_in(new, old, box), ranges.boxes(), most_boxes)
     except Unmodelled as missing:
-        return Finding(verdict="unknown", detail=f"not modelled: {missing}; {nothing}", boxes=0, points=len(points))
+        return Finding(verdict="unknown", detail=f"not modelled: {missing}; {nothing}", boxes=0, points=tried)
     if left:
         detail = f"{len(left)} boxes are not proved after {looked}; {nothing}"
-        return Finding(verdict="unknown", detail=detail, boxes=looked, points=len(points))
-    return Finding(verdict="proved", detail="", boxes=looked, points=len(points))
+        return Finding(verdict="unknown", detail=detail, boxes=looked, points=tried)
+    return Finding(verdict="proved", detail="", boxes=looked, points=tried)
+
+
+def decided(points: Sequence[Point], *policies: Policy) -> int:
+    """How many points the engine sizes under each of the policies; it refuses the others."""
+    return sum(all(weight_at(policy, point) is not None for policy in policies) for point in points)
+
+
+def _nothing(tried: int) -> str:
+    return f"no violation at {tried} points" if tried else "the engine refuses every point that was tried"
 
 
 def check_order_kept(new: Policy, old: Policy, ranges: Ranges) -> None:
@@ -135,12 +144,19 @@ def _narrower(one: Buffer, other: Buffer) -> bool:
     return one.to_edge and one.fraction <= other.fraction
 
 
-def _refined(new: Policy, old: Policy, box: Box) -> bool:
+def refined_in(new: Policy, old: Policy, box: Box) -> bool:
+    """Whether no size before damping is larger in a box, no cap higher and no margin rate lower.
+
+    Where the old breaker cuts increases, only its sizes before that stage are compared with sizes: a cap of the new
+    policy, which comes after it, says nothing about them.
+    """
     low, high = box.volatility
     margins = never_cheaper(new.margin, old.margin) or initial_rate(new, low) >= initial_rate(old, high)
+    share, former_share = increase_share(new, box.breaker_tier), increase_share(old, box.breaker_tier)
     caps, former_caps = ceiling_branches(new, box), ceiling_branches(old, box)
-    ours, theirs = [*size_branches(new, box), *caps], [*size_branches(old, box), *former_caps]
-    return margins and _never_above(ours, theirs) and _never_above(caps, former_caps)
+    ours = [*size_branches(new, box), *(caps if former_share == 1.0 else [])]
+    sizes = _never_above(ours, size_branches(old, box))
+    return margins and share <= former_share and sizes and _never_above(caps, former_caps)
 
 
 def _never_above(ours: Sequence[Branch], theirs: Sequence[Branch]) -> bool:

@@ -19,6 +19,7 @@ from services.sizing.damping import GapFraction, WeightStep
 from services.sizing.joint import JointRounding
 from services.sizing.limits import Limits
 from services.sizing.methods.constant_leverage import ConstantLeverage
+from services.sizing.methods.drawdown_control import DrawdownControl
 from services.sizing.methods.portfolio_insurance import PortfolioInsurance
 from services.sizing.methods.signal_scaled import SignalScaled
 from services.sizing.methods.volatility_rebalancing import VolatilityRebalancing
@@ -26,9 +27,10 @@ from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.overlays.breaker_tier import BreakerTier
 from services.sizing.overlays.gross_leverage import GrossLeverage
 from services.sizing.overlays.portfolio_risk import PortfolioRisk
+from services.sizing.registry import SizingMethod
 from services.sizing.scaling import ToLeverage, ToVolatility
-from services.verification.check import check, refines
-from services.verification.model import Box, Unmodelled, distance_weight, initial_rate, never_grows, size_over
+from services.verification.check import check, check_order_kept, refined_in, refines
+from services.verification.model import SHAPES, Box, Unmodelled, distance_weight, initial_rate, never_grows, size_over
 from services.verification.probe import Point, weight_at
 from services.verification.properties import (
     LeverageCap,
@@ -38,7 +40,8 @@ from services.verification.properties import (
     SolventAfterShock,
     TiersShrink,
 )
-from services.verification.ranges import Ranges
+from services.verification.ranges import Ranges, ranges_of
+from tests.support.sizing import example, members
 
 TARGET = Policy(sizing=VolatilityTarget(target_volatility=0.3))
 WILD = Ranges(volatility=(0.02, 4.0), direction=(0.0, 2.0), current_weight=(-3.0, 3.0))
@@ -335,6 +338,11 @@ REFINEMENTS: list[tuple[Policy, Policy, str]] = [
     (replace(TARGET, buffer=NoBuffer()), TARGET, "refuted"),
     (replace(TARGET, sizing=ConstantLeverage(leverage=0.1)), TARGET, "proved"),
     (replace(TARGET, damping=GapFraction()), TARGET, "unknown"),
+    (BREAKER, TARGET, "proved"),
+    (TARGET, BREAKER, "refuted"),
+    (replace(BREAKER, overlays=(BreakerTier(caution=0.5, reduce=0.1),)), BREAKER, "proved"),
+    (replace(BREAKER, overlays=(BreakerTier(caution=0.7, reduce=0.5),)), BREAKER, "refuted"),
+    (replace(BREAKER, limits=Limits(max_leverage=1.0)), BREAKER, "proved"),
 ]
 
 
@@ -346,6 +354,44 @@ def test_refinement(new: Policy, old: Policy, verdict: str) -> None:
     if found.violation is not None:
         before, after = found.violation.weights
         assert after != before
+
+
+@given(st.sampled_from(sorted(POLICIES)), st.sampled_from(sorted(POLICIES)), boxes())
+@settings(max_examples=400)
+def test_what_is_never_larger_in_a_box_is_not_at_its_points(new: str, old: str, case: tuple[Box, Point]) -> None:
+    box, point = case
+    try:
+        check_order_kept(POLICIES[new], POLICIES[old], ranges_of(box))
+        if not refined_in(POLICIES[new], POLICIES[old], box):
+            return
+    except Unmodelled:
+        return
+    ours, theirs = weight_at(POLICIES[new], point), weight_at(POLICIES[old], point)
+    if ours is not None and theirs is not None and theirs >= 0.0:
+        assert ours <= theirs + 1e-6
+
+
+def test_a_cap_after_the_breaker_says_nothing_about_the_size_before_it() -> None:
+    """Twice the size under a low cap: whole it is smaller, but 40 % of it is larger than 40 % of the other."""
+    ranges = Ranges(volatility=(0.1, 0.9), direction=(1.0, 1.0), breaker_tiers=(2,))
+    larger = replace(BREAKER, sizing=VolatilityTarget(target_volatility=0.6), limits=Limits(max_leverage=0.3))
+    assert not any(refined_in(larger, BREAKER, box) for box in ranges.boxes())
+    assert refines(larger, BREAKER, ranges).verdict == "refuted"
+    assert refines(larger, BREAKER, replace(ranges, breaker_tiers=(0,))).verdict == "proved"
+
+
+def test_points_that_the_engine_refuses_are_not_counted() -> None:
+    """Without an expected return there is no size, and nothing that could break a statement."""
+    found = check(Policy(sizing=DrawdownControl(max_drawdown=0.2)), LeverageCap(), Ranges(direction=(0.1, 1.0)))
+    assert (found.verdict, found.points) == ("unknown", 0) and "refuses every point" in found.detail
+
+
+@pytest.mark.parametrize("method", [example(kind) for kind in members()], ids=lambda method: method.method)
+def test_every_method_has_a_verdict_and_none_is_proved_unmodelled(method: SizingMethod) -> None:
+    policy, few = Policy(sizing=method), Ranges(volatility=(0.2, 0.4), direction=(1.0, 1.0), breaker_tiers=(0,))
+    found = check(policy, LeverageCap(), few)
+    modelled = method.method in SHAPES or isinstance(method, PortfolioInsurance)
+    assert found.verdict == ("proved" if modelled else "unknown"), found.detail
 
 
 def test_ranges_are_checked() -> None:
