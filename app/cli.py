@@ -8,6 +8,7 @@ import typer
 
 from app.commands.backtest import backtest_command
 from app.commands.catalog import catalog_command
+from app.commands.check_policy import check_policy_command, compare_policies_command
 from app.commands.console import EXIT_CODES
 from app.commands.demo import demo_command
 from app.commands.diff import diff_command
@@ -54,6 +55,8 @@ application.command("observe", epilog=EXIT_CODES)(observe_command)
 application.command("fit", epilog=EXIT_CODES)(fit_command)
 application.add_typer(state_commands, name="state", epilog=EXIT_CODES)
 application.command("diff", epilog=EXIT_CODES)(diff_command)
+application.command("check-policy", epilog=EXIT_CODES)(check_policy_command)
+application.command("compare-policies", epilog=EXIT_CODES)(compare_policies_command)
 application.command("catalog", epilog=EXIT_CODES)(catalog_command)
 application.command("migrate", epilog=EXIT_CODES)(migrate_command)
 

@@ -292,3 +292,26 @@ POLICY: dict[str, Any] = {
     },
 }
 """Stored once; evaluations then send `"policy": {"id": "desk-conservative", "version": 1}`."""
+
+CHECK: dict[str, Any] = {
+    "policy": {
+        "sizing": {"method": "volatility_target", "target_volatility": 0.2},
+        "overlays": [{"method": "breaker_tier"}],
+        "limits": {"max_leverage": 2},
+    },
+    "properties": [
+        {"method": "leverage_cap", "cap": 2},
+        {"method": "solvent_after_shock", "shock": 0.3},
+        {"method": "non_increasing", "variable": "volatility"},
+        {"method": "never_increases", "from_tier": 3},
+    ],
+    "ranges": {"volatility": [0.1, 2], "direction": [0, 1]},
+}
+"""Four statements about a policy, over every volatility from 10 % to 200 %."""
+
+COMPARE: dict[str, Any] = {
+    "new": {**VOLATILITY_TARGET, "limits": {"max_leverage": 1.5}},
+    "old": {**VOLATILITY_TARGET, "limits": {"max_leverage": 2}},
+    "ranges": {"volatility": [0.05, 2]},
+}
+"""Does a lower cap only ever make sizes smaller?"""

@@ -52,6 +52,12 @@ from models.api.query import (
 )
 from models.api.schedule import ScheduleAnswer, ScheduleRequest
 from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, PolicyVersion, StorePolicyRequest
+from models.api.verification import (
+    CheckPolicyAnswer,
+    CheckPolicyRequest,
+    ComparePoliciesAnswer,
+    ComparePoliciesRequest,
+)
 
 Model = type[BaseModel]
 ALWAYS = (400, 414, 421, 431, 500)
@@ -492,6 +498,37 @@ OPERATIONS = (
         answers=(PolicyVersion,),
         problems=(*QUERY, 404, 503),
         conditional=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/policies:check",
+        operation_id="check_policy",
+        tag="Policies",
+        summary="Prove or refute statements about a policy, before it sizes anything",
+        description=(
+            "Over every point of `ranges`, not a sample of them. `proved`: it holds at each. `refuted`: the engine "
+            "breaks it at the point that is shown. `unknown`: neither was found, and `detail` says what is missing. "
+            "`proves` says what a proof covers: one linear instrument, alone in the book. Nothing is stored."
+        ),
+        body=CheckPolicyRequest,
+        answers=(CheckPolicyAnswer,),
+        problems=(*BODY, 503),
+        examples={"four": ("Four statements about one policy", examples.CHECK)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/policies:compare",
+        operation_id="compare_policies",
+        tag="Policies",
+        summary="Prove that a new policy never sizes larger, nor margins lower, than an old one",
+        description=(
+            "`refines`: at no point of `ranges` is a size of `new` above that of `old`, nor a margin rate below. "
+            "Either may be a stored one. Nothing is stored."
+        ),
+        body=ComparePoliciesRequest,
+        answers=(ComparePoliciesAnswer,),
+        problems=(*BODY, 503),
+        examples={"tighter": ("A lower leverage cap", examples.COMPARE)},
     ),
     Operation(
         method="GET",

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from app.deps import container_of, cursor_errors, read_call, read_query
 from app.routes.reply import conditional, reply
 from app.routes.routing import route
-from app.usecases import policies
+from app.usecases import check_policies, policies
 from app.usecases.find_policy import UnknownPolicy
 from models.api.query import NoParameters, PageParameters
 
@@ -44,7 +44,21 @@ async def read_policy_version(request: Request) -> Response:
     return conditional(request, await policies.read_version(container_of(request), policy_id, int(version)))
 
 
+async def check_policy(request: Request) -> Response:
+    """Prove or refute statements about a policy."""
+    read_query(request, NoParameters)
+    return reply(request, await check_policies.check_policy(container_of(request), await read_call(request)))
+
+
+async def compare_policies(request: Request) -> Response:
+    """Prove or refute that one policy refines another."""
+    read_query(request, NoParameters)
+    return reply(request, await check_policies.compare_policies(container_of(request), await read_call(request)))
+
+
 ROUTES = (
+    route("POST", "/v1/policies:check", check_policy),
+    route("POST", "/v1/policies:compare", compare_policies),
     route("POST", "/v1/policies", store_policy),
     route("GET", "/v1/policies", list_policies),
     route("GET", "/v1/policies/{policy_id}", read_policy),

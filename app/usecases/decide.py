@@ -112,7 +112,7 @@ def decide(
         check_columns(series, index, policy.estimator)
     tracking = _tracking(request, snapshot.notes)
     _tell_fallen_back(gathered.states, snapshot.notes)
-    _tell_policy(request.policy, gathered.policy, snapshot.notes)
+    tell_policy(request.policy, gathered.policy, snapshot.notes)
     if request.options.strict and snapshot.notes.assumptions:
         raise AssumptionsRefused(snapshot.notes.assumptions)
     inputs = EvaluationInputs(
@@ -145,37 +145,50 @@ def decide(
 
 
 def policy_of(request: AnyRequest, named: NamedPolicy | None) -> Policy:
-    """Policy that a request means: its own fields, or the content of the stored one that it names.
+    """Policy that a request means, with the blocks that its door has.
 
     Raises
     ------
     InvalidInput
         If it names one where none can be read, or one that the door has no use for.
     """
-    choice = request.policy
-    if not isinstance(choice, PolicyReference):
-        return choice.resolved()
-    if named is None:
-        rule = "names a stored policy, which only a service with its database can read"
-        raise InvalidInput("policy.id", rule, choice.id, "send the fields of the policy")
-    policy = restored(named.resolved)
+    policy = chosen_policy(request.policy, named)
+    if not isinstance(request.policy, PolicyReference):
+        return policy
     if isinstance(request, MarginRequest):
         return narrowed(policy, MarginPolicyIn)
     if isinstance(request, HedgesRequest):
         if policy.hedging is None:
-            raise InvalidInput("policy.id", "must name a policy with hedging", choice.id)
+            raise InvalidInput("policy.id", "must name a policy with hedging", request.policy.id)
         return narrowed(policy, HedgesPolicyIn)
     return policy
 
 
-def _tell_policy(choice: AnyPolicy, named: NamedPolicy | None, notes: Notes) -> None:
+def chosen_policy(choice: AnyPolicy, named: NamedPolicy | None, place: str = "policy") -> Policy:
+    """Policy of its own fields, or the content of the stored one that is named.
+
+    Raises
+    ------
+    InvalidInput
+        If it names one where none can be read.
+    """
+    if not isinstance(choice, PolicyReference):
+        return choice.resolved()
+    if named is None:
+        rule = "names a stored policy, which only a service with its database can read"
+        raise InvalidInput(f"{place}.id", rule, choice.id, "send the fields of the policy")
+    return restored(named.resolved)
+
+
+def tell_policy(choice: AnyPolicy, named: NamedPolicy | None, notes: Notes, place: str = "/policy") -> None:
+    """What was assumed about the version of a stored policy, and about fields that it does not have."""
     if named is None or not isinstance(choice, PolicyReference):
         return
     if choice.version is None:
         effect = "the newest version when the request was received: sizes move when another one is stored"
-        notes.assume("/policy/version", str(named.version), effect)
+        notes.assume(f"{place}/version", str(named.version), effect)
     if added := added_since(named.resolved):
-        notes.assume("/policy", "defaults of this build", f"the stored policy does not have {names(list(added))}")
+        notes.assume(place, "defaults of this build", f"the stored policy does not have {names(list(added))}")
 
 
 def _surroundings(

@@ -62,15 +62,15 @@ async def gather(container: Container, request: AnyRequest) -> Gathered:
     return Gathered(registered, states, correlation, described, named)
 
 
-async def named_policy(container: Container, reference: PolicyReference) -> NamedPolicy:
-    """Stored policy that a request names.
+async def named_policy(container: Container, reference: PolicyReference, place: str = "/policy") -> NamedPolicy:
+    """Stored policy that a request names at `place`.
 
     Raises
     ------
     UnknownPolicy
         If there is none, at the field that names it.
     """
-    found = await find_policy(container.policies, TENANT, reference.id, reference.version, place="/policy")
+    found = await find_policy(container.policies, TENANT, reference.id, reference.version, place=place)
     return NamedPolicy(
         policy_id=found.policy_id,
         version=found.version,

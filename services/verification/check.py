@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-
-from services.core.errors import InvalidInput
-from services.core.explain import Floats
 from services.engine import Policy
 from services.sizing.buffers import Buffer, NoBuffer, PositionBuffer
 from services.verification.model import (
@@ -18,6 +13,7 @@ from services.verification.model import (
     Branch,
     Unmodelled,
     ceiling_branches,
+    increase_share,
     initial_rate,
     never_cheaper,
     size_branches,
@@ -25,41 +21,11 @@ from services.verification.model import (
 )
 from services.verification.probe import Point, weight_at
 from services.verification.properties import SLACK, Property, Violation
+from services.verification.ranges import CONTINUOUS, Ranges, ranges_of, sample
 
-CONTINUOUS = ("volatility", "direction", "current_weight", "drawdown")
-GRID, MOST_POINTS = 9, 2_000
-"""Points of each range that are tried on the engine, and of all together."""
+MOST_INSIDE = 500
+"""Points inside boxes that could not be proved which are tried on the engine."""
 Verdict = Literal["proved", "refuted", "unknown"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ranges:
-    """Inputs over which a statement is to hold; one value stands for a range of no width.
-
-    Parameters
-    ----------
-    volatility, direction, current_weight, drawdown : (float, float)
-        Lowest and highest.
-    breaker_tiers : tuple of int
-        Tiers, each alone.
-    """
-
-    volatility: tuple[float, float] = (0.05, 3.0)
-    direction: tuple[float, float] = (0.0, 1.0)
-    current_weight: tuple[float, float] = (0.0, 0.0)
-    drawdown: tuple[float, float] = (0.0, 0.0)
-    breaker_tiers: tuple[int, ...] = (0,)
-
-    def __post_init__(self) -> None:
-        for name in CONTINUOUS:
-            low, high = getattr(self, name)
-            if not low <= high:
-                raise InvalidInput(f"ranges.{name}", "must be [lowest, highest]", (low, high))
-
-    def boxes(self) -> list[Box]:
-        """One box for each tier."""
-        fields = {name: getattr(self, name) for name in CONTINUOUS}
-        return [Box(**fields, breaker_tier=tier) for tier in self.breaker_tiers]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,20 +63,21 @@ def check(policy: Policy, statement: Property, ranges: Ranges, *, most_boxes: in
     -----
     Points are tried first: a counterexample is cheaper than a proof. Cost: O(boxes), some 0.1 ms each.
     """
+    if missing_range := statement.says_nothing(ranges.boxes()):
+        return Finding(verdict="unknown", detail=missing_range, boxes=0, points=0)
     points = sample(ranges)
-    violation = statement.refuted(policy, points)
+    violation, tried = statement.refuted(policy, points), decided(points, policy)
     if violation is not None:
-        return Finding(verdict="refuted", detail=violation.detail, boxes=0, points=len(points), violation=violation)
+        return Finding(verdict="refuted", detail=violation.detail, boxes=0, points=tried, violation=violation)
     try:
         left, looked = split_until(lambda box: statement.proved(policy, box), ranges.boxes(), most_boxes)
     except Unmodelled as missing:
-        detail = f"not modelled: {missing}; no violation at {len(points)} points"
-        return Finding(verdict="unknown", detail=detail, boxes=0, points=len(points))
+        return Finding(verdict="unknown", detail=f"not modelled: {missing}; {_nothing(tried)}", boxes=0, points=tried)
     if not left:
-        return Finding(verdict="proved", detail="", boxes=looked, points=len(points))
-    inside = [point for box in left[:50] for point in sample(_ranges(box), 3)]
+        return Finding(verdict="proved", detail="", boxes=looked, points=tried)
+    inside = [point for box in left[:50] for point in sample(ranges_of(box), 3)][:MOST_INSIDE]
     violation = statement.refuted(policy, inside)
-    tried = len(points) + len(inside)
+    tried += decided(inside, policy)
     if violation is not None:
         return Finding(verdict="refuted", detail=violation.detail, boxes=looked, points=tried, violation=violation)
     detail = f"{len(left)} boxes are not proved after {looked}; none of them holds a violation that was found"
@@ -128,19 +95,28 @@ def refines(new: Policy, old: Policy, ranges: Ranges, *, most_boxes: int = 4_000
     of theirs (the edge of a band grows with the size).
     """
     points = sample(ranges)
-    violation = _larger_at(new, old, points)
+    violation, tried = _larger_at(new, old, points), decided(points, new, old)
     if violation is not None:
-        return Finding(verdict="refuted", detail=violation.detail, boxes=0, points=len(points), violation=violation)
-    nothing = f"no violation at {len(points)} points"
+        return Finding(verdict="refuted", detail=violation.detail, boxes=0, points=tried, violation=violation)
+    nothing = _nothing(tried)
     try:
         check_order_kept(new, old, ranges)
-        left, looked = split_until(lambda box: _refined(new, old, box), ranges.boxes(), most_boxes)
+        left, looked = split_until(lambda box: refined_in(new, old, box), ranges.boxes(), most_boxes)
     except Unmodelled as missing:
-        return Finding(verdict="unknown", detail=f"not modelled: {missing}; {nothing}", boxes=0, points=len(points))
+        return Finding(verdict="unknown", detail=f"not modelled: {missing}; {nothing}", boxes=0, points=tried)
     if left:
         detail = f"{len(left)} boxes are not proved after {looked}; {nothing}"
-        return Finding(verdict="unknown", detail=detail, boxes=looked, points=len(points))
-    return Finding(verdict="proved", detail="", boxes=looked, points=len(points))
+        return Finding(verdict="unknown", detail=detail, boxes=looked, points=tried)
+    return Finding(verdict="proved", detail="", boxes=looked, points=tried)
+
+
+def decided(points: Sequence[Point], *policies: Policy) -> int:
+    """How many points the engine sizes under each of the policies; it refuses the others."""
+    return sum(all(weight_at(policy, point) is not None for policy in policies) for point in points)
+
+
+def _nothing(tried: int) -> str:
+    return f"no violation at {tried} points" if tried else "the engine refuses every point that was tried"
 
 
 def check_order_kept(new: Policy, old: Policy, ranges: Ranges) -> None:
@@ -168,12 +144,19 @@ def _narrower(one: Buffer, other: Buffer) -> bool:
     return one.to_edge and one.fraction <= other.fraction
 
 
-def _refined(new: Policy, old: Policy, box: Box) -> bool:
+def refined_in(new: Policy, old: Policy, box: Box) -> bool:
+    """Whether no size before damping is larger in a box, no cap higher and no margin rate lower.
+
+    Where the old breaker cuts increases, only its sizes before that stage are compared with sizes: a cap of the new
+    policy, which comes after it, says nothing about them.
+    """
     low, high = box.volatility
     margins = never_cheaper(new.margin, old.margin) or initial_rate(new, low) >= initial_rate(old, high)
+    share, former_share = increase_share(new, box.breaker_tier), increase_share(old, box.breaker_tier)
     caps, former_caps = ceiling_branches(new, box), ceiling_branches(old, box)
-    ours, theirs = [*size_branches(new, box), *caps], [*size_branches(old, box), *former_caps]
-    return margins and _never_above(ours, theirs) and _never_above(caps, former_caps)
+    ours = [*size_branches(new, box), *(caps if former_share == 1.0 else [])]
+    sizes = _never_above(ours, size_branches(old, box))
+    return margins and share <= former_share and sizes and _never_above(caps, former_caps)
 
 
 def _never_above(ours: Sequence[Branch], theirs: Sequence[Branch]) -> bool:
@@ -189,7 +172,7 @@ def _larger_at(new: Policy, old: Policy, points: list[Point]) -> Violation | Non
         margin, before = initial_rate(new, point.volatility), initial_rate(old, point.volatility)
         if margin * (1.0 + SLACK) < before:
             text = f"the new initial margin rate is {margin:.6g}, the old one {before:.6g}"
-            return Violation((point,), (before, margin), text)
+            return Violation((point,), (before, margin), text, "initial_margin_rate")
     return None
 
 
@@ -226,26 +209,3 @@ def _halved(box: Box, scale: dict[str, float]) -> list[Box]:
 def _with(box: Box, name: str, side: tuple[float, float]) -> Box:
     changes: dict[str, Any] = {name: side}
     return replace(box, **changes)
-
-
-def sample(ranges: Ranges, count: int = GRID) -> list[Point]:
-    """Grid over the ranges, at most 2,000 points."""
-    axes = [_axis(getattr(ranges, name), count, log=name == "volatility") for name in CONTINUOUS]
-    while np.prod([len(axis) for axis in axes]) * len(ranges.breaker_tiers) > MOST_POINTS:
-        widest = max(axes, key=len)
-        axes = [axis[::2] if axis is widest else axis for axis in axes]
-    corners = itertools.product(*axes)
-    named = [dict(zip(CONTINUOUS, values, strict=True)) for values in corners]
-    return [Point(**values, breaker_tier=tier) for values in named for tier in ranges.breaker_tiers]
-
-
-def _axis(side: tuple[float, float], count: int, *, log: bool) -> list[float]:
-    low, high = side
-    if low == high:
-        return [low]
-    spaced: Floats = np.geomspace(low, high, count) if log else np.linspace(low, high, count)
-    return [low, *spaced[1:-1].tolist(), high]
-
-
-def _ranges(box: Box) -> Ranges:
-    return Ranges(**{name: getattr(box, name) for name in CONTINUOUS}, breaker_tiers=(box.breaker_tier,))

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 
+import numpy as np
+
 from services.engine import Policy
 from services.margin.registry import MarginPolicy
 from services.sizing.buffers import NoBuffer, PositionBuffer
-from services.sizing.capital import FullCompounding
+from services.sizing.capital import FixedCapital
 from services.sizing.damping import GapFraction, NoDamping, WeightStep
+from services.sizing.joint import EachRounding
 from services.sizing.legs import NoSplit
+from services.sizing.methods.portfolio_insurance import PortfolioInsurance
+from services.sizing.overlays.breaker_tier import BreakerTier
 from services.sizing.overlays.gross_leverage import GrossLeverage
 from services.sizing.overlays.portfolio_risk import PortfolioRisk
 from services.sizing.scaling import NoScaling, ToLeverage, ToVolatility
@@ -57,8 +62,11 @@ def size_over(policy: Policy, box: Box) -> Term:
         If a part of the policy is not modelled.
     """
     current = variable("current_weight", *box.current_weight)
-    caps = ceiling_branches(policy, box)
-    ceiling, wanted = smallest(caps), smallest([*size_branches(policy, box), *caps])
+    ceiling, wanted = smallest(ceiling_branches(policy, box)), smallest(size_branches(policy, box))
+    share = increase_share(policy, box.breaker_tier)
+    if share < 1.0:
+        wanted = increased(wanted, current.most(constant(0.0)), share)
+    wanted = wanted.least(ceiling)
     return buffered(policy, damped(policy, wanted, current), current, ceiling)
 
 
@@ -111,13 +119,16 @@ def smallest(branches: Sequence[Branch]) -> Term:
 
 def size_branches(policy: Policy, box: Box) -> list[Branch]:
     """What the method asks for, scaled, and what overlays on the exposure leave of it."""
-    volatility, direction = variable("volatility", *box.volatility), variable("direction", *box.direction)
-    found = [scaled(policy, full_size(policy, volatility, direction), volatility)]
+    volatility = variable("volatility", *box.volatility)
+    found = [scaled(policy, full_size(policy, box), volatility)]
     if isinstance(policy.scaling, ToVolatility) and policy.scaling.mode == "cap":
         found.append(over_volatility(policy.scaling.target_volatility, volatility))
+    found = [on_capital(policy, box, branch) for branch in found]
     for overlay in policy.overlays:
         if isinstance(overlay, GrossLeverage):
             found.append(Branch("constant", overlay.limit, constant(overlay.limit)))
+        elif isinstance(overlay, BreakerTier):
+            continue  # acts on increases: `increase_share`
         elif isinstance(overlay, PortfolioRisk):
             target = overlay.volatility or policy.target_volatility
             if target is None:
@@ -133,18 +144,51 @@ def over_volatility(parameter: float, volatility: Term) -> Branch:
     return Branch("over_volatility", parameter, constant(parameter) / volatility)
 
 
-def full_size(policy: Policy, volatility: Term, direction: Term) -> Branch:
-    """Size at the direction of the signal: ``c d / σ`` or ``c d``."""
+def full_size(policy: Policy, box: Box) -> Branch:
+    """Size at the direction of the signal: ``c d / σ``, ``c d``, or what a cushion over a floor allows."""
     method = policy.sizing
-    if method is None or method.method not in SHAPES:
-        raise Unmodelled(f"sizing method {method.method if method else 'none'}")
-    if not isinstance(policy.capital, FullCompounding):
-        raise Unmodelled(f"capital {policy.capital.method}")
+    if not isinstance(policy.rounding, EachRounding):
+        raise Unmodelled(f"rounding {policy.rounding.method}")
     if not isinstance(policy.split, NoSplit):
         raise Unmodelled(f"split {policy.split.method}")
+    if isinstance(method, PortfolioInsurance):
+        return insured(method, box)
+    if method is None or method.method not in SHAPES:
+        raise Unmodelled(f"sizing method {method.method if method else 'none'}")
+    volatility, direction = variable("volatility", *box.volatility), variable("direction", *box.direction)
     shape, coefficient = SHAPES[method.method], full_weight(policy)
     whole = constant(coefficient) if shape == "direction" else constant(coefficient) / volatility
     return Branch(shape, coefficient, whole * direction, per_direction=whole)
+
+
+def insured(method: PortfolioInsurance, box: Box) -> Branch:
+    """``min(d, 1) · min(m(σ) · max(1 − p / (1 − drawdown), 0), L)``: the floor is p of the high-water mark.
+
+    A direction above 1 does not raise the exposure of the book above that of its cushion.
+    """
+    volatility, direction = variable("volatility", *box.volatility), variable("direction", *box.direction)
+    cushion = (constant(1.0) - constant(method.protection) * mark_over_equity(box)).most(constant(0.0))
+    multiplier = volatility.decreasing(lambda value: float(method.multiplier_at(np.array(value))))
+    exposure = (cushion * multiplier).least(constant(method.max_exposure))
+    return Branch(repr(method), 0.0, exposure * direction.least(constant(1.0)))
+
+
+def mark_over_equity(box: Box) -> Term:
+    """``1 / (1 − drawdown)``: high-water mark over equity."""
+    return constant(1.0) / (constant(1.0) - variable("drawdown", *box.drawdown))
+
+
+def on_capital(policy: Policy, box: Box, branch: Branch) -> Branch:
+    """A size on the capital of the policy, over equity.
+
+    Initial capital is the high-water mark: half compounding is full compounding there, and a fixed capital, which is
+    the mark too, is ``1 / (1 − drawdown)`` of the equity.
+    """
+    if not isinstance(policy.capital, FixedCapital):
+        return branch
+    ratio = mark_over_equity(box)
+    whole = None if branch.per_direction is None else branch.per_direction * ratio
+    return replace(branch, shape=f"{branch.shape}_on_fixed", term=branch.term * ratio, per_direction=whole)
 
 
 @lru_cache(maxsize=4096)
@@ -209,7 +253,34 @@ def damped(policy: Policy, wanted: Term, current: Term) -> Term:
     if isinstance(rule, WeightStep):
         return wanted.least(held + constant(rule.step))
     assert isinstance(rule, GapFraction)
-    return wanted.least(held) + constant(rule.fraction) * (wanted - held).most(constant(0.0))
+    return increased(wanted, held, rule.fraction)
+
+
+def increased(wanted: Term, held: Term, share: float) -> Term:
+    """A share of the increase from what is held: ``s w + (1 − s) min(w, held)``, which rises in both."""
+    return constant(share) * wanted + constant(1.0 - share) * wanted.least(held)
+
+
+def increase_share(policy: Policy, tier: int) -> float:
+    """Part of an increase that the breaker lets through in a tier; 1 where the policy does not read it."""
+    shares = [overlay.shares[tier] for overlay in policy.overlays if isinstance(overlay, BreakerTier)]
+    return min(shares, default=1.0)
+
+
+def reads_tier(policy: Policy) -> bool:
+    """Whether any part of a policy depends on the breaker tier."""
+    return any(isinstance(overlay, BreakerTier) for overlay in policy.overlays)
+
+
+def never_grows(policy: Policy, tier: int) -> bool:
+    """Whether the breaker alone keeps every position from growing, whatever the method and the other overlays.
+
+    With a share of 0 the size is at most what is held, or 0 on the other side; caps, damping and further overlays only
+    lower it, and a band around a size that is not above the position never moves the position away from zero.
+    """
+    plain = isinstance(policy.rounding, EachRounding) and isinstance(policy.buffer, NoBuffer | PositionBuffer)
+    tied = policy.sizing is None or policy.sizing.tied
+    return plain and not tied and increase_share(policy, tier) == 0.0
 
 
 def buffered(policy: Policy, wanted: Term, current: Term, ceiling: Term) -> Term:
@@ -226,8 +297,9 @@ def buffered(policy: Policy, wanted: Term, current: Term, ceiling: Term) -> Term
     bottom = wanted * constant(1.0 - rule.fraction)
     if current.high <= 0.0:
         return bottom if rule.to_edge else wanted
-    if policy.overlays:
-        raise Unmodelled("a buffer beside overlays, for positions on the same side")
+    # An overlay on increases leaves at least what is held: it never makes the band let go, as one on the exposure does.
+    if any(not isinstance(overlay, BreakerTier) for overlay in policy.overlays):
+        raise Unmodelled("a buffer beside overlays on the exposure, for positions on the same side")
     inside = current.most(bottom).least(wanted * constant(1.0 + rule.fraction)).least(ceiling)
     if not rule.to_edge:
         return inside.hull(wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,8 +15,10 @@ from services.core.instrument import Instrument, QuantityUnit
 from services.engine import EvaluationInputs, Policy, StateInput
 from services.engine.columns import book_columns
 from services.engine.evaluate import sized_book
+from services.engine.evidence import with_margin
 from services.engine.margins import row_limits
 from services.engine.market import resolve_market
+from services.sizing.capital import FixedCapital
 from services.sizing.pipeline import RowLimits
 from services.volatility.readout import Maturity, VolatilityReadout
 
@@ -81,6 +84,9 @@ def inputs_at(policy: Policy, point: Point) -> EvaluationInputs:
         signal=Signal(point.direction),
     )
     mark = EQUITY / (1.0 - point.drawdown)
+    if isinstance(policy.capital, FixedCapital):
+        # A fixed capital is an amount, all else is over equity: the account is one that started with it.
+        policy = replace(policy, capital=FixedCapital(capital=mark))
     return EvaluationInputs(
         evaluation_id="probe",
         as_of=AS_OF,
@@ -94,6 +100,7 @@ def inputs_at(policy: Policy, point: Point) -> EvaluationInputs:
     )
 
 
+@lru_cache(maxsize=16_384)
 def weight_at(policy: Policy, point: Point) -> float | None:
     """Size over equity at a point, unrounded; None where the engine refuses it."""
     inputs = inputs_at(policy, point)
@@ -101,6 +108,7 @@ def weight_at(policy: Policy, point: Point) -> float | None:
     if columns.sizing is None or not columns.sizing.sizable[0]:
         return None
     limits = row_limits(inputs, columns)
+    columns = replace(columns, sizing=with_margin(columns.sizing, limits))
     sized, _ = sized_book(inputs, columns, limits, "instrument")
     return float(sized.trail.value[0]) * PRICE / EQUITY
 

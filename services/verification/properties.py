@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from annotated_types import Ge, Gt, Le
 
 from services.engine import Policy
-from services.verification.model import Box, maintenance_rate, size_over
+from services.verification.model import Box, maintenance_rate, never_grows, reads_tier, size_over
 from services.verification.probe import Point, weight_at
 from services.verification.terms import variable
 
@@ -20,11 +20,15 @@ SLACK = 1e-7
 
 
 class Violation(NamedTuple):
-    """Points at which the engine itself breaks a statement, with their sizes over equity, and in words how."""
+    """Points at which the engine itself breaks a statement, with their figures, and in words how.
+
+    The figures are sizes over equity unless `figure` says otherwise.
+    """
 
     points: tuple[Point, ...]
     weights: tuple[float, ...]
     detail: str
+    figure: Literal["weight", "initial_margin_rate"] = "weight"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,10 @@ class LeverageCap:
 
     def _cap(self, policy: Policy) -> float:
         return self.cap if self.cap is not None else policy.limits.max_leverage
+
+    def says_nothing(self, boxes: Sequence[Box]) -> str:
+        """Why it holds over the boxes without saying anything; empty where it says something."""
+        return ""
 
     def proved(self, policy: Policy, box: Box) -> bool:
         """Whether it holds everywhere in a box."""
@@ -73,24 +81,18 @@ class NonIncreasing:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
 
+    def says_nothing(self, boxes: Sequence[Box]) -> str:
+        """Why it holds over the boxes without saying anything; empty where it says something."""
+        wide = any(low < high for low, high in (getattr(box, self.variable) for box in boxes))
+        return "" if wide else f"ranges.{self.variable} holds one value: nothing can be compared"
+
     def proved(self, policy: Policy, box: Box) -> bool:
         """Whether it holds everywhere in a box."""
         return self.variable not in size_over(policy, box).rises
 
     def refuted(self, policy: Policy, points: Sequence[Point]) -> Violation | None:
         """A pair of points that differ in the one input alone and whose sizes grow with it."""
-        groups: dict[Point, list[tuple[Point, float]]] = {}
-        for point, weight in _weights(policy, points):
-            key = replace(point, volatility=1.0) if self.variable == "volatility" else replace(point, drawdown=0.0)
-            groups.setdefault(key, []).append((point, weight))
-        for found in groups.values():
-            ordered = sorted(found, key=lambda item: getattr(item[0], self.variable))
-            for (low, before), (high, after) in pairwise(ordered):
-                if abs(after) > abs(before) * (1.0 + SLACK) + SLACK:
-                    text = f"size {abs(before):.6g} at {self.variable} {getattr(low, self.variable):.6g}, "
-                    text += f"{abs(after):.6g} at {getattr(high, self.variable):.6g}"
-                    return Violation((low, high), (before, after), text)
-        return None
+        return _growth_along(policy, points, self.variable, 1.0 if self.variable == "volatility" else 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,10 @@ class SolventAfterShock:
 
     def _use(self, policy: Policy, volatility: float) -> float:
         return self.shock + (1.0 - self.shock) * maintenance_rate(policy, volatility)
+
+    def says_nothing(self, boxes: Sequence[Box]) -> str:
+        """Why it holds over the boxes without saying anything; empty where it says something."""
+        return ""
 
     def proved(self, policy: Policy, box: Box) -> bool:
         """Whether it holds everywhere in a box."""
@@ -141,9 +147,14 @@ class NeverIncreases:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
 
+    def says_nothing(self, boxes: Sequence[Box]) -> str:
+        """Why it holds over the boxes without saying anything; empty where it says something."""
+        reached = any(box.breaker_tier >= self.from_tier for box in boxes)
+        return "" if reached else f"ranges.breaker_tiers holds no tier from {self.from_tier} on"
+
     def proved(self, policy: Policy, box: Box) -> bool:
         """Whether it holds everywhere in a box."""
-        if box.breaker_tier < self.from_tier:
+        if box.breaker_tier < self.from_tier or never_grows(policy, box.breaker_tier):
             return True
         return size_over(policy, box).high <= max(box.current_weight[0], 0.0)
 
@@ -158,7 +169,62 @@ class NeverIncreases:
         return None
 
 
-Property = LeverageCap | NonIncreasing | SolventAfterShock | NeverIncreases
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TiersShrink:
+    """|size| does not grow from one breaker tier to a higher one, all else equal.
+
+    Notes
+    -----
+    A policy without the overlay `breaker_tier` has the same size in every tier, so that this holds of it too:
+    `never_increases` says what the tiers do.
+    """
+
+    method: Literal["tiers_shrink"] = "tiers_shrink"
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
+
+    def says_nothing(self, boxes: Sequence[Box]) -> str:
+        """Why it holds over the boxes without saying anything; empty where it says something."""
+        several = len({box.breaker_tier for box in boxes}) > 1
+        return "" if several else "ranges.breaker_tiers holds one tier: nothing can be compared"
+
+    def proved(self, policy: Policy, box: Box) -> bool:
+        """Whether it holds everywhere in a box.
+
+        The share of an increase falls from tier to tier, and every stage after it keeps the order of two sizes; a
+        buffer around a position does so only where no overlay changes the limit beside it, which is not modelled.
+        """
+        if not reads_tier(policy):
+            return True
+        size_over(policy, box)
+        return True
+
+    def refuted(self, policy: Policy, points: Sequence[Point]) -> Violation | None:
+        """A pair of points that differ in the tier alone and whose sizes grow with it."""
+        return _growth_along(policy, points, "breaker_tier", 0)
+
+
+Property = LeverageCap | NonIncreasing | SolventAfterShock | NeverIncreases | TiersShrink
+DEFAULT_PROPERTIES: tuple[Property, ...] = (LeverageCap(), NonIncreasing(), SolventAfterShock(), NeverIncreases())
+"""What is checked where nothing is named."""
+
+
+def _growth_along(
+    policy: Policy, points: Sequence[Point], name: Literal["volatility", "drawdown", "breaker_tier"], base: float
+) -> Violation | None:
+    """Two points that differ in one input alone and whose sizes grow with it."""
+    groups: dict[Point, list[tuple[Point, float]]] = {}
+    change: dict[str, Any] = {name: base}
+    for point, weight in _weights(policy, points):
+        groups.setdefault(replace(point, **change), []).append((point, weight))
+    for found in groups.values():
+        ordered = sorted(found, key=lambda item: float(getattr(item[0], name)))
+        for (low, before), (high, after) in pairwise(ordered):
+            if abs(after) > abs(before) * (1.0 + SLACK) + SLACK:
+                text = f"size {abs(before):.6g} at {name} {getattr(low, name):.6g}, "
+                text += f"{abs(after):.6g} at {getattr(high, name):.6g}"
+                return Violation((low, high), (before, after), text)
+    return None
 
 
 def _weights(policy: Policy, points: Sequence[Point]) -> list[tuple[Point, float]]:

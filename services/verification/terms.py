@@ -50,9 +50,10 @@ class Term:
             raise InvalidInput("low", f"must be <= high ({self.high})", self.low)
 
     def __add__(self, other: Term) -> Term:
-        return Term(
-            _down(self.low + other.low), _up(self.high + other.high), self.rises | other.rises, self.falls | other.falls
-        )
+        low, high = _down(self.low + other.low), _up(self.high + other.high)
+        if self.low >= 0.0 and other.low >= 0.0:
+            low = max(low, 0.0)
+        return Term(low, high, self.rises | other.rises, self.falls | other.falls)
 
     def __neg__(self) -> Term:
         return Term(-self.high, -self.low, self.falls, self.rises)

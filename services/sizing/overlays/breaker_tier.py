@@ -53,8 +53,12 @@ class BreakerTier:
                 "policy.overlays", f"must give breaker_tier reduce <= caution ({self.caution:g})", self.reduce
             )
 
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Multiplier of each tier."""
+        return (1.0, self.caution, self.reduce, 0.0, 0.0)
+
     def effect(self, view: View) -> Effect:
         """One multiplier for the book."""
         tier = view.columns.control.breaker_tier
-        multiplier = (1.0, self.caution, self.reduce, 0.0, 0.0)[tier]
-        return whole_book(view, multiplier, f"breaker tier {tier}: {TIERS[tier]}")
+        return whole_book(view, self.shares[tier], f"breaker tier {tier}: {TIERS[tier]}")

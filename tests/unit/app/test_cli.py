@@ -25,6 +25,8 @@ COMMANDS = (
     ("state", "show"),
     ("state", "reset"),
     ("diff",),
+    ("check-policy",),
+    ("compare-policies",),
     ("catalog",),
     ("migrate",),
 )

@@ -14,21 +14,40 @@ from services.core.errors import InvalidInput
 from services.engine import Policy
 from services.margin.registry import MarginPolicy
 from services.sizing.buffers import NoBuffer, PositionBuffer, ToleranceBuffer
+from services.sizing.capital import FixedCapital, HalfCompounding
 from services.sizing.damping import GapFraction, WeightStep
+from services.sizing.joint import JointRounding
 from services.sizing.limits import Limits
 from services.sizing.methods.constant_leverage import ConstantLeverage
+from services.sizing.methods.drawdown_control import DrawdownControl
+from services.sizing.methods.portfolio_insurance import PortfolioInsurance
 from services.sizing.methods.signal_scaled import SignalScaled
+from services.sizing.methods.volatility_rebalancing import VolatilityRebalancing
 from services.sizing.methods.volatility_target import VolatilityTarget
+from services.sizing.overlays.breaker_tier import BreakerTier
 from services.sizing.overlays.gross_leverage import GrossLeverage
 from services.sizing.overlays.portfolio_risk import PortfolioRisk
+from services.sizing.registry import SizingMethod
 from services.sizing.scaling import ToLeverage, ToVolatility
-from services.verification.check import Ranges, check, refines
-from services.verification.model import Box, Unmodelled, distance_weight, initial_rate, size_over
+from services.verification.check import check, check_order_kept, refined_in, refines
+from services.verification.model import SHAPES, Box, Unmodelled, distance_weight, initial_rate, never_grows, size_over
 from services.verification.probe import Point, weight_at
-from services.verification.properties import LeverageCap, NonIncreasing, SolventAfterShock
+from services.verification.properties import (
+    LeverageCap,
+    NeverIncreases,
+    NonIncreasing,
+    Property,
+    SolventAfterShock,
+    TiersShrink,
+)
+from services.verification.ranges import Ranges, ranges_of
+from tests.support.sizing import example, members
 
 TARGET = Policy(sizing=VolatilityTarget(target_volatility=0.3))
 WILD = Ranges(volatility=(0.02, 4.0), direction=(0.0, 2.0), current_weight=(-3.0, 3.0))
+
+BREAKER = replace(TARGET, overlays=(BreakerTier(caution=0.7, reduce=0.4),))
+FIXED = FixedCapital(capital=50_000.0)
 
 POLICIES: dict[str, Policy] = {
     "default": TARGET,
@@ -43,6 +62,19 @@ POLICIES: dict[str, Policy] = {
     "tight": replace(TARGET, limits=Limits(max_leverage=1.5, max_margin_use=0.1, min_liquidation_distance=12.0)),
     "overlays": replace(TARGET, overlays=(GrossLeverage(limit=0.9), PortfolioRisk(limit=1.2)), buffer=NoBuffer()),
     "margin": replace(TARGET, margin=MarginPolicy(floor=0.3)),
+    "breaker": BREAKER,
+    "breaker and gap": replace(BREAKER, damping=GapFraction(fraction=0.3), buffer=NoBuffer()),
+    "breaker and caps": replace(BREAKER, overlays=(*BREAKER.overlays, GrossLeverage(limit=0.9)), buffer=NoBuffer()),
+    "half": replace(TARGET, capital=HalfCompounding()),
+    "fixed": replace(TARGET, capital=FIXED),
+    "fixed and scaled": Policy(
+        sizing=ConstantLeverage(), scaling=ToVolatility(target_volatility=0.2, mode="cap"), capital=FIXED
+    ),
+    "insured": Policy(sizing=PortfolioInsurance(protection=0.8, multiplier=4.0)),
+    "insured against crashes": Policy(
+        sizing=PortfolioInsurance(protection=0.6, multiplier=8.0, worst_loss=0.2, max_exposure=3.0),
+        limits=Limits(max_leverage=5.0),
+    ),
 }
 
 
@@ -50,16 +82,25 @@ POLICIES: dict[str, Policy] = {
 def boxes(draw: st.DrawFn) -> tuple[Box, Point]:
     """A box and a point of it."""
 
-    def side(low: float, high: float, *, point: bool = False) -> tuple[tuple[float, float], float]:
+    def side(low: float, high: float) -> tuple[tuple[float, float], float]:
         ends = sorted((draw(st.floats(low, high)), draw(st.floats(low, high))))
         return (ends[0], ends[1]), ends[0] + draw(st.floats(0.0, 1.0)) * (ends[1] - ends[0])
 
     volatility, direction, current = side(0.02, 4.0), side(0.0, 2.0), side(-3.0, 3.0)
-    box = Box(volatility=volatility[0], direction=direction[0], current_weight=current[0])
+    drawdown, tier = side(0.0, 0.9), draw(st.integers(0, 4))
+    box = Box(
+        volatility=volatility[0],
+        direction=direction[0],
+        current_weight=current[0],
+        drawdown=drawdown[0],
+        breaker_tier=tier,
+    )
     place = Point(
         volatility=min(max(volatility[1], volatility[0][0]), volatility[0][1]),
         direction=direction[1],
         current_weight=round(current[1], 9),
+        drawdown=min(max(drawdown[1], drawdown[0][0]), drawdown[0][1]),
+        breaker_tier=tier,
     )
     return box, place
 
@@ -93,6 +134,57 @@ def test_what_the_model_calls_non_increasing_is(name: str, case: tuple[Box, Poin
     calm, wild = weight_at(policy, point), weight_at(policy, wilder)
     if "volatility" not in term.rises and calm is not None and wild is not None and calm >= 0.0:
         assert wild <= calm + 1e-6
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@given(boxes(), st.floats(0.0, 1.0))
+@settings(max_examples=30)
+def test_what_the_model_calls_non_increasing_in_the_drawdown_is(
+    name: str, case: tuple[Box, Point], share: float
+) -> None:
+    policy, (box, point) = POLICIES[name], case
+    deeper = replace(point, drawdown=point.drawdown + share * (box.drawdown[1] - point.drawdown))
+    try:
+        term = size_over(policy, box)
+    except Unmodelled:
+        return
+    before, after = weight_at(policy, point), weight_at(policy, deeper)
+    if "drawdown" not in term.rises and before is not None and after is not None and before >= 0.0:
+        assert after <= before + 1e-6
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        BREAKER,
+        POLICIES["breaker and gap"],
+        POLICIES["breaker and caps"],
+        replace(BREAKER, buffer=PositionBuffer(fraction=0.5, trade_to="optimal")),
+        Policy(sizing=VolatilityRebalancing(weight=0.5), overlays=(BreakerTier(), GrossLeverage(limit=0.5))),
+    ],
+)
+@given(boxes(), st.sampled_from([3, 4]))
+@settings(max_examples=60)
+def test_the_breaker_alone_keeps_a_position_from_growing(policy: Policy, case: tuple[Box, Point], tier: int) -> None:
+    """The lemma behind `never_grows`, which asks nothing of the method."""
+    assert never_grows(policy, tier) and not never_grows(policy, 2)
+    point = replace(case[1], breaker_tier=tier)
+    found = weight_at(policy, point)
+    if found is not None:
+        held = point.current_weight
+        assert found * held >= 0.0 and abs(found) <= abs(held) + 1e-6
+
+
+@pytest.mark.parametrize("name", ["breaker", "breaker and gap", "breaker and caps", "default"])
+@given(boxes(), st.integers(0, 4))
+@settings(max_examples=60)
+def test_no_tier_sizes_larger_than_a_lower_one(name: str, case: tuple[Box, Point], tier: int) -> None:
+    policy, (_, point) = POLICIES[name], case
+    low, high = sorted((tier, point.breaker_tier))
+    milder, harder = (weight_at(policy, replace(point, breaker_tier=one)) for one in (low, high))
+    assert milder is not None and harder is not None
+    if milder >= 0.0:
+        assert harder <= milder + 1e-6
 
 
 @pytest.mark.parametrize("policy", [TARGET, POLICIES["tight"], POLICIES["margin"]])
@@ -163,6 +255,75 @@ def test_out_of_boxes_is_unknown() -> None:
     assert check(careful, SolventAfterShock(shock=0.4), ranges, most_boxes=1).verdict == "unknown"
 
 
+SOME_HELD = Ranges(volatility=(0.1, 2.0), direction=(0.2, 1.0), current_weight=(0.0, 1.5))
+
+
+def test_the_breaker_is_what_keeps_positions_from_growing() -> None:
+    assert check(BREAKER, NeverIncreases(), SOME_HELD).verdict == "proved"
+    without = check(TARGET, NeverIncreases(), SOME_HELD)
+    assert without.verdict == "refuted" and without.violation is not None
+    assert without.violation.points[0].breaker_tier >= 3
+    held, grown = without.violation.weights
+    assert grown > held
+    early = check(BREAKER, NeverIncreases(from_tier=2), SOME_HELD)
+    assert early.verdict == "refuted" and early.violation is not None
+    assert early.violation.points[0].breaker_tier == 2, "caution and reduce let some of an increase through"
+
+
+def test_sizes_shrink_from_tier_to_tier() -> None:
+    assert check(BREAKER, TiersShrink(), SOME_HELD).verdict == "proved"
+    assert check(TARGET, TiersShrink(), SOME_HELD).verdict == "proved"
+    beside = replace(BREAKER, overlays=(*BREAKER.overlays, PortfolioRisk(limit=1.2)))
+    found = check(beside, TiersShrink(), SOME_HELD)
+    assert found.verdict == "unknown" and "overlays on the exposure" in found.detail
+
+
+def test_a_fixed_capital_takes_more_risk_as_the_equity_falls() -> None:
+    """20 % of the capital is 40 % of an equity that is half of it."""
+    falling = Ranges(volatility=(0.5, 0.5), direction=(1.0, 1.0), drawdown=(0.0, 0.5), breaker_tiers=(0,))
+    fixed = Policy(sizing=ConstantLeverage(leverage=0.2), capital=FIXED, buffer=NoBuffer())
+    found = check(fixed, NonIncreasing(variable="drawdown"), falling)
+    assert found.verdict == "refuted"
+    point = Point(volatility=0.5, drawdown=0.5)
+    assert weight_at(fixed, point) == pytest.approx(0.4)
+    assert check(fixed, LeverageCap(cap=0.41), falling).verdict == "proved"
+    assert check(fixed, LeverageCap(cap=0.39), falling).verdict == "refuted"
+    half = replace(fixed, capital=HalfCompounding())
+    assert check(half, NonIncreasing(variable="drawdown"), falling).verdict == "proved"
+    assert refines(half, fixed, falling).verdict != "refuted"
+    assert refines(fixed, half, falling).verdict == "refuted"
+
+
+def test_insurance_holds_less_the_closer_the_floor() -> None:
+    """Floor at 80 % of the mark, multiplier 4: ``4 (1 − 0.8)`` without a drawdown, nothing 20 % below the mark."""
+    insured = Policy(sizing=PortfolioInsurance(protection=0.8, multiplier=4.0), buffer=NoBuffer())
+    ranges = Ranges(volatility=(0.1, 0.3), drawdown=(0.0, 0.5), direction=(0.0, 2.0))
+    assert check(insured, NonIncreasing(variable="drawdown"), ranges).verdict == "proved"
+    assert check(insured, LeverageCap(cap=0.81), ranges).verdict == "proved"
+    assert check(insured, LeverageCap(cap=0.79), ranges).verdict == "refuted"
+    gone = replace(ranges, drawdown=(0.2, 0.5))
+    assert check(insured, LeverageCap(cap=1e-6), gone).verdict == "proved"
+    assert refines(replace(insured, limits=Limits(max_leverage=0.5)), insured, ranges).verdict == "proved"
+
+
+@pytest.mark.parametrize(
+    ("statement", "ranges", "text"),
+    [
+        (NeverIncreases(), Ranges(breaker_tiers=(0, 1)), "no tier from 3 on"),
+        (TiersShrink(), Ranges(breaker_tiers=(2,)), "holds one tier"),
+        (NonIncreasing(variable="drawdown"), Ranges(), "ranges.drawdown holds one value"),
+    ],
+)
+def test_a_statement_about_nothing_is_not_proved(statement: Property, ranges: Ranges, text: str) -> None:
+    found = check(TARGET, statement, ranges)
+    assert found.verdict == "unknown" and text in found.detail
+
+
+def test_lots_that_may_round_up_are_not_modelled() -> None:
+    found = check(replace(TARGET, rounding=JointRounding()), LeverageCap(), Ranges())
+    assert found.verdict == "unknown" and "rounding joint" in found.detail
+
+
 REFINEMENTS: list[tuple[Policy, Policy, str]] = [
     (TARGET, TARGET, "proved"),
     (replace(TARGET, sizing=VolatilityTarget(target_volatility=0.2)), TARGET, "proved"),
@@ -177,6 +338,11 @@ REFINEMENTS: list[tuple[Policy, Policy, str]] = [
     (replace(TARGET, buffer=NoBuffer()), TARGET, "refuted"),
     (replace(TARGET, sizing=ConstantLeverage(leverage=0.1)), TARGET, "proved"),
     (replace(TARGET, damping=GapFraction()), TARGET, "unknown"),
+    (BREAKER, TARGET, "proved"),
+    (TARGET, BREAKER, "refuted"),
+    (replace(BREAKER, overlays=(BreakerTier(caution=0.5, reduce=0.1),)), BREAKER, "proved"),
+    (replace(BREAKER, overlays=(BreakerTier(caution=0.7, reduce=0.5),)), BREAKER, "refuted"),
+    (replace(BREAKER, limits=Limits(max_leverage=1.0)), BREAKER, "proved"),
 ]
 
 
@@ -190,9 +356,49 @@ def test_refinement(new: Policy, old: Policy, verdict: str) -> None:
         assert after != before
 
 
+@given(st.sampled_from(sorted(POLICIES)), st.sampled_from(sorted(POLICIES)), boxes())
+@settings(max_examples=400)
+def test_what_is_never_larger_in_a_box_is_not_at_its_points(new: str, old: str, case: tuple[Box, Point]) -> None:
+    box, point = case
+    try:
+        check_order_kept(POLICIES[new], POLICIES[old], ranges_of(box))
+        if not refined_in(POLICIES[new], POLICIES[old], box):
+            return
+    except Unmodelled:
+        return
+    ours, theirs = weight_at(POLICIES[new], point), weight_at(POLICIES[old], point)
+    if ours is not None and theirs is not None and theirs >= 0.0:
+        assert ours <= theirs + 1e-6
+
+
+def test_a_cap_after_the_breaker_says_nothing_about_the_size_before_it() -> None:
+    """Twice the size under a low cap: whole it is smaller, but 40 % of it is larger than 40 % of the other."""
+    ranges = Ranges(volatility=(0.1, 0.9), direction=(1.0, 1.0), breaker_tiers=(2,))
+    larger = replace(BREAKER, sizing=VolatilityTarget(target_volatility=0.6), limits=Limits(max_leverage=0.3))
+    assert not any(refined_in(larger, BREAKER, box) for box in ranges.boxes())
+    assert refines(larger, BREAKER, ranges).verdict == "refuted"
+    assert refines(larger, BREAKER, replace(ranges, breaker_tiers=(0,))).verdict == "proved"
+
+
+def test_points_that_the_engine_refuses_are_not_counted() -> None:
+    """Without an expected return there is no size, and nothing that could break a statement."""
+    found = check(Policy(sizing=DrawdownControl(max_drawdown=0.2)), LeverageCap(), Ranges(direction=(0.1, 1.0)))
+    assert (found.verdict, found.points) == ("unknown", 0) and "refuses every point" in found.detail
+
+
+@pytest.mark.parametrize("method", [example(kind) for kind in members()], ids=lambda method: method.method)
+def test_every_method_has_a_verdict_and_none_is_proved_unmodelled(method: SizingMethod) -> None:
+    policy, few = Policy(sizing=method), Ranges(volatility=(0.2, 0.4), direction=(1.0, 1.0), breaker_tiers=(0,))
+    found = check(policy, LeverageCap(), few)
+    modelled = method.method in SHAPES or isinstance(method, PortfolioInsurance)
+    assert found.verdict == ("proved" if modelled else "unknown"), found.detail
+
+
 def test_ranges_are_checked() -> None:
     with pytest.raises(InvalidInput, match=r"ranges\.volatility"):
         Ranges(volatility=(1.0, 0.5))
+    with pytest.raises(InvalidInput, match=r"ranges\.breaker_tiers"):
+        Ranges(breaker_tiers=(1, 1))
 
 
 def test_a_proof_names_what_it_looked_at() -> None:
