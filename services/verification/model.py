@@ -17,6 +17,7 @@ from services.sizing.joint import EachRounding
 from services.sizing.legs import NoSplit
 from services.sizing.methods.portfolio_insurance import PortfolioInsurance
 from services.sizing.overlays.breaker_tier import BreakerTier
+from services.sizing.overlays.correlation_shock import CorrelationShock
 from services.sizing.overlays.gross_leverage import GrossLeverage
 from services.sizing.overlays.portfolio_risk import PortfolioRisk
 from services.sizing.scaling import NoScaling, ToLeverage, ToVolatility
@@ -129,10 +130,10 @@ def size_branches(policy: Policy, box: Box) -> list[Branch]:
             found.append(Branch("constant", overlay.limit, constant(overlay.limit)))
         elif isinstance(overlay, BreakerTier):
             continue  # acts on increases: `increase_share`
-        elif isinstance(overlay, PortfolioRisk):
+        elif isinstance(overlay, PortfolioRisk | CorrelationShock):
             target = overlay.volatility or policy.target_volatility
             if target is None:
-                raise Unmodelled("overlay portfolio_risk without a target volatility")
+                raise Unmodelled(f"overlay {overlay.method} without a target volatility")
             found.append(over_volatility(overlay.limit * target, volatility))
         else:
             raise Unmodelled(f"overlay {overlay.method}")

@@ -25,6 +25,7 @@ from services.sizing.methods.signal_scaled import SignalScaled
 from services.sizing.methods.volatility_rebalancing import VolatilityRebalancing
 from services.sizing.methods.volatility_target import VolatilityTarget
 from services.sizing.overlays.breaker_tier import BreakerTier
+from services.sizing.overlays.correlation_shock import CorrelationShock
 from services.sizing.overlays.gross_leverage import GrossLeverage
 from services.sizing.overlays.portfolio_risk import PortfolioRisk
 from services.sizing.registry import SizingMethod
@@ -65,6 +66,7 @@ POLICIES: dict[str, Policy] = {
     "breaker": BREAKER,
     "breaker and gap": replace(BREAKER, damping=GapFraction(fraction=0.3), buffer=NoBuffer()),
     "breaker and caps": replace(BREAKER, overlays=(*BREAKER.overlays, GrossLeverage(limit=0.9)), buffer=NoBuffer()),
+    "shock": replace(TARGET, overlays=(CorrelationShock(limit=0.8), PortfolioRisk(limit=1.1)), buffer=NoBuffer()),
     "half": replace(TARGET, capital=HalfCompounding()),
     "fixed": replace(TARGET, capital=FIXED),
     "fixed and scaled": Policy(
