@@ -15,12 +15,13 @@ from services.core.errors import InvalidInput
 from services.core.instrument import Instrument, Kind
 from services.engine import Evaluation, EvaluationInputs, Policy, SeriesInput, evaluate
 from services.liquidity.costs import Costs
-from services.simulation.backtest import BacktestMarket, BacktestPath, Trading, backtest, profit
+from services.simulation.backtest import BacktestMarket, BacktestPath, SignalFigures, Trading, backtest, profit
 from services.simulation.baselines import baselines
 from services.simulation.performance import max_drawdown, performance, rolling_volatility, simple_returns
 from services.sizing.buffers import IntervalBuffer, NoBuffer
 from services.sizing.capital import HalfCompounding
 from services.sizing.methods.constant_leverage import ConstantLeverage
+from services.sizing.methods.fixed_risk import FixedRisk
 from services.sizing.methods.volatility_target import VolatilityTarget
 from services.volatility.estimators.ewma import Ewma
 from services.volatility.readout import VolatilityReadout
@@ -215,3 +216,20 @@ def test_figures_by_hand() -> None:
     pairs = [np.std(returns[:2], ddof=1) * 2**0.5, np.std(returns[1:], ddof=1) * 2**0.5]
     assert rolling_volatility(returns, 2.0) == pytest.approx(pairs)
     assert found.tracking_error == pytest.approx(np.sqrt(np.mean((np.array(pairs) - 0.5) ** 2)) / 0.5)
+
+
+def test_figures_of_signals_are_on_the_side_of_the_direction() -> None:
+    figures = SignalFigures(stop_distance=0.25, true_range=0.5, expected_return=0.1)
+    long, short = figures.signal(1.0, 80.0), figures.signal(-0.5, 80.0)
+    assert (long.stop_price, long.average_true_range, long.expected_return) == (60.0, 40.0, 0.1)
+    assert (short.stop_price, short.average_true_range, short.expected_return) == (100.0, 40.0, -0.1)
+    assert SignalFigures().signal(1.0, 80.0).stop_price is None
+
+
+def test_a_method_that_asks_for_stops_walks_with_them_and_is_refused_without() -> None:
+    """One per cent of the equity over a stop ten per cent away is a tenth of it, at the first decision."""
+    policy = replace(TARGET, sizing=FixedRisk(risk_fraction=0.01, fee=0.0))
+    closes = walk_of(5)
+    path = run(market(closes, figures=SignalFigures(stop_distance=0.1)), policy=policy)
+    assert path.weights[30, 0] == pytest.approx(0.1, rel=1e-4)
+    assert not run(market(closes), policy=policy).weights.any()
