@@ -135,7 +135,7 @@ def grid(rows: Sequence[Row]) -> Grid:
             row.estimator,
             row.buffer,
             f"{row.figures.turnover:.2f}",
-            f"{-100.0 * row.saved:+.0f}",
+            f"{100.0 * (0.0 - row.saved):+.0f}",
             f"{row.figures.tracking_error:.4f}",
             f"{100.0 * row.wider:+.0f}",
             f"{100.0 * row.figures.costs:.1f}",
