@@ -226,9 +226,9 @@ class HedgeOut(Model):
     delta_after: float | None
     max_delta: float
     quantity: DecimalText | None = Field(description="Signed order in contracts.")
-    gamma_1pct: float | None = None
-    vega_per_point: float | None = None
-    theta_per_day: float | None = None
+    gamma_1pct: float | None = Field(default=None, description="Base units for a move of 1 %.")
+    vega_per_point: float | None = Field(default=None, description="Quote currency per volatility point.")
+    theta_per_day: float | None = Field(default=None, description="Quote currency per day.")
 
 
 class TrackingOut(Model):

@@ -61,8 +61,10 @@ class Signal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OwnGreeks:
-    """Greeks that a client brings for a position we do not model, for the whole position [base units of the
-    underlying].
+    """Greeks that a client brings for a position we do not model, for the whole position.
+
+    Delta [base units of the underlying], gamma [base units per unit of price], vega [account currency per volatility
+    point], theta [account currency per day].
     """
 
     delta: float

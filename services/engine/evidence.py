@@ -38,15 +38,12 @@ def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats
     series = [inputs.series.get(row.market_key) or inputs.history.get(row.market_key) for row in rows]
     kinds = [row.instrument.kind for row in rows]
     readouts = [market.readouts.get(row.market_key) for row in rows]
-    price = _column([row.price.value if row.price else None for row in rows])
-    delta, gamma, vega, theta = contract_greeks(inputs, contracts).values()
-    fx = _column([row.fx for row in rows])
     unknown = np.full(len(rows), np.nan)
     return Evidence(
-        price=price,
+        price=_column([row.price.value if row.price else None for row in rows]),
         contract_multiplier=_column([row.instrument.contract_multiplier for row in rows]),
         inverse=np.array([kind is Kind.INVERSE for kind in kinds], dtype=bool),
-        fx=fx,
+        fx=_column([row.fx for row in rows]),
         entry_price=_signals(rows, "entry_price"),
         stop_price=_signals(rows, "stop_price"),
         average_true_range=_true_ranges(rows, series),
@@ -59,10 +56,7 @@ def evidence_of_book(inputs: EvaluationInputs, market: Market, contracts: Floats
         periods_per_year=_column([readout.periods_per_year if readout else None for readout in readouts]),
         initial_margin_long=unknown,
         initial_margin_short=unknown,
-        delta=delta,
-        gamma=gamma * 100.0 / price,
-        vega=vega * fx,
-        theta=theta * fx,
+        delta=contract_greeks(inputs, contracts)["delta"],
         underlying=tuple(row.instrument.underlying or row.instrument.base_currency or row.market_key for row in rows),
         venue=tuple(row.venue for row in rows),
         spot=np.array([kind is Kind.SPOT for kind in kinds], dtype=bool),
@@ -86,7 +80,7 @@ def contract_greeks(inputs: EvaluationInputs, contracts: Floats) -> dict[str, Fl
     return {
         name: _column([getattr(leg or _linear_leg(row), name, None) for leg, row in zip(legs, rows, strict=True)])
         / per_contract
-        for name in ("delta", "gamma_1pct", "vega_per_point", "theta_per_day")
+        for name in ("delta", "gamma_1pct", "vega_per_point")
     }
 
 

@@ -23,12 +23,18 @@ def row_greeks(rows: tuple[Row, ...], contracts: list[float], as_of: datetime) -
 
 
 def own_greeks(row: Row) -> LegGreeks:
-    """Greeks that a client brings: gamma per unit of price becomes a change per 1 % at the row's price."""
+    """Greeks that a client brings: gamma per unit of price becomes a change per 1 % at the row's price, vega and theta
+    in the account currency become quote currency; NaN where that needs a conversion that is unknown.
+    """
     own = row.own_greeks
     assert own is not None
     price = row.forward or (row.price.value if row.price else 0.0)
+    fx = row.fx or float("nan")
     return LegGreeks(
-        delta=own.delta, gamma_1pct=own.gamma * price / 100.0, vega_per_point=own.vega, theta_per_day=own.theta
+        delta=own.delta,
+        gamma_1pct=own.gamma * price / 100.0,
+        vega_per_point=own.vega and own.vega / fx,
+        theta_per_day=own.theta and own.theta / fx,
     )
 
 

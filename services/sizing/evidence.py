@@ -42,9 +42,8 @@ class Evidence:
         Bars a year of each row's market.
     initial_margin_long, initial_margin_short : (n,) arrays
         Initial margin rates [fraction of notional].
-    delta, gamma, vega, theta : (n,) arrays
-        Greeks of one contract: delta [base units], gamma [base units per unit of price], vega [account currency per
-        volatility point], theta [account currency per day]. Delta of a row that is no option is its base units.
+    delta : (n,) array
+        Of one contract [base units]; of a row that is no option its base units.
     underlying : tuple of str
         What a row's price depends on: rows of one underlying are legs of one exposure.
     venue : tuple of str or None
@@ -84,9 +83,6 @@ class Evidence:
     initial_margin_long: Floats
     initial_margin_short: Floats
     delta: Floats
-    gamma: Floats
-    vega: Floats
-    theta: Floats
     underlying: tuple[str, ...]
     venue: tuple[str | None, ...]
     spot: Bools
@@ -127,10 +123,6 @@ REQUIREMENTS: dict[str, tuple[Known, str]] = {
     "standardized": (
         lambda evidence: _listed(evidence.standardized),
         "a posted series or a cached state with standardised returns",
-    ),
-    "greeks": (
-        lambda evidence: np.isfinite(evidence.delta + evidence.gamma + evidence.vega + evidence.theta),
-        "positions[].greeks, or implied_volatility with a forward",
     ),
 }
 """Requirement to (which rows have it, how to send it)."""

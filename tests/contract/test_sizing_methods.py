@@ -104,8 +104,6 @@ def test_the_account_currency_does_not_matter(method: SizingMethod, seed: int, s
     seen = replace(
         found.evidence,
         fx=found.evidence.fx * rate,
-        vega=found.evidence.vega * rate,
-        theta=found.evidence.theta * rate,
     )
     other = replace(found, equity=found.equity * rate, unit_value=found.unit_value * rate, evidence=seen)
     assert sizes(method, other, scope) == pytest.approx(sizes(method, found, scope), rel=1e-9)

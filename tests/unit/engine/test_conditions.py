@@ -229,11 +229,13 @@ def test_velocity_from_the_client_wins() -> None:
 
 
 def test_greeks_are_of_one_contract_in_the_account_currency() -> None:
-    """Gamma 0.5 a unit of price over 10 contracts: a move of 1 % of 100 changes a delta of 0.05 a contract, worth 5."""
+    """Gamma 0.5 a unit of price over 10 contracts: a move of 1 % of 100 changes a delta of 0.05 a contract, worth 5
+    of the quote currency and 10 of the account's, in which a client's vega already is.
+    """
     greeks = OwnGreeks(delta=10.0, gamma=0.5, vega=-30.0)
     case = inputs(row("A", quantity="10", own_greeks=greeks, fx=2.0), row("B"), policy=policy(GreekBounds(vega=1.0)))
     found = conditions(case)
-    assert found.vega.tolist() == [-6.0, 0.0]
+    assert found.vega.tolist() == [-3.0, 0.0]
     assert found.gamma.tolist() == pytest.approx([10.0, 0.0])
 
 

@@ -415,6 +415,15 @@ def test_hedge_with_an_inverse_contract_and_own_greeks() -> None:
     assert result.hedges[0].contracts == D(-2)  # type: ignore[attr-defined]
 
 
+def test_greeks_of_a_hedge_are_in_the_quote_currency() -> None:
+    """A client's vega of 30 and theta of -8 in an account currency that is worth half are 15 and -4."""
+    vault = Instrument(symbol="VAULT", underlying="A")
+    own = OwnGreeks(delta=2.0, vega=30.0, theta=-8.0)
+    foreign = row("VAULT", quantity="1", market_key="A", instrument=vault, own_greeks=own, fx=2.0)
+    hedge = hedged(row("A", fx=2.0), foreign).hedges[0]  # type: ignore[attr-defined]
+    assert (hedge.vega_per_point, hedge.theta_per_day) == (15.0, -4.0)
+
+
 def test_a_hedge_is_refused_without_greeks() -> None:
     call = row("OPT", quantity="10", price=None, instrument=option(), market_key="A")
     hedge = hedged(row("A"), call).hedges[0]  # type: ignore[attr-defined]
