@@ -16,6 +16,7 @@ from services.sizing.damping import GapFraction, NoDamping, WeightStep
 from services.sizing.joint import EachRounding
 from services.sizing.legs import NoSplit
 from services.sizing.methods.portfolio_insurance import PortfolioInsurance
+from services.sizing.methods.risk_budget import RiskBudget
 from services.sizing.overlays.breaker_tier import BreakerTier
 from services.sizing.overlays.correlation_shock import CorrelationShock
 from services.sizing.overlays.gross_leverage import GrossLeverage
@@ -30,7 +31,10 @@ SHAPES = {
     "signal_scaled": "direction_over_volatility",
     "volatility_target": "direction_over_volatility",
 }
-"""Methods whose size, alone in a book, is ``c · direction`` or ``c · direction / σ`` whatever their parameters."""
+"""Methods whose size, alone in a book, is ``c · direction`` or ``c · direction / σ``, c the same for any equity.
+
+A risk budget in money is none of them: see `full_size`.
+"""
 
 
 class Unmodelled(Exception):
@@ -156,6 +160,9 @@ def full_size(policy: Policy, box: Box) -> Branch:
         return insured(method, box)
     if method is None or method.method not in SHAPES:
         raise Unmodelled(f"sizing method {method.method if method else 'none'}")
+    if isinstance(method, RiskBudget) and method.budget is not None:
+        # The model knows no equity: what holds for one account would be proved for smaller ones, which it levers more.
+        raise Unmodelled("sizing.budget, an amount of money: its weight depends on the equity")
     volatility, direction = variable("volatility", *box.volatility), variable("direction", *box.direction)
     shape, coefficient = SHAPES[method.method], full_weight(policy)
     whole = constant(coefficient) if shape == "direction" else constant(coefficient) / volatility

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import typing
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import annotated_types
 import numpy as np
 import pytest
 
+from services.core.errors import TrimtabError
 from services.sizing.columns import SizingColumns
 from services.sizing.evidence import BASIC, REQUIREMENTS, lacking
 from services.sizing.registry import SizingMethod
@@ -155,3 +159,50 @@ def test_what_is_required_can_be_lacked_and_is_named(method: SizingMethod) -> No
         assert any(name in text for text in told.values()) or len(method.requires - BASIC) > 1
     assert lacking(method.requires, found.evidence, everything(found)) == {}
     assert method.unusable(found, everything(found)) == {}
+
+
+def edges() -> list[Any]:
+    """Every method with one numeric parameter at the smallest and at the largest value that its type allows."""
+    found = []
+    for kind in members():
+        for name, hint in typing.get_type_hints(kind, include_extras=True).items():
+            bounds = [part for part in (hint, *typing.get_args(hint)) if typing.get_origin(part) is typing.Annotated]
+            for bound in bounds:
+                number = typing.get_args(bound)[0]
+                if number not in (int, float):
+                    continue
+                values = {at_edge(item, number) for item in bound.__metadata__} - {None}
+                found += [
+                    pytest.param(kind, name, value, id=f"{example(kind).method}-{name}-{value}") for value in values
+                ]
+    return found
+
+
+def at_edge(bound: Any, number: type) -> float | None:
+    """The extreme value that a bound allows."""
+    step = 1 if number is int else None
+    match bound:
+        case annotated_types.Ge(ge=limit) | annotated_types.Le(le=limit):
+            return number(limit)
+        case annotated_types.Gt(gt=limit):
+            return number(limit + step) if step else math.nextafter(limit, math.inf)
+        case annotated_types.Lt(lt=limit):
+            return number(limit - step) if step else math.nextafter(limit, -math.inf)
+    return None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("kind", "name", "value"), edges())
+@SCOPES
+def test_parameters_at_the_edge_of_what_is_legal_size_or_are_refused(
+    kind: type, name: str, value: float, scope: str
+) -> None:
+    """Whatever a policy may say, no size is NaN or infinite where the row is not refused."""
+    try:
+        method = replace(example(kind), **{name: value})
+    except TrimtabError:
+        return
+    found = book_for(method, 2)
+    refused = list(method.unusable(found, everything(found)))
+    size = sizes(method, found, scope)
+    assert np.isfinite(np.delete(size, refused)).all()

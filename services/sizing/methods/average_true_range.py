@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Gt, Le
+from annotated_types import Ge, Gt, Le
 
 from services.core.explain import Bools
 from services.sizing.columns import SizingColumns
@@ -44,7 +44,7 @@ class AverageTrueRangeUnit(RowByRow):
 
     method: Literal["average_true_range"] = "average_true_range"
     risk_fraction: Annotated[float, Gt(0), Le(0.5)] = 0.01
-    range_multiple: Annotated[float, Gt(0), Le(20)] = 2.0
+    range_multiple: Annotated[float, Ge(0.01), Le(20)] = 2.0
     max_units: Annotated[float, Gt(0), Le(20)] = 1.0
     scope: Literal["book", "instrument"] | None = None
 

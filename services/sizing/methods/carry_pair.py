@@ -55,7 +55,7 @@ class CarryPair(RowByRow):
     method: Literal["carry_pair"] = "carry_pair"
     capital: Annotated[float, Gt(0), Le(1)] = 0.9
     survival_sigmas: Annotated[float, Ge(0), Le(20)] = 5.0
-    survival_days: Annotated[float, Gt(0), Le(365)] = 1.0
+    survival_days: Annotated[float, Ge(0.0001), Le(365)] = 1.0
     collateral: Literal["cash", "coin"] = "cash"
     scope: Literal["book", "instrument"] | None = None
 

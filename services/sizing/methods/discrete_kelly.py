@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Gt, Le
+from annotated_types import Ge, Gt, Le
 
 from services.core.explain import Bools, Floats
 from services.risk.growth import certainty, ever_below_probability, growth_share
@@ -69,7 +69,7 @@ class DiscreteKelly(SharedBets):
     max_volatility: Annotated[float, Gt(0), Le(3)]
     fraction: Annotated[float, Gt(0), Le(1)] = 0.25
     forced: bool = False
-    loss: Annotated[float, Gt(0), Le(1)] = 1.0
+    loss: Annotated[float, Ge(0.0001), Le(1)] = 1.0
     shrink: bool = True
     scope: Literal["book", "instrument"] | None = None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Le, Lt
 
 from services.core.explain import Floats
 from services.risk.gap import any_gap_probability, gap_probability
@@ -51,9 +51,9 @@ class DrawdownControl(Growth):
     """
 
     method: Literal["drawdown_control"] = "drawdown_control"
-    max_drawdown: Annotated[float, Gt(0), Lt(1)]
+    max_drawdown: Annotated[float, Ge(0.0001), Lt(1)]
     risk_aversion: Annotated[float, Ge(1), Le(100)] = 2.0
-    rebalances_per_year: Annotated[float, Gt(0), Le(31_536_000)] = 252.0
+    rebalances_per_year: Annotated[float, Ge(0.01), Le(31_536_000)] = 252.0
     scope: Literal["book", "instrument"] | None = None
 
     bounds_wealth: ClassVar[bool] = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Le, Lt
 
 from services.core.explain import Bools, Floats
 from services.risk.growth import (
@@ -59,8 +59,8 @@ class HistoricalRiskConstrainedKelly(Growth):
     """
 
     method: Literal["historical_risk_constrained_kelly"] = "historical_risk_constrained_kelly"
-    max_drawdown: Annotated[float, Gt(0), Lt(1)]
-    drawdown_probability: Annotated[float, Gt(0), Lt(1)]
+    max_drawdown: Annotated[float, Ge(0.0001), Lt(1)]
+    drawdown_probability: Annotated[float, Ge(0.000001), Lt(1)]
     history_bars: Annotated[int, Ge(LEAST_BARS), Le(2_000)] = 750
     scope: Literal["book", "instrument"] | None = None
 

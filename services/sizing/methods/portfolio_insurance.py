@@ -68,11 +68,11 @@ class PortfolioInsurance(BookExposure):
 
     method: Literal["portfolio_insurance"] = "portfolio_insurance"
     protection: Annotated[float, Gt(0), Lt(1)]
-    multiplier: Annotated[float, Gt(0), Le(50)] = 3.0
+    multiplier: Annotated[float, Ge(0.01), Le(50)] = 3.0
     floor: Literal["ratchet", "growing"] = "ratchet"
     growth_rate: Annotated[float, Ge(0), Le(1)] = 0.0
     max_exposure: Annotated[float, Gt(0), Le(100)] = 1.0
-    rebalances_per_year: Annotated[float, Gt(0), Le(31_536_000)] = 252.0
+    rebalances_per_year: Annotated[float, Ge(0.01), Le(31_536_000)] = 252.0
     gap_sigmas: Annotated[float, Gt(0), Le(50)] = 10.0
     worst_loss: Annotated[float, Gt(0), Le(1)] | None = None
     max_gap_probability: Annotated[float, Gt(0), Lt(1)] = 1e-4

@@ -55,8 +55,8 @@ class RiskBudget(RowByRow):
     method: Literal["risk_budget"] = "risk_budget"
     budget: Annotated[float, Ge(0), Le(1e15)] | None = None
     budget_fraction: Annotated[float, Ge(0), Le(1)] | None = None
-    horizon_days: Annotated[float, Gt(0), Le(365)] = 1.0
-    confidence_factor: Annotated[float, Gt(0), Le(100)] | None = None
+    horizon_days: Annotated[float, Ge(0.0001), Le(365)] = 1.0
+    confidence_factor: Annotated[float, Ge(0.01), Le(100)] | None = None
     confidence: Annotated[float, Gt(0.5), Lt(1)] | None = None
     distribution: Distribution = "normal"
     degrees_of_freedom: Annotated[float, Gt(2), Le(1000)] = 4.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Gt, Lt
+from annotated_types import Ge, Lt
 
 from services.core.explain import Floats
 from services.risk.growth import drawdown_exponent, probability_ever_below, quadratic_share
@@ -48,8 +48,8 @@ class RiskConstrainedKelly(Growth):
     """
 
     method: Literal["risk_constrained_kelly"] = "risk_constrained_kelly"
-    max_drawdown: Annotated[float, Gt(0), Lt(1)]
-    drawdown_probability: Annotated[float, Gt(0), Lt(1)]
+    max_drawdown: Annotated[float, Ge(0.0001), Lt(1)]
+    drawdown_probability: Annotated[float, Ge(0.000001), Lt(1)]
     scope: Literal["book", "instrument"] | None = None
 
     bounds_wealth: ClassVar[bool] = True

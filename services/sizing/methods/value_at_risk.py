@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from annotated_types import Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from services.core.errors import InvalidInput, Refusal
 from services.core.explain import Bools, Floats
@@ -78,11 +78,11 @@ class ValueAtRiskBudget(RowByRow):
     """
 
     method: Literal["value_at_risk"] = "value_at_risk"
-    value_at_risk: Annotated[float, Gt(0), Le(1)] | None = None
-    expected_shortfall: Annotated[float, Gt(0), Le(1)] | None = None
+    value_at_risk: Annotated[float, Ge(0.000001), Le(1)] | None = None
+    expected_shortfall: Annotated[float, Ge(0.000001), Le(1)] | None = None
     level: Annotated[float, Gt(0.5), Lt(1)] = 0.99
     shortfall_level: Annotated[float, Gt(0.5), Lt(1)] = 0.975
-    horizon_days: Annotated[float, Gt(0), Le(365)] = 1.0
+    horizon_days: Annotated[float, Ge(0.0001), Le(365)] = 1.0
     distribution: Law = "student_t"
     degrees_of_freedom: Annotated[float, Gt(2), Le(1000)] | None = None
     scope: Literal["book", "instrument"] | None = None

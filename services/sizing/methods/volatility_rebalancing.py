@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Gt, Le
+from annotated_types import Ge, Gt, Le
 
 from services.core.errors import InvalidInput
 from services.core.explain import Bools, Floats
@@ -46,7 +46,7 @@ class VolatilityRebalancing(RowByRow):
     """
 
     method: Literal["volatility_rebalancing"] = "volatility_rebalancing"
-    account_volatility: Annotated[float, Gt(0), Le(3)] | None = None
+    account_volatility: Annotated[float, Ge(0.0001), Le(3)] | None = None
     weight: Annotated[float, Gt(0), Le(1)] | None = None
     max_weight: Annotated[float, Gt(0), Le(1)] = 1.0
     scope: Literal["book", "instrument"] | None = None

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.core.book import Signal
 from services.core.errors import InvalidInput
-from services.engine import Policy
+from services.engine import Policy, evaluate
 from services.margin.registry import MarginPolicy
 from services.sizing.buffers import NoBuffer, PositionBuffer, ToleranceBuffer
 from services.sizing.capital import FixedCapital, HalfCompounding
@@ -21,6 +22,7 @@ from services.sizing.limits import Limits
 from services.sizing.methods.constant_leverage import ConstantLeverage
 from services.sizing.methods.drawdown_control import DrawdownControl
 from services.sizing.methods.portfolio_insurance import PortfolioInsurance
+from services.sizing.methods.risk_budget import RiskBudget
 from services.sizing.methods.signal_scaled import SignalScaled
 from services.sizing.methods.volatility_rebalancing import VolatilityRebalancing
 from services.sizing.methods.volatility_target import VolatilityTarget
@@ -42,6 +44,7 @@ from services.verification.properties import (
     TiersShrink,
 )
 from services.verification.ranges import Ranges, ranges_of
+from tests.support.books import inputs, row
 from tests.support.sizing import example, members
 
 TARGET = Policy(sizing=VolatilityTarget(target_volatility=0.3))
@@ -55,6 +58,10 @@ POLICIES: dict[str, Policy] = {
     "derisk": Policy(sizing=VolatilityTarget(target_volatility=0.3, derisk_only=True)),
     "constant": Policy(sizing=ConstantLeverage(leverage=3.0)),
     "signals": Policy(sizing=SignalScaled(target_volatility=0.25), limits=Limits(max_weight=0.7)),
+    "risk budget": Policy(sizing=RiskBudget(budget_fraction=0.02)),
+    "risk budget on fixed": Policy(
+        sizing=RiskBudget(budget_fraction=0.02, horizon_days=4.0, confidence_factor=2.0), capital=FIXED
+    ),
     "capped": Policy(sizing=ConstantLeverage(), scaling=ToVolatility(target_volatility=0.2, mode="cap")),
     "bare": replace(TARGET, buffer=NoBuffer()),
     "optimal": replace(TARGET, buffer=PositionBuffer(trade_to="optimal")),
@@ -78,6 +85,21 @@ POLICIES: dict[str, Policy] = {
         limits=Limits(max_leverage=5.0),
     ),
 }
+
+
+def test_nothing_is_proved_of_a_budget_in_money() -> None:
+    """A leverage of 0.4 on a million is one of 4 on a hundred thousand."""
+    method = RiskBudget(budget=10_000.0)
+    policy = Policy(sizing=method, buffer=NoBuffer(), limits=Limits(max_leverage=10.0))
+    small = evaluate(inputs(row(signal=Signal(1.0)), policy=policy, volatility=0.2, equity=1e5))
+    assert float(small.targets[0].target or 0) * 100.0 / 1e5 > 4.0
+    ranges = Ranges(volatility=(0.2, 2.0))
+    found = check(policy, LeverageCap(cap=1.0), ranges)
+    assert (found.verdict, "depends on the equity" in found.detail) == ("unknown", True)
+    targeted = replace(policy, sizing=VolatilityTarget(target_volatility=0.2))
+    assert refines(policy, targeted, ranges).verdict == "unknown"
+    in_equity = replace(policy, sizing=RiskBudget(budget_fraction=0.01))
+    assert check(in_equity, LeverageCap(cap=1.0), ranges).verdict == "proved"
 
 
 @st.composite
