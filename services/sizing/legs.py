@@ -71,7 +71,7 @@ class VenueShare:
     """
 
     venue: str
-    share: Annotated[float, Ge(0), Le(1_000_000)]
+    share: Annotated[float, Ge(0), Le(1e6)]
 
     __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
 
