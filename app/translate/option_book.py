@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from app.translate.answer import stat, time_text
+from app.translate.answer import exposure_row, stat, time_text
 from app.translate.notes import Notes
 from models.api.option_book import (
     ConstantProductIn,
@@ -200,11 +200,6 @@ def risk_blocks(risk: BookRisk) -> dict[str, Any]:
         "liquidity": [_pool_row(symbol, figures) for symbol, figures in risk.pools.items()],
         "expanded": list(risk.expanded),
     }
-
-
-def exposure_row(exposure: Exposure) -> dict[str, float | None]:
-    """Greeks of an answer."""
-    return {item.name: stat(getattr(exposure, item.name)) for item in fields(Exposure)}
 
 
 def money_row(total: Mapping[str, float]) -> dict[str, float | None]:

@@ -19,7 +19,7 @@ DEFAULT_VOLATILITY_SHOCKS = (-0.25, 0.0, 0.25)
 LEAST_VOLATILITY = 0.1
 """Share of an implied volatility that every shock leaves of it: scaled for a day, -25 % would be -137 %."""
 NODE_TOLERANCE = 1e-9
-_CHUNK = 16_384
+_CHUNK = 32_768
 """Prices computed at once: more no longer fit the cache."""
 
 
