@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,7 +25,7 @@ from app.translate.option_book import (
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.effort import validated
-from models.api.option_book import PriceLadderRequest
+from models.api.option_book import PriceLadderRequest, UnderlyingIn
 from services.core.annualization import SECONDS_PER_YEAR
 from services.core.errors import InvalidInput, Refusal
 from services.core.outcome import Reason
@@ -52,10 +53,11 @@ def revalued(request: PriceLadderRequest, received_at: datetime) -> bytes:
         raise InvalidInput("as_of", rule, time_text(as_of), "check your clock against GET /v1/time")
     grid = grid_of(request, notes)
     book = book_of(request.positions, request.underlyings, as_of)
+    _check_prices(request.underlyings, [book], "underlyings")
     hidden = {symbol: item.underlying for symbol, item in book.blind.items()}
     risk = book_risk(book.positions, book.underlyings, grid, hidden)
     missing = left_out("everything", without_figures(book, as_of)) + left_out("ladder", risk.refused)
-    _remark(risk, notes)
+    _remark(request, risk, notes)
     body: dict[str, Any] = {
         "as_of": time_text(as_of),
         "currency": request.currency,
@@ -80,31 +82,36 @@ def _explained(request: PriceLadderRequest, book: Book, as_of: datetime, notes: 
     assert request.previous is not None
     since = request.previous.as_of
     before = book_of(request.previous.positions, request.previous.underlyings, since)
+    _check_prices(request.previous.underlyings, [before, book], "previous.underlyings")
     found = explain_book(
         [*before.positions, *before.expired],
         [*book.positions, *book.expired],
         years=(as_of - since).total_seconds() / SECONDS_PER_YEAR,
         collateral=_collateral_earned(before, book),
     )
-    for symbol in found.assumed_trades:
-        effect = "its change of quantity is taken as traded at the price of now: no profit from trades"
-        notes.assume(f"/positions/{symbol}/trades", "none", effect)
+    for place, item in enumerate(request.positions):
+        if item.symbol in found.assumed_trades:
+            effect = "its change of quantity is taken as traded at the price of now: no profit from trades"
+            notes.assume(f"/positions/{place}/trades", "none", effect)
     text = "implied_volatility is missing in one of the snapshots"
     blind = {symbol: Refusal(Reason.GREEKS_UNAVAILABLE, text) for symbol in {**before.blind, **book.blind}}
     return replace(found, refused={**found.refused, **blind})
 
 
+def _check_prices(underlyings: Sequence[UnderlyingIn], books: Sequence[Book], where: str) -> None:
+    """Coin that is held as collateral needs a price in every snapshot that values it."""
+    for place, item in enumerate(underlyings):
+        if item.collateral and any(_price(book, item.underlying) is None for book in books):
+            rule = f"must be given: no position has a price of {item.underlying}, whose coin is collateral"
+            raise InvalidInput(f"{where}.{place}.price", rule, None)
+
+
 def _collateral_earned(before: Book, now: Book) -> dict[str, float]:
-    """What the coin of the earlier snapshot has earned; its two prices must be of one kind."""
-    earned = {}
-    for name, known in before.underlyings.items():
-        if not known.collateral:
-            continue
-        start, end = _price(before, name), _price(now, name)
-        if start is None or end is None:
-            raise InvalidInput(f"underlyings.{name}.price", "must be given for coin that is held as collateral", None)
-        earned[name] = known.collateral * (end - start)
-    return earned
+    """What the coin of the earlier snapshot has earned since."""
+    held = {name: known.collateral for name, known in before.underlyings.items() if known.collateral}
+    return {
+        name: amount * ((_price(now, name) or 0.0) - (_price(before, name) or 0.0)) for name, amount in held.items()
+    }
 
 
 def _price(book: Book, name: str) -> float | None:
@@ -112,11 +119,13 @@ def _price(book: Book, name: str) -> float | None:
     return reference_price(book.underlyings.get(name, Underlying()), legs)[0]
 
 
-def _remark(risk: BookRisk, notes: Notes) -> None:
-    for item in risk.underlyings:
-        if item.price_source != "given" and item.collateral:
+def _remark(request: PriceLadderRequest, risk: BookRisk, notes: Notes) -> None:
+    found = {item.underlying: item for item in risk.underlyings}
+    for place, known in enumerate(request.underlyings):
+        item = found[known.underlying]
+        if item.collateral and known.price is None:
             effect = f"the price of its coin collateral, from the book ({item.price_source})"
-            notes.assume(f"/underlyings/{item.underlying}/price", f"{item.price:.12g}", effect)
+            notes.assume(f"/underlyings/{place}/price", f"{item.price:.12g}", effect)
     for symbol in risk.expanded:
         text = "no ladder of its own: its Greeks are expanded to second order, which large moves exceed"
         notes.warn("greeks_expanded", text, symbol)
