@@ -27,7 +27,8 @@ def underlying_greeks(inputs: EvaluationInputs, columns: BookColumns, final: Flo
     -----
     That is options, positions with Greeks of their own, and coin-settled contracts; else there are none. Rows belong to
     one underlying where they share a name, directly or through others. The instrument of the hedge counts with its open
-    orders, as it does in the hedge. Money is in the account currency, NaN where a price or conversion is missing.
+    orders, and collateral is in its base currency, as in the hedge. Money is in the account currency, NaN where a price
+    or conversion is missing.
     """
     if not any(_curved(inputs, columns, index) for index in range(len(inputs.rows))):
         return ()
@@ -69,7 +70,7 @@ def _one(
     )
     rates = np.array([rows[i].fx or np.nan for i in known])[:, None]
     exposure = summed(np.where(_IS_MONEY, exposures * rates, exposures))
-    collateral = collateral_delta(inputs, named if named.instrument.base_currency else based)
+    collateral = collateral_delta(inputs, named if place in members else based)
     return UnderlyingGreeks(
         underlying=named.instrument.underlying or named.instrument.base_currency or named.symbol,
         exposure=exposure,

@@ -277,7 +277,9 @@ def reference_price(known: Underlying, legs: Iterable[Leg]) -> tuple[float | Non
         return None, "unknown"
     first = ranked[0]
     flat = isinstance(first, LinearLeg) and first.time_to_expiry is None
-    return price_of(first), "spot or perpetual" if flat else "own price" if isinstance(first, OwnLeg) else "forward"
+    return price_of(first), "spot or perpetual" if flat else "mark of a position" if isinstance(
+        first, OwnLeg
+    ) else "forward"
 
 
 def explain_book(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from app.book_examples import PRICE_LADDER
+from app.examples import HEDGES
 from models.api.option_book import PriceLadderAnswer
 from services.options.black import black_greeks, black_price
 from tests.support.http import client
@@ -152,6 +153,25 @@ async def test_own_scenarios_are_added_at_their_nodes(http: httpx.AsyncClient) -
     assert found["underlyings"][0]["ladder"]["pnl"] == [[-3.0]]
     assert (found["expanded"], found["beta_weighted"], found["explain"]) == ([], None, None)
     assert found["underlyings"][0]["net_delta_coin"] == 2.0
+
+
+async def test_an_evaluation_tells_the_same_greeks_and_hedges_by_them(http: httpx.AsyncClient) -> None:
+    """The documented hedge: short calls and a perpetual, through the engine and through the ladder."""
+    policy = {"sizing": {"method": "volatility_target", "target_volatility": 0.2}, **HEDGES["policy"]}
+    made = (await http.post("/v1/evaluations", json={**HEDGES, "policy": policy})).json()
+    (greeks,) = made["portfolio"]["greeks"]
+    assert (greeks["underlying"], greeks["complete"], greeks["unknown"]) == ("BTC-PERP", True, [])
+    assert greeks["net_delta_usd_view"] == made["hedges"][0]["delta_before"]
+    option, perpetual = HEDGES["positions"]
+    terms = {"strike": "9000", "expiry": "2019-12-27T08:00:00Z", "right": "call", "forward": option["forward_price"]}
+    positions = [
+        {"kind": "option", "symbol": "C", "underlying": "A", "quantity": "-10", "terms": terms}
+        | {"implied_volatility": option["implied_volatility"]},
+        {"kind": "linear", "symbol": "P", "underlying": "A", "quantity": "1", "mark_price": perpetual["mark_price"]},
+    ]
+    found = (await answered(http, {"as_of": HEDGES["as_of"], "positions": positions}))["underlyings"][0]
+    assert found["net_delta_coin"] == greeks["net_delta_coin"]
+    assert found["greeks"] == greeks["greeks"]
 
 
 async def test_nothing_is_recorded(http: httpx.AsyncClient) -> None:

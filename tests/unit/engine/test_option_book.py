@@ -42,7 +42,7 @@ def position(symbol: str, leg: Leg | PooledLeg, underlying: str = "A", **more: o
         ([OPTION, FUTURE, PERPETUAL], 100.0, "spot or perpetual"),
         ([OPTION, FUTURE], 101.0, "forward"),
         ([OwnLeg(greeks=LegGreeks(delta=1.0), price=99.0), FUTURE], 102.0, "forward"),
-        ([OwnLeg(greeks=LegGreeks(delta=1.0), price=99.0)], 99.0, "own price"),
+        ([OwnLeg(greeks=LegGreeks(delta=1.0), price=99.0)], 99.0, "mark of a position"),
         ([], None, "unknown"),
     ],
 )

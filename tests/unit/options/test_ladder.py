@@ -110,7 +110,7 @@ def test_the_slope_of_a_ladder_is_the_delta_of_the_hedge() -> None:
     stickiness, bump = 0.5, 1e-5
     up, down = revalue(legs, grid([bump, -bump], [0.0], stickiness=stickiness)).pnl.sum(axis=0)[:, 0]
     found = summed(leg_exposures(legs, stickiness=stickiness))
-    sticky = sum(float(leg_exposures([leg], stickiness=stickiness)[0][11]) * leg.forward for leg in legs[:40])
+    sticky = sum(summed(leg_exposures([leg], stickiness=stickiness)).skew_delta * leg.forward for leg in legs[:40])
     assert (up - down) / (2 * bump) == pytest.approx(found.delta_usd + sticky, rel=1e-6)
 
 
