@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app import examples, oracle_examples
+from app import book_examples, examples, oracle_examples
 from app.usecases.instruments import InstrumentsRequest
 from models.api.backtest import BacktestAnswer, BacktestRequest
 from models.api.correlation import CorrelationAnswer, CorrelationRequest
@@ -39,6 +39,7 @@ from models.api.observation import (
     VolatilityAnswer,
     VolatilityPage,
 )
+from models.api.option_book import PriceLadderAnswer, PriceLadderRequest
 from models.api.oracle import OraclesAnswer, OraclesRequest
 from models.api.query import (
     DifferenceParameters,
@@ -381,6 +382,23 @@ OPERATIONS = (
         answers=(CorrelationAnswer,),
         problems=BODY,
         examples={"two": ("Two markets of daily closes", examples.CORRELATION)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/options:price-ladder",
+        operation_id="price_ladder",
+        tag="Options",
+        summary="Greeks of a book, and its profit and loss over shocks of price and volatility; nothing is stored",
+        description=(
+            "Every position is priced anew in every scenario: options paid in money or coin, futures, spot, liquidity "
+            "in pools, and positions that bring Greeks or a ladder of their own. Per underlying and in total, in coin "
+            "and in money, by expiry and by delta, beta-weighted. With `previous`, the profit and loss since then by "
+            "its origin. Up to 2,000 positions and 200 scenarios. What cannot be computed is in `left_out`."
+        ),
+        body=PriceLadderRequest,
+        answers=(PriceLadderAnswer,),
+        problems=BODY,
+        examples={"straddle": ("A short straddle paid in coin, its hedge, and a pool", book_examples.PRICE_LADDER)},
     ),
     Operation(
         method="POST",

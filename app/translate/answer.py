@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -22,9 +23,10 @@ from services.core.explain import Limit, Step
 from services.core.instrument import Instrument, Kind, QuantityUnit
 from services.core.outcome import Status
 from services.engine.inputs import EvaluationInputs
-from services.engine.outputs import Evaluation, Hedge, MarginFigures, Order, Target
+from services.engine.outputs import Evaluation, Hedge, MarginFigures, Order, Target, UnderlyingGreeks
 from services.engine.tracking import TrackingFigures
 from services.liquidity.costs import CostColumns
+from services.options.exposures import Exposure
 from services.sizing.abilities import Survival
 from services.volatility.readout import VolatilityReadout
 
@@ -364,7 +366,25 @@ def portfolio_block(result: Evaluation) -> dict[str, Any]:
         "baseline_gross_leverage": figures.baseline_gross_leverage,
         **({"tracking": _tracking(result.tracking)} if result.tracking is not None else {}),
         **({"survival": _survival(figures.survival)} if figures.survival is not None else {}),
+        **({"greeks": [_greeks(found) for found in figures.greeks]} if figures.greeks else {}),
     }
+
+
+def _greeks(found: UnderlyingGreeks) -> dict[str, Any]:
+    return {
+        "underlying": found.underlying,
+        "complete": not found.unknown,
+        "unknown": list(found.unknown),
+        "collateral": stat(found.collateral),
+        "net_delta_coin": stat(found.exposure.delta_coin),
+        "net_delta_usd_view": stat(found.net_delta_usd_view),
+        "greeks": exposure_row(found.exposure),
+    }
+
+
+def exposure_row(exposure: Exposure) -> dict[str, float | None]:
+    """Greeks of an answer."""
+    return {item.name: stat(getattr(exposure, item.name)) for item in fields(Exposure)}
 
 
 def _survival(found: Survival) -> dict[str, Any]:

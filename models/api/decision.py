@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from models.api.base import DecimalText, Model, Time
+from models.api.exposure import UnderlyingGreeksOut
 
 
 class VolatilityOut(Model):
@@ -273,3 +274,8 @@ class PortfolioOut(Model):
     baseline_gross_leverage: float | None = None
     tracking: TrackingOut | None = None
     survival: SurvivalOut | None = Field(None, description="Present under the methods that bound a drawdown.")
+    greeks: list[UnderlyingGreeksOut] | None = Field(
+        None,
+        description="Per underlying, at the targets and before hedges. Present where the book holds options, positions "
+        "with Greeks of their own or coin-settled contracts.",
+    )

@@ -64,6 +64,8 @@ class Reason(StrEnum):
     NO_LEVEL = "no_level"
     DATA_REQUIRED = "data_required"
     UNUSABLE_DATA = "unusable_data"
+    SCENARIO_MISSING = "scenario_missing"
+    TRADES_UNMATCHED = "trades_unmatched"
 
 
 NOT_A_FAULT = frozenset({Reason.OPTION_NOT_RESIZED, Reason.HEDGE_INSTRUMENT})
@@ -97,6 +99,10 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.EXPIRED: "The option has expired.",
     Reason.DATA_REQUIRED: "The sizing method needs a figure that was not sent for this row; the detail says which.",
     Reason.UNUSABLE_DATA: "A figure that the sizing method needs is contradictory or too thin; the detail says why.",
+    Reason.SCENARIO_MISSING: "The position cannot be revalued in a scenario that was asked for: its own ladder lacks "
+    "the node, or its Greeks what a shock applies to. It is in no ladder, which is then not complete.",
+    Reason.TRADES_UNMATCHED: "The two snapshots of a position do not belong together: contract, quantity and trades. "
+    "Its profit and loss is in no sum, which is then not complete.",
     Reason.LIMIT: "A limit of the policy, the account or the instrument cut the size; binding[] names it.",
     Reason.BUDGET_TOO_SMALL: "The budget of a grid does not pay for its smallest legal orders: nothing is placed, and "
     "least says what would do.",

@@ -15,6 +15,7 @@ from services.engine.conditions import conditions_of
 from services.engine.control import control_after, standing_of
 from services.engine.costs import trade_costs
 from services.engine.evidence import with_margin
+from services.engine.exposures import underlying_greeks
 from services.engine.figures import capacity_of, portfolio_figures
 from services.engine.hedges import hedge_book
 from services.engine.inputs import EvaluationInputs
@@ -79,7 +80,10 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         margin_current=margin_current,
         margin_target=margin_target,
         hedges=hedges,
-        portfolio=portfolio_figures(inputs, columns, hedged, trail),
+        portfolio=replace(
+            portfolio_figures(inputs, columns, hedged, trail),
+            greeks=underlying_greeks(inputs, columns, final) if figures else (),
+        ),
         tracking=tracking_of(inputs),
         valid_until=valid_until,
         valid_until_reason=why,

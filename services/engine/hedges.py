@@ -52,7 +52,7 @@ def hedge_book(inputs: EvaluationInputs, columns: BookColumns, final: Floats) ->
     reason, detail = hedge_problem(inputs, columns, place, members)
     if reason is not None or row.price is None:
         return (replace(refused, reason=reason or Reason.PRICE_REQUIRED, detail=detail),)
-    before = sum(_delta(inputs, columns, i, place, final) for i in members) + _collateral_delta(inputs, row)
+    before = sum(position_delta(inputs, columns, i, place, final) for i in members) + collateral_delta(inputs, row)
     decision = decide_hedge(before, trigger, row.instrument, row.price.value)
     wanted = float(state.expected + decision.contracts)
     allowed = max(allowed_contracts(inputs, columns, place), abs(float(state.expected)))
@@ -98,7 +98,7 @@ def hedge_problem(
     vague = next((i for i in held if inputs.rows[i].problem is Reason.INSTRUMENT_REQUIRED), None)
     if vague is not None:
         return Reason.INSTRUMENT_REQUIRED, f"{inputs.rows[vague].symbol} is not described: its delta is unknown"
-    blind = next((i for i in members if i in held and _delta_unknown(inputs.rows[i], columns, i)), None)
+    blind = next((i for i in members if i in held and delta_unknown(inputs.rows[i], columns, i)), None)
     if blind is not None:
         return inputs.rows[
             blind
@@ -126,7 +126,8 @@ def allowed_contracts(inputs: EvaluationInputs, columns: BookColumns, place: int
     return min(size, leverage * equity / unit_value, policy.limits.max_margin_use * equity / (unit_value * rate))
 
 
-def _delta_unknown(row: Row, columns: BookColumns, index: int) -> bool:
+def delta_unknown(row: Row, columns: BookColumns, index: int) -> bool:
+    """Whether the delta of a row cannot be told."""
     if row.own_greeks is not None:
         return False
     if row.instrument.kind in (Kind.OPTION, Kind.QUANTO):
@@ -134,7 +135,8 @@ def _delta_unknown(row: Row, columns: BookColumns, index: int) -> bool:
     return row.problem is not None or row.price is None
 
 
-def _delta(inputs: EvaluationInputs, columns: BookColumns, index: int, place: int, final: Floats) -> float:
+def position_delta(inputs: EvaluationInputs, columns: BookColumns, index: int, place: int, final: Floats) -> float:
+    """Delta of a whole position [base units]: Greeks where there are any; the hedge, at `place`, with its orders."""
     row, state = inputs.rows[index], columns.states[index]
     if state.greeks is not None:
         return state.greeks.delta
@@ -157,7 +159,8 @@ def with_greeks(hedge: Hedge, columns: BookColumns, members: list[int]) -> Hedge
     )
 
 
-def _collateral_delta(inputs: EvaluationInputs, row: Row) -> float:
+def collateral_delta(inputs: EvaluationInputs, row: Row) -> float:
+    """Coin of a row's base that is held as collateral [base units]."""
     base = row.instrument.base_currency
     return sum(
         balance.amount

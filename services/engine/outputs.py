@@ -14,6 +14,7 @@ from services.engine.columns import BookColumns
 from services.engine.market import Market
 from services.engine.tracking import TrackingFigures
 from services.liquidity.costs import CostColumns
+from services.options.exposures import Exposure
 from services.sizing.abilities import Skew, Survival
 from services.sizing.overlay import Reported
 from services.sizing.rounding import Leg
@@ -83,6 +84,20 @@ class Hedge:
     theta_per_day: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnderlyingGreeks:
+    """One underlying: coin and money views of its positions [account currency], the coin collateral counted once.
+
+    `net_delta_usd_view` is the net delta and the collateral [base units]; `unknown` symbols are in no sum.
+    """
+
+    underlying: str
+    exposure: Exposure
+    collateral: float
+    net_delta_usd_view: float
+    unknown: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class PortfolioFigures:
     """The book at target: volatility, leverage, tail; `current_volatility` is that of the book as it is."""
@@ -99,6 +114,7 @@ class PortfolioFigures:
     risk_contributions: Floats | None
     baseline_gross_leverage: float | None
     survival: Survival | None = None
+    greeks: tuple[UnderlyingGreeks, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

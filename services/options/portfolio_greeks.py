@@ -40,6 +40,8 @@ class OptionLeg:
         Premium and pay-off are paid in base: the delta that hedges it is premium-adjusted.
     averaged_settlement : bool
         The delivery price is averaged over the last 30 minutes (Deribit): the position fades with the window.
+    skew : float
+        Slope of implied volatility by log-moneyness ``ln(K/F)`` at the strike; used only with a stickiness.
     """
 
     quantity: float
@@ -52,6 +54,7 @@ class OptionLeg:
     discount: float = 1.0
     coin_settled: bool = False
     averaged_settlement: bool = False
+    skew: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,8 @@ class LegGreeks:
         Change of delta per volatility point [base units].
     volga_per_point : float
         Change of `vega_per_point` per volatility point [quote].
+    charm_per_day : float
+        Change of the Black delta per calendar day [base units].
 
     Notes
     -----
@@ -93,6 +98,7 @@ class LegGreeks:
     theta_per_day: float = 0.0
     vanna_per_point: float = 0.0
     volga_per_point: float = 0.0
+    charm_per_day: float = 0.0
 
 
 _FIELDS = tuple(field.name for field in fields(LegGreeks))
@@ -115,7 +121,7 @@ def legs_greeks(legs: Sequence[OptionLeg]) -> tuple[LegGreeks, ...]:
     r"""Greeks of each position, in order.
 
     With Q = quantity · multiplier: ``delta = Q (Δ − V/F)`` for coin-settled legs, else ``Q Δ``;
-    ``gamma_1pct = Q Γ F / 100``; vega / 100; theta / 365.
+    ``gamma_1pct = Q Γ F / 100``; vega / 100; theta and charm / 365.
 
     Parameters
     ----------
@@ -170,6 +176,7 @@ def legs_greeks(legs: Sequence[OptionLeg]) -> tuple[LegGreeks, ...]:
         "theta_per_day": size * unit.theta / DAYS_PER_YEAR,
         "vanna_per_point": size * unit.vanna / 100.0,
         "volga_per_point": size * unit.volga / 10_000.0,
+        "charm_per_day": size * unit.charm / DAYS_PER_YEAR,
     }
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     return tuple(LegGreeks(**dict(zip(columns, row, strict=True))) for row in rows)

@@ -1,0 +1,133 @@
+"""`POST /v1/options:price-ladder`: Greeks, ladders and explained profit of a book; nothing is stored or recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from app.translate.answer import time_text
+from app.translate.notes import Notes
+from app.translate.option_book import (
+    UNITS,
+    Book,
+    book_of,
+    explain_block,
+    grid_of,
+    left_out,
+    risk_blocks,
+    without_figures,
+)
+from app.translate.snapshot import CLOCK_SKEW
+from app.usecases.call import Answer, Call
+from app.usecases.effort import validated
+from models.api.option_book import PriceLadderRequest, UnderlyingIn
+from services.core.annualization import SECONDS_PER_YEAR
+from services.core.errors import InvalidInput, Refusal
+from services.core.outcome import Reason
+from services.engine.option_book import BookRisk, ExplainedBook, Underlying, book_risk, explain_book, reference_price
+
+INLINE_POSITIONS = 50
+"""Positions up to which a book may be revalued on the event loop: about 0.1 ms each with 200 scenarios."""
+
+
+async def revalue_book(call: Call) -> Answer:
+    """Greeks and ladders of a book."""
+    request = await validated(PriceLadderRequest, call)
+    if len(request.positions) > INLINE_POSITIONS:
+        return Answer(200, await asyncio.to_thread(revalued, request, call.received_at))
+    return Answer(200, revalued(request, call.received_at))
+
+
+def revalued(request: PriceLadderRequest, received_at: datetime) -> bytes:
+    """Answer bytes."""
+    as_of, notes = request.as_of or received_at, Notes()
+    if request.as_of is None:
+        notes.assume("/as_of", time_text(as_of), "times to expiry are counted from it")
+    elif as_of > received_at + CLOCK_SKEW:
+        rule = f"must not lie in the future (server time {time_text(received_at)})"
+        raise InvalidInput("as_of", rule, time_text(as_of), "check your clock against GET /v1/time")
+    grid = grid_of(request, notes)
+    book = book_of(request.positions, request.underlyings, as_of)
+    _check_prices(request.underlyings, [book], "underlyings")
+    hidden = {symbol: item.underlying for symbol, item in book.blind.items()}
+    risk = book_risk(book.positions, book.underlyings, grid, hidden)
+    missing = left_out("everything", without_figures(book, as_of)) + left_out("ladder", risk.refused)
+    _remark(request, risk, notes)
+    body: dict[str, Any] = {
+        "as_of": time_text(as_of),
+        "currency": request.currency,
+        "status": "ok",
+        "units": UNITS,
+        "spot_shocks": grid.spot_shocks.tolist(),
+        "volatility_shocks": grid.volatility_shocks.tolist(),
+        "stickiness": grid.stickiness,
+        "days_forward": grid.days_forward,
+        **risk_blocks(risk),
+        "explain": None,
+    }
+    if request.previous is not None:
+        found = _explained(request, book, as_of, notes)
+        body["explain"] = explain_block(found, request.previous.as_of)
+        missing += left_out("explain", found.refused)
+    body["status"] = "incomplete" if any(item["reason"] != Reason.EXPIRED for item in missing) else "ok"
+    return orjson.dumps({**body, "left_out": missing, "assumptions": notes.assumptions, "warnings": notes.warnings})
+
+
+def _explained(request: PriceLadderRequest, book: Book, as_of: datetime, notes: Notes) -> ExplainedBook:
+    assert request.previous is not None
+    since = request.previous.as_of
+    before = book_of(request.previous.positions, request.previous.underlyings, since)
+    _check_prices(request.previous.underlyings, [before, book], "previous.underlyings")
+    found = explain_book(
+        [*before.positions, *before.expired],
+        [*book.positions, *book.expired],
+        years=(as_of - since).total_seconds() / SECONDS_PER_YEAR,
+        collateral=_collateral_earned(before, book),
+    )
+    for place, item in enumerate(request.positions):
+        if item.symbol in found.assumed_trades:
+            effect = "its change of quantity is taken as traded at the price of now: no profit from trades"
+            notes.assume(f"/positions/{place}/trades", "none", effect)
+    text = "implied_volatility is missing in one of the snapshots"
+    blind = {symbol: Refusal(Reason.GREEKS_UNAVAILABLE, text) for symbol in {**before.blind, **book.blind}}
+    return replace(found, refused={**found.refused, **blind})
+
+
+def _check_prices(underlyings: Sequence[UnderlyingIn], books: Sequence[Book], where: str) -> None:
+    """Coin that is held as collateral needs a price in every snapshot that values it."""
+    for place, item in enumerate(underlyings):
+        if item.collateral and any(_price(book, item.underlying) is None for book in books):
+            rule = f"must be given: no position has a price of {item.underlying}, whose coin is collateral"
+            raise InvalidInput(f"{where}.{place}.price", rule, None)
+
+
+def _collateral_earned(before: Book, now: Book) -> dict[str, float]:
+    """What the coin of the earlier snapshot has earned since."""
+    held = {name: known.collateral for name, known in before.underlyings.items() if known.collateral}
+    return {
+        name: amount * ((_price(now, name) or 0.0) - (_price(before, name) or 0.0)) for name, amount in held.items()
+    }
+
+
+def _price(book: Book, name: str) -> float | None:
+    legs = [item.plain_leg() for item in book.positions if item.underlying == name]
+    return reference_price(book.underlyings.get(name, Underlying()), legs)[0]
+
+
+def _remark(request: PriceLadderRequest, risk: BookRisk, notes: Notes) -> None:
+    found = {item.underlying: item for item in risk.underlyings}
+    for place, known in enumerate(request.underlyings):
+        item = found[known.underlying]
+        if item.collateral and known.price is None:
+            effect = f"the price of its coin collateral, from the book ({item.price_source})"
+            notes.assume(f"/underlyings/{place}/price", f"{item.price:.12g}", effect)
+    for symbol in risk.expanded:
+        text = "no ladder of its own: its Greeks are expanded to second order, which large moves exceed"
+        notes.warn("greeks_expanded", text, symbol)
+    if risk.beta is not None and risk.beta.missing:
+        notes.warn("beta_missing", f"beta_weighted leaves out {', '.join(risk.beta.missing)}")
