@@ -251,8 +251,8 @@ OPERATIONS = (
         description=(
             "Covered calls and cash-secured puts: strike by delta, only where the bid pays for the forecast volatility "
             "and the fees, in whole lots that the collateral covers. Protective puts, collars and put spreads: the "
-            "most protection that a budget pays for, over all combinations of the quotes. Every candidate says why it was "
-            "not chosen. Audited; the orders are the client's to place."
+            "most protection that a budget pays for, over all combinations of the quotes. Every candidate says why it "
+            "was not chosen. Audited; the orders are the client's to place."
         ),
         body=VaultRequest,
         answers=(VaultAnswer,),

@@ -21,7 +21,7 @@ from services.hedging.vault_plan import (
     SaleFigures,
     VaultPlan,
 )
-from services.hedging.vaults import CashSecuredPut, OptionSale
+from services.hedging.vaults import DAYS_PER_YEAR, CashSecuredPut, OptionSale
 from services.options.black import black_price
 from services.options.portfolio_greeks import LegGreeks
 
@@ -163,6 +163,9 @@ def _theoretical(request: VaultRequest, market: OneMarket, contract: OptionContr
     years = (request.expiry - market.as_of).total_seconds() / SECONDS_PER_YEAR
     if years <= 0.0:
         return None
+    if not years * DAYS_PER_YEAR <= request.vault.most_days:
+        rule = f"must lie within vault.most_days ({request.vault.most_days:g}) of as_of"
+        raise InvalidInput("expiry", rule, time_text(request.expiry))
     right, forward, volatility = request.vault.right, float(market.mark), request.implied_volatility
     wanted = strike_at_delta(forward, years, volatility, right, request.vault.delta)
     strike = away_from_spot(float(wanted), contract.strike_step, right)

@@ -31,6 +31,8 @@ from services.hedging.vault_plan import (
 
 Places = NDArray[np.int64]
 Shock = Annotated[float, Gt(-1), Lt(0)]
+MOST_LOTS = 10**15
+"""Far more than any market has, and whole in a double."""
 SHOWN = 40
 """Pairs that are listed as candidates, the best first; the rest is counted."""
 
@@ -304,13 +306,13 @@ def budget_of(method: TailHedge, market: OptionMarket) -> Decimal:
 def _best_numbers(method: TailHedge, market: OptionMarket, rows: _Combinations) -> _Found:
     """Best lots of every combination: an end, or next to the kink of the floor."""
     contract = market.contract
-    most = np.array([whole_lots(size, contract.lot) for size in rows.most], dtype=np.int64)
+    most = np.array([min(whole_lots(size, contract.lot), MOST_LOTS) for size in rows.most], dtype=np.int64)
     lot = float(contract.lot * contract.multiplier)
     choices = [most]
     if method.objective == "floor":
         # The values at zero and at the bought strike, as functions of the lots, meet here.
-        kink = np.floor(_kinks(market, rows) / lot).astype(np.int64)
-        choices += [np.clip(kink, 0, most), np.clip(kink + 1, 0, most)]
+        kink = np.floor(np.minimum(_kinks(market, rows) / lot, most)).astype(np.int64)
+        choices += [kink, np.minimum(kink + 1, most)]
     lots, protection = np.zeros_like(most), np.zeros(most.size)
     for number in choices:
         usable = np.where(number >= contract.smallest, number, 0)
