@@ -6,7 +6,7 @@ from typing import Any
 
 from app.translate.answer import money, stat, steps_out, time_text
 from app.translate.one_market import OneMarket, amount
-from models.api.vault import OptionQuoteIn, VaultRequest
+from models.api.vault import VaultQuoteIn, VaultRequest
 from services.core.annualization import SECONDS_PER_YEAR
 from services.core.decimals import plain, to_tick
 from services.core.errors import InvalidInput, Refusal
@@ -136,7 +136,7 @@ def _options(request: VaultRequest, market: OneMarket) -> OptionMarket | None:
     )
 
 
-def _quotes(sent: list[OptionQuoteIn], market: OneMarket) -> tuple[OptionQuote, ...]:
+def _quotes(sent: list[VaultQuoteIn], market: OneMarket) -> tuple[OptionQuote, ...]:
     if any(quote.forward is None for quote in sent):
         effect = "options without a forward are valued on the mark: volatility and delta are off by the carry"
         market.notes.assume("/quotes", f"forward {plain(market.mark)}", effect)

@@ -21,7 +21,7 @@ VaultMethodIn = Annotated[VaultMethod, Tagged(), StrictScalars()]
 OptionFeesIn = Annotated[OptionFees, StrictScalars()]
 
 
-class CollateralIn(Model):
+class VaultCollateralIn(Model):
     """What is held."""
 
     asset: Literal["base", "quote"] = Field(
@@ -30,7 +30,7 @@ class CollateralIn(Model):
     amount: PositiveDecimal = Field(description="In units of the asset.")
 
 
-class OptionContractIn(Model):
+class VaultContractIn(Model):
     """What all options of the underlying have in common."""
 
     settlement: Literal["linear", "inverse"] = Field(
@@ -43,7 +43,7 @@ class OptionContractIn(Model):
     strike_step: PositiveDecimal | None = Field(None, description="Of strikes, where there are no quotes.")
 
 
-class OptionQuoteIn(Model):
+class VaultQuoteIn(Model):
     """Best prices of one option, per base unit in the settlement currency."""
 
     symbol: Symbol | None = Field(None, description="Echoed.")
@@ -65,11 +65,11 @@ class VaultRequest(MarketRequest):
     """Options on one underlying; `symbol` and `mark_price` are those of the underlying, quantities are contracts."""
 
     vault: VaultMethodIn = Field(description="What is sold or bought, and by what rule.")
-    collateral: CollateralIn = Field(
+    collateral: VaultCollateralIn = Field(
         description="Of a sale; for a hedge, what is protected. Calls and hedges: base; cash_secured_put: quote."
     )
-    contract: OptionContractIn
-    quotes: Annotated[list[OptionQuoteIn], Field(min_length=1, max_length=MAX_QUOTES, fail_fast=True)] | None = Field(
+    contract: VaultContractIn
+    quotes: Annotated[list[VaultQuoteIn], Field(min_length=1, max_length=MAX_QUOTES, fail_fast=True)] | None = Field(
         None, description="Without them a sale is planned at a computed strike and price: expiry, implied_volatility."
     )
     fees: OptionFeesIn | None = Field(None, description="Default: none, listed as an assumption.")
@@ -77,7 +77,7 @@ class VaultRequest(MarketRequest):
     implied_volatility: ImpliedVolatility | None = Field(None, description="Where there are no quotes.")
 
 
-class OptionNameOut(Model):
+class VaultOptionOut(Model):
     """Which option."""
 
     symbol: str | None
@@ -86,7 +86,7 @@ class OptionNameOut(Model):
     right: Literal["call", "put"]
 
 
-class VaultLegOut(OptionNameOut):
+class VaultLegOut(VaultOptionOut):
     """One order."""
 
     side: Literal["buy", "sell"]
@@ -109,7 +109,7 @@ class VaultGreeksOut(Model):
     volga_per_point: Number = Field(description="Change of vega per volatility point [quote].")
 
 
-class PayoffOut(Model):
+class VaultPayoffOut(Model):
     """Everything together, when the options expire at a shocked price."""
 
     shock: Number = Field(description="Of the price, as a fraction.")
@@ -119,7 +119,7 @@ class PayoffOut(Model):
     with_options_in_coin: DecimalText = Field(description="The same at that price [base].")
 
 
-class SaleOut(Model):
+class VaultSaleOut(Model):
     """Figures of an option that is sold."""
 
     collateral_used: DecimalText = Field(description="In units of the collateral; never above utilisation.")
@@ -138,7 +138,7 @@ class SaleOut(Model):
     )
 
 
-class HedgeOut(Model):
+class VaultHedgeOut(Model):
     """Figures of options that protect."""
 
     cost_bps: Number = Field(description="Net premium and fees over the holding at the mark; negative: a credit.")
@@ -160,19 +160,19 @@ class VaultFiguresOut(Model):
         description="Sale: price below which collateral and option are worth less than the collateral now. Hedge: "
         "price at which it stops paying for itself. null: none."
     )
-    payoffs: list[PayoffOut]
+    payoffs: list[VaultPayoffOut]
     greeks: VaultGreeksOut | None = Field(description="Of the options; null where a price implies no volatility.")
     net_delta: Number | None = Field(
         description="Of collateral, options and coin premium together: change of their value [quote] per unit of price."
     )
-    sale: SaleOut | None = Field(description="null for a hedge.")
-    hedge: HedgeOut | None = Field(description="null for a sale.")
+    sale: VaultSaleOut | None = Field(description="null for a hedge.")
+    hedge: VaultHedgeOut | None = Field(description="null for a sale.")
 
 
-class CandidateOut(Model):
+class VaultCandidateOut(Model):
     """One quote, or a pair of them, and what became of it."""
 
-    options: list[OptionNameOut] = Field(description="In the order of the legs: bought, then sold.")
+    options: list[VaultOptionOut] = Field(description="In the order of the legs: bought, then sold.")
     reason: str = Field(description="`chosen`, or why not; GET /v1/errors explains each one.")
     detail: str | None
     contracts: DecimalText = Field(description="That would be traded; 0 where none.")
@@ -193,6 +193,6 @@ class VaultAnswer(MarketAnswer):
     legs: list[VaultLegOut] = Field(description="Orders; empty where refused.")
     figures: VaultFiguresOut | None = Field(description="null where refused.")
     steps: list[StepOut] = Field(description="From the whole collateral to the lots [contracts].")
-    candidates: list[CandidateOut] = Field(
+    candidates: list[VaultCandidateOut] = Field(
         description="Hedges: quotes that cannot be used, then up to 40 combinations, the best first."
     )
