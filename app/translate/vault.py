@@ -13,6 +13,7 @@ from services.core.errors import InvalidInput, Refusal
 from services.core.outcome import Reason
 from services.hedging.option_quotes import OptionContract, OptionFees, OptionMarket, OptionQuote
 from services.hedging.option_strikes import away_from_spot, strike_at_delta
+from services.hedging.sale_figures import DAYS_PER_YEAR
 from services.hedging.vault_plan import (
     Candidate,
     HedgeFigures,
@@ -21,7 +22,7 @@ from services.hedging.vault_plan import (
     SaleFigures,
     VaultPlan,
 )
-from services.hedging.vaults import DAYS_PER_YEAR, CashSecuredPut, OptionSale
+from services.hedging.vaults import CashSecuredPut, OptionSale
 from services.options.black import black_price
 from services.options.portfolio_greeks import LegGreeks
 

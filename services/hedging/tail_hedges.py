@@ -6,16 +6,23 @@ import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Len, Lt
-from numpy.typing import NDArray
+from annotated_types import Ge, Le
 
-from services.core.errors import InvalidInput
-from services.core.explain import Bools, Floats, Step
+from services.core.explain import Bools, Step
 from services.core.outcome import Reason
 from services.hedging.expiry_value import ExpiryPosition
+from services.hedging.hedge_combinations import (
+    BestNumbers,
+    Combinations,
+    HedgeTerms,
+    Places,
+    best_numbers,
+    combined,
+    together,
+)
 from services.hedging.option_quotes import OptionMarket, whole_lots
 from services.hedging.vault_plan import (
     BUY,
@@ -29,34 +36,13 @@ from services.hedging.vault_plan import (
     leg_of,
 )
 
-Places = NDArray[np.int64]
-Shock = Annotated[float, Gt(-1), Lt(0)]
-MOST_LOTS = 10**15
-"""Far more than any market has, and whole in a double."""
 SHOWN = 40
 """Pairs that are listed as candidates, the best first; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TailHedge:
+class TailHedge(HedgeTerms):
     """What all tail hedges share; see `ProtectivePut`."""
-
-    horizon_days: Annotated[float, Gt(0), Le(1000)]
-    max_cost: Annotated[float, Ge(0), Le(1)] = 0.01
-    shocks: Annotated[tuple[Shock, ...], Len(1, 10)] = (-0.3,)
-    objective: Literal["shocks", "floor"] = "shocks"
-    coverage: Annotated[float, Gt(0), Le(1)] = 1.0
-
-    requires: ClassVar[frozenset[str]] = frozenset({"option_quotes"})
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
-
-    def __post_init__(self) -> None:
-        if not self.shocks or any(not -1.0 < shock < 0.0 for shock in self.shocks):
-            raise InvalidInput("vault.shocks", "must each lie within -1 and 0", list(self.shocks))
-
-    def pairs(self, market: OptionMarket, long: Places, short: Places) -> tuple[Places, Places]:
-        """Places of bought and of sold options that may go together; the second is empty where nothing is sold."""
-        raise NotImplementedError
 
     def plan(self, market: OptionMarket) -> VaultPlan:
         """The best protection within the budget, or the reason why there is none."""
@@ -135,7 +121,7 @@ class Collar(TailHedge):
         """Every put with every call of its expiry that leaves the upside."""
         least = float(market.mark) * (1.0 + self.least_upside)
         calls = short[(market.rights[short] > 0.0) & (market.strikes[short] >= least)]
-        return _together(market, long, calls)
+        return together(market, long, calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,27 +150,9 @@ class PutSpread(TailHedge):
 
     def pairs(self, market: OptionMarket, long: Places, short: Places) -> tuple[Places, Places]:
         """Every put with every lower one of its expiry."""
-        bought, sold = _together(market, long, short[market.rights[short] < 0.0])
+        bought, sold = together(market, long, short[market.rights[short] < 0.0])
         lower = market.strikes[sold] < market.strikes[bought]
         return bought[lower], sold[lower]
-
-
-class _Combinations(NamedTuple):
-    """One row for each hedge; costs are exact."""
-
-    long: Places
-    short: Places
-    costs: tuple[Decimal, ...]
-    most: tuple[Decimal, ...]
-    bounds: tuple[str, ...]
-
-
-class _Found(NamedTuple):
-    """Best number of each combination, and what it comes to."""
-
-    lots: NDArray[np.int64]
-    protection: Floats
-    cap: Floats
 
 
 def protect(method: TailHedge, market: OptionMarket) -> VaultPlan:
@@ -226,10 +194,10 @@ def protect(method: TailHedge, market: OptionMarket) -> VaultPlan:
     verdicts = _verdicts(method, market)
     usable = np.array([place for place, verdict in enumerate(verdicts) if verdict is None], dtype=np.int64)
     unusable = [Candidate(places=(place,), verdict=bad) for place, bad in enumerate(verdicts) if bad is not None]
-    rows = _combined(method, market, usable)
+    rows = combined(method, market, usable)
     if not rows.costs:
         return _refused(Reason.NO_CANDIDATE, unusable, [])
-    found = _best_numbers(method, market, rows)
+    found = best_numbers(method, market, rows)
     order = np.lexsort((np.array([float(cost) for cost in rows.costs]), -found.cap, -found.protection))
     best = int(order[0])
     good = found.lots[best] > 0
@@ -262,110 +230,12 @@ def _verdicts(method: TailHedge, market: OptionMarket) -> list[Verdict | None]:
     return verdicts
 
 
-def _together(market: OptionMarket, long: Places, short: Places) -> tuple[Places, Places]:
-    moments = np.array([quote.expiry.timestamp() for quote in market.quotes])
-    same = moments[long][:, None] == moments[short][None, :]
-    rows, columns = np.nonzero(same)
-    return long[rows], short[columns]
-
-
-def _combined(method: TailHedge, market: OptionMarket, usable: Places) -> _Combinations:
-    asks, bids = market.premiums(BUY), market.premiums(SELL)
-    long = usable[(market.rights[usable] < 0.0) & (asks[usable] > 0.0)]
-    bought, sold = method.pairs(market, long, usable[bids[usable] > 0.0])
-    paid = {place: (market.quotes[place].ask or Decimal(0)) + market.fee(place, BUY) for place in set(bought.tolist())}
-    got = {place: (market.quotes[place].bid or Decimal(0)) - market.fee(place, SELL) for place in set(sold.tolist())}
-    pairs = list(zip(bought.tolist(), sold.tolist() or [-1] * bought.size, strict=True))
-    costs = tuple(paid[long] - got.get(short, Decimal(0)) for long, short in pairs)
-    limits = [_most(method, market, pair, cost) for pair, cost in zip(pairs, costs, strict=True)]
-    return _Combinations(bought, sold, costs, tuple(most for most, _ in limits), tuple(name for _, name in limits))
-
-
-def _most(method: TailHedge, market: OptionMarket, pair: tuple[int, int], cost: Decimal) -> tuple[Decimal, str]:
-    """Largest number of contracts, and what bounds it."""
-    contract = market.contract
-    covered = market.holding * Decimal(repr(method.coverage)) / contract.multiplier
-    sells_calls = pair[1] >= 0 and market.quotes[pair[1]].right > 0
-    if sells_calls and contract.coin_settled and cost > 0:
-        # Coin that pays the premium covers no call.
-        covered = min(covered, market.holding / (contract.multiplier * (1 + cost)))
-    limits = [(covered, "coverage")]
-    if cost > 0:
-        limits.append((budget_of(method, market) / (cost * contract.multiplier), "max_cost"))
-    depths = [market.quotes[place].depth for place in pair if place >= 0]
-    limits += [(depth, "depth") for depth in depths if depth is not None]
-    return min(limits, key=lambda limit: limit[0])
-
-
-def budget_of(method: TailHedge, market: OptionMarket) -> Decimal:
-    """Largest net premium with fees [settlement currency]: coin is valued at the mark, so that the mark cancels."""
-    value = market.holding * (Decimal(1) if market.contract.coin_settled else market.mark)
-    return value * Decimal(repr(method.max_cost))
-
-
-def _best_numbers(method: TailHedge, market: OptionMarket, rows: _Combinations) -> _Found:
-    """Best lots of every combination: an end, or next to the kink of the floor."""
-    contract = market.contract
-    most = np.array([min(whole_lots(size, contract.lot), MOST_LOTS) for size in rows.most], dtype=np.int64)
-    lot = float(contract.lot * contract.multiplier)
-    choices = [most]
-    if method.objective == "floor":
-        # The values at zero and at the bought strike, as functions of the lots, meet here.
-        kink = np.floor(np.minimum(_kinks(market, rows) / lot, most)).astype(np.int64)
-        choices += [kink, np.minimum(kink + 1, most)]
-    lots, protection = np.zeros_like(most), np.zeros(most.size)
-    for number in choices:
-        usable = np.where(number >= contract.smallest, number, 0)
-        gain = np.where(usable > 0, _protection(method, market, rows, usable * lot), 0.0)
-        better = gain > protection
-        lots, protection = np.where(better, usable, lots), np.where(better, gain, protection)
-    caps = market.strikes[rows.short] if rows.short.size else np.zeros(most.size)
-    return _Found(lots, protection, np.where(lots > 0, caps, 0.0))
-
-
-def _kinks(market: OptionMarket, rows: _Combinations) -> Floats:
-    """Size at which the value at a price of zero equals that at the bought strike [base units]; N without one.
-
-    With a premium in coin: ``q D = (N − q c) K``, D being the strike less that of a put which is sold.
-    """
-    held, strike = float(market.holding), market.strikes[rows.long]
-    cost = np.array([float(cost) for cost in rows.costs])
-    width = strike.copy()
-    if rows.short.size:
-        width -= np.where(market.rights[rows.short] < 0.0, market.strikes[rows.short], 0.0)
-    return (
-        held * strike / np.maximum(width + np.where(market.contract.coin_settled, cost, 0.0) * strike, 1e-12 * strike)
-    )
-
-
-def _protection(method: TailHedge, market: OptionMarket, rows: _Combinations, sizes: Floats) -> Floats:
-    """What is maximised, for each combination at its size [base units], as a fraction of the holding's value."""
-    mark, held = float(market.mark), float(market.holding)
-    if method.objective == "shocks":
-        prices = np.broadcast_to(mark * (1.0 + np.array(method.shocks)), (sizes.size, len(method.shocks)))
-        return np.asarray(_gain(market, rows, sizes, prices).mean(axis=1) / (held * mark))
-    strikes = [market.strikes[rows.long]] + ([market.strikes[rows.short]] if rows.short.size else [])
-    prices = np.column_stack([np.zeros(sizes.size), *strikes])
-    return np.asarray((held * prices + _gain(market, rows, sizes, prices)).min(axis=1) / (held * mark))
-
-
-def _gain(market: OptionMarket, rows: _Combinations, sizes: Floats, prices: Floats) -> Floats:
-    """Pay-off less cost at expiry of each combination [quote], shape (combinations, prices)."""
-    cost = np.array([float(cost) for cost in rows.costs])[:, None]
-    paid = cost * prices if market.contract.coin_settled else cost
-    gain = np.maximum(market.strikes[rows.long][:, None] - prices, 0.0) - paid
-    if rows.short.size:
-        right = market.rights[rows.short][:, None]
-        gain = gain - np.maximum(right * (prices - market.strikes[rows.short][:, None]), 0.0)
-    return np.asarray(sizes[:, None] * gain)
-
-
-def _places(rows: _Combinations, row: int) -> tuple[int, ...]:
+def _places(rows: Combinations, row: int) -> tuple[int, ...]:
     return (int(rows.long[row]), *((int(rows.short[row]),) if rows.short.size else ()))
 
 
 def _candidate(
-    method: TailHedge, market: OptionMarket, rows: _Combinations, found: _Found, row: int, *, chosen: bool
+    method: TailHedge, market: OptionMarket, rows: Combinations, found: BestNumbers, row: int, *, chosen: bool
 ) -> Candidate:
     lots, contract = int(found.lots[row]), market.contract
     candidate = Candidate(
@@ -393,8 +263,8 @@ def _refused(reason: Reason, unusable: list[Candidate], listed: list[Candidate])
 def _planned(
     method: TailHedge,
     market: OptionMarket,
-    rows: _Combinations,
-    found: _Found,
+    rows: Combinations,
+    found: BestNumbers,
     best: int,
     candidates: tuple[Candidate, ...],
 ) -> VaultPlan:
@@ -418,7 +288,7 @@ def _planned(
 
 
 def _steps(
-    method: TailHedge, market: OptionMarket, rows: _Combinations, best: int, contracts: Decimal
+    method: TailHedge, market: OptionMarket, rows: Combinations, best: int, contracts: Decimal
 ) -> tuple[Step, ...]:
     whole = float(market.holding / market.contract.multiplier)
     wanted, allowed = whole * method.coverage, float(rows.most[best])

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.outcome import Reason
+from services.hedging.hedge_combinations import budget_of
 from services.hedging.option_quotes import OptionContract, OptionFees, OptionMarket, OptionQuote
 from services.hedging.option_strikes import away_from_spot, strike_at_delta
-from services.hedging.tail_hedges import Collar, ProtectivePut, PutSpread, TailHedge, budget_of
+from services.hedging.tail_hedges import Collar, ProtectivePut, PutSpread, TailHedge
 from services.hedging.vault_plan import HedgeFigures, SaleFigures, VaultPlan, Verdict
 from services.hedging.vaults import CashSecuredPut, CoveredCall, OptionSale
 from tests.support.option_quotes import AS_OF

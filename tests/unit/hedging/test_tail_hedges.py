@@ -12,8 +12,9 @@ import pytest
 
 from services.core.errors import InvalidInput
 from services.core.outcome import Reason
+from services.hedging.hedge_combinations import budget_of
 from services.hedging.option_quotes import OptionFees, OptionMarket, OptionQuote
-from services.hedging.tail_hedges import Collar, ProtectivePut, PutSpread, TailHedge, budget_of
+from services.hedging.tail_hedges import Collar, ProtectivePut, PutSpread, TailHedge
 from services.hedging.vault_plan import HedgeFigures, VaultPlan, Verdict
 from services.options.black import black_price
 from tests.support.option_quotes import AS_OF, chain, market, quote
