@@ -69,6 +69,7 @@ docs: ## Write the tables and draw the pictures of docs/ anew
 	@$(BIN)/python -m scripts.overlays_page
 	@$(BIN)/python -m scripts.guards_page
 	@$(BIN)/python -m scripts.execution_page
+	@$(BIN)/python -m scripts.vaults_page
 	@$(BIN)/python -m scripts.sizing_page
 	@$(BIN)/python -m scripts.ladder_page
 

@@ -20,6 +20,7 @@ from app.version import ENGINE_VERSION
 from models.api.grid import GridRequest
 from models.api.policy import PRESETS, PolicyIn
 from models.api.schedule import ScheduleRequest
+from models.api.vault import VaultRequest
 from services.engine.policy import DEFAULTS_VERSION
 
 _SECTION = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}\n", re.MULTILINE)
@@ -31,7 +32,7 @@ _BOUNDS = {
     annotated_types.Lt: ("lt", "exclusive_maximum"),
     annotated_types.Le: ("le", "maximum"),
 }
-TOOLS = ((GridRequest, "spacing"), (ScheduleRequest, "schedule"))
+TOOLS = ((GridRequest, "spacing"), (ScheduleRequest, "schedule"), (VaultRequest, "vault"))
 """Tagged objects outside of a policy."""
 _NAMES = {float: "number", int: "integer", bool: "boolean", str: "string"}
 

@@ -36,7 +36,7 @@ Unknown request fields are refused; unknown answer fields must be ignored: they 
 TAGS = {
     "Evaluate": "Sizes, margin and hedges.",
     "Guards": "Prices of many sources made into one that can be trusted, or refused with the reason.",
-    "Execute": "Grids of resting orders and schedules of large ones.",
+    "Execute": "Grids of resting orders, schedules of large ones, options that are sold or protect.",
     "Options": "Books of options, priced and revalued.",
     "Volatility": "Cached volatility states, and estimates on posted series.",
     "Instruments": "Contracts registered once.",
@@ -57,6 +57,7 @@ LINKS = {
     "evaluate": ("evaluation_id", ("read_evaluation", "replay_evaluation", "compare_evaluations")),
     "plan_grid": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
     "plan_schedule": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
+    "plan_vault": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
     "submit_fit": ("fit_id", ("read_fit",)),
     "store_policy": ("policy_id", ("read_policy",)),
 }

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app import book_examples, examples, oracle_examples
+from app import book_examples, examples, oracle_examples, vault_examples
 from app.usecases.instruments import InstrumentsRequest
 from models.api.backtest import BacktestAnswer, BacktestRequest
 from models.api.correlation import CorrelationAnswer, CorrelationRequest
@@ -53,6 +53,7 @@ from models.api.query import (
 )
 from models.api.schedule import ScheduleAnswer, ScheduleRequest
 from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, PolicyVersion, StorePolicyRequest
+from models.api.vault import VaultAnswer, VaultRequest
 from models.api.verification import (
     CheckPolicyAnswer,
     CheckPolicyRequest,
@@ -243,6 +244,29 @@ OPERATIONS = (
         timed=True,
     ),
     Operation(
+        method="POST",
+        path="/v1/vaults",
+        operation_id="plan_vault",
+        tag="Execute",
+        summary="Options sold against collateral, or bought to protect a holding",
+        description=(
+            "Covered calls and cash-secured puts: strike by delta, only where the bid pays for the forecast volatility "
+            "and the fees, in whole lots that the collateral covers. Protective puts, collars and put spreads: the "
+            "most protection that a budget pays for, over all combinations of the quotes. Every candidate says why it "
+            "was not chosen. Audited; the orders are the client's to place."
+        ),
+        body=VaultRequest,
+        answers=(VaultAnswer,),
+        problems=(*BODY, *AUDIT),
+        examples={
+            "covered_call": ("Weekly calls on ten coins, settled in coin", vault_examples.COVERED_CALL),
+            "put_spread": ("Protection within 1 % of the holding", vault_examples.PUT_SPREAD),
+            "theoretical": ("A strike without quotes", vault_examples.THEORETICAL),
+        },
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
         method="GET",
         path="/v1/evaluations",
         operation_id="list_evaluations",
@@ -268,6 +292,7 @@ OPERATIONS = (
             OraclesAnswer,
             GridAnswer,
             ScheduleAnswer,
+            VaultAnswer,
         ),
         problems=(*QUERY, 404, 503),
     ),

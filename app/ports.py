@@ -40,6 +40,7 @@ class EventKind(StrEnum):
     ORACLE = "oracle"
     GRID = "grid"
     SCHEDULE = "schedule"
+    VAULT = "vault"
 
 
 class Outcome(StrEnum):

@@ -121,6 +121,7 @@ FRACTIONS = frozenset(
     {
         "alpha",
         "confidence",
+        "coverage",
         "fee_rate",
         "floor",
         "fraction",
@@ -128,6 +129,7 @@ FRACTIONS = frozenset(
         "initial_rate",
         "maintenance_fraction",
         "maintenance_rate",
+        "max_cost",
         "max_margin_use",
         "max_participation",
         "max_weight",
@@ -135,6 +137,7 @@ FRACTIONS = frozenset(
         "participation_rate",
         "prior_volatility",
         "target_volatility",
+        "utilisation",
     }
 )
 """Fields in which percent are sent by mistake."""
@@ -160,6 +163,7 @@ EXAMPLES: dict[str, str] = {
     "sizing": '{"method": "volatility_target", "target_volatility": 0.20}',
     "symbol": '"BTC-PERP"',
     "target_volatility": "0.20",
+    "vault": '{"method": "covered_call", "delta": 0.10}',
 }
 """What a missing field looks like."""
 

@@ -19,7 +19,7 @@ def catalog_command(
     name: NameArgument = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print GET /v1/catalog, or the methods named.")] = False,
 ) -> None:
-    """List every method of a policy, a grid, a schedule: parameters with bounds and units, needs, sources.
+    """List every method of a policy, a grid, a schedule, a vault: parameters with bounds and units, needs, sources.
 
     **Examples**
 

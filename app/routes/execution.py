@@ -1,4 +1,4 @@
-"""Execution-aware tools: grids and schedules."""
+"""Execution-aware tools: grids, schedules and vaults."""
 
 from __future__ import annotations
 
@@ -27,7 +27,13 @@ async def plan_schedule(request: Request) -> Response:
     return await _through(request, EventKind.SCHEDULE)
 
 
+async def plan_vault(request: Request) -> Response:
+    """Options sold against collateral, or bought to protect a holding."""
+    return await _through(request, EventKind.VAULT)
+
+
 ROUTES = (
     route("POST", "/v1/grids", plan_grid),
     route("POST", "/v1/schedules", plan_schedule),
+    route("POST", "/v1/vaults", plan_vault),
 )

@@ -111,7 +111,7 @@ def target_rows(inputs: EvaluationInputs, result: Evaluation, *, full: bool, exp
             if explain and result.trail is not None and target.status is not Status.REFUSED:
                 steps = result.trail.steps(index)
                 out["binding"] = _binding(result.trail.row_limits(index), steps, target)
-                out["steps"] = _steps(steps)
+                out["steps"] = steps_out(steps)
                 if result.overlays:
                     out["overlays"] = _overlays(result, index)
         rows.append(out)
@@ -199,7 +199,7 @@ def volatility_block(readout: VolatilityReadout) -> dict[str, Any]:
     }
 
 
-def _steps(steps: Sequence[Step]) -> list[dict[str, Any]]:
+def steps_out(steps: Sequence[Step]) -> list[dict[str, Any]]:
     """Stages as text; the `in` of each is the `out` of the one before it, to the digit."""
     rows, text = [], decimal_text(steps[0].before, STEP_DIGITS) if steps else ""
     for step in steps:

@@ -84,8 +84,9 @@ def one_market(
     received_at: datetime,
     *,
     wanted: bool,
+    traded: bool = True,
 ) -> OneMarket:
-    """Market of a request; `wanted` says whether a volatility is of use.
+    """Market of a request; `wanted` says whether a volatility is of use, `traded` whether the symbol itself is traded.
 
     Raises
     ------
@@ -95,12 +96,13 @@ def one_market(
     notes = Notes()
     as_of = event_time(request, received_at, notes)
     found = described_instrument(request, registered)
-    problem = _undescribed(request) if found is None else None
-    if found is None and problem is None:
+    problem = _undescribed(request) if found is None and traded else None
+    if found is None and problem is None and traded:
         effect = "the symbol is taken for a linear contract of one base unit, lots of 0.00000001, no tick, no minimum"
         notes.assume("/instrument", "linear", effect)
     instrument = found or assumed_instrument(request.symbol)
-    unit = QuantityUnit(request.quantity_unit) if request.quantity_unit else instrument.quantity_unit
+    default = instrument.quantity_unit if traded else QuantityUnit.CONTRACTS
+    unit = QuantityUnit(request.quantity_unit) if request.quantity_unit else default
     interval = request.interval or DEFAULT_INTERVAL
     age = (received_at - as_of).total_seconds()
     readout: VolatilityReadout | Refusal | None = None

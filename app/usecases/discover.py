@@ -20,6 +20,7 @@ from models.api.price_sources import MAX_ORACLE_OBSERVATIONS, MAX_SOURCES
 from models.api.problem import MAX_ERRORS
 from services.core.outcome import REASON_TEXT
 from services.guards.outcome import ORACLE_REASON_TEXT, SOURCE_REASON_TEXT
+from services.hedging.vault_plan import VERDICT_TEXT
 from services.volatility.state import OUTCOME_TEXT
 
 PROBE_SECONDS = 1.0
@@ -62,6 +63,7 @@ def error_catalogue() -> dict[str, Any]:
         "problems": [dataclasses.asdict(kind) for kind in PROBLEMS.values()],
         "rules": RULES,
         "reasons": {reason.value: text for reason, text in REASON_TEXT.items()},
+        "candidate_reasons": {verdict.value: text for verdict, text in VERDICT_TEXT.items()},
         "oracle_reasons": {reason.value: text for reason, text in ORACLE_REASON_TEXT.items()},
         "oracle_source_reasons": {reason.value: text for reason, text in SOURCE_REASON_TEXT.items()},
         "observation_outcomes": {outcome.value: text for outcome, text in OUTCOME_TEXT.items()},

@@ -1,4 +1,4 @@
-"""`POST /v1/grids` and `POST /v1/schedules`: gather one market, decide, write to the audit log, answer."""
+"""`POST /v1/grids`, `/v1/schedules` and `/v1/vaults`: gather one market, decide, write to the audit log, answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import orjson
 from app.container import Container
 from app.ids import new_id
 from app.ports import EventKind
-from app.translate import grid, schedule
+from app.translate import grid, schedule, vault
 from app.translate.answer import time_text
 from app.translate.instruments import InstrumentKey
 from app.translate.one_market import OneMarket, described_instrument, head, one_market, state_need
@@ -29,6 +29,7 @@ from app.usecases.gather import load_states, registered
 from models.api.execution import MarketRequest
 from models.api.grid import GridRequest
 from models.api.schedule import ScheduleRequest
+from models.api.vault import VaultRequest
 from services.core.instrument import Instrument
 from services.engine.inputs import StateInput
 from services.engine.market import Market
@@ -36,16 +37,24 @@ from services.engine.policy import Policy
 
 INLINE_LEVELS = 40
 """Levels of a grid up to which it is planned on the event loop: a short budget takes 5 ms for them."""
+INLINE_QUOTES = 30
+"""Quotes of a vault up to which it is planned on the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One execution-aware tool: its scope of idempotency keys, what it takes, and how it answers."""
+    """One execution-aware tool: its scope of idempotency keys, what it takes, and how it answers.
+
+    `takes_long` says whether a request is not to be planned on the event loop; `trades_symbol` whether what is traded
+    is the symbol of the request, and not its options.
+    """
 
     route: str
     model: type[MarketRequest]
     wants_volatility: Callable[[Any], bool]
     body: Callable[[Any, OneMarket], dict[str, Any]]
+    takes_long: Callable[[Any], bool] = lambda _: False
+    trades_symbol: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +66,22 @@ class MarketRead:
 
 
 TOOLS: dict[EventKind, Tool] = {
-    EventKind.GRID: Tool("POST /v1/grids", GridRequest, grid.wants_volatility, grid.grid_body),
+    EventKind.GRID: Tool(
+        "POST /v1/grids",
+        GridRequest,
+        grid.wants_volatility,
+        grid.grid_body,
+        takes_long=lambda request: request.max_levels > INLINE_LEVELS,
+    ),
     EventKind.SCHEDULE: Tool("POST /v1/schedules", ScheduleRequest, schedule.wants_volatility, schedule.schedule_body),
+    EventKind.VAULT: Tool(
+        "POST /v1/vaults",
+        VaultRequest,
+        vault.wants_volatility,
+        vault.vault_body,
+        takes_long=lambda request: len(request.quotes or ()) > INLINE_QUOTES,
+        trades_symbol=False,
+    ),
 }
 
 
@@ -73,8 +96,7 @@ async def plan_execution(container: Container, call: Call, kind: EventKind) -> A
     read = await _read(container, request, wanted=tool.wants_volatility(request))
     started = time.perf_counter()
     planned = partial(plan_response, kind, request, read, evaluation_id, call.received_at)
-    long = isinstance(request, GridRequest) and request.max_levels > INLINE_LEVELS
-    body = await asyncio.to_thread(planned) if long else planned()
+    body = await asyncio.to_thread(planned) if tool.takes_long(request) else planned()
     computed = time.perf_counter()
     record = event_record(
         kind,
@@ -115,7 +137,7 @@ def plan_response(
     """
     tool = TOOLS[kind]
     wanted = tool.wants_volatility(request)
-    market = one_market(request, read.registered, read.states, received_at, wanted=wanted)
+    market = one_market(request, read.registered, read.states, received_at, wanted=wanted, traded=tool.trades_symbol)
     outcome = tool.body(request, market)
     if request.options.strict and market.notes.assumptions:
         raise AssumptionsRefused(market.notes.assumptions)

@@ -65,6 +65,7 @@ class ErrorsAnswer(Model):
     problems: list[ProblemKindOut] = Field(description="`code` of a problem document.")
     rules: dict[str, str] = Field(description="`errors[].code` of a problem document.")
     reasons: dict[str, str] = Field(description="`reason` of a target: an outcome of one instrument, not an error.")
+    candidate_reasons: dict[str, str] = Field(description="`candidates[].reason` of POST /v1/vaults.")
     oracle_reasons: dict[str, str] = Field(description="`reason` of POST /v1/oracles:aggregate: of a symbol.")
     oracle_source_reasons: dict[str, str] = Field(description="`rejected[].reason` of the same: of one source.")
     observation_outcomes: dict[str, str] = Field(description="`outcomes[]` of POST /v1/observations.")
@@ -117,7 +118,7 @@ class CatalogAnswer(Model):
     defaults_version: int
     presets: list[dict[str, Any]]
     blocks: list[BlockOut]
-    tools: list[BlockOut] = Field(description="Tagged objects of POST /v1/grids and POST /v1/schedules.")
+    tools: list[BlockOut] = Field(description="Tagged objects of POST /v1/grids, /v1/schedules and /v1/vaults.")
 
 
 class LiveAnswer(Model):

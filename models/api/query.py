@@ -102,7 +102,7 @@ class PageParameters(Model):
     limit: Limit = Field(100, description="Rows of a page.")
 
 
-DecisionKind = Literal["evaluation", "targets", "margin", "hedges", "scalar", "oracle", "grid", "schedule"]
+DecisionKind = Literal["evaluation", "targets", "margin", "hedges", "scalar", "oracle", "grid", "schedule", "vault"]
 
 
 class EvaluationsParameters(Model):

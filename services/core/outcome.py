@@ -62,6 +62,8 @@ class Reason(StrEnum):
     LIMIT = "limit"
     BUDGET_TOO_SMALL = "budget_too_small"
     NO_LEVEL = "no_level"
+    NO_EDGE = "no_edge"
+    NO_CANDIDATE = "no_candidate"
     DATA_REQUIRED = "data_required"
     UNUSABLE_DATA = "unusable_data"
     SCENARIO_MISSING = "scenario_missing"
@@ -107,4 +109,6 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.BUDGET_TOO_SMALL: "The budget of a grid does not pay for its smallest legal orders: nothing is placed, and "
     "least says what would do.",
     Reason.NO_LEVEL: "The range of a grid holds no level on the side of the mark on which it may open a position.",
+    Reason.NO_EDGE: "The premium of an option does not pay for the forecast volatility and the fees: nothing is sold.",
+    Reason.NO_CANDIDATE: "None of the quotes may be traded, or none of them protects; candidates[] says why of each.",
 }

@@ -11,6 +11,7 @@ import pytest
 
 from services.core.instrument import Instrument, Kind
 from services.hedging.delta_neutral import hedge_contracts
+from services.hedging.option_strikes import strike_at_delta
 from services.hedging.schedules.almgren_chriss import urgency
 from services.options.black import Greeks, SpotGreeks, black_greeks, delta_in_convention, spot_greeks
 from services.options.portfolio_greeks import OptionLeg, leg_greeks
@@ -93,6 +94,13 @@ def heston_price(inputs: dict[str, Any]) -> float | list[float]:
     return found
 
 
+def strike_of_delta(inputs: dict[str, Any]) -> list[float]:
+    """The strike, and its delta again."""
+    terms = (years(inputs["T"]), inputs["vol"], 1)
+    strike = strike_at_delta(inputs["F"], *terms, inputs["delta"])
+    return [float(strike), float(black_greeks(inputs["F"], strike, *terms).delta)]
+
+
 def optimal_urgency(inputs: dict[str, Any]) -> float:
     return urgency(inputs["lam"], inputs["sigma"], inputs["eta"], inputs["gamma"], inputs["T"] / inputs["N"])
 
@@ -116,6 +124,7 @@ COVERED = {
     "pfhedge_bs_delta_nocost": call_deltas,
     "deribit_live_BTC-25JUN27-68000-P": deribit_mark,
     "deribit_live_ETH-26MAR27-2800-P": deribit_mark,
+    "covered_call_strike_10delta": strike_of_delta,
 }
 WAITING = {
     "iv_roundtrip_": "implied volatility",
@@ -130,7 +139,6 @@ WAITING = {
     "hull_gamma": "hedge optimiser",
     "sqrt_impact_bps": "execution costs",
     "latency_buffer_delta": "latency buffers",
-    "covered_call_strike_10delta": "vaults",
 }
 
 
