@@ -13,9 +13,9 @@ from services.hedging.whole_lots import linear_by_cost
 def delta_only(arrays: HedgeArrays) -> Floats:
     """Whole lots of linear instruments, the cheapest first, that take the delta toward zero; shape (n,) [contracts].
 
-    Nothing if the delta lies within its bounds. Else as many lots as the delta holds, rounded toward zero, within depth,
-    margin and cash, and no more than keeps the variance from rising: with correlated volatility a delta may be a hedge
-    of vega, and is not traded away then.
+    Nothing if the delta lies within its bounds. Else as many lots as the delta holds, rounded toward zero, within
+    depth, margin and cash, and no more than keeps the variance from rising: with correlated volatility a delta may be
+    a hedge of vega, and is not traded away then.
     """
     trades = np.zeros(arrays.lot.size)
     for row in linear_by_cost(arrays).tolist():

@@ -124,11 +124,15 @@ class HedgeArrays:
 
     def affordable(self, trades: Floats) -> Bools:
         """Whether margin and cash suffice, one per row of trades."""
-        room = self.margin_budget + TOLERANCE * abs(self.margin_budget) if np.isfinite(self.margin_budget) else np.inf
-        return np.asarray((self.margin_after(trades) <= room) & (self.cash(trades) <= self.cash_budget * (1 + TOLERANCE)))
+        enough = np.ones(np.shape(trades)[:-1], dtype=bool)
+        if np.isfinite(self.margin_budget):
+            enough &= self.margin_after(trades) <= self.margin_budget * (1.0 + TOLERANCE)
+        if np.isfinite(self.cash_budget):
+            enough &= self.cash(trades) <= self.cash_budget * (1.0 + TOLERANCE)
+        return enough
 
     def _margin_of(self, position: Floats) -> Floats:
-        return np.abs(position) * np.where(position > 0.0, self.margin[BUY], self.margin[SELL])
+        return np.asarray(np.abs(position) * np.where(position > 0.0, self.margin[BUY], self.margin[SELL]))
 
 
 _ROWS = ("impact", "price", "lot", "minimum", "position")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal
 
 import numpy as np
 
@@ -39,8 +38,8 @@ def optimize_hedge(problem: HedgeProblem) -> HedgePlan:
     Returns
     -------
     HedgePlan
-        Never with more risk (standard deviation over the horizon) than no trades. If the bounds cannot be kept and are
-        hard, the solver fails, or the optimum would raise the risk: the delta alone is hedged, or the answer is refused.
+        Never with more risk (standard deviation over the horizon) than no trades. If hard bounds cannot be kept, the
+        solver fails, or the optimum would raise the risk: the delta alone is hedged, or the answer is refused.
 
     Notes
     -----

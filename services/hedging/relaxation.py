@@ -11,7 +11,8 @@ from scipy.optimize import linprog
 
 from services.core.explain import Floats
 from services.hedging.hedge_arrays import TOLERANCE, HedgeArrays
-from services.hedging.trade_pieces import COARSE, FINE, Chords, Pieces, chord_width, risk_chords, trade_pieces
+from services.hedging.hedge_program import Program, build_program
+from services.hedging.trade_pieces import COARSE, FINE, chord_width, risk_chords, trade_pieces
 
 GOOD_ENOUGH = 3e-5
 """Share of the objective by which the relaxed optimum may lie above its proven lower bound."""
@@ -25,7 +26,7 @@ Failure = Literal["infeasible", "failed"]
 
 
 class Prices(NamedTuple):
-    """Multipliers: of the risk factors (k,), of upper and lower bounds (b,), of margin and of cash, the last four >= 0."""
+    """Multipliers of the risk factors (k,), of upper and lower bounds (b,), margin and cash; these four are >= 0."""
 
     factors: Floats
     upper: Floats
@@ -65,21 +66,6 @@ class Relaxed:
     def gap(self) -> float:
         """Share of the value by which it may lie above the optimum."""
         return max(self.value - self.lower_bound, 0.0) / self.value if self.value > 0.0 else 0.0
-
-
-class Program(NamedTuple):
-    """A linear program ``min c'z, rows_equal z = right_equal, rows z <= right, lower <= z <= upper``, all scaled."""
-
-    cost: Floats
-    rows_equal: Floats
-    right_equal: Floats
-    rows: Floats
-    right: Floats
-    lower: Floats
-    upper: Floats
-    unit: Floats
-    row_scale: Floats
-    money: float
 
 
 def relax(arrays: HedgeArrays, time_limit: float) -> Relaxed | Failure:
@@ -131,7 +117,10 @@ def relax(arrays: HedgeArrays, time_limit: float) -> Relaxed | Failure:
         missed = passes > 1 and rows.size < everything.size and lower < bound - GOOD_ENOUGH * best.value
         factors = arrays.factors + best.trades @ arrays.loadings
         radius = np.array(
-            [2.0 * chord_width(*old, scale, new) for *old, new in zip(centre, radius, factors, strict=True)]
+            [
+                2.0 * chord_width(middle, reach, scale, new)
+                for middle, reach, new in zip(centre.tolist(), radius.tolist(), factors.tolist(), strict=True)
+            ]
         ).clip(1e-7 * scale, scale)
         centre = factors
         around = np.maximum(np.abs(best.trades), around / 64.0)
@@ -166,9 +155,7 @@ def lower_bound(arrays: HedgeArrays, prices: Prices) -> tuple[float, Floats]:
     impact, edge = (1.0 + prices.cash) * arrays.impact, np.minimum(arrays.closing, arrays.depth)
     near = _cheapest(closing, impact, np.zeros_like(edge), edge)
     far = _cheapest(opening, impact, edge, arrays.depth)
-    least = np.minimum(
-        closing * near + impact * near**2, closing * edge + opening * (far - edge) + impact * far**2
-    )
+    least = np.minimum(closing * near + impact * near**2, closing * edge + opening * (far - edge) + impact * far**2)
     return dual + float(np.minimum(least, 0.0).sum()), np.where(edge > 0.0, closing, opening)
 
 
@@ -243,7 +230,7 @@ def _solve(
     trades = np.bincount(pieces.row, weights=pieces.sign * size, minlength=arrays.lot.size)
     equal = answer.eqlin.marginals if chords else np.zeros(0)
     unequal = answer.ineqlin.marginals if program.rows.size else np.zeros(0)
-    return trades, _prices(arrays, program, equal, unequal, scale)
+    return np.asarray(trades, dtype=np.float64), _prices(arrays, program, equal, unequal, scale)
 
 
 def _prices(arrays: HedgeArrays, program: Program, equal: Floats, unequal: Floats, scale: float) -> Prices:
@@ -260,76 +247,3 @@ def _prices(arrays: HedgeArrays, program: Program, equal: Floats, unequal: Float
     margin = next(budgets) if np.isfinite(arrays.margin_budget) else 0.0
     cash = next(budgets) if np.isfinite(arrays.cash_budget) else 0.0
     return Prices(-equal * program.money / scale, bound[0], bound[1], margin, cash)
-
-
-def build_program(
-    arrays: HedgeArrays, pieces: Pieces, chords: list[Chords], scale: float, money: float, unit: Floats | None = None
-) -> Program:
-    """Columns: pieces of trades, pieces of each risk factor, breaches above and below of soft bounds.
-
-    Rows: ``R g t − y = origin − u₀`` for each factor; bounds that are finite, upper before lower; margin; cash.
-    """
-    unit = _units(arrays, pieces, scale) if unit is None else unit
-    signed = pieces.sign * unit
-    sides = [(1.0, arrays.upper), (-1.0, arrays.lower)]
-    soft = [np.flatnonzero(np.isfinite(edge) & np.isfinite(arrays.breach)) for _, edge in sides]
-    edge_count = sum(chord.slope.size for chord in chords)
-    first_breach = pieces.row.size + edge_count
-    width = first_breach + sum(part.size for part in soft)
-
-    rows_equal, right_equal = np.zeros((len(chords), width)), np.zeros(len(chords))
-    rows_equal[:, : pieces.row.size] = (arrays.loadings[pieces.row] * signed[:, None]).T / scale
-    taken = pieces.row.size
-    for factor, chord in enumerate(chords):
-        rows_equal[factor, taken : taken + chord.slope.size] = -1.0
-        right_equal[factor] = (chord.origin - arrays.factors[factor]) / scale
-        taken += chord.slope.size
-
-    rows, right, row_scale, breach_cost = [], [], [], []
-    reach = np.maximum(
-        arrays.bound_scale(), np.abs(arrays.greeks[pieces.row][:, arrays.bounded] * unit[:, None]).max(axis=0, initial=0.0)
-    )
-    reach = np.where(reach > 0.0, reach, 1.0)
-    for (sign, edge), softened in zip(sides, soft, strict=True):
-        for bound in np.flatnonzero(np.isfinite(edge)).tolist():
-            greek, row = arrays.bounded[bound], np.zeros(width)
-            row[: pieces.row.size] = sign * arrays.greeks[pieces.row, greek] * signed / reach[bound]
-            if bound in softened:
-                row[first_breach + len(breach_cost)] = -1.0
-                breach_cost.append(arrays.breach[bound] * reach[bound])
-            rows.append(row)
-            right.append(sign * (edge[bound] - arrays.exposure[greek]) / reach[bound])
-            row_scale.append(reach[bound])
-    budgets = [(pieces.margin, arrays.margin_budget - arrays.margin_used), (pieces.cash, arrays.cash_budget)]
-    for taken_by, room in budgets:
-        if np.isfinite(room):
-            row = np.zeros(width)
-            row[: pieces.row.size] = taken_by * unit
-            size = max(float(np.abs(row).max(initial=0.0)), room) or 1.0
-            rows.append(row / size)
-            right.append(room / size)
-            row_scale.append(size)
-
-    cost = np.concatenate([pieces.cost * unit, *(chord.slope * scale for chord in chords), np.array(breach_cost)])
-    lower = np.concatenate([np.zeros(pieces.row.size), *(chord.lower / scale for chord in chords), np.zeros(len(breach_cost))])
-    upper = np.concatenate(
-        [pieces.width / unit, *(chord.upper / scale for chord in chords), np.full(len(breach_cost), np.inf)]
-    )
-    return Program(
-        cost / money,
-        rows_equal,
-        right_equal,
-        np.array(rows).reshape(-1, width),
-        np.array(right),
-        lower,
-        upper,
-        unit,
-        np.array(row_scale),
-        money,
-    )
-
-
-def _units(arrays: HedgeArrays, pieces: Pieces, scale: float) -> Floats:
-    """Contracts that move the risk by its scale, or the width of the piece if that is less."""
-    strength = np.linalg.norm(arrays.loadings, axis=1)[pieces.row]
-    return np.asarray(np.where(strength * pieces.width > scale, scale / np.where(strength > 0.0, strength, 1.0), pieces.width))

@@ -103,7 +103,7 @@ class RiskModel:
         >>> round(float(model.covariance[0, 0]), 9)
         10.0
         """
-        _at_least(0.0, price=price, volatility=volatility, horizon_seconds=horizon_seconds, strict=True)
+        _at_least(0.0, True, price=price, volatility=volatility, horizon_seconds=horizon_seconds)
         _at_least(0.0, volatility_of_volatility=volatility_of_volatility, skew_volatility_points=skew_volatility_points)
         if not -1.0 <= correlation <= 1.0:
             raise InvalidInput("correlation", "must be within [-1, 1]", correlation)
@@ -136,7 +136,7 @@ class RiskModel:
         """
         if unknown := sorted(set(deviations) - set(GREEKS)):
             raise InvalidInput("deviations", f"must name {', '.join(GREEKS)}", unknown[0])
-        _at_least(0.0, **deviations)
+        _at_least(0.0, False, **deviations)
         return cls(covariance=np.diag([deviations.get(greek, 0.0) ** 2 for greek in GREEKS]))
 
     def root(self) -> Floats:
@@ -159,7 +159,7 @@ def _root(covariance: Floats) -> Floats:
     return np.asarray(np.sqrt(values[kept])[:, None] * vectors[:, kept].T * scale)
 
 
-def _at_least(least: float, *, strict: bool = False, **named: float) -> None:
+def _at_least(least: float, strict: bool = False, /, **named: float) -> None:
     for name, value in named.items():
         if not (math.isfinite(value) and (value > least if strict else value >= least)):
             raise InvalidInput(name, f"must be {'>' if strict else '>='} {least:g} and finite", value)

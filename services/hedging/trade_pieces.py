@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.core.explain import Floats
-from services.hedging.hedge_arrays import BUY, SELL, HedgeArrays
+from services.hedging.hedge_arrays import BUY, HedgeArrays
 
 COARSE = np.array([0.1, 0.3, 1.0, 3.0])
 FINE = np.array([0.25, 0.6, 0.9, 0.97, 1.0, 1.03, 1.1, 1.6, 4.0])
@@ -71,9 +71,7 @@ def trade_pieces(arrays: HedgeArrays, around: Floats, steps: Floats = FINE) -> P
     order = np.lexsort((step, side, row))
     side, step, row = side[order], step[order], row[order]
     at = (side, step, row)
-    return Pieces(
-        row, np.where(side == BUY, 1.0, -1.0), width[at], cost[at], margin[at], (paid + cost)[at]
-    )
+    return Pieces(row, np.where(side == BUY, 1.0, -1.0), width[at], cost[at], margin[at], (paid + cost)[at])
 
 
 def risk_chords(centre: float, radius: float, scale: float, aversion: float) -> Chords:

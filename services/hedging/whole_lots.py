@@ -11,7 +11,8 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from services.core.decimals import SNAP
 from services.core.explain import Bools, Floats
 from services.hedging.hedge_arrays import BUY, SELL, HedgeArrays
-from services.hedging.relaxation import Relaxed, build_program
+from services.hedging.hedge_program import build_program
+from services.hedging.relaxation import Relaxed
 from services.hedging.trade_pieces import risk_chords, trade_pieces
 
 SUPPORT = 0.25
@@ -22,6 +23,7 @@ _FINE = 1e-3
 """Share of the risk below which one lot is fine enough to be chosen after the program."""
 _REACH = 4.0
 """Lots beyond the relaxed optimum within which the program searches."""
+_NEAR_OPTIMUM = np.array([0.5, 0.9, 1.0, 1.1, 2.0])
 _SWEEPS = 40
 _GRID = 48
 
@@ -31,10 +33,11 @@ def whole_lots(
 ) -> tuple[Floats, bool]:
     """Trades in whole lots near the relaxed optimum, shape (n,) [contracts], and whether the search was finished.
 
-    Three steps. (1) The support: what the optimum trades by more than a quarter of a lot, the cheapest linear
-    instrument, and the three next to being traded. (2) HiGHS' mixed-integer program on it, with chords of the risk around
-    the optimum, least orders by binaries. (3) Linear instruments close what is left to their lots, and steps and swaps
-    of single lots are made while the exact objective falls.
+    (1) The support: what the optimum trades by more than a quarter of a lot, the cheapest linear instrument, and the
+    three next to being traded. (2) Rounded toward zero; linear instruments close what is left to their lots; steps and
+    swaps of single lots are made while the exact objective falls. (3) If that is not within `gap` of the proven lower
+    bound: HiGHS' mixed-integer program, with chords of the risk around the optimum and least orders by binaries, then
+    (2) from where it ends.
 
     Notes
     -----
@@ -42,17 +45,27 @@ def whole_lots(
     machine; only the time limit can make two runs differ.
     """
     rows = support(arrays, relaxed)
-    part = _one_sided(arrays.take(rows), relaxed.slope[:, rows], relaxed.trades[rows])
-    starts = [np.zeros(rows.size), _rounded(part, relaxed.trades[rows])]
-    found = _program(part, replace(relaxed, trades=relaxed.trades[rows]), gap, time_limit, node_limit)
-    if found is not None:
-        starts.append(found[0])
     free = arrays.take(rows)
-    closed = [close_linear(free, start) for start in starts]
-    best = min(closed, key=lambda trades: float(free.value(trades)))
+    enough = relaxed.lower_bound / (1.0 - gap) if gap < 1.0 else np.inf
+    best, value = _improved(free, _rounded(free, relaxed.trades[rows]), enough)
+    finished = value <= enough
+    if not finished:
+        part = _one_sided(free, relaxed.slope[:, rows], relaxed.trades[rows])
+        found = _program(part, replace(relaxed, trades=relaxed.trades[rows]), gap, time_limit, node_limit)
+        if found is not None:
+            finished = found[1]
+            best, value = min((best, value), _improved(free, found[0], enough), key=lambda pair: pair[1])
     trades = np.zeros(arrays.lot.size)
-    trades[rows] = local_search(free, best)
-    return trades, found is not None and found[1]
+    trades[rows] = best
+    return trades, finished
+
+
+def _improved(arrays: HedgeArrays, start: Floats, enough: float) -> tuple[Floats, float]:
+    """What a local search makes of a start, or nothing if that is as good, and its value."""
+    trades = local_search(arrays, close_linear(arrays, start), enough)
+    nothing = np.zeros_like(trades)
+    value, idle = float(arrays.value(trades)), float(arrays.value(nothing))
+    return (trades, value) if value < idle else (nothing, idle)
 
 
 def support(arrays: HedgeArrays, relaxed: Relaxed) -> NDArray[np.int64]:
@@ -85,20 +98,27 @@ def close_linear(arrays: HedgeArrays, trades: Floats) -> Floats:
     return trades
 
 
-def local_search(arrays: HedgeArrays, trades: Floats) -> Floats:
-    """Steps of one lot, of two instruments at once, and to nothing, while the exact value falls."""
-    steps = _steps(arrays)
-    value = float(arrays.value(trades))
+def local_search(arrays: HedgeArrays, trades: Floats, enough: float = -np.inf) -> Floats:
+    """Steps of one lot and to nothing while the exact value falls; of two instruments at once until it is `enough`."""
+    singles, value = np.concatenate([np.diag(arrays.lot), -np.diag(arrays.lot)]), float(arrays.value(trades))
+    pairs = (singles[:, None, :] + singles[None, :, :]).reshape(-1, arrays.lot.size)
     for _ in range(_SWEEPS):
         zeros = np.where(np.eye(trades.size, dtype=bool), 0.0, trades)
-        tried = np.concatenate([trades + steps, zeros])
-        tried = _snapped(arrays, tried)
-        values = np.where(legal(arrays, tried), arrays.value(tried), np.inf)
-        best = int(np.argmin(values))
-        if not values[best] < value * (1.0 - 1e-12):
+        step = _best_of(arrays, np.concatenate([trades + singles, zeros]))
+        if not step[1] < value * (1.0 - 1e-12) and value > enough:
+            step = _best_of(arrays, trades + pairs)
+        if not step[1] < value * (1.0 - 1e-12):
             break
-        trades, value = tried[best], float(values[best])
+        trades, value = step
     return trades
+
+
+def _best_of(arrays: HedgeArrays, tried: Floats) -> tuple[Floats, float]:
+    """Legal row of least value, on whole lots, and that value; infinite if there is none."""
+    tried = np.rint(tried / arrays.lot) * arrays.lot
+    values = np.where(legal(arrays, tried), arrays.value(tried), np.inf)
+    best = int(np.argmin(values))
+    return tried[best], float(values[best])
 
 
 def legal(arrays: HedgeArrays, trades: Floats) -> Bools:
@@ -108,17 +128,6 @@ def legal(arrays: HedgeArrays, trades: Floats) -> Bools:
     within = size <= depth + SNAP * arrays.lot
     large = (size == 0.0) | (size >= arrays.minimum - SNAP * arrays.lot)
     return np.asarray((within & large).all(axis=-1))
-
-
-def _steps(arrays: HedgeArrays) -> Floats:
-    """One lot up or down of each instrument, and of each pair."""
-    single = np.concatenate([np.diag(arrays.lot), -np.diag(arrays.lot)])
-    pairs = (single[:, None, :] + single[None, :, :]).reshape(-1, arrays.lot.size)
-    return np.concatenate([single, pairs])
-
-
-def _snapped(arrays: HedgeArrays, trades: Floats) -> Floats:
-    return np.asarray(np.rint(trades / arrays.lot) * arrays.lot)
 
 
 def _rounded(arrays: HedgeArrays, trades: Floats) -> Floats:
@@ -164,7 +173,7 @@ def _program(
     of the relaxed optimum, where depth and least order allow.
     """
     count = arrays.lot.size
-    pieces = trade_pieces(arrays, np.maximum(np.abs(relaxed.trades), arrays.lot))
+    pieces = trade_pieces(arrays, np.maximum(np.abs(relaxed.trades), arrays.lot), _NEAR_OPTIMUM)
     centre = arrays.factors + relaxed.trades @ arrays.loadings
     strength = np.linalg.norm(arrays.loadings, axis=1) * arrays.lot
     radius = float(np.clip(2.0 * strength.max(initial=0.0), 1e-4 * relaxed.scale, relaxed.scale))
