@@ -122,8 +122,8 @@ class HedgePlan:
     objective_before, objective_after : float
         Cost, price of risk and of breaches, without and with the trades [quote].
     gap : float, optional
-        Share of `objective_after` by which it may lie above the least possible: proven, against fractions of lots.
-        None where nothing was proven.
+        How far `objective_after` may lie above the least possible, as a share of its cost and risk: proven, against
+        fractions of lots. None where nothing was proven.
     breaches : tuple of (str, float)
         Bounded Greeks outside their bounds after the trades, and how far [unit of the Greek].
     prices : tuple of GreekPrice

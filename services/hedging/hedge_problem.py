@@ -118,7 +118,7 @@ class HedgeProblem:
     cash_budget : float, optional
         Most cash that the trades may take [quote].
     gap : float
-        Share of the objective that the choice of lots may lie above its proven optimum.
+        Share of cost and risk that the choice of lots may lie above the proven least.
     time_limit_seconds : float
         Of each call of the solver: two to eight linear programs on the way to fractions, one for the lots.
     node_limit : int

@@ -13,7 +13,7 @@ from services.hedging.exposures import GREEKS, Exposure
 from services.hedging.hedge_arrays import BUY, SELL, HedgeArrays, hedge_arrays
 from services.hedging.hedge_plan import Binding, ConstraintKind, GreekPrice, HedgePlan, HedgeStatus, HedgeTrade
 from services.hedging.hedge_problem import HedgeProblem
-from services.hedging.relaxation import Relaxed, relax
+from services.hedging.relaxation import Relaxed, relax, share_above
 from services.hedging.whole_lots import whole_lots
 
 _ROUNDING = 1e-9
@@ -54,6 +54,7 @@ def optimize_hedge(problem: HedgeProblem) -> HedgePlan:
 
     Examples
     --------
+    >>> from decimal import Decimal
     >>> from services.hedging.hedge_problem import HedgeInstrument
     >>> from services.hedging.risk_model import RiskModel
     >>> perpetual = HedgeInstrument(symbol="BTC-PERP", greeks=Exposure(delta=1.0), buy_cost=20.0, sell_cost=20.0,
@@ -90,7 +91,7 @@ _FAILURES = {
 
 def _optimum(arrays: HedgeArrays, relaxed: Relaxed, trades: Floats, finished: bool, allowed: float) -> HedgePlan:
     value = float(arrays.value(trades))
-    gap = max(value - relaxed.lower_bound, 0.0) / value if value > 0.0 else 0.0
+    gap = share_above(value, relaxed.lower_bound, value - float(arrays.penalty(trades)))
     breached = bool(arrays.excess(trades).any())
     status, reason = HedgeStatus.OPTIMAL, Reason.NONE if trades.any() else Reason.WITHIN_BUFFER
     binding = _binding(arrays, relaxed, trades)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -45,6 +46,8 @@ class Relaxed:
         [contracts].
     value, lower_bound : float
         Exact objective of `trades`, and what no trades can be below [quote].
+    spent : float
+        The part of `value` that is cost and risk; the rest is the price of breached bounds [quote].
     prices : Prices
     slope : array, shape (2, n)
         What a first contract bought or sold would add to the objective, at these prices [quote per contract].
@@ -57,6 +60,7 @@ class Relaxed:
     trades: Floats
     value: float
     lower_bound: float
+    spent: float
     prices: Prices
     slope: Floats
     scale: float
@@ -64,8 +68,17 @@ class Relaxed:
 
     @property
     def gap(self) -> float:
-        """Share of the value by which it may lie above the optimum."""
-        return max(self.value - self.lower_bound, 0.0) / self.value if self.value > 0.0 else 0.0
+        """Share of cost and risk by which the value may lie above the optimum."""
+        return share_above(self.value, self.lower_bound, self.spent)
+
+
+def share_above(value: float, lower_bound: float, spent: float) -> float:
+    """How far a value may lie above the optimum, as a share of what it spends on cost and risk.
+
+    Not of the value: breaches that nothing can mend cost so much that any hedge would seem good beside them.
+    """
+    above = max(value - lower_bound, 0.0)
+    return above / spent if spent > 0.0 else 0.0 if above == 0.0 else math.inf
 
 
 def relax(arrays: HedgeArrays, time_limit: float) -> Relaxed | Failure:
@@ -94,7 +107,8 @@ def relax(arrays: HedgeArrays, time_limit: float) -> Relaxed | Failure:
     A pass is O(n) columns and at most fourteen rows; from the second on it keeps traded instruments and the 32 whose
     slope is nearest to a trade. If the bound then shows that one was missed, all return.
     """
-    scale, best, bound = risk_scale(arrays), None, -np.inf
+    best: Relaxed | None = None
+    scale = risk_scale(arrays)
     everything = np.arange(arrays.lot.size)
     rows, around = everything, _first_sizes(arrays, scale)
     centre, radius = np.zeros(arrays.factors.size), np.full(arrays.factors.size, _FIRST_RADIUS * scale)
@@ -107,14 +121,18 @@ def relax(arrays: HedgeArrays, time_limit: float) -> Relaxed | Failure:
         trades = np.zeros(everything.size)
         trades[rows], prices = found
         lower, slope = lower_bound(arrays, prices)
-        bound, value = max(bound, lower), _soft_value(arrays, trades)
-        if best is None or value <= best.value:
-            best = Relaxed(trades, value, bound, prices, slope, scale, passes)
-        else:
-            best = Relaxed(best.trades, best.value, bound, prices, slope, scale, passes)
+        spent, value = _soft_value(arrays, trades)
+        if best is None:
+            best = Relaxed(trades, value, lower, spent, prices, slope, scale, passes)
+        # Trades and prices each from the pass that did them best: the gap between them is what is proven.
+        if value <= best.value:
+            best = replace(best, trades=trades, value=value, spent=spent)
+        if lower >= best.lower_bound:
+            best = replace(best, lower_bound=lower, prices=prices, slope=slope)
+        best = replace(best, passes=passes)
         if best.gap <= GOOD_ENOUGH:
             return best
-        missed = passes > 1 and rows.size < everything.size and lower < bound - GOOD_ENOUGH * best.value
+        missed = passes > 1 and rows.size < everything.size and lower < best.lower_bound - GOOD_ENOUGH * best.spent
         factors = arrays.factors + best.trades @ arrays.loadings
         radius = np.array(
             [
@@ -166,18 +184,19 @@ def _cheapest(slope: Floats, impact: Floats, low: Floats, high: Floats) -> Float
     return np.asarray(np.clip(vertex, low, high))
 
 
-def _soft_value(arrays: HedgeArrays, trades: Floats) -> float:
-    """Objective without the verdict on hard bounds and budgets: the linear program has kept them to its tolerance."""
+def _soft_value(arrays: HedgeArrays, trades: Floats) -> tuple[float, float]:
+    """Cost and risk, and those with the price of breaches; hard bounds and budgets have been kept by the program."""
     excess = np.where(np.isfinite(arrays.breach), arrays.excess(trades), 0.0)
     breach = np.where(np.isfinite(arrays.breach), arrays.breach, 0.0)
-    return float(arrays.trading_cost(trades) + arrays.risk_cost(trades) + excess @ breach)
+    spent = float(arrays.trading_cost(trades) + arrays.risk_cost(trades))
+    return spent, spent + float(excess @ breach)
 
 
 def _money(arrays: HedgeArrays, best: Relaxed | None) -> float:
     """Unit of the objective, so that the solver's tolerance of 1e-7 is small beside the value."""
     nothing = np.zeros(arrays.lot.size)
-    before = float(arrays.risk_cost(nothing)) or _soft_value(arrays, nothing) or 1.0
-    return before if best is None else max(min(best.value, before), 1e-6 * before)
+    before = float(arrays.risk_cost(nothing)) or _soft_value(arrays, nothing)[1] or 1.0
+    return before if best is None else max(min(best.spent, before), 1e-6 * before)
 
 
 def _first_sizes(arrays: HedgeArrays, scale: float) -> Floats:

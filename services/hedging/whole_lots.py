@@ -11,9 +11,9 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from services.core.decimals import SNAP
 from services.core.explain import Bools, Floats
 from services.hedging.hedge_arrays import BUY, SELL, HedgeArrays
-from services.hedging.hedge_program import build_program
+from services.hedging.hedge_program import Program, build_program
 from services.hedging.relaxation import Relaxed
-from services.hedging.trade_pieces import risk_chords, trade_pieces
+from services.hedging.trade_pieces import Pieces, risk_chords, trade_pieces
 
 SUPPORT = 0.25
 """Part of a lot above which an instrument of the relaxed optimum may be traded."""
@@ -25,6 +25,7 @@ _REACH = 4.0
 """Lots beyond the relaxed optimum within which the program searches."""
 _NEAR_OPTIMUM = np.array([0.5, 0.9, 1.0, 1.1, 2.0])
 _SWEEPS = 40
+_ALL_COMBINATIONS = 6
 _GRID = 48
 
 
@@ -46,12 +47,11 @@ def whole_lots(
     """
     rows = support(arrays, relaxed)
     free = arrays.take(rows)
-    enough = relaxed.lower_bound / (1.0 - gap) if gap < 1.0 else np.inf
+    enough = relaxed.lower_bound + gap * relaxed.spent
     best, value = _improved(free, _rounded(free, relaxed.trades[rows]), enough)
     finished = value <= enough
     if not finished:
-        part = _one_sided(free, relaxed.slope[:, rows], relaxed.trades[rows])
-        found = _program(part, replace(relaxed, trades=relaxed.trades[rows]), gap, time_limit, node_limit)
+        found = _program(free, replace(relaxed, trades=relaxed.trades[rows]), gap, time_limit, node_limit)
         if found is not None:
             finished = found[1]
             best, value = min((best, value), _improved(free, found[0], enough), key=lambda pair: pair[1])
@@ -99,18 +99,45 @@ def close_linear(arrays: HedgeArrays, trades: Floats) -> Floats:
 
 
 def local_search(arrays: HedgeArrays, trades: Floats, enough: float = -np.inf) -> Floats:
-    """Steps of one lot and to nothing while the exact value falls; of two instruments at once until it is `enough`."""
-    singles, value = np.concatenate([np.diag(arrays.lot), -np.diag(arrays.lot)]), float(arrays.value(trades))
-    pairs = (singles[:, None, :] + singles[None, :, :]).reshape(-1, arrays.lot.size)
+    """Steps of one lot and to nothing while the exact value falls; of several instruments at once until `enough`.
+
+    Up to six instruments in every combination of steps, of more in pairs. A step into or out of nothing is one of the
+    least order.
+    """
+    value = float(arrays.value(trades))
     for _ in range(_SWEEPS):
-        zeros = np.where(np.eye(trades.size, dtype=bool), 0.0, trades)
-        step = _best_of(arrays, np.concatenate([trades + singles, zeros]))
+        up, down = _next_size(arrays, trades, 1.0), _next_size(arrays, trades, -1.0)
+        step = _best_of(arrays, _one_at_a_time(trades, np.stack([up, down, np.zeros_like(trades)])))
         if not step[1] < value * (1.0 - 1e-12) and value > enough:
-            step = _best_of(arrays, trades + pairs)
+            step = _best_of(arrays, _together(trades, np.stack([trades, up, down])))
         if not step[1] < value * (1.0 - 1e-12):
             break
         trades, value = step
     return trades
+
+
+def _next_size(arrays: HedgeArrays, trades: Floats, sign: float) -> Floats:
+    """Next legal size of each instrument in one direction: between nothing and the least order there is none."""
+    size = trades + sign * arrays.lot
+    least = np.ceil(arrays.minimum / arrays.lot - SNAP) * arrays.lot
+    between = (np.abs(size) > SNAP * arrays.lot) & (np.abs(size) < least - SNAP * arrays.lot)
+    return np.asarray(np.where(between, np.where(size * sign > 0.0, sign * least, 0.0), size))
+
+
+def _one_at_a_time(trades: Floats, sizes: Floats) -> Floats:
+    """One row for each instrument and each of its sizes, all else as it is."""
+    one = np.eye(trades.size, dtype=bool)
+    return np.concatenate([np.where(one, size, trades) for size in sizes])
+
+
+def _together(trades: Floats, sizes: Floats) -> Floats:
+    """Sizes of several instruments at once, of shape (3, n): every combination, or every pair where they are many."""
+    count = trades.size
+    if count <= _ALL_COMBINATIONS:
+        choice = np.indices((3,) * count).reshape(count, -1).T
+        return np.asarray(sizes[choice, np.arange(count)])
+    singles = _one_at_a_time(trades, sizes[1:]) - trades
+    return np.asarray((trades + singles[:, None, :] + singles[None, :, :]).reshape(-1, count))
 
 
 def _best_of(arrays: HedgeArrays, tried: Floats) -> tuple[Floats, float]:
@@ -158,66 +185,84 @@ def _best_response(arrays: HedgeArrays, trades: Floats, row: int) -> Floats:
     return nothing if float(arrays.value(nothing)) <= float(arrays.value(best)) else best
 
 
-def _one_sided(arrays: HedgeArrays, slope: Floats, trades: Floats) -> HedgeArrays:
-    """The side that the relaxed optimum trades, or that is nearer to a trade; the other is shut."""
-    buys = np.where(trades != 0.0, trades > 0.0, np.where(arrays.depth > 0.0, slope, np.inf).argmin(axis=0) == BUY)
-    return replace(arrays, depth=arrays.depth * np.stack([buys, ~buys]))
-
-
 def _program(
     arrays: HedgeArrays, relaxed: Relaxed, gap: float, time_limit: float, node_limit: int
 ) -> tuple[Floats, bool] | None:
     """Trades of the mixed-integer program and whether it was finished, or None if it found none.
 
-    Columns are those of the linear program, in lots, then the lots and the binaries. Lots are searched for within four
-    of the relaxed optimum, where depth and least order allow.
+    Columns are those of the linear program, in lots; then the signed lots z of each instrument; then, where the least
+    order is more than a lot, whether it is bought and whether it is sold. Lots are searched for within a few of the
+    relaxed optimum, where depth and least order allow.
     """
-    count = arrays.lot.size
-    pieces = trade_pieces(arrays, np.maximum(np.abs(relaxed.trades), arrays.lot), _NEAR_OPTIMUM)
-    centre = arrays.factors + relaxed.trades @ arrays.loadings
-    strength = np.linalg.norm(arrays.loadings, axis=1) * arrays.lot
-    radius = float(np.clip(2.0 * strength.max(initial=0.0), 1e-4 * relaxed.scale, relaxed.scale))
-    chords = [risk_chords(point, radius, relaxed.scale, arrays.aversion) for point in centre.tolist()]
-    money = max(relaxed.value, 1e-12)
-    program = build_program(arrays, pieces, chords, relaxed.scale, money, unit=arrays.lot[pieces.row])
-    width = program.cost.size
-    # One integer for the lots of each instrument, and one binary for whether it is traded at all.
-    integer, binary = np.eye(count), np.eye(count)
-    link = np.zeros((count, width + 2 * count))
-    link[pieces.row, np.arange(pieces.row.size)] = 1.0
-    link[:, width : width + count] = -integer
-    least = np.ceil(arrays.minimum / arrays.lot - SNAP)
-    near = np.abs(relaxed.trades) / arrays.lot
-    most = np.minimum(np.rint(arrays.depth.max(axis=0) / arrays.lot), np.maximum(np.ceil(near), least) + _REACH)
-    fewest = np.where(np.floor(near) - _REACH > least, np.floor(near) - _REACH, 0.0)
+    count, lot = arrays.lot.size, arrays.lot
+    pieces = trade_pieces(arrays, np.maximum(np.abs(relaxed.trades), lot), _NEAR_OPTIMUM)
+    strength = np.linalg.norm(arrays.loadings, axis=1) * lot
+    program = _in_lots(arrays, relaxed, pieces, float(strength.max(initial=0.0)))
+    least = np.ceil(arrays.minimum / lot - SNAP)
+    low, high = _range_of_lots(arrays, relaxed.trades / lot, least)
     bites = np.flatnonzero(least > 1.0)
-    floor, ceiling = np.zeros((2, bites.size, width + 2 * count))
-    floor[:, width : width + count], floor[:, width + count :] = integer[bites], -(binary * least)[bites]
-    ceiling[:, width : width + count], ceiling[:, width + count :] = integer[bites], -(binary * most)[bites]
+    width, more = program.cost.size, 2 * bites.size
+    # Signed lots are the sum of the pieces.
+    link = np.zeros((count, width + count + more))
+    link[pieces.row, np.arange(pieces.row.size)] = pieces.sign
+    link[:, width : width + count] = -np.eye(count)
+    # ``least · bought − most · sold <= z <= most · bought − least · sold``, and at most one of the two.
+    eye, part = np.eye(bites.size), np.eye(count)[bites]
+    below, above = eye * np.minimum(low[bites], 0.0), eye * np.maximum(high[bites], 0.0)
+    least_of = eye * least[bites]
+    floor = np.hstack([np.zeros((bites.size, width)), part, -least_of, -below])
+    ceiling = np.hstack([np.zeros((bites.size, width)), part, -above, least_of])
+    either = np.hstack([np.zeros((bites.size, width + count)), eye, eye])
+    endless, none = np.full(bites.size, np.inf), np.zeros(bites.size)
 
     def padded(matrix: Floats) -> Floats:
-        return np.hstack([matrix, np.zeros((matrix.shape[0], 2 * count))])
+        return np.hstack([matrix, np.zeros((matrix.shape[0], count + more))])
 
-    rows = np.vstack([padded(program.rows_equal), padded(program.rows), link, floor, ceiling])
-    endless, none = np.full(program.right.size, -np.inf), np.zeros(bites.size)
-    low = np.concatenate([program.right_equal, endless, np.zeros(count), none, np.full(bites.size, -np.inf)])
-    high = np.concatenate([program.right_equal, program.right, np.zeros(count), np.full(bites.size, np.inf), none])
+    blocks = [
+        (padded(program.rows_equal), program.right_equal, program.right_equal),
+        (padded(program.rows), np.full(program.right.size, -np.inf), program.right),
+        (link, np.zeros(count), np.zeros(count)),
+        (floor, none, endless),
+        (ceiling, -endless, none),
+        (either, none, none + 1.0),
+    ]
     hard = bool(np.isinf(arrays.breach).any())
     coarse = (strength > _FINE * relaxed.scale) | (least > 1.0) | hard
-    chosen = np.concatenate([np.zeros(width), coarse.astype(float), (least > 1.0).astype(float)])
+    # The solver's gap is a share of all, breaches included; ours is one of cost and risk.
+    share = gap * relaxed.spent / relaxed.value if relaxed.value > 0.0 else gap
     answer = milp(
-        np.concatenate([program.cost, np.zeros(2 * count)]),
-        constraints=LinearConstraint(rows, low, high),
+        np.concatenate([program.cost, np.zeros(count + more)]),
+        constraints=[LinearConstraint(*block) for block in blocks if block[0].shape[0]],
         bounds=Bounds(
-            np.concatenate([program.lower, fewest, np.zeros(count)]),
-            np.concatenate([program.upper, most, np.ones(count)]),
+            np.concatenate([program.lower, low, np.zeros(more)]),
+            np.concatenate([program.upper, high, np.ones(more)]),
         ),
-        integrality=chosen,
-        options={"mip_rel_gap": gap, "time_limit": time_limit, "node_limit": node_limit},
+        integrality=np.concatenate([np.zeros(width), coarse.astype(float), np.ones(more)]),
+        options={"mip_rel_gap": share, "time_limit": time_limit, "node_limit": node_limit},
     )
     if answer.x is None:
         return None
-    sign = np.where(arrays.depth[BUY] > 0.0, 1.0, -1.0)
     lots = answer.x[width : width + count]
-    lots = np.where(coarse, np.rint(lots), np.floor(lots + SNAP))
-    return np.asarray(sign * lots * arrays.lot), answer.status == 0
+    lots = np.where(coarse, np.rint(lots), np.trunc(lots + np.copysign(SNAP, lots)))
+    return np.asarray(lots * lot), answer.status == 0
+
+
+def _in_lots(arrays: HedgeArrays, relaxed: Relaxed, pieces: Pieces, coarsest: float) -> Program:
+    """The linear program in lots, with chords that are short within the coarsest lot of the relaxed optimum."""
+    centre = arrays.factors + relaxed.trades @ arrays.loadings
+    radius = float(np.clip(2.0 * coarsest, 1e-4 * relaxed.scale, relaxed.scale))
+    chords = [risk_chords(point, radius, relaxed.scale, arrays.aversion) for point in centre.tolist()]
+    money = max(relaxed.spent, 1e-12)
+    return build_program(arrays, pieces, chords, relaxed.scale, money, unit=arrays.lot[pieces.row])
+
+
+def _range_of_lots(arrays: HedgeArrays, near: Floats, least: Floats) -> tuple[Floats, Floats]:
+    """Signed lots that the program may choose: around the relaxed optimum, nothing and the least orders within reach."""
+    deepest = np.rint(arrays.depth / arrays.lot)
+    reach = np.maximum(least, 1.0) + _REACH
+    low, high = np.floor(near - reach), np.ceil(near + reach)
+    low, high = (
+        np.where(np.abs(low) < least, np.minimum(low, 0.0), low),
+        np.where(high < least, np.maximum(high, 0), high),
+    )
+    return np.maximum(low, -deepest[SELL]), np.minimum(high, deepest[BUY])

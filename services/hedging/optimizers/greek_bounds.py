@@ -81,7 +81,7 @@ class GreekBounds:
     spot_volatility_correlation : float
         Within [-1, 1]. Not 0: the delta of least variance is not 0, and vega is partly hedged by delta.
     gap : float
-        Share of the objective that whole lots may lie above the proven least.
+        Share of cost and risk that whole lots may lie above the proven least.
     time_limit_seconds : float
         Of each call of the solver [s].
 
