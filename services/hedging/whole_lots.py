@@ -26,6 +26,7 @@ _REACH = 4.0
 _NEAR_OPTIMUM = np.array([0.5, 0.9, 1.0, 1.1, 2.0])
 _SWEEPS = 40
 _ALL_COMBINATIONS = 6
+_MOST_COMBINATIONS = 8192
 _GRID = 48
 
 
@@ -37,8 +38,8 @@ def whole_lots(
     (1) The support: what the optimum trades by more than a quarter of a lot, the cheapest linear instrument, and the
     three next to being traded. (2) Rounded toward zero; linear instruments close what is left to their lots; steps and
     swaps of single lots are made while the exact objective falls. (3) If that is not within `gap` of the proven lower
-    bound: HiGHS' mixed-integer program, with chords of the risk around the optimum and least orders by binaries, then
-    (2) from where it ends.
+    bound: all combinations of near lots, if they are few, or HiGHS' mixed-integer program, with chords of the risk around
+    the optimum and least orders by binaries; then (2) from where that ends.
 
     Notes
     -----
@@ -190,6 +191,8 @@ def _program(
 ) -> tuple[Floats, bool] | None:
     """Trades of the mixed-integer program and whether it was finished, or None if it found none.
 
+    Where the lots within reach make few combinations, all of them are tried instead.
+
     Columns are those of the linear program, in lots; then the signed lots z of each instrument; then, where the least
     order is more than a lot, whether it is bought and whether it is sold. Lots are searched for within a few of the
     relaxed optimum, where depth and least order allow.
@@ -200,6 +203,8 @@ def _program(
     program = _in_lots(arrays, relaxed, pieces, float(strength.max(initial=0.0)))
     least = np.ceil(arrays.minimum / lot - SNAP)
     low, high = _range_of_lots(arrays, relaxed.trades / lot, least)
+    if float(np.prod(high - low + 1.0)) <= _MOST_COMBINATIONS:
+        return _every_combination(arrays, low, high), True
     bites = np.flatnonzero(least > 1.0)
     width, more = program.cost.size, 2 * bites.size
     # Signed lots are the sum of the pieces.
@@ -247,6 +252,13 @@ def _program(
     return np.asarray(lots * lot), answer.status == 0
 
 
+def _every_combination(arrays: HedgeArrays, low: Floats, high: Floats) -> Floats:
+    """Best of all lots within a range that holds few: exact, where chords of a risk would be coarse."""
+    shape = (high - low + 1.0).astype(int)
+    lots = np.indices(tuple(shape.tolist())).reshape(shape.size, -1).T + low
+    return _best_of(arrays, lots * arrays.lot)[0]
+
+
 def _in_lots(arrays: HedgeArrays, relaxed: Relaxed, pieces: Pieces, coarsest: float) -> Program:
     """The linear program in lots, with chords that are short within the coarsest lot of the relaxed optimum."""
     centre = arrays.factors + relaxed.trades @ arrays.loadings
@@ -257,12 +269,10 @@ def _in_lots(arrays: HedgeArrays, relaxed: Relaxed, pieces: Pieces, coarsest: fl
 
 
 def _range_of_lots(arrays: HedgeArrays, near: Floats, least: Floats) -> tuple[Floats, Floats]:
-    """Signed lots that the program may choose: around the relaxed optimum, nothing and the least orders within reach."""
+    """Signed lots to choose from: around the relaxed optimum, nothing and the least orders where they are near."""
     deepest = np.rint(arrays.depth / arrays.lot)
     reach = np.maximum(least, 1.0) + _REACH
     low, high = np.floor(near - reach), np.ceil(near + reach)
-    low, high = (
-        np.where(np.abs(low) < least, np.minimum(low, 0.0), low),
-        np.where(high < least, np.maximum(high, 0), high),
-    )
+    low = np.where(np.abs(low) < least, np.minimum(low, 0.0), low)
+    high = np.where(np.abs(high) < least, np.maximum(high, 0.0), high)
     return np.maximum(low, -deepest[SELL]), np.minimum(high, deepest[BUY])
