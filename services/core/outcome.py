@@ -110,12 +110,13 @@ REASON_TEXT: dict[Reason, str] = {
     "least says what would do.",
     Reason.BOUNDS_INFEASIBLE: "No trades in whole lots keep the hard bounds within depth, margin and cash: at most the "
     "delta is hedged.",
-    Reason.SOLVER_FAILED: "The hedge optimiser did not finish in time or with sound numbers: at most the delta is hedged.",
-    Reason.RISK_NOT_REDUCED: "The trades that the bounds ask for would raise the risk of the book: at most the delta is "
+    Reason.SOLVER_FAILED: "The hedge optimiser did not finish in time or with sound numbers: at most the delta is "
     "hedged.",
+    Reason.RISK_NOT_REDUCED: "The trades that the bounds ask for would raise the risk of the book: at most the delta "
+    "is hedged.",
     Reason.NO_DEPTH: "The book of the hedge instrument is empty, unknown or too thin: the hedge may only shrink.",
-    Reason.FUNDING_TOO_HIGH: "The hedge would pay more funding than the policy allows, or its funding is unknown: it may "
-    "only shrink.",
+    Reason.FUNDING_TOO_HIGH: "The hedge would pay more funding than the policy allows, or its funding is unknown: it "
+    "may only shrink.",
     Reason.INDEX_GAP: "Mark and index are further apart than the policy allows: the hedge may only shrink.",
     Reason.HEDGE_CAP: "The hedge would exceed the largest share of the gross option delta that the policy allows.",
     Reason.HEDGE_PENDING: "A hedge order is outstanding: a second one waits for it; the hedge may only shrink.",

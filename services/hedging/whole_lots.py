@@ -38,7 +38,7 @@ def whole_lots(
     (1) The support: what the optimum trades by more than a quarter of a lot, the cheapest linear instrument, and the
     three next to being traded. (2) Rounded toward zero; linear instruments close what is left to their lots; steps and
     swaps of single lots are made while the exact objective falls. (3) If that is not within `gap` of the proven lower
-    bound: all combinations of near lots, if they are few, or HiGHS' mixed-integer program, with chords of the risk around
+    bound: all combinations of near lots, if few, or HiGHS' mixed-integer program, with chords of the risk around
     the optimum and least orders by binaries; then (2) from where that ends.
 
     Notes
