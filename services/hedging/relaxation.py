@@ -7,21 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from services.core.explain import Floats
+from services.core.explain import Bools, Floats
 from services.hedging.hedge_arrays import TOLERANCE, HedgeArrays
 from services.hedging.hedge_program import Program, build_program
 from services.hedging.trade_pieces import COARSE, FINE, chord_width, risk_chords, trade_pieces
 
-GOOD_ENOUGH = 3e-5
+GOOD_ENOUGH = 1e-4
 """Share of the objective by which the relaxed optimum may lie above its proven lower bound."""
 MOST_PASSES = 8
 _FIRST_RADIUS = 0.15
 """Share of the risk around zero in which the first chords are short: where good hedges end."""
-_KEPT = 32
-"""Instruments without a trade, the nearest to having one, that later passes keep."""
+_KEPT = 24
+"""Sides of instruments without a trade, the nearest to having one, that later passes keep."""
 
 Failure = Literal["infeasible", "failed"]
 
@@ -89,7 +88,7 @@ def relax(arrays: HedgeArrays, time_limit: float) -> Relaxed | Failure:
 
     ``−|p|²/(2a) + p'u₀ + λ'(e − b) − μ·room − ν·cash + Σ_i min_{0≤q≤d_i} (s_i q + impact q²)``,
 
-    with s the slope of a trade at these prices; passes end when value and bound agree to 3e-5.
+    with s the slope of a trade at these prices; passes end when value and bound agree to 1e-4 of cost and risk.
 
     Parameters
     ----------
@@ -104,21 +103,22 @@ def relax(arrays: HedgeArrays, time_limit: float) -> Relaxed | Failure:
 
     Notes
     -----
-    A pass is O(n) columns and at most fourteen rows; from the second on it keeps traded instruments and the 32 whose
-    slope is nearest to a trade. If the bound then shows that one was missed, all return.
+    A pass is O(n) columns and at most fourteen rows; from the second on it keeps traded sides and the 24 whose slope is
+    nearest to a trade. If the bound then shows that one was missed, all return.
     """
     best: Relaxed | None = None
     scale = risk_scale(arrays)
-    everything = np.arange(arrays.lot.size)
-    rows, around = everything, _first_sizes(arrays, scale)
+    everything = arrays.depth > 0.0
+    open_sides, around = everything, _first_sizes(arrays, scale)
     centre, radius = np.zeros(arrays.factors.size), np.full(arrays.factors.size, _FIRST_RADIUS * scale)
     for passes in range(1, MOST_PASSES + 1):
-        part = arrays if rows.size == everything.size else arrays.take(rows)
+        rows = np.flatnonzero(open_sides.any(axis=0))
+        part = replace(arrays.take(rows), depth=(arrays.depth * open_sides)[:, rows])
         steps = COARSE if best is None else FINE
         found = _solve(part, centre, radius, around[rows], steps, scale, _money(arrays, best), time_limit)
         if isinstance(found, str):
             return found if best is None else best
-        trades = np.zeros(everything.size)
+        trades = np.zeros(arrays.lot.size)
         trades[rows], prices = found
         lower, slope = lower_bound(arrays, prices)
         spent, value = _soft_value(arrays, trades)
@@ -132,7 +132,7 @@ def relax(arrays: HedgeArrays, time_limit: float) -> Relaxed | Failure:
         best = replace(best, passes=passes)
         if best.gap <= GOOD_ENOUGH:
             return best
-        missed = passes > 1 and rows.size < everything.size and lower < best.lower_bound - GOOD_ENOUGH * best.spent
+        missed = open_sides is not everything and lower < best.lower_bound - GOOD_ENOUGH * best.spent
         factors = arrays.factors + best.trades @ arrays.loadings
         radius = np.array(
             [
@@ -142,7 +142,7 @@ def relax(arrays: HedgeArrays, time_limit: float) -> Relaxed | Failure:
         ).clip(1e-7 * scale, scale)
         centre = factors
         around = np.maximum(np.abs(best.trades), around / 64.0)
-        rows = everything if missed else _nearest(arrays, best)
+        open_sides = everything if missed else _nearest(arrays, best)
     return best if best is not None else "failed"
 
 
@@ -207,15 +207,16 @@ def _first_sizes(arrays: HedgeArrays, scale: float) -> Floats:
     return np.asarray(np.where(strength > 0.0, np.minimum(size, deepest), deepest))
 
 
-def _nearest(arrays: HedgeArrays, best: Relaxed) -> NDArray[np.int64]:
-    """Traded instruments, and those whose slope is least for the risk that they move; in the order of symbols."""
-    if arrays.lot.size <= _KEPT:
-        return np.arange(arrays.lot.size)
+def _nearest(arrays: HedgeArrays, best: Relaxed) -> Bools:
+    """Sides that are traded, and those whose slope is least for the risk that they move; shape (2, n)."""
     weight = np.abs(arrays.loadings).sum(axis=1) + TOLERANCE
-    distance = np.where(arrays.depth > 0.0, best.slope, np.inf).min(axis=0) / weight
-    distance[best.trades != 0.0] = -np.inf
-    kept = int(np.count_nonzero(best.trades)) + _KEPT
-    return np.sort(np.argsort(distance, kind="stable")[:kept])
+    distance = np.where(arrays.depth > 0.0, best.slope / weight, np.inf)
+    traded = np.stack([best.trades > 0.0, best.trades < 0.0])
+    distance[traded] = -np.inf
+    order = np.argsort(distance, axis=None, kind="stable")[: int(np.count_nonzero(traded)) + _KEPT]
+    kept = np.zeros(distance.size, dtype=bool)
+    kept[order] = True
+    return np.asarray(kept.reshape(distance.shape) & (arrays.depth > 0.0))
 
 
 def _solve(

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from services.core.explain import Floats
 from services.hedging.hedge_arrays import BUY, HedgeArrays
 
-COARSE = np.array([0.1, 0.3, 1.0, 3.0])
-FINE = np.array([0.25, 0.6, 0.9, 0.97, 1.0, 1.03, 1.1, 1.6, 4.0])
+COARSE = np.array([0.2, 1.0])
+FINE = np.array([0.5, 0.8, 0.95, 1.0, 1.05, 1.25, 2.5])
 """Sizes, as shares of an expected one, between which the cost of impact is a chord."""
 _NEAR = np.geomspace(0.02, 1.0, 6)
 _FAR = np.array([1.0 / 3.0, 2.0 / 3.0, 1.0])

@@ -36,7 +36,7 @@ GENERAL_SOLVER_LIMIT = 20
 
 
 class Quadratic(NamedTuple):
-    """``min ½ z'Pz + q'z, A z <= b, low <= z <= high``: bought, sold, above, below; factors of the risk are rows of F."""
+    """``min ½ |F z|² + q'z + constant, A z <= b, 0 <= z <= high``; z: bought, sold, above and below bounds."""
 
     factors: Floats
     linear: Floats
@@ -48,7 +48,7 @@ class Quadratic(NamedTuple):
 
 def quadratic(arrays: HedgeArrays) -> Quadratic:
     """The problem as every solver of quadratic programs takes it."""
-    n, b = arrays.lot.size, arrays.bounded.size
+    b = arrays.bounded.size
     content = arrays.greeks[:, arrays.bounded].T
     size = np.maximum(arrays.bound_scale(), 1e-9)[:, None]
     zero, eye = np.zeros((b, b)), np.eye(b)
@@ -113,16 +113,15 @@ def highs_value(form: Quadratic, impact: Floats) -> float:
     import highspy
 
     size, k = form.linear.size, form.factors.shape[0]
+    endless = np.inf
     model = highspy.Highs()
     model.setOptionValue("output_flag", False)
     program = highspy.HighsModel()
     program.lp_.num_col_, program.lp_.num_row_ = size + k, k + form.right.size
     program.lp_.col_cost_ = np.concatenate([form.linear, np.zeros(k)])
-    program.lp_.col_lower_ = np.concatenate([np.zeros(size), np.full(k, -highspy.kHighsInf)])
-    program.lp_.col_upper_ = np.concatenate(
-        [np.where(np.isfinite(form.high), form.high, highspy.kHighsInf), np.full(k, highspy.kHighsInf)]
-    )
-    program.lp_.row_lower_ = np.concatenate([np.zeros(k), np.full(form.right.size, -highspy.kHighsInf)])
+    program.lp_.col_lower_ = np.concatenate([np.zeros(size), np.full(k, -endless)])
+    program.lp_.col_upper_ = np.concatenate([form.high, np.full(k, endless)])
+    program.lp_.row_lower_ = np.concatenate([np.zeros(k), np.full(form.right.size, -endless)])
     program.lp_.row_upper_ = np.concatenate([np.zeros(k), form.right])
     rows = sparse.csc_matrix(
         np.vstack([np.hstack([form.factors, -np.eye(k)]), np.hstack([form.rows, np.zeros((form.right.size, k))])])
