@@ -14,7 +14,7 @@ class HedgeStatus(StrEnum):
     """What became of a hedge problem."""
 
     OPTIMAL = "optimal"
-    """Every bound is kept, at a cost proven to be within the gap of the least (no trades, if that is the least)."""
+    """Every bound is kept, and the search for the least cost was finished; `gap` is what is proven of it."""
     LIMITED = "limited"
     """The best that depth, lots, margin, cash or the search allow; `breaches` says how far bounds are missed."""
     FALLBACK_DELTA_ONLY = "infeasible_fallback_delta_only"

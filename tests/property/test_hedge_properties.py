@@ -135,6 +135,36 @@ def test_the_unit_of_money_does_not_matter(problem: HedgeProblem, factor: float)
     assert abs(there.objective_after / factor - here.objective_after) <= 2e-3 * max(here.objective_after, 1.0)
 
 
+def in_base(problem: HedgeProblem, factor: float) -> HedgeProblem:
+    """The same problem with base in another unit: a bitcoin is `factor` units."""
+    based = ("delta", "gamma_1pct", "vanna_per_point")
+
+    def greeks(exposure: Exposure) -> Exposure:
+        return replace(exposure, **{name: getattr(exposure, name) * factor for name in based})
+
+    def bound(one: GreekBound) -> GreekBound:
+        by = factor if one.greek in based else 1.0
+        cost = None if one.breach_cost is None else one.breach_cost / by
+        return replace(one, lower=one.lower * by, upper=one.upper * by, breach_cost=cost)
+
+    unit = [1.0 / factor if name in based else 1.0 for name in GREEKS]
+    return replace(
+        problem,
+        exposure=greeks(problem.exposure),
+        instruments=tuple(replace(one, greeks=greeks(one.greeks)) for one in problem.instruments),
+        bounds=tuple(bound(one) for one in problem.bounds),
+        risk=RiskModel(covariance=problem.risk.covariance * [[a * b for b in unit] for a in unit]),
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(problems(), st.sampled_from([2.0**-20, 2.0**30]))
+def test_the_unit_of_base_does_not_matter(problem: HedgeProblem, factor: float) -> None:
+    there, here = optimize_hedge(in_base(problem, factor)), optimize_hedge(problem)
+    assert (there.status, there.reason) == (here.status, here.reason)
+    assert abs(there.objective_after - here.objective_after) <= 2e-3 * max(here.objective_after, 1.0)
+
+
 @settings(max_examples=40, deadline=None)
 @given(SIZES, SEEDS)
 def test_more_depth_and_more_margin_never_cost_more(size: int, seed: int) -> None:
