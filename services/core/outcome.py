@@ -68,6 +68,14 @@ class Reason(StrEnum):
     UNUSABLE_DATA = "unusable_data"
     SCENARIO_MISSING = "scenario_missing"
     TRADES_UNMATCHED = "trades_unmatched"
+    BOUNDS_INFEASIBLE = "bounds_infeasible"
+    SOLVER_FAILED = "solver_failed"
+    RISK_NOT_REDUCED = "risk_not_reduced"
+    NO_DEPTH = "no_depth"
+    FUNDING_TOO_HIGH = "funding_too_high"
+    INDEX_GAP = "index_gap"
+    HEDGE_CAP = "hedge_cap"
+    HEDGE_PENDING = "hedge_pending"
 
 
 NOT_A_FAULT = frozenset({Reason.OPTION_NOT_RESIZED, Reason.HEDGE_INSTRUMENT})
@@ -108,6 +116,18 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.LIMIT: "A limit of the policy, the account or the instrument cut the size; binding[] names it.",
     Reason.BUDGET_TOO_SMALL: "The budget of a grid does not pay for its smallest legal orders: nothing is placed, and "
     "least says what would do.",
+    Reason.BOUNDS_INFEASIBLE: "No trades in whole lots keep the hard bounds within depth, margin and cash: at most the "
+    "delta is hedged.",
+    Reason.SOLVER_FAILED: "The hedge optimiser did not finish in time or with sound numbers: at most the delta is "
+    "hedged.",
+    Reason.RISK_NOT_REDUCED: "The trades that the bounds ask for would raise the risk of the book: at most the delta "
+    "is hedged.",
+    Reason.NO_DEPTH: "The book of the hedge instrument is empty, unknown or too thin: the hedge may only shrink.",
+    Reason.FUNDING_TOO_HIGH: "The hedge would pay more funding than the policy allows, or its funding is unknown: it "
+    "may only shrink.",
+    Reason.INDEX_GAP: "Mark and index are further apart than the policy allows: the hedge may only shrink.",
+    Reason.HEDGE_CAP: "The hedge would exceed the largest share of the gross option delta that the policy allows.",
+    Reason.HEDGE_PENDING: "A hedge order is outstanding: a second one waits for it; the hedge may only shrink.",
     Reason.NO_LEVEL: "The range of a grid holds no level on the side of the mark on which it may open a position.",
     Reason.NO_EDGE: "The premium of an option does not pay for the forecast volatility and the fees: nothing is sold.",
     Reason.NO_CANDIDATE: "None of the quotes may be traded, or none of them protects; candidates[] says why of each.",

@@ -11,6 +11,7 @@ import pytest
 
 from services.core.instrument import Instrument, Kind
 from services.hedging.delta_neutral import hedge_contracts
+from services.hedging.neutral import neutral_trades
 from services.hedging.option_strikes import strike_at_delta
 from services.hedging.schedules.almgren_chriss import urgency
 from services.options.black import Greeks, SpotGreeks, black_greeks, delta_in_convention, spot_greeks
@@ -105,6 +106,14 @@ def optimal_urgency(inputs: dict[str, Any]) -> float:
     return urgency(inputs["lam"], inputs["sigma"], inputs["eta"], inputs["gamma"], inputs["T"] / inputs["N"])
 
 
+def neutral_hedge(inputs: dict[str, Any]) -> list[float]:
+    """Options first, the underlying last."""
+    options = [inputs[name] for name in ("opt", "opt1", "opt2") if name in inputs]
+    columns = [*options, {"delta": 1.0}]
+    greeks = [[column.get(greek, 0.0) for column in columns] for greek in inputs["portfolio"]]
+    return neutral_trades(list(inputs["portfolio"].values()), greeks).tolist()
+
+
 COVERED = {
     "lewis_heston_": heston_price,
     "fang_oosterlee_T1": heston_price,
@@ -121,6 +130,8 @@ COVERED = {
     "ql_delta_": quoted_delta,
     "paradigm_deribit_hedge_usd": inverse_hedge,
     "almgren_chriss_kappa": optimal_urgency,
+    "hull_gamma": neutral_hedge,
+    "hull_gamma_vega": neutral_hedge,
     "pfhedge_bs_delta_nocost": call_deltas,
     "deribit_live_BTC-25JUN27-68000-P": deribit_mark,
     "deribit_live_ETH-26MAR27-2800-P": deribit_mark,
@@ -135,8 +146,6 @@ WAITING = {
     "band_": "adaptive hedge triggers",
     "zakamouline_H0_H1_K": "adaptive hedge triggers",
     "bates_limit_merton": "stochastic volatility",
-    "hull_gamma_vega": "hedge optimiser",
-    "hull_gamma": "hedge optimiser",
     "sqrt_impact_bps": "execution costs",
     "latency_buffer_delta": "latency buffers",
 }

@@ -1,0 +1,1 @@
+"""Methods that choose hedges over several instruments, one file each."""
