@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.hedging.exposures import GREEKS, Exposure, GreekBound
-from services.hedging.gate import HedgeGate, HedgeView
+from services.hedging.gate import GateView, HedgeGate
 from services.hedging.hedge_plan import HedgePlan, HedgeStatus
 from services.hedging.hedge_problem import HedgeInstrument, HedgeProblem
 from services.hedging.optimizer import optimize_hedge
@@ -202,7 +202,7 @@ def test_the_gate_never_lets_through_more_than_is_wanted_or_less_than_shrinks(
     gross: float | None,
 ) -> None:
     decision = HedgeGate().allowed(
-        HedgeView(
+        GateView(
             contracts=wanted,
             position=position,
             pending=pending,
