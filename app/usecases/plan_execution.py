@@ -73,7 +73,7 @@ async def plan_execution(container: Container, call: Call, kind: EventKind) -> A
     read = await _read(container, request, wanted=tool.wants_volatility(request))
     started = time.perf_counter()
     planned = partial(plan_response, kind, request, read, evaluation_id, call.received_at)
-    long = isinstance(request, GridRequest) and request.max_levels > INLINE_LEVELS
+    long = takes_long(request)
     body = await asyncio.to_thread(planned) if long else planned()
     computed = time.perf_counter()
     record = event_record(
@@ -88,6 +88,13 @@ async def plan_execution(container: Container, call: Call, kind: EventKind) -> A
     appended = await container.audit.append(record, timeout=call.timeout_seconds)
     timings = {"compute": computed - started, "audit": time.perf_counter() - computed}
     return stored_answer(appended, body, timings)
+
+
+def takes_long(request: MarketRequest) -> bool:
+    """Whether planning is more than the event loop should wait for: many levels, or any split over venues."""
+    if isinstance(request, GridRequest):
+        return request.max_levels > INLINE_LEVELS
+    return isinstance(request, ScheduleRequest) and (request.venues is not None or request.pool is not None)
 
 
 async def _read(container: Container, request: MarketRequest, *, wanted: bool) -> MarketRead:

@@ -64,6 +64,7 @@ class Reason(StrEnum):
     NO_LEVEL = "no_level"
     DATA_REQUIRED = "data_required"
     UNUSABLE_DATA = "unusable_data"
+    REFLEXIVE_HEDGE = "reflexive_hedge"
 
 
 NOT_A_FAULT = frozenset({Reason.OPTION_NOT_RESIZED, Reason.HEDGE_INSTRUMENT})
@@ -100,5 +101,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.LIMIT: "A limit of the policy, the account or the instrument cut the size; binding[] names it.",
     Reason.BUDGET_TOO_SMALL: "The budget of a grid does not pay for its smallest legal orders: nothing is placed, and "
     "least says what would do.",
+    Reason.REFLEXIVE_HEDGE: "Hedging with delta alone would move the price by more than the move it hedges: buy gamma, "
+    "or trade far smaller clips.",
     Reason.NO_LEVEL: "The range of a grid holds no level on the side of the mark on which it may open a position.",
 }

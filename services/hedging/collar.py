@@ -70,8 +70,8 @@ class Collar:
 def worst_price(mark: Decimal, side: Side, width: float, tick: Decimal | None) -> Decimal:
     """``S exp(± width)``, rounded to the tick toward the mark; at least the first tick that is not better than it.
 
-    Rounding toward the mark accepts less than what was allowed, never more. Only where no tick lies between the mark and
-    that price, the first one beyond is taken, since an order at a price better than the mark would not trade.
+    Rounding toward the mark accepts less than what was allowed, never more. Only where no tick lies between the mark
+    and that price, the first one beyond is taken, since an order at a price better than the mark would not trade.
 
     Examples
     --------

@@ -26,8 +26,8 @@ class ReflexivityLevel(StrEnum):
 CONSEQUENCE: dict[ReflexivityLevel, str] = {
     ReflexivityLevel.OK: "Hedge as planned.",
     ReflexivityLevel.WARN: "Trade in slices, and widen the no-trade band by band_factor.",
-    ReflexivityLevel.PREFER_OPTION: "Prefer a leg of options that brings gamma in; what is hedged with delta alone goes "
-    "in slices, within a band widened by band_factor.",
+    ReflexivityLevel.PREFER_OPTION: "Prefer a leg of options that brings gamma in; what is hedged with delta alone "
+    "goes in slices, within a band widened by band_factor.",
     ReflexivityLevel.REFUSE: "No hedge with delta alone: it would move the price by more than the move it hedges.",
 }
 

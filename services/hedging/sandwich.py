@@ -115,8 +115,8 @@ class PoolSide:
         Returns
         -------
         Attack or None
-            Profit 0 where none pays; None where the swaps leave the range of a concentrated pool, in which the form does
-            not hold.
+            Profit 0 where none pays; None where the swaps leave the range of a concentrated pool, in which the form
+            does not hold.
 
         Examples
         --------
@@ -151,8 +151,9 @@ class PoolSide:
 
         Notes
         -----
-        The attacker's profit never falls with the limit: the limit bounds f, and below the best f the profit rises. So the
-        first f at which it reaches the cost gives the limit, ``1 − s = x u / ((x + γ f)(u + f))``; v3 has γ f in both.
+        The attacker's profit never falls with the limit: the limit bounds f, and below the best f the profit rises.
+        So the first f at which it reaches the cost gives the limit, ``1 − s = x u / ((x + γ f)(u + f))``; v3 has γ f
+        in both.
 
         Examples
         --------

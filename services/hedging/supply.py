@@ -1,8 +1,8 @@
 """What a venue sells or buys at which cost: a book, or a form of two or three parameters, as one kind of curve.
 
 The cost of a unit is measured against the mark, as a fraction of its notional, fee included: with side ς = ±1, price P,
-fee f and mark S it is ``ς (P (1 + ς f) / S − 1)``, and ``ς (1 − S (1 − ς f) / P)`` for inverse contracts, which are paid
-in coins. Every curve rises in the quantity, so that splitting an order over curves is a convex problem.
+fee f and mark S it is ``ς (P (1 + ς f) / S − 1)``, and ``ς (1 − S (1 − ς f) / P)`` for inverse contracts, which are
+paid in coins. Every curve rises in the quantity, so that splitting an order over curves is a convex problem.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class LinearDepth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SquareRootDepth:
-    r"""Square-root impact: q costs ``q (a + Y σ √(q / V))``, so that ``q = V ((μ − a) / (1.5 Y σ))²`` at a marginal cost μ.
+    r"""Square-root impact: q costs ``q (a + Y σ √(q / V))``, so that ``q = V ((μ − a) / (1.5 Y σ))²`` at a margin of μ.
 
     Parameters
     ----------
@@ -284,7 +284,8 @@ def optimal_shares(curves: Sequence[Curve], largest: Sequence[float], quantity: 
     Examples
     --------
     >>> terms = Terms(Side.BUY, 100.0)
-    >>> pair = [curve_of(LinearDepth(per_fraction=d, half_spread=a), terms, 0.0, 0.0) for d, a in ((1e3, 0.0), (1e3, 0.001))]
+    >>> even = [LinearDepth(per_fraction=1e3, half_spread=a) for a in (0.0, 0.001)]
+    >>> pair = [curve_of(depth, terms, 0.0, 0.0) for depth in even]
     >>> shares, multiplier = optimal_shares(pair, [50.0, 50.0], 3.0)
     >>> [round(share, 9) for share in shares], round(multiplier, 9)
     ([2.0, 1.0], 0.002)
@@ -319,9 +320,7 @@ def _step(
     curves: Sequence[Curve], largest: Sequence[float], given: Sequence[float], start: float, quantity: float
 ) -> float:
     """How far above `start` the cost lies at which the open curves give what is missing."""
-    rates = [
-        curve.growth(start) for curve, most, now in zip(curves, largest, given, strict=True) if now < most
-    ]
+    rates = [curve.growth(start) for curve, most, now in zip(curves, largest, given, strict=True) if now < most]
     square, line = math.fsum(rate[0] for rate in rates), math.fsum(rate[1] for rate in rates)
     missing = quantity - math.fsum(given)
     divisor = line + math.sqrt(line * line + 4.0 * square * missing)

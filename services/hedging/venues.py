@@ -178,8 +178,8 @@ def split_order(
 ) -> Split:
     r"""Whole lots for each venue at the least expected cost, fees included.
 
-    Minimises ``Σ C_v(n_v)`` with ``Σ n_v = N``, ``0 ≤ n_v ≤ L_v``. Books are merged level by level in the order of their
-    prices with the fee; forms of two parameters share the marginal cost μ (``q_v = D_v (μ − a_v)⁺`` and
+    Minimises ``Σ C_v(n_v)`` with ``Σ n_v = N``, ``0 ≤ n_v ≤ L_v``. Books are merged level by level in the order of
+    their prices with the fee; forms of two parameters share the marginal cost μ (``q_v = D_v (μ − a_v)⁺`` and
     ``q_v = V_v ((μ − a_v) / (1.5 Y σ_v))²``); both may be mixed.
 
     Parameters
@@ -268,9 +268,7 @@ def _legal(lots: int, venues: Sequence[Venue], mark: float, lot: float) -> None:
         raise InvalidInput("venues", "must not hold a venue twice", twice)
 
 
-def _offer(
-    venue: Venue, terms: Terms, lot: float, rules: SplitRules, worst_price: float | None
-) -> _Offer | Exclusion:
+def _offer(venue: Venue, terms: Terms, lot: float, rules: SplitRules, worst_price: float | None) -> _Offer | Exclusion:
     if not venue.trusted:
         return Exclusion.UNTRUSTED
     if not 0.0 <= venue.age_seconds <= rules.max_age_seconds:
@@ -280,16 +278,16 @@ def _offer(
     curve = curve_of(venue.supply, terms, venue.fee, rules.depth_reserve)
     if curve is None or _lots(curve.available, lot) < 1:
         return Exclusion.NO_DEPTH
-    allowed = math.inf if venue.largest is None else venue.largest
+    allowed = curve.available if venue.largest is None else min(curve.available, venue.largest)
     if _lots(allowed, lot) < 1:
         return Exclusion.NO_HEADROOM
-    near = curve.available if worst_price is None else curve.at_price(worst_price)
-    most = _lots(min(curve.available, allowed, near), lot)
+    near = allowed if worst_price is None else curve.at_price(worst_price)
+    most = _lots(min(allowed, near), lot)
     return _Offer(venue, curve, most) if most else Exclusion.BEYOND_WORST_PRICE
 
 
-def _lots(contracts: float, lot: float) -> float | int:
-    return math.inf if math.isinf(contracts) else math.floor(contracts / lot + SNAP)
+def _lots(contracts: float, lot: float) -> int:
+    return math.floor(contracts / lot + SNAP)
 
 
 def _placed(lots: int, offers: Sequence[_Offer], lot: float) -> list[int]:
@@ -309,9 +307,7 @@ def _placed(lots: int, offers: Sequence[_Offer], lot: float) -> list[int]:
 def _dealt(lots: int, offers: Sequence[_Offer], sure: Sequence[int], lot: float) -> list[int]:
     """The lots that are left, one by one to where the next is cheapest."""
     given = list(sure)
-    queue = [
-        (offer.step(given[place], lot), place) for place, offer in enumerate(offers) if given[place] < offer.most
-    ]
+    queue = [(offer.step(given[place], lot), place) for place, offer in enumerate(offers) if given[place] < offer.most]
     heapq.heapify(queue)
     for _ in range(lots - sum(given)):
         _, place = heapq.heappop(queue)
