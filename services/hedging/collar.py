@@ -17,6 +17,7 @@ from services.liquidity.depth import Side, not_negative, positive
 from services.liquidity.impact import square_root_impact
 
 SECONDS_PER_YEAR = 365.0 * SECONDS_PER_DAY
+_WIDEST = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +83,9 @@ def worst_price(mark: Decimal, side: Side, width: float, tick: Decimal | None) -
     >>> worst_price(Decimal("100.2"), Side.BUY, 0.0001, Decimal("0.5"))
     Decimal('100.5')
     """
-    bound = positive("mark", float(mark)) * math.exp(side * not_negative("width", width))
-    if not 0.0 < bound < math.inf:
-        raise InvalidInput("width", "must leave a finite price > 0", width)
+    if not_negative("width", width) > _WIDEST:
+        raise InvalidInput("width", f"must be at most {_WIDEST:g}", width)
+    bound = positive("mark", float(mark)) * math.exp(side * width)
     buys = side is Side.BUY
     inward = to_tick(bound, tick, up=not buys)
     outward = mark if tick is None else to_tick(float(mark), tick, up=buys)
