@@ -55,7 +55,8 @@ def splits(
         effect = "all depth that is shown is counted on, up to 30 s old"
         market.notes.assume("/split_rules", "depth_reserve 0, max_age_seconds 30", effect)
     if len(lots) > 1:
-        market.notes.assume("/venues", "the depth of now for each slice", "books are taken to refill between slices")
+        text = "each slice is split on the depth of now, as if it refilled: split again when a slice is due"
+        market.notes.warn("depth_of_now", text)
     venues = [_venue(place, item, market, least) for place, item in enumerate(request.venues)]
     headroom = [_headroom(place, item, market) for place, item in enumerate(request.venues)]
     return list(_in_turn(venues, headroom, market, side, lots, worst, rules))

@@ -11,7 +11,9 @@ import pytest
 
 from services.core.instrument import Instrument, Kind
 from services.hedging.delta_neutral import hedge_contracts
+from services.hedging.latency import LatencyBuffer
 from services.hedging.schedules.almgren_chriss import urgency
+from services.liquidity.impact import square_root_impact
 from services.options.black import Greeks, SpotGreeks, black_greeks, delta_in_convention, spot_greeks
 from services.options.portfolio_greeks import OptionLeg, leg_greeks
 from tests.golden.harness import check, covered_cases, load, unlisted
@@ -97,7 +99,19 @@ def optimal_urgency(inputs: dict[str, Any]) -> float:
     return urgency(inputs["lam"], inputs["sigma"], inputs["eta"], inputs["gamma"], inputs["T"] / inputs["N"])
 
 
+def impact_bps(inputs: dict[str, Any]) -> float:
+    terms = {"average_daily_volume": inputs["ADV"], "daily_volatility": inputs["sigma_daily"]}
+    return float(square_root_impact(inputs["Q"], coefficient=inputs["Y"], **terms)) * 1e4
+
+
+def latency_buffer(inputs: dict[str, Any]) -> float:
+    buffer = LatencyBuffer(confidence_factor=inputs["z"])
+    return buffer.of(inputs["gamma"], inputs["S"], inputs["vol"], inputs["latency_s"]).delta
+
+
 COVERED = {
+    "sqrt_impact_bps": impact_bps,
+    "latency_buffer_delta": latency_buffer,
     "lewis_heston_": heston_price,
     "fang_oosterlee_T1": heston_price,
     "ql_cos_heston": heston_price,
@@ -128,8 +142,6 @@ WAITING = {
     "bates_limit_merton": "stochastic volatility",
     "hull_gamma_vega": "hedge optimiser",
     "hull_gamma": "hedge optimiser",
-    "sqrt_impact_bps": "execution costs",
-    "latency_buffer_delta": "latency buffers",
     "covered_call_strike_10delta": "vaults",
 }
 

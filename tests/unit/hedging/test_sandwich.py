@@ -149,8 +149,8 @@ def test_nothing_is_said_beyond_the_range() -> None:
 
 
 def test_mistakes_are_named() -> None:
+    empty = ConcentratedPool(root_price=1.0, liquidity=1.0, tick_roots=np.empty(0), net_liquidity=np.empty(0))
     with pytest.raises(InvalidInput, match="liquidity"):
-        empty = ConcentratedPool(root_price=1.0, liquidity=1.0, tick_roots=np.empty(0), net_liquidity=np.empty(0))
         PoolSide.of(empty, Side.BUY)
     side = PoolSide.of(constant(0.003), Side.BUY)
     with pytest.raises(InvalidInput, match="amount"):

@@ -1,4 +1,4 @@
-"""An order over venues: the least cost by trying every split, SciPy and the conditions of the optimum; who is left out."""
+"""An order over venues: least cost by trying every split, SciPy and the conditions of the optimum; who is left out."""
 
 from __future__ import annotations
 
