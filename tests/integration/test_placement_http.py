@@ -262,6 +262,16 @@ MISTAKES: list[tuple[JSON, str, str]] = [
         "/venues/0/book/bids/1",
         "best first",
     ),
+    (
+        HEDGE_OVER_VENUES
+        | {
+            "schedule": {"method": "twap", "duration_seconds": 9000, "slices": 500},
+            "quantity": "-900",
+            "venues": [VENUES[0] | {"venue": f"v{place}"} for place in range(5)],
+        },
+        "/venues",
+        "venues times slices",
+    ),
     (SCHEDULE | {"split_rules": {}}, "", "split_rules goes with venues"),
     (SCHEDULE | {"sandwich": {}}, "", "sandwich goes with pool"),
     (SCHEDULE | {"latency_seconds": 1}, "", "latency_seconds goes with net_gamma"),
