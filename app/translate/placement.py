@@ -180,13 +180,11 @@ def sandwich_row(request: ScheduleRequest, market: OneMarket, side: Side, larges
         return _unknown("no_depth", "the pool holds less than the slice", limit, contracts)
     attack = pool_side.attack(amount, limit, capital / value)
     safest = pool_side.largest_safe(limit, cost / value)
-    if attack is None or safest is None:
+    if attack is None:
         text = "the swaps would leave the range of liquidity at the price, in which the bound is known"
         return _unknown("beyond_range", text, limit, contracts)
     bound, quoted = attack.profit * value, pool_side.quoted(amount)
     per_unit = amount / quoted if side is Side.BUY else quoted / amount
-    lot = market.instrument.lot
-    safe_contracts = int((pool_side.quoted(safest) if side is Side.BUY else safest) / float(lot)) * lot
     return {
         "status": "ok",
         "reason": "none",
@@ -199,8 +197,14 @@ def sandwich_row(request: ScheduleRequest, market: OneMarket, side: Side, larges
         "worst_price": money(per_unit / (1.0 - limit) if side is Side.BUY else per_unit * (1.0 - limit)),
         "safe": bound <= cost,
         "safe_slippage": stat(pool_side.safe_slippage(amount, cost / value)),
-        "largest_safe_slice": plain(safe_contracts),
+        "largest_safe_slice": None if safest is None else _whole_lots(pool_side, safest, market, side),
     }
+
+
+def _whole_lots(pool_side: PoolSide, amount: float, market: OneMarket, side: Side) -> str:
+    """Contracts that a swap of this amount trades, in lots rounded down."""
+    contracts = pool_side.quoted(amount) if side is Side.BUY else amount
+    return plain(int(contracts / float(market.instrument.lot)) * market.instrument.lot)
 
 
 def _attacker(sandwich: SandwichIn | None, market: OneMarket) -> tuple[float, float, float]:

@@ -136,9 +136,12 @@ class SandwichOut(Model):
     worst_price: DecimalText | None = Field(description="Average price at which the swap still goes through.")
     safe: bool = Field(description="Whether no sandwich earns more than attacker_cost; false where that is unknown.")
     safe_slippage: Number | None = Field(
-        description="Largest limit at which none does; 1: none does whatever the limit, 0: one does at any."
+        description="Largest limit at which none does; 1: none does whatever the limit, 0: one does at any; null "
+        "where a range ends before that is known."
     )
-    largest_safe_slice: DecimalText | None = Field(description="Contracts, at slippage_limit.")
+    largest_safe_slice: DecimalText | None = Field(
+        description="Contracts, at slippage_limit; null where a range ends before."
+    )
 
 
 class ReflexivityOut(Model):

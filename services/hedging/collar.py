@@ -17,7 +17,8 @@ from services.liquidity.depth import Side, not_negative, positive
 from services.liquidity.impact import square_root_impact
 
 SECONDS_PER_YEAR = 365.0 * SECONDS_PER_DAY
-_WIDEST = 100.0
+WIDEST = 100.0
+"""Largest log distance that is a price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +63,20 @@ class Collar:
             τ >= 0, time of the slice [s].
         impact : float
             >= 0, of the slice itself [fraction of the mark].
+
+        Raises
+        ------
+        InvalidInput
+            For a distance beyond `WIDEST`, which no price has.
         """
         years = not_negative("seconds", seconds) / SECONDS_PER_YEAR
         spread = self.sigmas * not_negative("volatility", volatility) * math.sqrt(years)
-        return spread + not_negative("impact", impact) + self.tolerance
+        width = spread + not_negative("impact", impact) + self.tolerance
+        if width > WIDEST:
+            raise InvalidInput(
+                "impact", f"must leave a worst price within a factor of e^{WIDEST:g} of the mark", impact
+            )
+        return width
 
 
 def worst_price(mark: Decimal, side: Side, width: float, tick: Decimal | None) -> Decimal:
@@ -83,8 +94,8 @@ def worst_price(mark: Decimal, side: Side, width: float, tick: Decimal | None) -
     >>> worst_price(Decimal("100.2"), Side.BUY, 0.0001, Decimal("0.5"))
     Decimal('100.5')
     """
-    if not_negative("width", width) > _WIDEST:
-        raise InvalidInput("width", f"must be at most {_WIDEST:g}", width)
+    if not_negative("width", width) > WIDEST:
+        raise InvalidInput("width", f"must be at most {WIDEST:g}", width)
     bound = positive("mark", float(mark)) * math.exp(side * width)
     buys = side is Side.BUY
     inward = to_tick(bound, tick, up=not buys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -197,22 +198,29 @@ class PoolSide:
         end = self.paid_in * _MOST_OF_RESERVE if most is None else positive("most", most)
         end = min(end, self.reach / (1.0 - self.fee))
         never = self._never_attacked() * self.paid_in + 0.0
-        if slippage_limit == 0.0 or never >= end:
+        if slippage_limit == 0.0:
             return end
-        if attacker_cost == 0.0:
-            return never
+        if attacker_cost == 0.0 or never >= end:
+            safe = min(never, end)
+            return safe if not safe or self.attack(safe, slippage_limit) is not None else None
 
         def excess(amount: float) -> float:
+            if amount <= never:
+                return -attacker_cost
             found = self.attack(amount, slippage_limit)
             return math.nan if found is None else found.profit - attacker_cost
 
-        low = high = max(never, self.paid_in * 1e-12)
+        low, high = 0.0, min(max(never * 2.0, self.paid_in * 1e-12), end)
         while (value := excess(high)) <= 0.0 and high < end:
             low, high = high, min(high * 2.0, end)
         if math.isnan(value):
-            return None
+            value, low, high = _first_above(excess, low, high)
+            if math.isnan(value):
+                return None
+        if value <= 0.0:
+            return end
         # a hair below the root, since the last bit must not be unsafe
-        return end if value <= 0.0 else float(brentq(excess, low, high, xtol=high * 1e-13)) * (1.0 - 1e-9)
+        return max(float(brentq(excess, low, high, xtol=high * 1e-13)) * (1.0 - 1e-9), never)
 
     def _holds(self, share: float) -> bool:
         """Whether so much paid in, over x, stays where the form holds."""
@@ -230,7 +238,7 @@ class PoolSide:
     def _edge(self, share: float, slippage_limit: float) -> float:
         """Largest front-run over x after which the swap still goes through."""
         kept, after = 1.0 - self.fee, 1.0 + (1.0 - self.fee) * share
-        allowed = after * (1.0 / (1.0 - fraction("slippage_limit", slippage_limit)) - 1.0)
+        allowed = after * fraction("slippage_limit", slippage_limit) / (1.0 - slippage_limit)
         line, square = (1.0 + kept * after, kept) if self.fee_stays else ((1.0 + after) * kept, kept * kept)
         return 2.0 * allowed / (line + math.sqrt(line * line + 4.0 * square * allowed))
 
@@ -238,18 +246,22 @@ class PoolSide:
         """Slippage limit whose edge this front-run over x is: the share of its output that the swap loses to it."""
         kept = 1.0 - self.fee
         after, entered = 1.0 + kept * share, front_run if self.fee_stays else kept * front_run
-        return 1.0 - after / ((1.0 + kept * front_run) * (after + entered))
+        lost = entered + kept * front_run * (after + entered)
+        return lost / (after + lost)
 
     def _profit(self, share: float) -> tuple[Polynomial, Polynomial]:
         """Numerator and denominator of π, over x as is its argument f."""
         kept = 1.0 - self.fee
         after = 1.0 + kept * share
+        # differences of what is nearly 1 are written out: γ² − 1 = −φ (2 − φ)
+        two_fees = -self.fee * (2.0 - self.fee)
         if self.fee_stays:
-            whole = kept**2 * (1.0 + share)
-            gain = Polynomial([0.0, whole * after - 1.0, whole - 1.0])
+            slope = two_fees + kept**2 * share * (1.0 + kept * (1.0 + share))
+            gain = Polynomial([0.0, slope, two_fees + kept**2 * share])
             return gain, Polynomial([1.0, 1.0 + kept**2 * after, kept**2])
-        line = 2.0 * kept**2 * after - 1.0 - kept * after
-        gain = Polynomial([0.0, (kept * after) ** 2 - 1.0, line * kept, kept**3 * (kept - 1.0)])
+        slope = two_fees + kept**3 * share * (2.0 + kept * share)
+        line = kept**2 * share * (2.0 * kept - 1.0) - self.fee * (1.0 + 2.0 * kept)
+        gain = Polynomial([0.0, slope, line * kept, -(kept**3) * self.fee])
         return gain, Polynomial([1.0, (1.0 + kept * after) * kept, kept**3])
 
 
@@ -264,6 +276,17 @@ def _in_range(pool: ConcentratedPool, side: Side) -> PoolSide:
     reach = liquidity * (end - root) if buys else liquidity * (1.0 / end - 1.0 / root)
     paid, bought = (quote, base) if buys else (base, quote)
     return PoolSide(paid_in=paid, bought=bought, fee=pool.fee, fee_stays=False, reach=reach)
+
+
+def _first_above(excess: Callable[[float], float], low: float, high: float) -> tuple[float, float, float]:
+    """(excess, low, high) with a known excess > 0 at `high`, by halving away from where it is not known; else NaN."""
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        value = excess(middle)
+        if value > 0.0:
+            return value, low, middle
+        low, high = (low, middle) if math.isnan(value) else (middle, high)
+    return math.nan, low, high
 
 
 def _roots(polynomial: Polynomial, most: float) -> list[float]:

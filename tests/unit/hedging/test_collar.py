@@ -58,6 +58,8 @@ def test_mistakes_are_named() -> None:
         Collar(sigmas=-1.0)
     with pytest.raises(InvalidInput, match="tolerance"):
         Collar(tolerance=math.nan)
+    with pytest.raises(InvalidInput, match="impact"):
+        Collar().width(volatility=0.5, seconds=60.0, impact=1e9)
     with pytest.raises(InvalidInput, match="width"):
         worst_price(Decimal(100), Side.BUY, -0.1, None)
     with pytest.raises(InvalidInput, match="at most 100"):

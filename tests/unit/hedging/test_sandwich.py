@@ -146,6 +146,13 @@ def test_nothing_is_said_beyond_the_range() -> None:
     assert side.safe_slippage(0.5 * QUOTE, 1.0) is None
     assert side.safe_slippage(0.009 * QUOTE, 1e5) == 1.0
     assert side.largest_safe(0.9, 5.0) is None
+    # where all of the range is less than two fees cost, a front-run would still leave it
+    assert PoolSide.of(ranged(0.003, width=1.002), Side.BUY).largest_safe(0.01, 0.0) is None
+    assert PoolSide.of(ranged(0.003, width=1.002), Side.BUY).largest_safe(0.0, 0.0) is not None
+    # where the range holds the answer, it is that of a pool without an end
+    for limit in (0.002, 0.004, 0.008):
+        found, wide = (PoolSide.of(ranged(0.003, width), Side.BUY).largest_safe(limit, 5.0) for width in (1.01, 10.0))
+        assert found is not None and found == pytest.approx(wide)
 
 
 def test_mistakes_are_named() -> None:
