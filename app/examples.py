@@ -255,6 +255,71 @@ SCALE_IN: dict[str, Any] = {
 }
 """Buy a fifth at once and the rest half a daily standard deviation lower each."""
 
+VENUE_BOOK: dict[str, Any] = {
+    "symbol": "BTC-PERP",
+    "as_of": "2019-10-17T00:00:03Z",
+    "bids": [["7993", "1.2"], ["7992", "3.5"], ["7990.5", "8"]],
+    "asks": [["7994", "1.0"], ["7995", "3.1"], ["7996.5", "9"]],
+}
+HEDGE_OVER_VENUES: dict[str, Any] = {
+    "as_of": AS_OF,
+    "symbol": "BTC-PERP",
+    "instrument": PERPETUAL,
+    "mark_price": "7993.5",
+    "quantity": "-12",
+    "reduce_only": False,
+    "schedule": {"method": "twap", "duration_seconds": 1800, "slices": 3},
+    "jitter": {"fraction": 0.2, "times": 0.5, "seed": 7},
+    "volatility": 0.6,
+    "impact": {"temporary": 0.05, "permanent": 0.2, "fixed": 3.45},
+    "average_daily_volume": 20000,
+    "collar": {"sigmas": 2.0, "tolerance": 0.001},
+    "split_rules": {"depth_reserve": 0.2, "max_age_seconds": 10},
+    "venues": [
+        {"venue": "alpha", "fee_rate": 0.0005, "book": VENUE_BOOK},
+        {
+            "venue": "beta",
+            "fee_rate": 0.0004,
+            "age_seconds": 1.5,
+            "depth": {"kind": "linear", "depth": "40", "distance": 0.01, "half_spread": 0.00008},
+            "margin_headroom": "9000",
+            "initial_margin_rate": 0.25,
+        },
+        {
+            "venue": "gamma",
+            "fee_rate": 0.0002,
+            "age_seconds": 45,
+            "depth": {"kind": "square_root", "average_daily_volume": 5000, "half_spread": 0.0001, "coefficient": 1.0},
+        },
+    ],
+    "net_gamma": -0.02,
+    "impact_slope": 6.0,
+    "reflexivity": {"warn": 0.1, "prefer_option": 0.25, "refuse": 1.0},
+    "latency_seconds": 2.0,
+    "confidence_factor": 2.33,
+}
+"""Hedge a short gamma: sell 12 in three slices over the venues that are fresh enough."""
+
+PUBLIC_SWAP: dict[str, Any] = {
+    "as_of": AS_OF,
+    "symbol": "ETH-USDC",
+    "instrument": {"symbol": "ETH-USDC", "kind": "spot", "quote_currency": "USDC", "lot": "0.001", "tick": "0.01"},
+    "mark_price": "175",
+    "quantity": "60",
+    "reduce_only": False,
+    "schedule": {"method": "twap", "duration_seconds": 3600, "slices": 4},
+    "pool": {
+        "kind": "constant_product",
+        "symbol": "ETH-USDC",
+        "as_of": "2019-10-17T00:00:00Z",
+        "base_reserve": "4000",
+        "quote_reserve": "700000",
+        "fee": 0.003,
+    },
+    "sandwich": {"slippage_limit": 0.01, "attacker_cost": "2"},
+}
+"""Buy 60 in four swaps that everybody sees before they are made."""
+
 INSTRUMENTS: dict[str, Any] = {
     "instruments": [
         {

@@ -231,7 +231,10 @@ OPERATIONS = (
         description=(
             "Whole lots that sum to the order, less what the volume does not bear (`unfilled`). In doubt a reduction "
             "is traded sooner and everything else later. With an impact and a volatility the answer has the expected "
-            "cost and its standard deviation. Audited; the slices are the client's to trade."
+            "cost and its standard deviation. `venues` splits each slice over order books or forms of depth at the "
+            "least cost, fees included; `collar` gives the worst price of each; `pool` the most that a sandwich attack "
+            "on the largest slice can take, and the swap and the slippage limit that are safe; `net_gamma` how far the "
+            "hedge feeds on itself, and what a latency may cost. Audited; the slices are the client's to trade."
         ),
         body=ScheduleRequest,
         answers=(ScheduleAnswer,),
@@ -239,6 +242,11 @@ OPERATIONS = (
         examples={
             "optimal": ("Almgren and Chriss: sell 12.5 within four hours", examples.SCHEDULE),
             "scale_in": ("Three steps at prices", examples.SCALE_IN),
+            "venues": (
+                "A hedge over three venues, with worst prices, feedback and latency",
+                examples.HEDGE_OVER_VENUES,
+            ),
+            "public_swap": ("Four swaps on a public pool, and what an attacker can take", examples.PUBLIC_SWAP),
         },
         idempotent=True,
         timed=True,

@@ -14,6 +14,7 @@ PAGE = ROOT / "docs" / "execution.md"
 REASONS = (
     Reason.BUDGET_TOO_SMALL,
     Reason.LIMIT,
+    Reason.REFLEXIVE_HEDGE,
     Reason.NO_LEVEL,
     Reason.BELOW_LOT,
     Reason.BELOW_MINIMUM,

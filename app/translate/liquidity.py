@@ -61,7 +61,7 @@ def depths(
     for pointer, book in _distinct("books", books, latest):
         instrument = find(described, book.venue, book.symbol) or assumed_instrument(book.symbol)
         found[book.symbol, book.venue] = PostedDepth(
-            _at(f"{pointer}.depth" if book.depth else pointer, _book, book, instrument), book.as_of
+            _at(f"{pointer}.depth" if book.depth else pointer, book_depth, book, instrument), book.as_of
         )
     for pointer, pool in _distinct("pools", pools, latest):
         key = (pool.symbol, pool.venue)
@@ -69,7 +69,7 @@ def depths(
             rule = "must not speak of a market that books[] speaks of: send one of them"
             raise InvalidInput(pointer, rule, pool.symbol)
         instrument = find(described, pool.venue, pool.symbol) or assumed_instrument(pool.symbol)
-        found[key] = PostedDepth(_at(pointer, _pool, pool, instrument), pool.as_of)
+        found[key] = PostedDepth(_at(pointer, pool_depth, pool, instrument), pool.as_of)
     return found
 
 
@@ -108,7 +108,8 @@ def _flow(item: FlowIn, instrument: Instrument) -> Flow:
     )
 
 
-def _book(item: BookIn, instrument: Instrument) -> Depth:
+def book_depth(item: BookIn, instrument: Instrument) -> OrderBook | DepthSummary:
+    """Book or summary, in contracts of the instrument."""
     unit = QuantityUnit(item.quantity_unit or instrument.quantity_unit)
     if item.depth is not None:
         mid = float(item.depth.mid)
@@ -139,7 +140,8 @@ def _levels(rows: list[list[float]], instrument: Instrument, unit: QuantityUnit)
     return levels, np.array([row[2] for row in rows]) if len(rows[0]) == 3 else None
 
 
-def _pool(item: PoolWire, instrument: Instrument) -> Depth:
+def pool_depth(item: PoolWire, instrument: Instrument) -> ConstantProductPool | ConcentratedPool:
+    """Pool, in contracts of the instrument; spot and linear only."""
     if instrument.kind not in POOLED_KINDS:
         raise InvalidInput("symbol", "of a pool must be a spot or linear instrument", instrument.kind.value)
     multiplier = instrument.contract_multiplier

@@ -12,6 +12,8 @@ import numpy as np
 from app.translate.answer import money, stat, time_text
 from app.translate.notes import Notes
 from app.translate.one_market import OneMarket, amount, lots_in
+from app.translate.placement import feedback, feedback_row, latency_row, sandwich_row, worst_prices
+from app.translate.venues import slice_rows, splits, venue_rows
 from models.api.schedule import ScheduleRequest
 from services.core.annualization import SECONDS_PER_DAY
 from services.core.decimals import plain, to_tick
@@ -20,11 +22,15 @@ from services.core.instrument import Kind
 from services.core.outcome import Reason
 from services.hedging.delta_neutral import HEDGING_KINDS
 from services.hedging.execution import Execution, ExecutionCost, LinearImpact
+from services.hedging.reflexivity import ReflexivityLevel
 from services.hedging.schedule import Schedule, SliceRules, schedule_order, smallest_slice
 from services.hedging.schedules.almgren_chriss import AlmgrenChriss
 from services.hedging.slices import LotSlice
+from services.liquidity.depth import Side
 
 ZERO = Decimal(0)
+PLACEMENT = ("venues", "sandwich", "reflexivity", "latency")
+"""What an answer says besides its slices, where it is asked for."""
 
 
 class Order(NamedTuple):
@@ -44,7 +50,8 @@ def needs_volatility(request: ScheduleRequest) -> bool:
 def wants_volatility(request: ScheduleRequest) -> bool:
     """Whether a volatility is of use, if only for the cost."""
     derived = request.spread is not None and request.average_daily_volume is not None
-    return needs_volatility(request) or request.impact is not None or derived
+    placed = request.collar is not None or request.net_gamma is not None or request.venues is not None
+    return needs_volatility(request) or request.impact is not None or derived or placed
 
 
 def schedule_body(request: ScheduleRequest, market: OneMarket) -> dict[str, Any]:
@@ -70,11 +77,15 @@ def schedule_body(request: ScheduleRequest, market: OneMarket) -> dict[str, Any]
         text = f"the order is smaller than the smallest that the instrument allows: {size} contracts"
         return refused(Refusal(Reason.BELOW_MINIMUM, text), request, order.remainder)
     jitter = request.jitter
-    rules = SliceRules(max_participation=request.max_participation, jitter=jitter.fraction if jitter else 0.0)
+    rules = SliceRules(
+        max_participation=request.max_participation,
+        jitter=jitter.fraction if jitter else 0.0,
+        time_jitter=jitter.times if jitter else 0.0,
+    )
     generator = np.random.default_rng(jitter.seed) if jitter else None
     found = schedule_order(order.lots, request.schedule, execution, rules, minimum=least, generator=generator)
     _remark(found, execution, market, least)
-    return _planned(found, execution, market, order, request)
+    return _placed(found, execution, market, order, request, least)
 
 
 def refused(refusal: Refusal, request: ScheduleRequest, remainder: Decimal = ZERO) -> dict[str, Any]:
@@ -91,6 +102,7 @@ def refused(refusal: Refusal, request: ScheduleRequest, remainder: Decimal = ZER
         "unfilled": None,
         "joined": 0,
         "cost": None,
+        **dict.fromkeys(PLACEMENT),
         "characteristic_seconds": None,
     }
 
@@ -158,6 +170,48 @@ def _remark(found: Schedule, execution: Execution, market: OneMarket, least: int
         )
 
 
+def _placed(
+    found: Schedule, execution: Execution, market: OneMarket, order: Order, request: ScheduleRequest, least: int
+) -> dict[str, Any]:
+    """The schedule with where and how its slices are traded; refused where the hedge feeds on itself."""
+    side = Side.BUY if order.sign > 0 else Side.SELL
+    lots = [item.lots for item in found.slices]
+    _must_be_timed(found, request)
+    latency = latency_row(request, market)
+    reflexive = feedback(request, market, execution, max(lots, default=order.lots))
+    said: dict[str, Any] = {"reflexivity": feedback_row(reflexive) if reflexive else None, "latency": latency}
+    if reflexive and reflexive.decision.level is ReflexivityLevel.REFUSE and not execution.reduces:
+        text = f"the gain of the feedback is {reflexive.decision.gain:.3g}: {reflexive.decision.consequence}"
+        return refused(Refusal(Reason.REFLEXIVE_HEDGE, text), request, order.remainder) | said
+    worst = worst_prices(request, market, execution, found.slices, side)
+    parts = splits(request, market, side, lots, worst, least)
+    said["venues"] = None if parts is None else venue_rows(parts, market, side)
+    said["sandwich"] = sandwich_row(request, market, side, max(lots)) if lots else None
+    body = _planned(found, execution, market, order, request) | said
+    for place, row in enumerate(body["slices"]):
+        limit, split = worst[place], None if parts is None else parts[place]
+        row["worst_price"] = None if limit is None else plain(limit)
+        row["venues"] = None if split is None else slice_rows(split, market, side)
+        row["unplaced"] = None if split is None else plain(split.unfilled * market.instrument.lot)
+    unplaced = sum(split.unfilled for split in parts or ()) * market.instrument.lot
+    return body | _short_of_depth(body, unplaced, market) if unplaced else body
+
+
+def _must_be_timed(found: Schedule, request: ScheduleRequest) -> None:
+    """Depth is that of now, and says nothing of when a price is reached."""
+    if any(item.start is None for item in found.slices):
+        for name in ("venues", "pool", "collar"):
+            if getattr(request, name) is not None:
+                raise InvalidInput(name, "goes with a schedule in time, not with steps at prices", "no times")
+
+
+def _short_of_depth(body: dict[str, Any], unplaced: Decimal, market: OneMarket) -> dict[str, Any]:
+    text = f"venues bear all but {plain(unplaced)} contracts of the slices"
+    detail = f"{body['detail']}; {text}" if body["detail"] else text
+    market.notes.warn("unplaced", f"{text}: unplaced of each slice says how many")
+    return {"status": "limited", "reason": Reason.LIMIT, "detail": detail}
+
+
 def _planned(
     found: Schedule, execution: Execution, market: OneMarket, order: Order, request: ScheduleRequest
 ) -> dict[str, Any]:
@@ -195,6 +249,7 @@ def _slice(place: int, item: LotSlice, market: OneMarket, order: Order) -> dict[
         "price": None if price is None else plain(price),
         "condition": _condition(item, price, market, order),
         "participation": stat(item.lots / item.volume) if item.volume else None,
+        "at": _moment(order.start, item.at),
     }
 
 

@@ -73,7 +73,13 @@ TOOLS: dict[EventKind, Tool] = {
         grid.grid_body,
         takes_long=lambda request: request.max_levels > INLINE_LEVELS,
     ),
-    EventKind.SCHEDULE: Tool("POST /v1/schedules", ScheduleRequest, schedule.wants_volatility, schedule.schedule_body),
+    EventKind.SCHEDULE: Tool(
+        "POST /v1/schedules",
+        ScheduleRequest,
+        schedule.wants_volatility,
+        schedule.schedule_body,
+        takes_long=lambda request: request.venues is not None or request.pool is not None,
+    ),
     EventKind.VAULT: Tool(
         "POST /v1/vaults",
         VaultRequest,

@@ -76,6 +76,7 @@ class Reason(StrEnum):
     INDEX_GAP = "index_gap"
     HEDGE_CAP = "hedge_cap"
     HEDGE_PENDING = "hedge_pending"
+    REFLEXIVE_HEDGE = "reflexive_hedge"
 
 
 NOT_A_FAULT = frozenset({Reason.OPTION_NOT_RESIZED, Reason.HEDGE_INSTRUMENT})
@@ -128,6 +129,8 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INDEX_GAP: "Mark and index are further apart than the policy allows: the hedge may only shrink.",
     Reason.HEDGE_CAP: "The hedge would exceed the largest share of the gross option delta that the policy allows.",
     Reason.HEDGE_PENDING: "A hedge order is outstanding: a second one waits for it; the hedge may only shrink.",
+    Reason.REFLEXIVE_HEDGE: "Hedging with delta alone would move the price by more than the move it hedges: buy gamma, "
+    "or trade far smaller clips.",
     Reason.NO_LEVEL: "The range of a grid holds no level on the side of the mark on which it may open a position.",
     Reason.NO_EDGE: "The premium of an option does not pay for the forecast volatility and the fees: nothing is sold.",
     Reason.NO_CANDIDATE: "None of the quotes may be traded, or none of them protects; candidates[] says why of each.",

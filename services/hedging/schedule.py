@@ -16,7 +16,15 @@ from services.core.errors import InvalidInput
 from services.core.instrument import Instrument
 from services.hedging.execution import Execution, ExecutionCost, Part, execution_cost
 from services.hedging.schedule_registry import ScheduleMethod
-from services.hedging.slices import LotSlice, jittered, largest_first, merged, whole_lots_of, within_volume
+from services.hedging.slices import (
+    LotSlice,
+    at_random_moments,
+    jittered,
+    largest_first,
+    merged,
+    whole_lots_of,
+    within_volume,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +37,13 @@ class SliceRules:
         Largest slice over the expected volume of the market in its time [fraction].
     jitter : float
         Largest random change of a slice before the sum is restored [fraction of the slice]; 0: none.
+    time_jitter : float
+        Part of its time within which a slice is sent at a random moment [fraction]; 0: any moment will do.
     """
 
     max_participation: Annotated[float, Gt(0), Le(1)] | None = None
     jitter: Annotated[float, Ge(0), Le(0.9)] = 0.0
+    time_jitter: Annotated[float, Ge(0), Le(1)] = 0.0
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
@@ -84,7 +95,7 @@ def schedule_order(
     minimum : int
         Smallest slice [lots]; a reduction in a market that exempts reduce-only orders has 1.
     generator : numpy.random.Generator, optional
-        Where the jitter comes from; needed only for that.
+        Where the jitter of sizes, and then that of times, comes from; needed only for that.
 
     Returns
     -------
@@ -124,6 +135,8 @@ def schedule_order(
     kept = merged(slices, minimum, sooner=execution.reduces, spread=bound)
     if execution.reduces and not bound and not method.in_given_order:
         kept = largest_first(kept)
+    if rules.time_jitter:
+        kept = at_random_moments(kept, rules.time_jitter, _seeded(generator, "time_jitter", rules.time_jitter))
     unfilled = lots - sum(item.lots for item in kept)
     return Schedule(
         slices=tuple(kept),
@@ -152,9 +165,13 @@ def _shares(parts: Sequence[Part], rules: SliceRules, generator: np.random.Gener
     shares = [part.share for part in parts]
     if not rules.jitter:
         return shares
+    return jittered(shares, rules.jitter, _seeded(generator, "jitter", rules.jitter))
+
+
+def _seeded(generator: np.random.Generator | None, name: str, value: float) -> np.random.Generator:
     if generator is None:
-        raise InvalidInput("jitter", "needs a seed", rules.jitter)
-    return jittered(shares, rules.jitter, generator)
+        raise InvalidInput(name, "needs a seed", value)
+    return generator
 
 
 def _timed(sizes: Sequence[int], parts: Sequence[Part], execution: Execution, lots: int) -> list[LotSlice]:
@@ -190,12 +207,13 @@ def _cost(
     slices: Sequence[LotSlice], unfilled: int, parts: Sequence[Part], execution: Execution, lot: float
 ) -> ExecutionCost | None:
     times = [(item.start, item.end) for item in slices if item.start is not None and item.end is not None]
+    moments = [start if item.at is None else item.at for item, (start, _) in zip(slices, times, strict=False)]
     sigma, end = execution.price_volatility, parts[-1].end
     if execution.impact is None or sigma is None or end is None or not times or len(times) < len(slices):
         return None
     return execution_cost(
         [item.lots * lot for item in slices],
-        [start / SECONDS_PER_DAY for start, _ in times],
+        [moment / SECONDS_PER_DAY for moment in moments],
         [(stop - start) / SECONDS_PER_DAY for start, stop in times],
         impact=execution.impact,
         price_volatility=sigma,

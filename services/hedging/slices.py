@@ -15,7 +15,8 @@ from services.core.decimals import SNAP
 class LotSlice:
     """Whole lots to trade between `start` and `end` [s], or at a log distance `offset` from the mark.
 
-    `volume` is what the market is expected to trade in that time [lots]; None where it is unknown or no time is.
+    `volume` is what the market is expected to trade in that time [lots]; None where it is unknown or no time is. `at`
+    is the moment at which one order for all of it is to be sent [s]; None where any in the time will do.
     """
 
     lots: int
@@ -23,6 +24,7 @@ class LotSlice:
     end: float | None = None
     offset: float = 0.0
     volume: float | None = None
+    at: float | None = None
 
 
 def jittered(shares: Sequence[float], fraction: float, generator: np.random.Generator) -> list[float]:
@@ -39,6 +41,27 @@ def jittered(shares: Sequence[float], fraction: float, generator: np.random.Gene
     moved = np.asarray(shares) * factors
     total = float(moved.sum())
     return [float(value) for value in moved * (math.fsum(shares) / total)] if total > 0.0 else list(shares)
+
+
+def at_random_moments(slices: Sequence[LotSlice], fraction: float, generator: np.random.Generator) -> list[LotSlice]:
+    """The same slices, each with a moment of its own: ``start + u × fraction × (end − start)``, u uniform in [0, 1).
+
+    Every slice stays within its time, so that order, volumes and participation are what they were. What has no time
+    gets no moment, but uses up a draw, so that moments depend on the place of a slice alone.
+
+    Examples
+    --------
+    >>> found = at_random_moments([LotSlice(1, 0.0, 60.0), LotSlice(1, 60.0, 120.0)], 0.5, np.random.default_rng(7))
+    >>> [round(item.at, 3) for item in found]
+    [18.753, 86.916]
+    """
+    draws = generator.uniform(0.0, fraction, len(slices)).tolist()
+    return [
+        item
+        if item.start is None or item.end is None
+        else replace(item, at=item.start + draw * (item.end - item.start))
+        for item, draw in zip(slices, draws, strict=True)
+    ]
 
 
 def whole_lots_of(shares: Sequence[float], lots: int, *, sooner: bool) -> list[int]:

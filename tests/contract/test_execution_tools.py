@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from app.examples import CLOSES, GRID, SCALE_IN, SCHEDULE
-from app.usecases.plan_execution import INLINE_LEVELS
-from models.api.grid import MAX_LEVELS, GridAnswer
-from models.api.schedule import ScheduleAnswer
+from app.examples import CLOSES, GRID, HEDGE_OVER_VENUES, PUBLIC_SWAP, SCALE_IN, SCHEDULE
+from app.usecases.plan_execution import INLINE_LEVELS, takes_long
+from models.api.grid import MAX_LEVELS, GridAnswer, GridRequest
+from models.api.schedule import ScheduleAnswer, ScheduleRequest
 from tests.support.http import client
 
 JSON = dict[str, Any]
@@ -79,6 +79,11 @@ SCHEDULES: list[JSON] = [
     SCALE_IN | {"quantity": "0.001", "instrument": SPOT},
     without(SCHEDULE, "instrument", symbol="XBTUSD"),
     SCHEDULE | {"symbol": "BTC-PERPETUAL", "instrument": INVERSE, "quantity": "5", "quantity_unit": "base"},
+    HEDGE_OVER_VENUES,
+    HEDGE_OVER_VENUES | {"impact_slope": 60.0},
+    without(HEDGE_OVER_VENUES, "split_rules", "impact_slope", "reflexivity", "confidence_factor", quantity="400"),
+    PUBLIC_SWAP,
+    without(PUBLIC_SWAP, "sandwich", quantity="-60"),
 ]
 CASES = [("/v1/grids", body) for body in GRIDS] + [("/v1/schedules", body) for body in SCHEDULES]
 
@@ -247,5 +252,9 @@ async def test_a_kind_without_a_linear_payoff_is_refused(http: httpx.AsyncClient
         assert answer.json()["errors"][0]["pointer"] == "/symbol"
 
 
-def test_large_grids_leave_the_event_loop() -> None:
+def test_large_grids_and_splits_leave_the_event_loop() -> None:
     assert INLINE_LEVELS < MAX_LEVELS
+    assert takes_long(GridRequest(**GRID | {"max_levels": MAX_LEVELS})) and not takes_long(GridRequest(**GRID))
+    assert not takes_long(ScheduleRequest(**SCHEDULE))
+    for body in (HEDGE_OVER_VENUES, PUBLIC_SWAP):
+        assert takes_long(ScheduleRequest(**body))

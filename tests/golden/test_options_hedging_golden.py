@@ -11,9 +11,11 @@ import pytest
 
 from services.core.instrument import Instrument, Kind
 from services.hedging.delta_neutral import hedge_contracts
+from services.hedging.latency import LatencyBuffer
 from services.hedging.neutral import neutral_trades
 from services.hedging.option_strikes import strike_at_delta
 from services.hedging.schedules.almgren_chriss import urgency
+from services.liquidity.impact import square_root_impact
 from services.options.black import Greeks, SpotGreeks, black_greeks, delta_in_convention, spot_greeks
 from services.options.portfolio_greeks import OptionLeg, leg_greeks
 from tests.golden.harness import check, covered_cases, load, unlisted
@@ -114,7 +116,19 @@ def neutral_hedge(inputs: dict[str, Any]) -> list[float]:
     return neutral_trades(list(inputs["portfolio"].values()), greeks).tolist()
 
 
+def impact_bps(inputs: dict[str, Any]) -> float:
+    terms = {"average_daily_volume": inputs["ADV"], "daily_volatility": inputs["sigma_daily"]}
+    return float(square_root_impact(inputs["Q"], coefficient=inputs["Y"], **terms)) * 1e4
+
+
+def latency_buffer(inputs: dict[str, Any]) -> float:
+    buffer = LatencyBuffer(confidence_factor=inputs["z"])
+    return buffer.of(inputs["gamma"], inputs["S"], inputs["vol"], inputs["latency_s"]).delta
+
+
 COVERED = {
+    "sqrt_impact_bps": impact_bps,
+    "latency_buffer_delta": latency_buffer,
     "lewis_heston_": heston_price,
     "fang_oosterlee_T1": heston_price,
     "ql_cos_heston": heston_price,
@@ -148,6 +162,9 @@ WAITING = {
     "bates_limit_merton": "stochastic volatility",
     "sqrt_impact_bps": "execution costs",
     "latency_buffer_delta": "latency buffers",
+    "hull_gamma_vega": "hedge optimiser",
+    "hull_gamma": "hedge optimiser",
+    "covered_call_strike_10delta": "vaults",
 }
 
 

@@ -240,3 +240,14 @@ def test_an_order_of_nothing_is_refused() -> None:
 def test_impact_is_not_negative(value: float) -> None:
     with pytest.raises(InvalidInput, match=r"impact\.temporary"):
         LinearImpact(temporary=value)
+
+
+def test_random_moments_need_a_seed_and_lengthen_what_is_held() -> None:
+    twap = Twap(duration_seconds=DAY, slices=4)
+    with pytest.raises(InvalidInput, match="time_jitter needs a seed"):
+        schedule_order(8, twap, order(), SliceRules(time_jitter=0.5))
+    plain = schedule_order(8, twap, order())
+    moved = schedule_order(8, twap, order(), SliceRules(time_jitter=1.0), generator=np.random.default_rng(5))
+    assert [item.lots for item in moved.slices] == [item.lots for item in plain.slices]
+    assert plain.cost is not None and moved.cost is not None
+    assert moved.cost.expected == plain.cost.expected and moved.cost.variance > plain.cost.variance
