@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from app.examples import CLOSES, GRID, HEDGE_OVER_VENUES, PUBLIC_SWAP, SCALE_IN, SCHEDULE
-from app.usecases.plan_execution import INLINE_LEVELS, takes_long
+from app.ports import EventKind
+from app.usecases.plan_execution import INLINE_LEVELS, TOOLS
 from models.api.grid import MAX_LEVELS, GridAnswer, GridRequest
 from models.api.schedule import ScheduleAnswer, ScheduleRequest
 from tests.support.http import client
@@ -254,7 +255,8 @@ async def test_a_kind_without_a_linear_payoff_is_refused(http: httpx.AsyncClient
 
 def test_large_grids_and_splits_leave_the_event_loop() -> None:
     assert INLINE_LEVELS < MAX_LEVELS
-    assert takes_long(GridRequest(**GRID | {"max_levels": MAX_LEVELS})) and not takes_long(GridRequest(**GRID))
-    assert not takes_long(ScheduleRequest(**SCHEDULE))
+    grid, schedule = TOOLS[EventKind.GRID].takes_long, TOOLS[EventKind.SCHEDULE].takes_long
+    assert grid(GridRequest(**GRID | {"max_levels": MAX_LEVELS})) and not grid(GridRequest(**GRID))
+    assert not schedule(ScheduleRequest(**SCHEDULE))
     for body in (HEDGE_OVER_VENUES, PUBLIC_SWAP):
-        assert takes_long(ScheduleRequest(**body))
+        assert schedule(ScheduleRequest(**body))
