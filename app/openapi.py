@@ -38,6 +38,7 @@ TAGS = {
     "Guards": "Prices of many sources made into one that can be trusted, or refused with the reason.",
     "Execute": "Grids of resting orders and schedules of large ones.",
     "Volatility": "Cached volatility states, and estimates on posted series.",
+    "Options": "Prices, Greeks and implied volatilities of options.",
     "Instruments": "Contracts registered once.",
     "Research": "Policies on the bars of the past.",
     "Policies": "Policies stored under a name: numbered versions that never change.",

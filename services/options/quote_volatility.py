@@ -24,7 +24,7 @@ class QuoteReason(IntEnum):
 
 
 class QuoteSource(IntEnum):
-    """Which price the volatility in use comes from."""
+    """Which price was inverted for the volatility in use."""
 
     NONE = 0
     MARK = 1
@@ -46,7 +46,7 @@ class QuoteVolatilities:
     used_status : int8 array
         `ImpliedVolatilityStatus` of the price behind `used`.
     source : int8 array
-        `QuoteSource` of `used`.
+        `QuoteSource`: the price behind `used` and `used_status`; NONE where the quote was dropped before.
     reason : int8 array
         `QuoteReason`: NONE where `used` is a volatility.
     """
@@ -120,8 +120,7 @@ def quote_volatilities(
     reason = _reason(low, high, fair, sided | bare)
     failed = (reason == QuoteReason.NONE) & (found.status[3] != ImpliedVolatilityStatus.OK)
     reason[failed] = QuoteReason.NOT_INVERTIBLE
-    usable = reason == QuoteReason.NONE
-    source = np.where(marked, QuoteSource.MARK, QuoteSource.MID) * usable
+    source = np.where(marked, QuoteSource.MARK, QuoteSource.MID) * ((reason == QuoteReason.NONE) | failed)
     return QuoteVolatilities(
         bid=found.volatility[0],
         ask=found.volatility[1],
@@ -129,7 +128,7 @@ def quote_volatilities(
         bid_status=found.status[0],
         ask_status=found.status[1],
         mark_status=found.status[2],
-        used=found.volatility[3] * usable,
+        used=found.volatility[3] * (reason == QuoteReason.NONE),
         used_status=found.status[3],
         source=source.astype(np.int8),
         reason=reason,

@@ -27,7 +27,7 @@ NAN = float("nan")
         (9.5, NAN, 9.6, QuoteSource.NONE, QuoteReason.ONE_SIDED),
         (NAN, 9.5, NAN, QuoteSource.NONE, QuoteReason.ONE_SIDED),
         (NAN, NAN, NAN, QuoteSource.NONE, QuoteReason.MISSING),
-        (99.0, 130.0, NAN, QuoteSource.NONE, QuoteReason.NOT_INVERTIBLE),
+        (99.0, 130.0, NAN, QuoteSource.MID, QuoteReason.NOT_INVERTIBLE),
         (float("inf"), float("-inf"), NAN, QuoteSource.NONE, QuoteReason.MISSING),
     ],
 )
@@ -36,8 +36,8 @@ def test_the_mark_if_inside_else_the_mid_else_a_reason(
 ) -> None:
     found = quote_volatilities(bid, ask, mark, 100.0, 100.0, 0.25, 1)
     assert (int(found.source), int(found.reason)) == (source, reason)
-    price = {QuoteSource.MARK: mark, QuoteSource.MID: (bid + ask) / 2.0}.get(source)
-    if price is None:
+    price = mark if source == QuoteSource.MARK else (bid + ask) / 2.0
+    if reason != QuoteReason.NONE:
         assert float(found.used) == 0.0
     else:
         assert float(black_price(100.0, 100.0, 0.25, found.used, 1)) == pytest.approx(price, rel=1e-13)
