@@ -155,7 +155,7 @@ def volatility_rows(request: ImpliedVolatilityRequest, as_of: datetime, notes: N
     rows = []
     for place, contract in enumerate(contracts):
         row = {"symbol": contract.symbol, **_inversion(found, place, contract)}
-        row["price_used"] = money(used[place]) if row["source"] else None
+        row["price_used"] = _price_text(used[place]) if row["source"] else None
         lone = contract.price is not None
         for name in ("bid", "ask", "mark"):
             shown = getattr(contract, name) is not None and not lone
@@ -163,6 +163,11 @@ def volatility_rows(request: ImpliedVolatilityRequest, as_of: datetime, notes: N
         row |= {"time_to_expiry": years[place], "log_moneyness": moneyness[place]}
         rows.append(row)
     return rows
+
+
+def _price_text(value: float) -> str | None:
+    """With the decimals that a request may have, so that an answer can be posted back."""
+    return money(round(value, 18))
 
 
 def _floats(values: Sequence[Decimal | None]) -> Floats:
@@ -183,7 +188,7 @@ def _figures(found: PublishedGreeks) -> list[tuple[float, ...]]:
 
 def _shown(values: tuple[float, ...], contract: OptionTerms) -> dict[str, Any]:
     shown = {
-        name: money(value) if name in _PRICES else (value if abs(value) < np.inf else None)
+        name: _price_text(value) if name in _PRICES else (value if abs(value) < np.inf else None)
         for name, value in zip(FIGURES, values, strict=True)
     }
     if contract.settlement == "linear":
