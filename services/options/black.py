@@ -198,7 +198,7 @@ def black_greeks(
     (0.516569484, 27.5999)
     """
     t = _terms(forward, strike, time_to_expiry, volatility, right, discount)
-    core, density, rate = _core(t)
+    core, density, growth = _core(t)
     smooth = ~t.degenerate
     return Greeks(
         price=core.price,
@@ -209,7 +209,7 @@ def black_greeks(
         rho=np.where(smooth, -t.time * core.price, 0.0),
         vanna=np.where(smooth, -density * t.d2 / t.volatility, 0.0),
         volga=core.vega * t.d1 * t.d2 / t.volatility,
-        charm=np.where(smooth, rate * core.delta + density * t.d2 / (2.0 * t.time), 0.0),
+        charm=np.where(smooth, (growth * core.delta + 0.5 * density * t.d2) / t.time, 0.0),
         speed=-core.gamma / t.forward * (t.d1 / t.total + 1.0),
         theta_1d=np.where(smooth, _price(_one_day_later(t)) - core.price, 0.0),
         expired=t.expired,
@@ -373,17 +373,17 @@ def settlement_window_factor(minutes_to_expiry: ArrayLike) -> Floats:
 
 
 def _core(t: _Terms) -> tuple[CoreGreeks, Floats, Floats]:
-    """Price and four Greeks, and what the other ones need besides: df·φ(d1) and the rate."""
+    """Price and four Greeks, and what the other ones need besides: df·φ(d1) and rT."""
     chance = _chance(t)
     price = _price(t, chance)
     density = t.discount * np.exp(-0.5 * t.d1 * t.d1) * _INVERSE_ROOT_TAU
     gamma, vega = density / (t.forward * t.total), t.forward * density * t.root_time
-    rate = -np.log(t.discount) / t.time
-    theta = rate * price - 0.5 * vega * t.volatility / t.time
+    growth = -np.log(t.discount)
+    theta = (growth * price - 0.5 * vega * t.volatility) / t.time
     if t.degenerate.any():
         gamma, vega, theta = (np.where(t.degenerate, 0.0, greek) for greek in (gamma, vega, theta))
     core = CoreGreeks(price, t.discount * t.right * chance, gamma, vega, theta, t.expired, t.degenerate)
-    return core, density, rate
+    return core, density, growth
 
 
 def _chance(t: _Terms) -> Floats:
@@ -426,16 +426,13 @@ def _terms(
     f, k, time, sigma, w, df = np.broadcast_arrays(f, k, time, sigma, w, df)
     expired = time <= 0.0
     degenerate = sigma * np.sqrt(np.maximum(time, 0.0)) < _NO_VOLATILITY
-    return _assemble(
-        f,
-        k,
-        np.where(degenerate, 1.0, time),
-        np.where(degenerate, 1.0, sigma),
-        w,
-        np.where(expired, 1.0, df),
-        expired,
-        degenerate,
-    )
+    if degenerate.any():
+        time, sigma, df = (
+            np.where(degenerate, 1.0, time),
+            np.where(degenerate, 1.0, sigma),
+            np.where(expired, 1.0, df),
+        )
+    return _assemble(f, k, time, sigma, w, df, expired, degenerate)
 
 
 def _assemble(
@@ -446,8 +443,8 @@ def _assemble(
     with np.errstate(over="ignore", divide="ignore"):
         moneyness = np.log(f / k) / total
     # Clipping to ±40 loses nothing (N and φ have long underflowed) and keeps 0 · inf out of the Greeks.
-    d1 = np.clip(moneyness + 0.5 * total, -_FAR, _FAR)
-    d2 = np.clip(moneyness - 0.5 * total, -_FAR, _FAR)
+    half = 0.5 * total
+    d1, d2 = np.clip(moneyness + half, -_FAR, _FAR), np.clip(moneyness - half, -_FAR, _FAR)
     return _Terms(f, k, time, sigma, w, df, root, total, d1, d2, expired, degenerate)
 
 

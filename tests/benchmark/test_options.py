@@ -6,7 +6,7 @@ compiled peers, with the error of Jäckel's algorithm (a few units in the last p
 
 Input: random options of a day to two years within three standard deviations, in and out of the money; QuantLib is
 measured on 2,000 of them and scaled. Errors are against prices of eighty digits, out of the money. Nothing is asserted
-about time. numba's compilation is not counted.
+about time, which is that of the processor; numba's compilation is not counted.
 
 The compiled peers are heavy: `make bench-peers` runs this file in an environment that has them.
 """
@@ -36,13 +36,13 @@ Terms = dict[str, np.ndarray]
 
 
 def best_ms(work: Callable[[], Any], rounds: int = ROUNDS) -> float:
-    """Least milliseconds, after one call to warm up: what else runs on the machine only adds."""
+    """Least milliseconds of processor time, after one call to warm up: what else runs on the machine only adds."""
     work()
     spent = []
     for _ in range(rounds):
-        started = time.perf_counter()
+        started = time.process_time()
         work()
-        spent.append((time.perf_counter() - started) * 1e3)
+        spent.append((time.process_time() - started) * 1e3)
     return min(spent)
 
 
