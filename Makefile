@@ -40,10 +40,10 @@ bench: ## Measure throughput and latency beside a FastAPI echo (needs a quiet ma
 	@$(BOOTSTRAP) dev
 	@$(BIN)/python -m pytest -m benchmark -o faulthandler_timeout=1200 -s $(TESTS)
 
-bench-peers: ## Measure beside skfolio and Riskfolio-Lib, in an environment of their own (a minute to install)
+bench-peers: ## Measure beside skfolio, Riskfolio-Lib and compiled option pricers, in an environment of their own (a minute to install)
 	@$(BOOTSTRAP) peers
 	@.venv-peers/bin/python -m pytest -m benchmark -o faulthandler_timeout=1200 -s \
-		$(if $(TESTS),$(TESTS),tests/benchmark/test_risk_parity.py)
+		$(if $(TESTS),$(TESTS),tests/benchmark/test_risk_parity.py tests/benchmark/test_options.py)
 
 evaluate: ## Measure forecasts and targets on public closes, with their gates (minutes; WRITE=1 updates docs/measurements)
 	@$(BOOTSTRAP) dev

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app import book_examples, examples, oracle_examples, vault_examples
+from app import book_examples, examples, option_examples, oracle_examples, vault_examples
 from app.usecases.instruments import InstrumentsRequest
 from models.api.backtest import BacktestAnswer, BacktestRequest
 from models.api.correlation import CorrelationAnswer, CorrelationRequest
@@ -30,6 +30,7 @@ from models.api.evaluation import (
 from models.api.fit import FitAccepted, FitAnswer, FitRequest
 from models.api.grid import GridAnswer, GridRequest
 from models.api.history import EntryBody, EntryPage, InstrumentPage, InstrumentsAnswer, ReplayAnswer
+from models.api.implied_volatility import ImpliedVolatilityAnswer, ImpliedVolatilityRequest
 from models.api.observation import (
     EstimateAnswer,
     EstimateRequest,
@@ -40,6 +41,7 @@ from models.api.observation import (
     VolatilityPage,
 )
 from models.api.option_book import PriceLadderAnswer, PriceLadderRequest
+from models.api.option_greeks import GreeksAnswer, GreeksRequest
 from models.api.oracle import OraclesAnswer, OraclesRequest
 from models.api.query import (
     DifferenceParameters,
@@ -477,6 +479,39 @@ OPERATIONS = (
         answers=(BacktestAnswer,),
         problems=BODY,
         examples={"bitcoin": ("Sixty days of Bitcoin at 20 % volatility", examples.BACKTEST)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/options:greeks",
+        operation_id="price_options",
+        tag="Options",
+        summary="Prices and Greeks of European options; nothing is stored",
+        description=(
+            "Black-76 on the forward of each option's own expiry, up to 5,000; `units` says what each figure is "
+            "in. `delta_hedge` is what a hedge must offset: for coin-settled (inverse) options the premium-adjusted "
+            "delta. Expired options and those without volatility are answered as their limits, and say so; a row "
+            "without a volatility is refused, never guessed."
+        ),
+        body=GreeksRequest,
+        answers=(GreeksAnswer,),
+        problems=BODY,
+        examples={"week": ("A coin-settled position and one linear option", option_examples.GREEKS)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/options:implied-volatility",
+        operation_id="invert_prices",
+        tag="Options",
+        summary="Implied volatilities of prices or quotes; nothing is stored",
+        description=(
+            "One price, or bid, ask and mark: the mark is used if it lies within bid and ask, else the mid price. "
+            "A crossed quote, a price below intrinsic value and the like have a `reason` and never fail their "
+            "neighbours."
+        ),
+        body=ImpliedVolatilityRequest,
+        answers=(ImpliedVolatilityAnswer,),
+        problems=BODY,
+        examples={"quotes": ("A quote in coin, a crossed one, and one price", option_examples.IMPLIED_VOLATILITY)},
     ),
     Operation(
         method="GET",

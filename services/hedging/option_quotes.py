@@ -14,7 +14,7 @@ from annotated_types import Ge, Le
 from services.core.annualization import SECONDS_PER_DAY, SECONDS_PER_YEAR
 from services.core.errors import InvalidInput
 from services.core.explain import Bools, Floats
-from services.hedging.option_strikes import implied_volatility_of
+from services.options.implied_volatility import implied_volatility
 from services.options.portfolio_greeks import OptionLeg
 
 
@@ -182,7 +182,8 @@ class OptionMarket:
     def implied_volatilities(self, side: int) -> tuple[Floats, Bools]:
         """Volatility that each bid (side -1) or ask (+1) implies, and whether there is one."""
         values = self.in_quote(self.premiums(side))
-        return implied_volatility_of(values, self.forwards, self.strikes, self.years, self.rights)
+        found = implied_volatility(values, self.forwards, self.strikes, self.years, self.rights)
+        return found.volatility, found.ok
 
     def premiums(self, side: int) -> Floats:
         """Bid (side -1: what a sale gets) or ask (+1) of each quote [settlement currency per base unit]; 0: none."""

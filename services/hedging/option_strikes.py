@@ -1,4 +1,4 @@
-"""Strike of a delta, and the volatility that a price implies."""
+"""Strike of a delta, and the strike of a grid."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ from decimal import Decimal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from services.core.decimals import to_tick
 from services.core.errors import InvalidInput
-from services.core.explain import Bools, Floats
-
-MAX_VOLATILITY = 10.0
-_HALVINGS = 60
-"""Of the interval (0, 10): to the precision of a double."""
+from services.core.explain import Floats
 
 
 def strike_at_delta(
@@ -81,55 +77,3 @@ def away_from_spot(strike: float, step: Decimal | None, right: int) -> Decimal:
     """
     found = to_tick(strike, step, up=right > 0)
     return found if step is None else max(found, step)
-
-
-def implied_volatility_of(
-    prices: Floats, forward: Floats, strike: Floats, time_to_expiry: Floats, right: Floats
-) -> tuple[Floats, Bools]:
-    """Volatility at which Black-76, undiscounted, gives these prices, by halving an interval that holds it.
-
-    Parameters
-    ----------
-    prices, forward, strike : array
-        [quote per base].
-    time_to_expiry : array
-        [years of 365 days].
-    right : array
-        +1 call, -1 put.
-
-    Returns
-    -------
-    volatility : array
-        [annual fraction]; 0 where there is none.
-    found : bool array
-        False for a price at or below the intrinsic value, at or above the cap (forward or strike), one that would take
-        more than 1000 %, and an option that has expired.
-
-    Notes
-    -----
-    Sixty halvings, whatever the moneyness: for the few quotes of one request, not for a surface. Accurate to about
-    ``1e-16 F / vega``, which is poor far in the money.
-
-    Examples
-    --------
-    >>> week = (np.array([50_000.0]), np.array([50_000.0]), np.array([7 / 365]), np.array([1.0]))
-    >>> volatility, found = implied_volatility_of(np.array([1656.9484177577]), *week)
-    >>> round(float(volatility[0]), 9), bool(found[0])
-    (0.6, True)
-    """
-    root = np.sqrt(np.maximum(time_to_expiry, 1e-12))
-    moneyness = np.log(forward / strike)
-    low, high = np.full_like(prices, 1e-9), MAX_VOLATILITY * root
-    alive = (time_to_expiry > 0.0) & (prices > np.maximum(right * (forward - strike), 0.0))
-    alive = alive & (_value(high, moneyness, forward, strike, right) > prices)
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (low + high)
-        below = _value(middle, moneyness, forward, strike, right) < prices
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return np.where(alive, 0.5 * (low + high) / root, 0.0), alive
-
-
-def _value(total: Floats, moneyness: Floats, forward: Floats, strike: Floats, right: Floats) -> Floats:
-    ratio = moneyness / total
-    near, far = ndtr(right * (ratio + 0.5 * total)), ndtr(right * (ratio - 0.5 * total))
-    return np.asarray(right * (forward * near - strike * far))

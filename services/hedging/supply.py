@@ -178,8 +178,10 @@ class Steps:
 
     def prices(self, quantity: float) -> tuple[float, float]:
         """Of the walk."""
-        _, average, worst = walk_levels(self._levels, np.array([quantity]), inverse=self._terms.inverse)
-        return float(average[0]), float(worst[0])
+        _, average, _ = walk_levels(self._levels, np.array([quantity]), inverse=self._terms.inverse)
+        best, worst = self._levels[0, 0], self._levels[self._place(quantity), 0]
+        # A quantity that ends with a level by its lots must not reach into the next one by a rounding.
+        return float(np.clip(average[0], min(best, worst), max(best, worst))), float(worst)
 
     def at_price(self, worst: float) -> float:
         """Size of the levels at that price or better."""

@@ -17,6 +17,7 @@ from services.hedging.option_strikes import strike_at_delta
 from services.hedging.schedules.almgren_chriss import urgency
 from services.liquidity.impact import square_root_impact
 from services.options.black import Greeks, SpotGreeks, black_greeks, delta_in_convention, spot_greeks
+from services.options.implied_volatility import ImpliedVolatility, implied_volatility
 from services.options.portfolio_greeks import OptionLeg, leg_greeks
 from tests.golden.harness import check, covered_cases, load, unlisted
 from tests.golden.volatility.implied import heston
@@ -126,9 +127,16 @@ def latency_buffer(inputs: dict[str, Any]) -> float:
     return buffer.of(inputs["gamma"], inputs["S"], inputs["vol"], inputs["latency_s"]).delta
 
 
+def inverted(inputs: dict[str, Any]) -> ImpliedVolatility:
+    price = np.nan if inputs["price"] is None else inputs["price"]
+    return implied_volatility(price, inputs["F"], inputs["K"], inputs["T"], inputs["cp"], discount=inputs["df"])
+
+
 COVERED = {
     "sqrt_impact_bps": impact_bps,
     "latency_buffer_delta": latency_buffer,
+    "iv_roundtrip_": lambda inputs: float(inverted(inputs).volatility),
+    "iv_status_": lambda inputs: int(inverted(inputs).status),
     "lewis_heston_": heston_price,
     "fang_oosterlee_T1": heston_price,
     "ql_cos_heston": heston_price,
@@ -152,19 +160,12 @@ COVERED = {
     "covered_call_strike_10delta": strike_of_delta,
 }
 WAITING = {
-    "iv_roundtrip_": "implied volatility",
-    "iv_status_": "implied volatility",
     "vogt_g_min_negative": "volatility surface",
     "vogt_fixed_raw": "volatility surface",
     "pfhedge_ww_cost1e-5": "adaptive hedge triggers",
     "band_": "adaptive hedge triggers",
     "zakamouline_H0_H1_K": "adaptive hedge triggers",
     "bates_limit_merton": "stochastic volatility",
-    "sqrt_impact_bps": "execution costs",
-    "latency_buffer_delta": "latency buffers",
-    "hull_gamma_vega": "hedge optimiser",
-    "hull_gamma": "hedge optimiser",
-    "covered_call_strike_10delta": "vaults",
 }
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.options.black import black_greeks, black_price, delta_in_convention
+from services.options.implied_volatility import ImpliedVolatilityStatus, implied_volatility
 
 prices = st.floats(1e-6, 1e7)
 moves = st.floats(-6.0, 6.0)
@@ -73,3 +74,44 @@ def test_premium_adjusted_parity(forward: float, move: float, time: float, volat
     strike = forward * np.exp(move)
     call, put = (delta_in_convention(forward, strike, time, volatility, w, convention="pa_forward") for w in (1, -1))
     assert abs(call - put - strike / forward) <= 1e-12 * max(1.0, strike / forward)
+
+
+@given(prices, moves, st.floats(1e-9, 30.0), st.floats(1e-3, 10.0), rights, discounts)
+def test_implied_volatility_gives_the_price_back(
+    forward: float, move: float, time: float, volatility: float, right: int, discount: float
+) -> None:
+    strike = forward * np.exp(move)
+    price = black_price(forward, strike, time, volatility, right, discount=discount)
+    found = implied_volatility(price, forward, strike, time, right, discount=discount)
+    scale = discount * max(forward, strike)
+    if found.ok:
+        back = black_price(forward, strike, time, found.volatility, right, discount=discount)
+        assert abs(back - price) <= 1e-14 * scale + 1e-12 * price
+    else:  # what is left of the time value, or of the room below the maximum, is rounding
+        room = discount * (forward if right > 0 else strike) - price
+        worth = price - discount * max(right * (forward - strike), 0.0)
+        assert float(found.volatility) == 0.0
+        assert min(worth, room) <= 1e-14 * scale or found.status == ImpliedVolatilityStatus.ABOVE_LIMIT
+
+
+@given(*[st.floats(allow_nan=True, allow_infinity=True)] * 6)
+def test_any_six_numbers_give_a_volatility_or_a_status(
+    price: float, forward: float, strike: float, time: float, right: float, discount: float
+) -> None:
+    found = implied_volatility(price, forward, strike, time, right, discount=discount)
+    assert np.isfinite(found.volatility)
+    assert found.ok == (found.volatility > 0.0)
+
+
+@given(prices, moves, st.floats(1e-3, 5.0), st.floats(0.05, 2.0), st.floats(1e-3, 1e3))
+def test_implied_volatility_knows_no_currency_and_no_side(
+    forward: float, move: float, time: float, volatility: float, rate: float
+) -> None:
+    """Quoted in other money, or as the put of the other currency: the same volatility."""
+    strike = forward * np.exp(move * volatility * np.sqrt(time) / 2.0)
+    right = 1 if strike >= forward else -1
+    price = black_price(forward, strike, time, volatility, right)
+    here = implied_volatility(price, forward, strike, time, right)
+    there = implied_volatility(price * rate, forward * rate, strike * rate, time, right)
+    mirrored = implied_volatility(price / (forward * strike), 1.0 / forward, 1.0 / strike, time, -right)
+    np.testing.assert_allclose([there.volatility, mirrored.volatility], here.volatility, rtol=1e-9)

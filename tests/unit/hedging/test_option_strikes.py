@@ -10,8 +10,7 @@ import QuantLib
 
 from services.core.errors import InvalidInput
 from services.hedging.option_quotes import OptionFees, whole_lots
-from services.hedging.option_strikes import away_from_spot, implied_volatility_of, strike_at_delta
-from services.options.black import black_price
+from services.hedging.option_strikes import away_from_spot, strike_at_delta
 
 
 @pytest.mark.parametrize("right", [1, -1])
@@ -57,29 +56,6 @@ def test_what_has_no_strike_is_refused(name: str, terms: tuple[float, ...]) -> N
 )
 def test_strikes_are_rounded_away_from_the_spot(strike: float, step: str | None, right: int, found: str) -> None:
     assert away_from_spot(strike, None if step is None else Decimal(step), right) == Decimal(found)
-
-
-def test_volatilities_come_back_from_prices() -> None:
-    strikes = np.array([70.0, 95.0, 100.0, 105.0, 160.0])
-    for right in (1.0, -1.0):
-        for volatility in (0.2, 0.6, 3.0):
-            terms = (np.full(5, 100.0), strikes, np.full(5, 0.1), np.full(5, right))
-            prices = black_price(terms[0], strikes, terms[2], volatility, right)
-            found, known = implied_volatility_of(prices, *terms)
-            time_value = prices - np.maximum(right * (100.0 - strikes), 0.0)
-            visible = time_value > 1e-6
-            assert known[visible].all()
-            assert found[visible] == pytest.approx(np.full(visible.sum(), volatility), rel=1e-7)
-
-
-@pytest.mark.parametrize(
-    ("price", "time"),
-    [(4.9, 0.5), (5.0, 0.5), (105.0, 0.5), (200.0, 0.5), (6.0, 0.0), (6.0, -1.0), (104.9999, 1e-6)],
-    ids=["below", "intrinsic", "cap", "above", "expired", "long expired", "beyond 1000 %"],
-)
-def test_prices_without_a_volatility_have_none(price: float, time: float) -> None:
-    found, known = implied_volatility_of(*(np.array([value]) for value in (price, 105.0, 100.0, time, 1.0)))
-    assert (found[0], known[0]) == (0.0, False)
 
 
 def test_fees_are_capped_by_the_premium() -> None:

@@ -14,12 +14,15 @@ from services.options.black import (
     ONE_DAY,
     black_greeks,
     black_price,
+    core_greeks,
     delta_in_convention,
     settlement_window_factor,
     spot_greeks,
 )
+from tests.support.black_reference import higher_greeks_reference
 
 ROWS = 400
+MANY = 100_000
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,67 @@ def test_forward_greeks_agree_with_quantlib(grid: dict[str, np.ndarray]) -> None
         assert ours.gamma[row] == pytest.approx(theirs.gammaForward(), rel=1e-9, abs=1e-12 / forward)
         assert ours.vega[row] == pytest.approx(theirs.vega(time), rel=1e-9, abs=scale)
         assert ours.theta[row] == pytest.approx(theirs.theta(forward, time), rel=1e-9, abs=scale / time)
+
+
+def test_a_hundred_thousand_options_agree_with_quantlib() -> None:
+    """Relative error of 1e-10 wherever the figure is not the small difference of large ones.
+
+    A price of 1e-5 of the forward, or a theta that rate and decay nearly cancel in, has lost as many digits in either.
+    """
+    rng = np.random.default_rng(20261129)
+    years, volatility = rng.uniform(1 / 365, 3.0, MANY), rng.uniform(0.05, 2.5, MANY)
+    forward, total = np.exp(rng.uniform(-4.0, 11.0, MANY)), volatility * np.sqrt(years)
+    strike, right = forward * np.exp(total * rng.uniform(-3.0, 3.0, MANY)), rng.choice([-1, 1], MANY)
+    rate = rng.uniform(-0.03, 0.15, MANY)
+    discount = np.exp(-rate * years)
+    ours = core_greeks(forward, strike, years, volatility, right, discount=discount)
+    theirs = np.empty((5, MANY))
+    sides = {1: ql.Option.Call, -1: ql.Option.Put}
+    columns = (forward, strike, years, total, right, discount)
+    for row, (f, k, t, s, w, df) in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+        one = ql.BlackCalculator(ql.PlainVanillaPayoff(sides[w], k), f, s, df)
+        theirs[:, row] = one.value(), one.deltaForward(), one.gammaForward(), one.vega(t), one.theta(f, t)
+    scales = {
+        "price": 1e-5 * forward,
+        "delta": 1e-5,
+        "gamma": 0.0,
+        "vega": 0.0,
+        "theta": 1e-5 * forward / years + np.abs(rate) * ours.price,
+    }
+    for (name, scale), expected in zip(scales.items(), theirs, strict=True):
+        error = np.abs(getattr(ours, name) - expected)
+        assert (error <= 1e-10 * np.maximum(np.abs(expected), scale)).all(), (name, error.max())
+
+
+def test_higher_greeks_are_those_of_eighty_digits() -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(40):
+        years, volatility = float(rng.uniform(1 / 365, 2.0)), float(rng.uniform(0.1, 2.0))
+        forward, rate, right = float(rng.uniform(1.0, 1e5)), float(rng.uniform(-0.03, 0.1)), int(rng.choice([-1, 1]))
+        strike = forward * float(np.exp(rng.uniform(-3.0, 3.0) * volatility * years**0.5))
+        ours = black_greeks(forward, strike, years, volatility, right, discount=np.exp(-rate * years))
+        for name, expected in higher_greeks_reference(forward, strike, years, volatility, rate, right).items():
+            assert float(getattr(ours, name)) == pytest.approx(expected, rel=1e-10), name
+
+
+def test_the_core_is_the_same_numbers_for_less(grid: dict[str, np.ndarray]) -> None:
+    terms = forward_terms(grid)
+    terms["time_to_expiry"] = np.concatenate([[0.0, -1.0], terms["time_to_expiry"][2:]])
+    core, whole = core_greeks(**terms), black_greeks(**terms)
+    for field in fields(core):
+        np.testing.assert_array_equal(getattr(core, field.name), getattr(whole, field.name))
+
+
+def test_put_call_parity_of_price_and_greeks(grid: dict[str, np.ndarray]) -> None:
+    """``C − P = df (F − K)``: deltas differ by df, what bends is the same."""
+    terms = forward_terms(grid)
+    call, put = (black_greeks(**{**terms, "right": np.full(ROWS, right)}) for right in (1, -1))
+    forward, strike, discount = terms["forward"], terms["strike"], terms["discount"]
+    size = 1e-13 * (forward + strike)
+    np.testing.assert_array_less(np.abs(call.price - put.price - discount * (forward - strike)), size)
+    np.testing.assert_allclose(call.delta - put.delta, discount, rtol=1e-13)
+    for name in ("gamma", "vega", "vanna", "volga", "speed"):
+        np.testing.assert_array_equal(getattr(call, name), getattr(put, name))
 
 
 def test_spot_greeks_agree_with_quantlib(grid: dict[str, np.ndarray]) -> None:
