@@ -1,0 +1,254 @@
+r"""Where quotes and a fitted stochastic-volatility model differ by more than their errors and the costs of trading.
+
+``difference = σ_model − σ_market``, in volatility points; its standard error joins that of the quote, half its spread,
+and that of the fitted parameters by the delta method, ``e² + ∇σ' Cov ∇σ``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from services.core.errors import InvalidInput
+from services.core.explain import Bools, Floats
+from services.options.black import black_greeks, black_price
+from services.options.calibration import SMALLEST_ERROR, Calibration, informative, volatility_gradient
+from services.options.checks import finite, positive
+from services.options.cosine import model_prices
+from services.options.heston import StochasticVolatility
+
+HIGHEST = 20.0
+"""Of a model's implied volatility."""
+_ROUNDS = 60
+_NOTHING = 1e-11
+"""Price over the forward below which the COS method has too few digits for a volatility."""
+
+
+class Verdict(StrEnum):
+    """What a difference amounts to."""
+
+    RICH = "rich"
+    CHEAP = "cheap"
+    FAIR = "fair"
+    UNPRICED = "unpriced"
+
+
+VERDICT_TEXT: dict[Verdict, str] = {
+    Verdict.RICH: "The model lies below the bid by more than the fee, and the difference beyond the threshold.",
+    Verdict.CHEAP: "The model lies above the ask by more than the fee, and the difference beyond the threshold.",
+    Verdict.FAIR: "Within the errors, or within the costs of trading it, or the side to trade is not quoted.",
+    Verdict.UNPRICED: "So far from the money that a price says nothing about volatility.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mispricing:
+    """Model against quotes, (n,) arrays; NaN in the numbers of rows that are unpriced.
+
+    Parameters
+    ----------
+    model_volatility : array
+        [annual fraction].
+    difference : array
+        σ_model − σ_market [annual fraction].
+    standard_error : array
+        Of the difference.
+    z_score : array
+        difference / standard_error.
+    edge : array
+        What is left of the difference after crossing the spread and paying the fee [annual fraction]: of a sale at the
+        bid where the model lies below, of a purchase at the ask where it lies above. Minus infinity without that side.
+    verdict : (n,) array of str
+        Values of `Verdict`.
+    """
+
+    model_volatility: Floats
+    difference: Floats
+    standard_error: Floats
+    z_score: Floats
+    edge: Floats
+    verdict: np.ndarray[tuple[int, ...], np.dtype[np.str_]]
+
+
+def model_volatilities(model: StochasticVolatility, log_moneyness: ArrayLike, time_to_expiry: ArrayLike) -> Floats:
+    """Implied Black volatilities of a model.
+
+    Parameters
+    ----------
+    log_moneyness, time_to_expiry : array
+        ln(K/F) and T [years].
+
+    Returns
+    -------
+    array
+        [annual fraction]; NaN where the option out of the money is worth less than 1e-11 of its forward.
+
+    Notes
+    -----
+    By bisection and Newton's steps on the price out of the money, which is increasing in volatility.
+
+    Examples
+    --------
+    >>> from services.options.heston import Heston
+    >>> calm = Heston(
+    ...     initial_variance=0.09, mean_reversion=2.0, long_run_variance=0.09, volatility_of_variance=1e-4, correlation=0.0
+    ... )
+    >>> model_volatilities(calm, [-0.1, 0.0, 0.1], 0.5).round(6).tolist()
+    [0.3, 0.3, 0.3]
+    """
+    k, time = np.broadcast_arrays(finite("log_moneyness", log_moneyness), positive("time_to_expiry", time_to_expiry))
+    right = np.where(k < 0.0, -1.0, 1.0)
+    price = model_prices(model, 1.0, np.exp(k), time, right)
+    seen = price > _NOTHING
+    found = np.full(k.shape, np.nan)
+    if seen.any():
+        found[seen] = volatility_of_price(price[seen], k[seen], time[seen])
+    return found
+
+
+def volatility_of_price(price: Floats, log_moneyness: Floats, time_to_expiry: Floats) -> Floats:
+    """Black volatility of undiscounted prices over their forward, of options out of the money; all of one shape.
+
+    Prices must lie above zero and below 1 for calls, K/F for puts.
+    """
+    k, time, strike = log_moneyness, time_to_expiry, np.exp(log_moneyness)
+    right = np.where(k < 0.0, -1.0, 1.0)
+    low, high = np.zeros(price.shape), np.full(price.shape, HIGHEST)
+    # The inflection of the price in volatility: from there Newton's steps never leave the bracket for long.
+    sigma = np.sqrt(2.0 * np.maximum(np.abs(k), 1e-4) / time).clip(1e-3, HIGHEST)
+    for _ in range(_ROUNDS):
+        greeks = black_greeks(1.0, strike, time, sigma, right)
+        miss = greeks.price - price
+        low, high = np.where(miss < 0.0, sigma, low), np.where(miss > 0.0, sigma, high)
+        step = sigma - miss / np.maximum(greeks.vega, 1e-300)
+        following = np.where((step > low) & (step < high), step, 0.5 * (low + high))
+        following = np.where(miss == 0.0, sigma, following)
+        if np.all(np.abs(following - sigma) <= 1e-14 * sigma):
+            return following
+        sigma = following
+    return sigma
+
+
+def mispricing(
+    calibration: Calibration,
+    log_moneyness: ArrayLike,
+    time_to_expiry: ArrayLike,
+    implied_volatility: ArrayLike,
+    bid_volatility: ArrayLike,
+    ask_volatility: ArrayLike,
+    *,
+    threshold: float = 2.0,
+    fee: float = 0.0003,
+    fee_cap: float = 0.125,
+) -> Mispricing:
+    r"""What a fitted model says of each quote: rich, cheap or fair, with error bars and after costs.
+
+    Rich: ``z <= −threshold`` and ``σ_bid − σ_model > fee/ν``; cheap: ``z >= threshold`` and ``σ_model − σ_ask > fee/ν``.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    log_moneyness, time_to_expiry, implied_volatility : (n,) arrays
+        As in `calibrate`; they need not be the quotes that were fitted.
+    bid_volatility, ask_volatility : (n,) arrays
+        [annual fraction]; NaN where a side is not quoted: that side is never traded.
+    threshold : float
+        Of |z|.
+    fee, fee_cap : float
+        Of one trade: `fee` of the forward, at most `fee_cap` of the option's price. The defaults are Deribit's.
+
+    Returns
+    -------
+    Mispricing
+
+    Raises
+    ------
+    InvalidInput
+        Numbers out of range, or a bid above its ask.
+
+    Notes
+    -----
+    One crossing and one fee are counted, that of getting in; hedging and getting out are not. Quotes that were fitted
+    pull the model toward themselves, and a model that does not fit has differences that are its own fault:
+    `reduced_chi_square` far above 1 says so. What such differences were worth is in docs/measurements/mispricing.md.
+
+    References
+    ----------
+    Seber & Wild (1989), Nonlinear Regression, §5.1 (the delta method).
+    """
+    k, time, market, bid, ask = np.broadcast_arrays(
+        finite("log_moneyness", log_moneyness),
+        positive("time_to_expiry", time_to_expiry),
+        positive("implied_volatility", implied_volatility),
+        np.asarray(bid_volatility, dtype=float),
+        np.asarray(ask_volatility, dtype=float),
+    )
+    _check(bid, ask, threshold, fee, fee_cap)
+    model = model_volatilities(calibration.model, k, time)
+    seen = informative(k, time, market) & np.isfinite(model)
+    safe = np.where(seen, model, market)
+    error = np.full(k.shape, np.nan)
+    costs = np.full(k.shape, np.nan)
+    if seen.any():
+        error[seen] = _errors(calibration, k[seen], time[seen], safe[seen], quote_error(market, bid, ask)[seen])
+        costs[seen] = _fees(k[seen], time[seen], market[seen], fee, fee_cap)
+    difference = np.where(seen, model - market, np.nan)
+    z_score = difference / error
+    sale, purchase = bid - safe - costs, safe - ask - costs
+    edge = np.where(difference < 0.0, sale, purchase)
+    edge = np.where(seen & np.isnan(edge), -np.inf, edge)
+    return Mispricing(
+        np.where(seen, model, np.nan), difference, error, z_score, edge, _verdicts(seen, z_score, edge, threshold)
+    )
+
+
+def quote_error(volatility: Floats, bid: Floats, ask: Floats) -> Floats:
+    """Standard error of a quoted volatility: half the spread, the distance to the one side that is quoted, or the least.
+
+    Examples
+    --------
+    >>> nan = float("nan")
+    >>> quote_error(np.array([0.5, 0.5, 0.5]), np.array([0.48, nan, nan]), np.array([0.52, 0.54, nan])).round(6).tolist()
+    [0.02, 0.04, 0.001]
+    """
+    both = 0.5 * (ask - bid)
+    one = np.fmax(np.abs(ask - volatility), np.abs(volatility - bid))
+    found = np.where(np.isnan(both), one, both)
+    return np.maximum(np.where(np.isnan(found), 0.0, found), SMALLEST_ERROR)
+
+
+def _errors(calibration: Calibration, k: Floats, time: Floats, model: Floats, quote: Floats) -> Floats:
+    gradient = volatility_gradient(calibration, k, time, model)
+    fitted = np.einsum("ni,ij,nj->n", gradient, calibration.covariance, gradient)
+    return np.sqrt(quote**2 + np.maximum(fitted, 0.0))
+
+
+def _fees(k: Floats, time: Floats, volatility: Floats, fee: float, fee_cap: float) -> Floats:
+    """Fee of one trade as a volatility."""
+    terms = (1.0, np.exp(k), time, volatility, np.where(k < 0.0, -1.0, 1.0))
+    return np.minimum(fee, fee_cap * black_price(*terms)) / black_greeks(*terms).vega
+
+
+def _verdicts(
+    seen: Bools, z_score: Floats, edge: Floats, threshold: float
+) -> np.ndarray[tuple[int, ...], np.dtype[np.str_]]:
+    with np.errstate(invalid="ignore"):
+        worth = (np.abs(z_score) >= threshold) & (edge > 0.0)
+        sides = np.where(z_score < 0.0, Verdict.RICH.value, Verdict.CHEAP.value)
+    return np.where(seen, np.where(worth, sides, Verdict.FAIR.value), Verdict.UNPRICED.value)
+
+
+def _check(bid: Floats, ask: Floats, threshold: float, fee: float, fee_cap: float) -> None:
+    for name, side in (("bid_volatility", bid), ("ask_volatility", ask)):
+        known = side[~np.isnan(side)]
+        if known.size and not (np.isfinite(known).all() and known.min() >= 0.0):
+            raise InvalidInput(name, "must be >= 0", known[~(known >= 0.0) | np.isinf(known)][0])
+    crossed = np.nan_to_num(bid, nan=-1.0) > np.nan_to_num(ask, nan=np.inf)
+    if crossed.any():
+        raise InvalidInput("bid_volatility", "must not lie above ask_volatility", float(bid[crossed][0]))
+    for name, value in (("threshold", threshold), ("fee", fee), ("fee_cap", fee_cap)):
+        if not (np.isfinite(value) and value >= 0.0):
+            raise InvalidInput(name, "must be >= 0", value)
