@@ -4,7 +4,8 @@ Letters inside the kernels: k = ln(K/F) log-moneyness; y = ln(F_T/F) on [a, b]; 
 function. The density of y is a series of cosines whose coefficients are values of φ, and the pay-off of a put has
 cosine coefficients in closed form, hence
 
-``P/K = Σ' A_j/(1 + u_j²) · [sin(u_j(k − a))/u_j − cos(u_j(k − a)) + e^{a − k}]``, ``A_j = 2/(b − a) Re[φ(u_j) e^{−iu_j a}]``,
+``P/K = Σ' A_j/(1 + u_j²) · [sin(u_j(k − a))/u_j − cos(u_j(k − a)) + e^{a − k}]``,
+``A_j = 2/(b − a) Re[φ(u_j) e^{−iu_j a}]``,
 
 the term j = 0 halved, its sine replaced by k − a. Calls by parity.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from services.core.errors import InvalidInput
 from services.core.explain import Floats
@@ -26,7 +27,7 @@ Exponent = Callable[[Floats, Floats], Complexes]
 
 TOLERANCE = 1e-14
 """Of the probability left outside [a, b], and of the part of the series left out; of a price relative to its strike."""
-_BLOCK, _MOST_TERMS = 128, 1 << 21
+_BLOCK, _MOST_TERMS = 128, 1 << 17
 _ORDERS = np.geomspace(1e-3, 2e4, 64)
 """|p| of the moments that bound the tails: the best of them is within a few percent of the best there is."""
 
@@ -63,7 +64,7 @@ def model_prices(
     ------
     InvalidInput
         Numbers out of range, or an expiry so short against the volatility of variance that the series has not
-        decayed within two million terms.
+        decayed within 131,072 terms.
 
     Notes
     -----
@@ -114,9 +115,7 @@ def model_prices(
     return np.asarray(df * np.maximum(value, np.maximum(w * (f - k), 0.0)), dtype=float)
 
 
-def truncation(
-    model: StochasticVolatility, expiries: Floats, *, tolerance: float = TOLERANCE
-) -> tuple[Floats, Floats]:
+def truncation(model: StochasticVolatility, expiries: Floats, *, tolerance: float = TOLERANCE) -> tuple[Floats, Floats]:
     """Ends a and b of the log-return of each expiry, with a probability of at most `tolerance` beyond either."""
     times, ends = expiries[:, None], []
     for sign in (-1.0, 1.0):
@@ -131,9 +130,10 @@ def put_values(
     high: Floats,
     expiries: Floats,
     log_moneyness: Floats,
-    which: np.ndarray[tuple[int, ...], np.dtype[np.intp]],
+    which: NDArray[np.intp],
     *,
     tolerance: float = TOLERANCE,
+    most_terms: int | None = None,
 ) -> Floats:
     """Undiscounted puts over their strikes, P/K, of several parameter sets at the same strikes and expiries.
 
@@ -147,37 +147,39 @@ def put_values(
         k.
     which : (n,) int array
         Expiry of each option.
+    most_terms : int, optional
+        Where the series is cut whatever is left of it; by default a series that does not end is an error.
 
     Returns
     -------
     (m, n) array
     """
-    inside = np.clip(log_moneyness, low[which], high[which])
-    offset = inside - low[which]
+    offset = np.clip(log_moneyness, low[which], high[which]) - low[which]
     members = [np.flatnonzero(which == place) for place in range(expiries.size)]
-    spacing, total, done = np.pi / (high - low), np.zeros(0), 0
-    active = np.arange(expiries.size)
-    while active.size:
-        if done >= _MOST_TERMS:
-            rule = "is too short against volatility_of_variance: the series has not decayed within 2 million terms"
-            raise InvalidInput("time_to_expiry", rule, float(expiries[active[0]]))
-        u = spacing[active, None] * np.arange(done, done + _BLOCK, dtype=float)
+    total: Floats | None = None
+    active, done = np.arange(expiries.size), 0
+    while active.size and done < (most_terms or _MOST_TERMS):
+        u = np.pi / (high - low)[active, None] * np.arange(done, done + _BLOCK, dtype=float)
         values = np.exp(exponent(u, expiries[active, None]))
-        amplitude = (values * np.exp(-1j * u * low[active, None])).real / (1.0 + u * u)
-        amplitude *= (2.0 / np.pi) * spacing[active, None]
-        if not done:
-            amplitude[..., 0] /= 2.0
-            total = np.zeros((amplitude.shape[0], log_moneyness.size))
+        amplitude = _amplitude(values, u, low[active, None], high[active, None])
+        total = np.zeros((len(values), log_moneyness.size)) if total is None else total
         for place, expiry in enumerate(active):
             mine = members[expiry]
-            payoff = _payoff(u[place], offset[mine])
-            total[:, mine] += amplitude[:, place] @ payoff.T
+            total[:, mine] += amplitude[:, place] @ _payoff(u[place], offset[mine]).T
         done += _BLOCK
-        left = np.abs(values[..., -1]).max(axis=0) / np.maximum(u[:, -1], 1.0)
-        active = active[left > tolerance]
+        active = active[np.abs(values[..., -1]).max(axis=0) > tolerance * np.maximum(u[:, -1], 1.0)]
+    if total is None or (active.size and most_terms is None):
+        rule = f"is too short against volatility_of_variance: the series has not decayed within {_MOST_TERMS:,} terms"
+        raise InvalidInput("time_to_expiry", rule, expiries[active].tolist())
     # Beyond [a, b] the option is its intrinsic value.
     total = np.where(log_moneyness >= high[which], -np.expm1(-log_moneyness), total)
     return np.where(log_moneyness <= low[which], 0.0, total)
+
+
+def _amplitude(values: Complexes, u: Floats, low: Floats, high: Floats) -> Floats:
+    """``A_j/(1 + u_j²)``, the first of them halved."""
+    found = (values * np.exp(-1j * u * low)).real * (2.0 / (high - low)) / (1.0 + u * u)
+    return np.asarray(np.where(u == 0.0, 0.5 * found, found), dtype=float)
 
 
 def _payoff(u: Floats, offset: Floats) -> Floats:
@@ -192,4 +194,5 @@ def _waves(u: Floats, offset: Floats) -> Complexes:
     fine = _BLOCK // 8
     coarse_wave = np.exp(1j * offset[:, None] * u[::fine])
     fine_wave = np.exp(1j * offset[:, None] * (u[:fine] - u[0]))
-    return (coarse_wave[:, :, None] * fine_wave[:, None, :]).reshape(offset.size, u.size)
+    table = coarse_wave[:, :, None] * fine_wave[:, None, :]
+    return np.asarray(table.reshape(offset.size, u.size), dtype=complex)

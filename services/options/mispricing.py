@@ -12,8 +12,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike
 
-from services.core.errors import InvalidInput
+from services.core.errors import InvalidInput, Refusal
 from services.core.explain import Bools, Floats
+from services.core.outcome import Reason
 from services.options.black import black_greeks, black_price
 from services.options.calibration import SMALLEST_ERROR, Calibration, informative, volatility_gradient
 from services.options.checks import finite, positive
@@ -94,7 +95,8 @@ def model_volatilities(model: StochasticVolatility, log_moneyness: ArrayLike, ti
     --------
     >>> from services.options.heston import Heston
     >>> calm = Heston(
-    ...     initial_variance=0.09, mean_reversion=2.0, long_run_variance=0.09, volatility_of_variance=1e-4, correlation=0.0
+    ...     initial_variance=0.09, mean_reversion=2.0, long_run_variance=0.09,
+    ...     volatility_of_variance=1e-4, correlation=0.0,
     ... )
     >>> model_volatilities(calm, [-0.1, 0.0, 0.1], 0.5).round(6).tolist()
     [0.3, 0.3, 0.3]
@@ -107,6 +109,13 @@ def model_volatilities(model: StochasticVolatility, log_moneyness: ArrayLike, ti
     if seen.any():
         found[seen] = volatility_of_price(price[seen], k[seen], time[seen])
     return found
+
+
+def _volatilities(model: StochasticVolatility, k: Floats, time: Floats) -> Floats:
+    try:
+        return model_volatilities(model, k, time)
+    except InvalidInput as problem:
+        raise Refusal(Reason.UNUSABLE_DATA, f"the fitted model cannot be priced: {problem}") from problem
 
 
 def volatility_of_price(price: Floats, log_moneyness: Floats, time_to_expiry: Floats) -> Floats:
@@ -146,7 +155,8 @@ def mispricing(
 ) -> Mispricing:
     r"""What a fitted model says of each quote: rich, cheap or fair, with error bars and after costs.
 
-    Rich: ``z <= −threshold`` and ``σ_bid − σ_model > fee/ν``; cheap: ``z >= threshold`` and ``σ_model − σ_ask > fee/ν``.
+    Rich: ``z <= −threshold`` and ``σ_bid − σ_model > fee/ν``;
+    cheap: ``z >= threshold`` and ``σ_model − σ_ask > fee/ν``.
 
     Parameters
     ----------
@@ -168,6 +178,8 @@ def mispricing(
     ------
     InvalidInput
         Numbers out of range, or a bid above its ask.
+    Refusal
+        `unusable_data`: the fit ended at a model too wild to be priced.
 
     Notes
     -----
@@ -187,7 +199,7 @@ def mispricing(
         np.asarray(ask_volatility, dtype=float),
     )
     _check(bid, ask, threshold, fee, fee_cap)
-    model = model_volatilities(calibration.model, k, time)
+    model = _volatilities(calibration.model, k, time)
     seen = informative(k, time, market) & np.isfinite(model)
     safe = np.where(seen, model, market)
     error = np.full(k.shape, np.nan)
@@ -206,12 +218,13 @@ def mispricing(
 
 
 def quote_error(volatility: Floats, bid: Floats, ask: Floats) -> Floats:
-    """Standard error of a quoted volatility: half the spread, the distance to the one side that is quoted, or the least.
+    """Standard error of a quoted volatility: half the spread, the distance to the only side quoted, or the least.
 
     Examples
     --------
     >>> nan = float("nan")
-    >>> quote_error(np.array([0.5, 0.5, 0.5]), np.array([0.48, nan, nan]), np.array([0.52, 0.54, nan])).round(6).tolist()
+    >>> bid, ask = np.array([0.48, nan, nan]), np.array([0.52, 0.54, nan])
+    >>> quote_error(np.array([0.5, 0.5, 0.5]), bid, ask).round(6).tolist()
     [0.02, 0.04, 0.001]
     """
     both = 0.5 * (ask - bid)
@@ -223,7 +236,7 @@ def quote_error(volatility: Floats, bid: Floats, ask: Floats) -> Floats:
 def _errors(calibration: Calibration, k: Floats, time: Floats, model: Floats, quote: Floats) -> Floats:
     gradient = volatility_gradient(calibration, k, time, model)
     fitted = np.einsum("ni,ij,nj->n", gradient, calibration.covariance, gradient)
-    return np.sqrt(quote**2 + np.maximum(fitted, 0.0))
+    return np.asarray(np.sqrt(quote**2 + np.maximum(fitted, 0.0)), dtype=float)
 
 
 def _fees(k: Floats, time: Floats, volatility: Floats, fee: float, fee_cap: float) -> Floats:

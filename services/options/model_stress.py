@@ -28,7 +28,7 @@ def stressed_prices(
 ) -> Floats:
     r"""Prices in each scenario.
 
-    Forwards times ``1 + forward_move``, v₀ times `variance_factor`, λ times `jump_factor`; all other parameters as fitted.
+    Forwards times ``1 + forward_move``, v₀ times `variance_factor`, λ times `jump_factor`; all else as it was.
 
     Parameters
     ----------
@@ -61,7 +61,8 @@ def stressed_prices(
     --------
     >>> from services.options.heston import Heston
     >>> model = Heston(
-    ...     initial_variance=0.25, mean_reversion=3.0, long_run_variance=0.3, volatility_of_variance=1.5, correlation=-0.4
+    ...     initial_variance=0.25, mean_reversion=3.0, long_run_variance=0.3,
+    ...     volatility_of_variance=1.5, correlation=-0.4,
     ... )
     >>> moves = {"forward_move": [0.0, -0.3, -0.3], "variance_factor": [1.0, 1.0, 4.0]}
     >>> stressed_prices(model, 100.0, [80.0, 100.0], 30 / 365, -1, **moves).round(2).tolist()
@@ -87,7 +88,9 @@ def stressed_prices(
     )
 
 
-def shocked(model: StochasticVolatility, variance_factor: float = 1.0, jump_factor: float = 1.0) -> StochasticVolatility:
+def shocked(
+    model: StochasticVolatility, variance_factor: float = 1.0, jump_factor: float = 1.0
+) -> StochasticVolatility:
     """The model with v₀ and λ times a factor."""
     for name, factor in (("variance_factor", variance_factor), ("jump_factor", jump_factor)):
         if factor < 0.0:

@@ -118,9 +118,7 @@ def variance_premium(
     return VariancePremium(variance, implied - expected, error, None if error is None else variance / error)
 
 
-def forward_realized_variance(
-    seconds: ArrayLike, prices: ArrayLike, *, horizon_seconds: float = THIRTY_DAYS
-) -> Floats:
+def forward_realized_variance(seconds: ArrayLike, prices: ArrayLike, *, horizon_seconds: float = THIRTY_DAYS) -> Floats:
     r"""Variance realised after each moment, ``Σ (ln P_{i+1}/P_i)² · year / elapsed`` over the next horizon.
 
     Parameters
@@ -230,12 +228,32 @@ def _summary(time: Floats, implied: Floats, realized: Floats, horizon: float) ->
     windows = 1 + int((time[-1] - time[0]) / horizon * (1.0 + 1e-12))
     within = _within(time, horizon)
     lag = min(2 * within, time.size - 1)
-    errors = [mean_error(column, lag) if windows >= LEAST_WINDOWS else None for column in (variance, volatility)]
-    means = [float(column.mean()) for column in (variance, volatility)]
-    intervals = [_interval(mean, error, windows) for mean, error in zip(means, errors, strict=True)]
-    return PremiumHistory(
-        *means, *errors, *intervals, float(np.mean(variance > 0.0)), time.size, windows, within > 0, lag
+    (mean, error, interval), (points, points_error, points_interval) = (
+        _mean(column, lag, windows) for column in (variance, volatility)
     )
+    return PremiumHistory(
+        variance=mean,
+        volatility=points,
+        variance_error=error,
+        volatility_error=points_error,
+        variance_interval=interval,
+        volatility_interval=points_interval,
+        share_positive=float(np.mean(variance > 0.0)),
+        observations=time.size,
+        independent_windows=windows,
+        overlapping=within > 0,
+        lag=lag,
+    )
+
+
+def _mean(values: Floats, lag: int, windows: int) -> tuple[float, float | None, tuple[float, float] | None]:
+    """Mean, its error and its interval; no more than the mean from too few independent windows."""
+    mean = float(values.mean())
+    if windows < LEAST_WINDOWS:
+        return mean, None, None
+    error = mean_error(values, lag)
+    width = float(student.ppf(0.975, windows - 1)) * error
+    return mean, error, (mean - width, mean + width)
 
 
 def mean_error(values: Floats, lag: int) -> float:
@@ -251,13 +269,6 @@ def mean_error(values: Floats, lag: int) -> float:
     for shift in range(1, lag + 1):
         total += 2.0 * (1.0 - shift / (lag + 1.0)) * float(centred[shift:] @ centred[:-shift])
     return float(np.sqrt(max(total, 0.0))) / values.size
-
-
-def _interval(mean: float, error: float | None, windows: int) -> tuple[float, float] | None:
-    if error is None:
-        return None
-    width = float(student.ppf(0.975, windows - 1)) * error
-    return mean - width, mean + width
 
 
 def _within(time: Floats, horizon: float) -> int:

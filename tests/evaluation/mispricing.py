@@ -1,4 +1,4 @@
-"""Whether quotes that a fitted model calls rich or cheap come back, and what that pays: `python -m tests.evaluation.mispricing`.
+"""Do quotes that a fitted model calls rich or cheap come back: `python -m tests.evaluation.mispricing`.
 
 Protocol: full Deribit chains beside the repository (none there: nothing is measured): Bitcoin through the crash of
 5 February 2026, 16 snapshots six hours apart, and Bitcoin and Ether on a calm day, one snapshot each. Quotes out of the
@@ -7,10 +7,10 @@ inverted from bid, ask and their mean. Each snapshot is fitted by itself: weight
 
 Difference = model less market, in volatility points. Persistence: slope of the difference of a contract in the next
 snapshot on the one now. Earned: slope of what a delta-hedged position gains from mean to mean until the next snapshot,
-over vega, on the difference now (1 would be all of it within six hours). Trades: what the service calls rich is sold at
-the bid and what it calls cheap is bought at the ask, hedged by Black's delta in the future, closed at the next snapshot;
-at the mean without costs, and at the other side of the book with two fees of 0.03 % of the forward, at most 12.5 % of the
-option. Trades in contracts that are gone in the next snapshot are not counted. Intervals are 95 %, clustered by
+over vega, on the difference now (1 would be all of it within six hours). Trades: what the service calls rich is sold
+and what it calls cheap is bought, hedged by Black's delta in the future, closed at the next snapshot; gross at the mean
+of bid and ask, net across the spread both ways with two fees of 0.03 % of the forward, at most 12.5 % of the option. A
+volatility point is vega at the start. Trades in contracts that are gone in the next snapshot are not counted. Intervals are 95 %, clustered by
 snapshot. `--write` puts the tables into docs/measurements/mispricing.md.
 """
 
@@ -25,6 +25,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -158,9 +159,7 @@ def fitted(chain: Chain, fit: ModelFit) -> Fitted:
     began = time.perf_counter()
     calibration = calibrate(fit, chain.log_moneyness, chain.time, mean, quote_error(mean, bid, ask))
     seconds = time.perf_counter() - began
-    found = mispricing(
-        calibration, chain.log_moneyness, chain.time, mean, bid, ask, fee=FEE, fee_cap=FEE_CAP
-    )
+    found = mispricing(calibration, chain.log_moneyness, chain.time, mean, bid, ask, fee=FEE, fee_cap=FEE_CAP)
     model = found.model_volatility
     return Fitted(chain, mean, calibration, found, seconds, float(np.mean((model >= bid) & (model <= ask))))
 
@@ -181,7 +180,7 @@ class Steps:
 
 def steps_of(walk: Sequence[Fitted]) -> Steps:
     """All pairs of neighbouring snapshots, one below another."""
-    parts = [step_of(place, *pair) for place, pair in enumerate(zip(walk[:-1], walk[1:], strict=True))]
+    parts = [step_of(place, *pair) for place, pair in enumerate(pairwise(walk))]
     return Steps(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -196,7 +195,9 @@ def step_of(place: int, now: Fitted, then: Fitted) -> tuple[np.ndarray, ...]:
     greeks = black_greeks(forward, strike, now.chain.time[first], now.volatility[first], right)
     point = greeks.vega / 100.0
     change = then.chain.middle[second] * after - now.chain.middle[first] * forward - greeks.delta * (after - forward)
-    spread = 0.5 * ((now.chain.ask - now.chain.bid)[first] * forward + (then.chain.ask - then.chain.bid)[second] * after)
+    spread = 0.5 * (
+        (now.chain.ask - now.chain.bid)[first] * forward + (then.chain.ask - then.chain.bid)[second] * after
+    )
     fees = sum(
         price * np.minimum(FEE, FEE_CAP * side)
         for price, side in ((forward, now.chain.middle[first]), (after, then.chain.middle[second]))
@@ -319,7 +320,9 @@ def premium_grid(histories: dict[str, PremiumHistory]) -> Grid:
                 f"{100.0 * history.share_positive:.0f}",
             ]
         )
-    return Grid("Variance risk premium of 30 days, at the money, windows overlapping, January to April 2026", columns, lines)
+    return Grid(
+        "Variance risk premium of 30 days, at the money, windows overlapping, January to April 2026", columns, lines
+    )
 
 
 def document(grids: Sequence[Grid]) -> str:

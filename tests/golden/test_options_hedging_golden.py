@@ -13,6 +13,8 @@ from services.core.instrument import Instrument, Kind
 from services.hedging.delta_neutral import hedge_contracts
 from services.hedging.schedules.almgren_chriss import urgency
 from services.options.black import Greeks, SpotGreeks, black_greeks, delta_in_convention, spot_greeks
+from services.options.cosine import model_prices
+from services.options.heston import Bates
 from services.options.portfolio_greeks import OptionLeg, leg_greeks
 from tests.golden.harness import check, covered_cases, load, unlisted
 from tests.golden.volatility.implied import heston
@@ -93,6 +95,17 @@ def heston_price(inputs: dict[str, Any]) -> float | list[float]:
     return found
 
 
+def bates_price(inputs: dict[str, Any]) -> float:
+    model = Bates(
+        initial_variance=inputs["v0"], mean_reversion=inputs["kappa"], long_run_variance=inputs["theta"],
+        volatility_of_variance=inputs["sigma"], correlation=inputs["rho"], jump_intensity=inputs["lam"],
+        jump_mean=inputs["muJ"], jump_volatility=inputs["sigJ"],
+    )  # fmt: skip
+    time, discount = inputs["T"], np.exp(-inputs["r"] * inputs["T"])
+    forward = inputs["S"] * np.exp(-inputs["q"] * time) / discount
+    return float(model_prices(model, forward, inputs["K"], time, 1, discount=discount))
+
+
 def optimal_urgency(inputs: dict[str, Any]) -> float:
     return urgency(inputs["lam"], inputs["sigma"], inputs["eta"], inputs["gamma"], inputs["T"] / inputs["N"])
 
@@ -104,6 +117,7 @@ COVERED = {
     "kahl_jaeckel": heston_price,
     "ql_all_integrations": heston_price,
     "wilmott_heston_T0.7": heston_price,
+    "bates_limit_merton": bates_price,
     "haug_price_": spot_price,
     "haug_": spot_greek,
     "inverse_usd_value": usd_value,
@@ -125,7 +139,6 @@ WAITING = {
     "pfhedge_ww_cost1e-5": "adaptive hedge triggers",
     "band_": "adaptive hedge triggers",
     "zakamouline_H0_H1_K": "adaptive hedge triggers",
-    "bates_limit_merton": "stochastic volatility",
     "hull_gamma_vega": "hedge optimiser",
     "hull_gamma": "hedge optimiser",
     "sqrt_impact_bps": "execution costs",
