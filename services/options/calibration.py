@@ -7,12 +7,10 @@ over its standard error to first order and needs no inversion.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
-from annotated_types import Ge, Le
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import least_squares
 
@@ -23,8 +21,7 @@ from services.options.black import black_greeks, black_price
 from services.options.checks import finite, positive
 from services.options.cosine import put_values, truncation
 from services.options.heston import Bates, Heston, StochasticVolatility, heston_exponent, jump_exponent
-
-Pair = tuple[float, float]
+from services.options.model_fits import BatesFit, HestonFit, ModelFit
 
 PARAMETERS = (
     "initial_variance",
@@ -36,16 +33,6 @@ PARAMETERS = (
     "jump_mean",
     "jump_volatility",
 )
-WIDEST_BOUNDS: dict[str, Pair] = {
-    "variance_bounds": (1e-4, 25.0),
-    "mean_reversion_bounds": (0.01, 100.0),
-    "volatility_of_variance_bounds": (0.01, 25.0),
-    "correlation_bounds": (-0.99, 0.99),
-    "jump_intensity_bounds": (0.0, 365.0),
-    "jump_mean_bounds": (-1.0, 1.0),
-    "jump_volatility_bounds": (0.005, 1.0),
-}
-"""What bounds may be asked for: inside, prices cost little."""
 SMALLEST_ERROR = 1e-3
 """Standard error of a quote whose spread says less: a tenth of a volatility point."""
 FURTHEST = 4.0
@@ -61,79 +48,6 @@ _FIRST_ROUNDS, _ROUNDS = 12, 60
 """Steps of each start, and of the best of them from there on."""
 _STARTS = ((1.0, 0.5), (4.0, 1.5), (12.0, 3.0))
 """κ and σ of the starts: slow and calm, in between, fast and wild; v₀, θ and ρ are read from the quotes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HestonFit:
-    """What may be fitted: bounds of Heston's parameters, and a price on breaking Feller's condition.
-
-    Parameters
-    ----------
-    variance_bounds : pair of float
-        Of v₀ and θ [annual variance].
-    mean_reversion_bounds : pair of float
-        κ [per year]. Expiries of a week cannot tell a κ of 30 from one of 60.
-    volatility_of_variance_bounds, correlation_bounds : pairs of float
-        σ and ρ.
-    feller_penalty : float
-        Adds ``feller_penalty · max(0, σ² − 2κθ)²`` to half the sum of squared errors; 0 leaves the fit free.
-    """
-
-    method: Literal["heston"] = "heston"
-    variance_bounds: Pair = (1e-4, 9.0)
-    mean_reversion_bounds: Pair = (0.05, 30.0)
-    volatility_of_variance_bounds: Pair = (0.01, 15.0)
-    correlation_bounds: Pair = (-0.98, 0.98)
-    feller_penalty: Annotated[float, Ge(0), Le(1e9)] = 0.0
-
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
-
-    def __post_init__(self) -> None:
-        _check_bounds(self)
-
-    @property
-    def bounds(self) -> Floats:
-        """(5, 2), in the order of `PARAMETERS`."""
-        return np.array(_variance_bounds(self))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatesFit:
-    """As `HestonFit`, with jumps.
-
-    Parameters
-    ----------
-    variance_bounds, mean_reversion_bounds, volatility_of_variance_bounds, correlation_bounds, feller_penalty
-        As in `HestonFit`.
-    jump_intensity_bounds : pair of float
-        λ [per year].
-    jump_mean_bounds, jump_volatility_bounds : pairs of float
-        μ and δ of ln(1 + jump).
-    """
-
-    method: Literal["bates"] = "bates"
-    variance_bounds: Pair = (1e-4, 9.0)
-    mean_reversion_bounds: Pair = (0.05, 30.0)
-    volatility_of_variance_bounds: Pair = (0.01, 15.0)
-    correlation_bounds: Pair = (-0.98, 0.98)
-    feller_penalty: Annotated[float, Ge(0), Le(1e9)] = 0.0
-    jump_intensity_bounds: Pair = (0.0, 50.0)
-    jump_mean_bounds: Pair = (-0.5, 0.5)
-    jump_volatility_bounds: Pair = (0.01, 0.5)
-
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
-
-    def __post_init__(self) -> None:
-        _check_bounds(self)
-
-    @property
-    def bounds(self) -> Floats:
-        """(8, 2), in the order of `PARAMETERS`."""
-        jumps = [self.jump_intensity_bounds, self.jump_mean_bounds, self.jump_volatility_bounds]
-        return np.array([*_variance_bounds(self), *jumps])
-
-
-ModelFit: TypeAlias = HestonFit | BatesFit
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,23 +230,6 @@ def volatility_gradient(
     chain = _chain(log_moneyness, time_to_expiry, volatility, np.ones_like(volatility))
     point = _vector(calibration.model, None)
     return _priced(chain, point)[1] * chain.weight[:, None]
-
-
-def _check_bounds(fit: ModelFit) -> None:
-    for name, (least, most) in WIDEST_BOUNDS.items():
-        low, high = getattr(fit, name, (least, most))
-        if not least <= low < high <= most:
-            raise InvalidInput(name, f"must be ascending within {least:g} and {most:g}", (low, high))
-
-
-def _variance_bounds(fit: ModelFit) -> list[Pair]:
-    return [
-        fit.variance_bounds,
-        fit.mean_reversion_bounds,
-        fit.variance_bounds,
-        fit.volatility_of_variance_bounds,
-        fit.correlation_bounds,
-    ]
 
 
 def _chain(log_moneyness: Floats, time: Floats, volatility: Floats, error: Floats) -> _Chain:

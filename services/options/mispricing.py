@@ -121,7 +121,7 @@ def _volatilities(model: StochasticVolatility, k: Floats, time: Floats) -> Float
 def volatility_of_price(price: Floats, log_moneyness: Floats, time_to_expiry: Floats) -> Floats:
     """Black volatility of undiscounted prices over their forward, of options out of the money; all of one shape.
 
-    Prices must lie above zero and below 1 for calls, K/F for puts.
+    Prices must lie above 1e-11 and below 1 for calls, K/F for puts.
     """
     k, time, strike = log_moneyness, time_to_expiry, np.exp(log_moneyness)
     right = np.where(k < 0.0, -1.0, 1.0)

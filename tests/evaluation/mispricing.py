@@ -10,8 +10,8 @@ snapshot on the one now. Earned: slope of what a delta-hedged position gains fro
 over vega, on the difference now (1 would be all of it within six hours). Trades: what the service calls rich is sold
 and what it calls cheap is bought, hedged by Black's delta in the future, closed at the next snapshot; gross at the mean
 of bid and ask, net across the spread both ways with two fees of 0.03 % of the forward, at most 12.5 % of the option. A
-volatility point is vega at the start. Trades in contracts that are gone in the next snapshot are not counted. Intervals are 95 %, clustered by
-snapshot. `--write` puts the tables into docs/measurements/mispricing.md.
+volatility point is vega at the start. Contracts that are gone in the next snapshot are not counted. Intervals are 95 %,
+clustered by snapshot. `--write` puts the tables into docs/measurements/mispricing.md.
 """
 
 from __future__ import annotations
