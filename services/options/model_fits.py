@@ -103,7 +103,7 @@ def _check_bounds(fit: ModelFit) -> None:
     for name, (least, most) in WIDEST_BOUNDS.items():
         low, high = getattr(fit, name, (least, most))
         if not least <= low < high <= most:
-            raise InvalidInput(name, f"must be ascending within {least:g} and {most:g}", (low, high))
+            raise InvalidInput(f"model.{name}", f"must be ascending within {least:g} and {most:g}", (low, high))
 
 
 def _variance_bounds(fit: ModelFit) -> list[Pair]:

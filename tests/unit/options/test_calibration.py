@@ -154,7 +154,7 @@ def test_gradient_is_that_of_volatilities(model: StochasticVolatility) -> None:
 @pytest.mark.parametrize(
     ("bounds", "message"),
     [
-        ({"variance_bounds": (0.5, 0.1)}, "variance_bounds must be ascending within 0.0001 and 25"),
+        ({"variance_bounds": (0.5, 0.1)}, "model.variance_bounds must be ascending within 0.0001 and 25"),
         ({"correlation_bounds": (-1.0, 0.0)}, "correlation_bounds must be ascending within -0.99 and 0.99"),
         ({"mean_reversion_bounds": (0.0, 1.0)}, "mean_reversion_bounds"),
     ],
