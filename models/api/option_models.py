@@ -13,7 +13,7 @@ from models.api.option_terms import ImpliedVolatility, OptionTerms
 from models.api.strict import StrictScalars
 from services.options.model_fits import HestonFit, ModelFit
 
-MAX_QUOTES, MAX_EXPIRIES, MAX_MOMENTS = 2_000, 64, 20_000
+MAX_QUOTES, MAX_EXPIRIES, MAX_MOMENTS = 2_000, 40, 20_000
 
 
 class QuoteIn(OptionTerms):

@@ -1,8 +1,9 @@
 r"""Fits of Heston and Bates to the implied volatilities of a chain.
 
 Letters inside the kernels: x = (v₀, κ, θ, σ, ρ) or (v₀, κ, θ, σ, ρ, λ, μ, δ), the parameters; P price, ν vega, e
-standard error of a quote in volatility. Least squares of ``(P(x) − P_market)/(ν e)``, which is the error in volatility
-over its standard error to first order and needs no inversion.
+standard error of a quote in volatility. Least squares of ``ln(P(x)/P) · P/(ν e)``, which is the error in volatility
+over its standard error to first order and needs no inversion. Without the logarithm it would hide the wings: a model
+that gives an option no value at all is off by P/ν, a point or two, whatever its volatility is missing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from services.options.checks import finite, positive
 from services.options.cosine import put_values, truncation
 from services.options.heston import Bates, Heston, StochasticVolatility, heston_exponent, jump_exponent
 from services.options.model_fits import BatesFit, HestonFit, ModelFit
+from services.options.model_smile import fitted_volatilities
 
 PARAMETERS = (
     "initial_variance",
@@ -40,8 +42,10 @@ FURTHEST = 4.0
 LEAST_EXPIRIES, QUOTES_PER_PARAMETER = 2, 2
 _PRECISION = 1e-9
 """Of prices while fitting: far below any spread."""
-_MOST_TERMS = 1_024
+_MOST_TERMS = 512
 """Of the series while fitting; only models that no chain has need more, and a search may pass by them."""
+_FLOOR = 1e-7
+"""Added to prices before their logarithm is taken: a ten-millionth of the forward is worth no more than its noise."""
 _STEP = 1e-6
 _AT_BOUND = 1e-4
 _FIRST_ROUNDS, _ROUNDS = 12, 60
@@ -66,7 +70,8 @@ class Calibration:
     feller : bool
         Whether 2κθ >= σ².
     root_mean_square_error : float
-        Of the model's volatilities at the quotes used [annual fraction], unweighted.
+        Of the model's volatilities at the quotes used [annual fraction], unweighted; of volatilities, not of the
+        approximation that is minimised, as are the next two.
     within_error : float
         Share of the quotes used that the model hits within their own standard error.
     reduced_chi_square : float
@@ -126,7 +131,7 @@ def calibrate(
 ) -> Calibration:
     r"""Parameters under which the model is closest to a chain.
 
-    Minimises ``½ Σ ((P_i(x) − P_i)/(ν_i e_i))² + feller_penalty · max(0, σ² − 2κθ)²`` within bounds.
+    Minimises ``½ Σ (ln(P_i(x)/P_i) · P_i/(ν_i e_i))² + feller_penalty · max(0, σ² − 2κθ)²`` within bounds.
 
     Parameters
     ----------
@@ -151,7 +156,8 @@ def calibrate(
     InvalidInput
         Lengths that differ, numbers out of range, or a `start` of the other model.
     Refusal
-        `unusable_data`: fewer than two quotes a parameter, or a single expiry, within |d1| <= 4.
+        `unusable_data`: fewer than two quotes a parameter, or a single expiry, within |d1| <= 4; or the best model is
+        too wild to be priced.
 
     Notes
     -----
@@ -168,7 +174,7 @@ def calibrate(
     Examples
     --------
     >>> from services.options.heston import Heston
-    >>> from services.options.mispricing import model_volatilities
+    >>> from services.options.model_smile import model_volatilities
     >>> true = Heston(
     ...     initial_variance=0.3, mean_reversion=3.0, long_run_variance=0.4,
     ...     volatility_of_variance=1.5, correlation=-0.3,
@@ -227,8 +233,11 @@ def volatility_gradient(
     InvalidInput
         If an option is so far from the money that its vega is zero; see `informative`.
     """
-    chain = _chain(log_moneyness, time_to_expiry, volatility, np.ones_like(volatility))
-    point = _vector(calibration.model, None)
+    return _gradient(_vector(calibration.model, None), log_moneyness, time_to_expiry, volatility)
+
+
+def _gradient(point: Floats, log_moneyness: Floats, time: Floats, volatility: Floats) -> Floats:
+    chain = _chain(log_moneyness, time, volatility, np.ones_like(volatility))
     return _priced(chain, point)[1] * chain.weight[:, None]
 
 
@@ -327,7 +336,9 @@ def _descend(fit: ModelFit, chain: _Chain, bounds: Floats, start: Floats, rounds
         if key not in seen:
             seen.clear()
             price, slopes = _priced(chain, point, bounds[:, 1])
-            errors, gradient = (price - chain.market) * chain.weight, slopes * chain.weight[:, None]
+            ratio = (chain.market + _FLOOR) / (price + _FLOOR)
+            errors = -np.log(ratio) * (chain.market + _FLOOR) * chain.weight
+            gradient = slopes * (ratio * chain.weight)[:, None]
             lack, slope = _feller(fit, point)
             seen[key] = np.append(errors, lack), np.vstack([gradient, slope])
         return seen[key]
@@ -359,20 +370,24 @@ def _feller(fit: ModelFit, point: Floats) -> tuple[float, Floats]:
 
 
 def _report(chain: _Chain, bounds: Floats, best: Any, used: Bools, evaluations: int) -> Calibration:
-    point, residual, gradient = best.x, best.fun[:-1], best.jac
+    point, model = best.x, _model(best.x)
+    times, names = chain.expiries[chain.which], PARAMETERS[: best.x.size]
+    volatility = fitted_volatilities(model, chain.log_moneyness, times)
+    # An option to which the model gives no value misses its whole volatility.
+    miss = np.nan_to_num(volatility) - chain.volatility
+    seen = np.isfinite(volatility)
+    gradient = _gradient(point, chain.log_moneyness[seen], times[seen], volatility[seen]) / chain.error[seen, None]
     width = bounds[:, 1] - bounds[:, 0]
     stuck = (point - bounds[:, 0] < _AT_BOUND * width) | (bounds[:, 1] - point < _AT_BOUND * width)
-    freedom = max(residual.size - int((~stuck).sum()), 1)
-    chi = float(residual @ residual) / freedom
-    names, model = PARAMETERS[: point.size], _model(point)
+    chi = float(np.sum((miss / chain.error) ** 2)) / max(miss.size - int((~stuck).sum()), 1)
     return Calibration(
         model=model,
         names=names,
         covariance=_covariance(gradient, ~stuck) * max(chi, 1.0),
         at_bound=tuple(name for name, held in zip(names, stuck, strict=True) if held),
         feller=model.feller,
-        root_mean_square_error=float(np.sqrt(np.mean((residual * chain.error) ** 2))),
-        within_error=float(np.mean(np.abs(residual) <= 1.0)),
+        root_mean_square_error=float(np.sqrt(np.mean(miss**2))),
+        within_error=float(np.mean(np.abs(miss) <= chain.error)),
         reduced_chi_square=chi,
         used=used,
         converged=best.status > 0,

@@ -37,7 +37,8 @@ from services.core.annualization import SECONDS_PER_YEAR
 from services.core.explain import Bools, Floats
 from services.options.black import black_greeks
 from services.options.calibration import BatesFit, Calibration, HestonFit, ModelFit, calibrate
-from services.options.mispricing import Mispricing, Verdict, mispricing, quote_error, volatility_of_price
+from services.options.mispricing import Mispricing, Verdict, mispricing, quote_error
+from services.options.model_smile import volatility_of_price
 from services.options.variance_premium import PremiumHistory, forward_realized_variance, premium_history
 from tests.evaluation.report import Grid
 from tests.evaluation.series import DATA

@@ -22,7 +22,7 @@ from services.options.calibration import (
     volatility_gradient,
 )
 from services.options.heston import Heston, StochasticVolatility
-from services.options.mispricing import model_volatilities
+from services.options.model_smile import model_volatilities
 from tests.support.stochastic_volatility import with_jumps
 
 TRUE = Heston(
@@ -51,9 +51,9 @@ def test_heston_is_recovered(correlation: float, sigma: float) -> None:
     true = replace(TRUE, correlation=correlation, volatility_of_variance=sigma)
     found = calibrate_heston(*quotes(true), 0.005)
     assert values(found.model, found.names) == pytest.approx(values(true, found.names), rel=2e-3, abs=2e-3)
-    assert found.root_mean_square_error < 1e-5
+    assert found.root_mean_square_error < 2e-4
     assert (found.within_error, found.feller, found.converged, found.at_bound) == (1.0, true.feller, True, ())
-    assert found.reduced_chi_square < 1e-4
+    assert found.reduced_chi_square < 2e-3
 
 
 def test_bates_is_recovered() -> None:

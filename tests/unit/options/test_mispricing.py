@@ -17,10 +17,9 @@ from services.options.mispricing import (
     VERDICT_TEXT,
     Verdict,
     mispricing,
-    model_volatilities,
     quote_error,
-    volatility_of_price,
 )
+from services.options.model_smile import model_volatilities, volatility_of_price
 
 TRUE = Heston(
     initial_variance=0.3, mean_reversion=3.0, long_run_variance=0.4, volatility_of_variance=1.8, correlation=-0.35

@@ -11,7 +11,7 @@ from services.core.errors import InvalidInput
 from services.options.black import black_price
 from services.options.cosine import model_prices
 from services.options.heston import Heston
-from services.options.mispricing import model_volatilities
+from services.options.model_smile import model_volatilities
 from services.options.model_stress import stressed_prices
 from tests.support.heston_reference import integral_price
 from tests.support.stochastic_volatility import with_jumps
