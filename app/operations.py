@@ -427,8 +427,8 @@ OPERATIONS = (
             "Fits the model to the chain and compares each quote with it: difference in volatility points, its "
             "standard error from spread and fit, and a verdict that is `rich` or `cheap` only beyond the bid or the "
             "ask, the fee and the threshold. A chain with too few quotes is `refused`; single quotes are, with a "
-            "reason. Differences are not promised to close: on Deribit's chains they did not within six hours. Not "
-            "recorded."
+            "reason. Nothing promises that a difference closes: on Deribit's chains trading them for six hours did not "
+            "pay. Not recorded."
         ),
         body=MispricingRequest,
         answers=(MispricingAnswer,),
