@@ -9,10 +9,10 @@ Difference = model less market, in volatility points. Persistence: slope of the 
 snapshot on the one now. Earned: slope of what a delta-hedged position gains from mean to mean until the next snapshot,
 over vega, on the difference now (1 would be all of it within six hours); within a snapshot: less the mean of all quotes
 of that snapshot, so that the market's own move is out. Trades: what the service calls rich is sold and what it calls
-cheap is bought, hedged by Black's delta in the future, closed at the next snapshot; gross at the mean
-of bid and ask, net across the spread both ways with two fees of 0.03 % of the forward, at most 12.5 % of the option. A
-volatility point is vega at the start. Contracts that are gone in the next snapshot are not counted. Intervals are 95 %,
-clustered by snapshot. `--write` puts the tables into docs/measurements/mispricing.md.
+cheap is bought, hedged by Black's delta in the future, closed at the next snapshot; gross at the mean of bid and ask,
+net across the spread both ways with two fees of 0.03 % of the forward, at most 12.5 % of the option. A volatility point
+is vega at the start. Contracts that are gone in the next snapshot are not counted. Intervals are 95 %, clustered by
+snapshot. `--write` puts the tables into docs/measurements/mispricing.md.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ AT_THE_MONEY = "deribit_atm_iv_6h_2026_01_04.csv.gz"
 SHORTEST, WIDEST, FURTHEST = 0.5 / 365.0, 0.30, 4.0
 WEEK = 7.0 / 365.0
 FEE, FEE_CAP = 0.0003, 0.125
-READING = """Reading, of the run above: one Heston or Bates does not fit a whole chain, and most of what it misses stays.
-Six hours later the difference of a contract is still there (Heston, Bates), or smaller by a tenth and a quarter (the
-same at a week and longer); about a tenth of it was earned by hedged positions there, with intervals that hold zero, and
-both ways through the spread cost several times that. `rich` and `cheap` say where a chain departs from the model; as
-signals for six hours, in four days of one crash, they did not pay. Four independent months say nothing about the sign
-of a variance premium.
+READING = """Reading, of the run above: one Heston or Bates does not fit a whole chain, and most of what it misses
+stays. Six hours later the difference of a contract is still there; with a week and longer to expiry it is smaller by a
+tenth (Heston) and a quarter (Bates). About a tenth of it was earned there by hedged positions, with intervals that hold
+zero, and both ways through the spread cost several times that. `rich` and `cheap` say where a chain departs from the
+model; as signals for six hours, in four days of one crash, they did not pay. Four independent months say nothing about
+the sign of a variance premium.
 """
 MODELS: dict[str, ModelFit] = {"Heston": HestonFit(), "Bates": BatesFit()}
 
