@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app import book_examples, examples, option_examples, oracle_examples, vault_examples
+from app import book_examples, examples, option_examples, option_model_examples, oracle_examples, vault_examples
 from app.usecases.instruments import InstrumentsRequest
 from models.api.backtest import BacktestAnswer, BacktestRequest
 from models.api.correlation import CorrelationAnswer, CorrelationRequest
@@ -42,6 +42,12 @@ from models.api.observation import (
 )
 from models.api.option_book import PriceLadderAnswer, PriceLadderRequest
 from models.api.option_greeks import GreeksAnswer, GreeksRequest
+from models.api.option_models import (
+    MispricingAnswer,
+    MispricingRequest,
+    VariancePremiumAnswer,
+    VariancePremiumRequest,
+)
 from models.api.oracle import OraclesAnswer, OraclesRequest
 from models.api.query import (
     DifferenceParameters,
@@ -463,6 +469,40 @@ OPERATIONS = (
         ),
         answers=(FitAnswer,),
         problems=(*QUERY, 404),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/options:mispricing",
+        operation_id="find_mispricing",
+        tag="Options",
+        summary="Quotes that are rich or cheap against Heston's or Bates's model, after errors and costs",
+        description=(
+            "Fits the model to the chain and compares each quote with it: difference in volatility points, its "
+            "standard error from spread and fit, and a verdict that is `rich` or `cheap` only beyond the bid or the "
+            "ask, the fee and the threshold. A chain with too few quotes is `refused`; single quotes are, with a "
+            "reason. Nothing promises that a difference closes: on Deribit's chains trading them for six hours did not "
+            "pay. Not recorded."
+        ),
+        body=MispricingRequest,
+        answers=(MispricingAnswer,),
+        problems=BODY,
+        examples={"chain": ("Three expiries, one quote rich and one cheap", option_model_examples.MISPRICING)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/options:variance-premium",
+        operation_id="measure_variance_premium",
+        tag="Options",
+        summary="What options ask for variance over what is expected, or came",
+        description=(
+            "Before the fact: implied against a forecast that is sent. After it: the mean over a history, with a "
+            "standard error that knows that windows overlap, and the number of independent windows it rests on. Not "
+            "recorded."
+        ),
+        body=VariancePremiumRequest,
+        answers=(VariancePremiumAnswer,),
+        problems=BODY,
+        examples={"both": ("A forecast, and sixty days", option_model_examples.VARIANCE_PREMIUM)},
     ),
     Operation(
         method="POST",

@@ -17,6 +17,8 @@ from services.hedging.option_strikes import strike_at_delta
 from services.hedging.schedules.almgren_chriss import urgency
 from services.liquidity.impact import square_root_impact
 from services.options.black import Greeks, SpotGreeks, black_greeks, delta_in_convention, spot_greeks
+from services.options.cosine import model_prices
+from services.options.heston import Bates
 from services.options.implied_volatility import ImpliedVolatility, implied_volatility
 from services.options.portfolio_greeks import OptionLeg, leg_greeks
 from tests.golden.harness import check, covered_cases, load, unlisted
@@ -105,6 +107,17 @@ def strike_of_delta(inputs: dict[str, Any]) -> list[float]:
     return [float(strike), float(black_greeks(inputs["F"], strike, *terms).delta)]
 
 
+def bates_price(inputs: dict[str, Any]) -> float:
+    model = Bates(
+        initial_variance=inputs["v0"], mean_reversion=inputs["kappa"], long_run_variance=inputs["theta"],
+        volatility_of_variance=inputs["sigma"], correlation=inputs["rho"], jump_intensity=inputs["lam"],
+        jump_mean=inputs["muJ"], jump_volatility=inputs["sigJ"],
+    )  # fmt: skip
+    time, discount = inputs["T"], np.exp(-inputs["r"] * inputs["T"])
+    forward = inputs["S"] * np.exp(-inputs["q"] * time) / discount
+    return float(model_prices(model, forward, inputs["K"], time, 1, discount=discount))
+
+
 def optimal_urgency(inputs: dict[str, Any]) -> float:
     return urgency(inputs["lam"], inputs["sigma"], inputs["eta"], inputs["gamma"], inputs["T"] / inputs["N"])
 
@@ -143,6 +156,7 @@ COVERED = {
     "kahl_jaeckel": heston_price,
     "ql_all_integrations": heston_price,
     "wilmott_heston_T0.7": heston_price,
+    "bates_limit_merton": bates_price,
     "haug_price_": spot_price,
     "haug_": spot_greek,
     "inverse_usd_value": usd_value,
@@ -165,7 +179,6 @@ WAITING = {
     "pfhedge_ww_cost1e-5": "adaptive hedge triggers",
     "band_": "adaptive hedge triggers",
     "zakamouline_H0_H1_K": "adaptive hedge triggers",
-    "bates_limit_merton": "stochastic volatility",
 }
 
 

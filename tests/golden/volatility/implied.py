@@ -12,7 +12,8 @@ import numpy as np
 
 from services.core.explain import Floats
 from services.options.black import black_price
-from services.options.heston import Heston, heston_price
+from services.options.cosine import model_prices
+from services.options.heston import Heston
 from services.options.model_free import VarianceStrip, constant_maturity_variance, quoted_variance, replicated_variance
 
 CBOE = json.loads((Path(__file__).parent.parent / "cboe_2009.json").read_text())
@@ -43,7 +44,7 @@ def heston(inputs: dict[str, Any], params: dict[str, Any], strikes: Any, right: 
         volatility_of_variance=params["sigma"], correlation=params["rho"],
     )  # fmt: skip
     forward = spot * math.exp((inputs["r"] - inputs["q"]) * inputs["T"])
-    return heston_price(model, forward, strikes, inputs["T"], right, discount=math.exp(-inputs["r"] * inputs["T"]))
+    return model_prices(model, forward, strikes, inputs["T"], right, discount=math.exp(-inputs["r"] * inputs["T"]))
 
 
 def lewis(case: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import pytest
 from services.core.errors import InvalidInput
 from services.core.explain import Floats
 from services.options.black import black_price
-from services.options.heston import Heston, heston_price
+from services.options.cosine import model_prices
+from services.options.heston import Heston
 from services.options.model_free import (
     VarianceStrip,
     constant_maturity_variance,
@@ -80,7 +81,7 @@ def test_heston_gives_its_expected_variance() -> None:
         initial_variance=0.09, mean_reversion=3.0, long_run_variance=0.04, volatility_of_variance=0.6, correlation=-0.7
     )
     strikes = np.arange(2.0, 600.0, 0.5)
-    prices = heston_price(model, 100.0, strikes, 0.5, np.where(strikes < 100.0, -1, 1))
+    prices = model_prices(model, 100.0, strikes, 0.5, np.where(strikes < 100.0, -1, 1))
     found = strip_variance(strikes, prices, forward=100.0, pivot=100.0, time_to_expiry=0.5)
     assert found == pytest.approx(model.expected_variance(0.5), rel=1e-3)
 
