@@ -47,9 +47,9 @@ def minimise(
 
     Notes
     -----
-    Scaling by the diagonal makes the path invariant to the units of each parameter. Finds a local minimum. A Python loop
-    over problems, or a general optimiser, would spend its time between the arrays: here one round costs about the same
-    for one expiry and for twenty.
+    Scaling by the diagonal makes the path invariant to the units of each parameter. Finds a local minimum. A loop over
+    problems, or a general optimiser, would spend its time between the arrays: here one round costs about the same for
+    one expiry and for twenty.
 
     References
     ----------

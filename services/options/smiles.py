@@ -65,12 +65,12 @@ class Smiles:
     weight: Floats
 
 
-def smiles_of(parts: Sequence[Smile]) -> Smiles:
+def smiles_of(parts: Sequence[Smile], *, wide_spread: float = WIDE_SPREAD) -> Smiles:
     r"""All expiries side by side; thin ones are given the support of a simpler smile.
 
-    An error in w is weighted by ``100 / (2 σ T max(1, spread / 0.10))``: to first order an error in volatility points, of
-    a quote that is not wide. An expiry of 3 or 4 strikes is held to its SSVI smile, one of 1 or 2 to a flat one, at
-    points within 1.5 standard deviations that count a tenth of a quote; `fallback` says which.
+    An error in w is weighted by ``100 / (2 σ T max(1, spread / wide_spread))``: to first order an error in volatility
+    points, of a quote that is not wide. An expiry of 3 or 4 strikes is held to its SSVI smile, one of 1 or 2 to a flat
+    one, at points within 1.5 standard deviations that count a tenth of a quote; `fallback` says which.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def smiles_of(parts: Sequence[Smile]) -> Smiles:
     times = np.array([part.time_to_expiry for part in parts])
     if not parts or np.any(np.diff(times, prepend=0.0) <= 0.0) or any(part.log_moneyness.size == 0 for part in parts):
         raise InvalidInput("expiries", "must be at least one, ascending, each with a quote", times.tolist())
-    points = [_points(part) for part in parts]
+    points = [_points(part, wide_spread) for part in parts]
     width = max(len(k) for k, _, _ in points)
     padded = np.zeros((3, len(parts), width))
     padded[1] = 1.0
@@ -88,9 +88,7 @@ def smiles_of(parts: Sequence[Smile]) -> Smiles:
         for target, column in zip(padded, columns, strict=True):
             target[row, : len(column)] = column
     atm = np.array([part.atm_variance for part in parts])
-    return Smiles(
-        time_to_expiry=times, atm_variance=atm, log_moneyness=padded[0], variance=padded[1], weight=padded[2]
-    )
+    return Smiles(time_to_expiry=times, atm_variance=atm, log_moneyness=padded[0], variance=padded[1], weight=padded[2])
 
 
 def fallback(strikes: int) -> str | None:
@@ -100,9 +98,9 @@ def fallback(strikes: int) -> str | None:
     return "ssvi" if strikes >= ENOUGH_FOR_SSVI else "flat"
 
 
-def _points(part: Smile) -> tuple[Floats, Floats, Floats]:
+def _points(part: Smile, wide_spread: float) -> tuple[Floats, Floats, Floats]:
     k, variance = part.log_moneyness, part.volatility**2 * part.time_to_expiry
-    weight = 100.0 / (2.0 * part.volatility * part.time_to_expiry * np.maximum(1.0, part.spread / WIDE_SPREAD))
+    weight = 100.0 / (2.0 * part.volatility * part.time_to_expiry * np.maximum(1.0, part.spread / wide_spread))
     family = fallback(k.size)
     if family is None:
         return k, variance, weight

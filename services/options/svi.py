@@ -1,7 +1,7 @@
 r"""Raw SVI: total implied variance of one expiry as a hyperbola in log-moneyness.
 
-Letters of the literature: k = ln(K/F), w = σ²T total variance, θ = w(0), a, b, ρ, m, σ the raw parameters; v, ψ, p, c, ṽ the
-jump-wing parameters.
+Letters of the literature: k = ln(K/F), w = σ²T total variance, θ = w(0), a, b, ρ, m, σ the raw parameters; v, ψ, p, c
+and ṽ the jump-wing parameters.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def density_ratio(found: Shape, log_moneyness: Floats) -> Floats:
 def jump_wings(raw: RawSvi, time_to_expiry: float) -> JumpWings:
     """Jump-wing parameters of a raw smile.
 
-    ``v = w(0)/T``, ``ψ = b/(2√w(0)) (ρ − m/√(m² + σ²))``, ``p = b(1 − ρ)/√w(0)``, ``c = b(1 + ρ)/√w(0)``, ``ṽ = min w/T``.
+    ``v = θ/T``, ``ψ = b/(2√θ) (ρ − m/√(m² + σ²))``, ``p = b(1 − ρ)/√θ``, ``c = b(1 + ρ)/√θ``, ``ṽ = min w/T``.
 
     Raises
     ------
@@ -189,7 +189,8 @@ def from_jump_wings(wings: JumpWings, time_to_expiry: float) -> RawSvi:
     r"""Raw parameters of a smile given by its jump wings.
 
     With ``b = √θ (p + c)/2``, ``ρ = 1 − p√θ/b``, ``β = ρ − 2ψ√θ/b = m/√(m² + σ²)`` and R = √(m² + σ²):
-    ``R = (v − ṽ)T (1 − ρβ + √((1 − ρ²)(1 − β²))) / (b (ρ − β)²)``, ``m = βR``, ``σ = R√(1 − β²)``, ``a = ṽT − bσ√(1 − ρ²)``.
+    ``R = (v − ṽ)T (1 − ρβ + √((1 − ρ²)(1 − β²))) / (b (ρ − β)²)``, ``m = βR``, ``σ = R√(1 − β²)``,
+    ``a = ṽT − bσ√(1 − ρ²)``.
 
     Raises
     ------

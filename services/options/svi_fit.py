@@ -1,8 +1,9 @@
 r"""Raw SVI for all expiries at once, inside the region that holds no static arbitrage: an interior-point method.
 
-Each expiry is x = (v, L, R, m, σ): least variance and the slopes of both wings in place of a, b, ρ, so that every bound of
-one smile is a bound of one number (v > 0; 0 < L, R <= 2 of Lee). Then ``w = v − σ√(LR) + (R − L)/2 y + (L + R)/2 √(y² + σ²)``
-with y = k − m. Over fixed nodes k_j the fit minimises the weighted squares subject to
+Each expiry is x = (v, L, R, m, σ): least variance and the slopes of both wings in place of a, b, ρ, so that every bound
+of one smile is a bound of one number (v > 0; 0 < L, R <= 2 of Lee). Then, with y = k − m,
+``w = v − σ√(LR) + (R − L)/2 y + (L + R)/2 √(y² + σ²)``. Over fixed nodes k_j the fit minimises the weighted squares
+subject to
 
 ``g_i(k_j) >= ε`` (butterflies),  ``w_{i+1}(k_j) >= w_i(k_j)``, ``L_{i+1} >= L_i``, ``R_{i+1} >= R_i`` (calendars).
 
@@ -25,6 +26,8 @@ _NEAR, _STEP, _FAR = 0.004, 0.13, 4.0
 """Nodes lie at 0.004 sinh(0.13 i): 0.0005 apart at the money, where a smile of one day turns, 0.13 k apart far out."""
 _LEAST_DENSITY = 1e-3
 """ε: what g may lose between nodes."""
+_MARGIN = 1e-8
+"""Total variance by which an expiry stays above the one before it after a lift."""
 _FIRST_BARRIER, _LAST_BARRIER, _BARRIER_FALL = 1.0, 1e-5, 0.2
 _ROUNDS, _ROUNDS_PER_BARRIER, _HALVINGS = 150, 6, 12
 _DUAL_RANGE = 1e3
@@ -91,10 +94,10 @@ def fit_jointly(smiles: Smiles, initial: Floats | None = None) -> Floats:
 
     Notes
     -----
-    Gauss-Newton on ``½ Σ r² − μ Σ ln c`` with primal-dual weights on the constraints, μ falling by 5 from 1 to 1e-5, each
-    step cut to the interior and until it descends. The normal equations are block-tridiagonal in the expiries and are
-    solved densely: with 12 expiries a round takes about half a millisecond, a chain 25 to 40 rounds. Every iterate is
-    free of arbitrage on the nodes, so that there is nothing to repair; what is left between them is lifted away
+    Gauss-Newton on ``½ Σ r² − μ Σ ln c`` with primal-dual weights on the constraints, μ falling by 5 from 1 to 1e-5,
+    each step cut to the interior and until it descends. The normal equations are block-tridiagonal in the expiries and
+    are solved densely: with 12 expiries a round takes about half a millisecond, a chain 20 to 40 rounds. Every iterate
+    is free of arbitrage on the nodes, so that there is nothing to repair; what is left between them is lifted away
     (`without_crossings`). Fitting from the shortest expiry on, each above the last, is what is usually done: it makes
     long expiries, which are quoted far out, yield to the wings of short ones, which are not.
 
@@ -134,7 +137,7 @@ def without_crossings(raw: Floats) -> Floats:
     lifted = np.array(raw)
     for place in range(1, len(lifted)):
         before, after = total_variance(lifted[place - 1 : place + 1], dense)
-        lifted[place, 0] += max(0.0, float(np.max(before - after)) + 1e-10)
+        lifted[place, 0] += max(0.0, float(np.max(before - after)) + _MARGIN)
     return lifted
 
 
@@ -293,9 +296,7 @@ def _newton(
     moved = (density @ step[..., None])[..., 0]
     apart = ((upper @ step[1:, :, None]) - (lower @ step[:-1, :, None]))[..., 0]
     changes = (moved, apart, step[1:, 1:3] - step[:-1, 1:3])
-    new = (
-        (barrier - have * change) / gap for have, change, gap in zip(multipliers, changes, room[:3], strict=True)
-    )
+    new = ((barrier - have * change) / gap for have, change, gap in zip(multipliers, changes, room[:3], strict=True))
     return _Newton(step, -float(np.sum(gradient * step)), _Multipliers(*new))
 
 
