@@ -13,6 +13,7 @@ from services.core.instrument import Instrument, Kind
 from services.hedging.delta_neutral import hedge_contracts
 from services.hedging.schedules.almgren_chriss import urgency
 from services.options.black import Greeks, SpotGreeks, black_greeks, delta_in_convention, spot_greeks
+from services.options.implied_volatility import ImpliedVolatility, implied_volatility
 from services.options.portfolio_greeks import OptionLeg, leg_greeks
 from tests.golden.harness import check, covered_cases, load, unlisted
 from tests.golden.volatility.implied import heston
@@ -97,7 +98,14 @@ def optimal_urgency(inputs: dict[str, Any]) -> float:
     return urgency(inputs["lam"], inputs["sigma"], inputs["eta"], inputs["gamma"], inputs["T"] / inputs["N"])
 
 
+def inverted(inputs: dict[str, Any]) -> ImpliedVolatility:
+    price = np.nan if inputs["price"] is None else inputs["price"]
+    return implied_volatility(price, inputs["F"], inputs["K"], inputs["T"], inputs["cp"], discount=inputs["df"])
+
+
 COVERED = {
+    "iv_roundtrip_": lambda inputs: float(inverted(inputs).volatility),
+    "iv_status_": lambda inputs: int(inverted(inputs).status),
     "lewis_heston_": heston_price,
     "fang_oosterlee_T1": heston_price,
     "ql_cos_heston": heston_price,
@@ -118,8 +126,6 @@ COVERED = {
     "deribit_live_ETH-26MAR27-2800-P": deribit_mark,
 }
 WAITING = {
-    "iv_roundtrip_": "implied volatility",
-    "iv_status_": "implied volatility",
     "vogt_g_min_negative": "volatility surface",
     "vogt_fixed_raw": "volatility surface",
     "pfhedge_ww_cost1e-5": "adaptive hedge triggers",
