@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import simpson
 from scipy.special import ndtri
 
 from services.core.annualization import SECONDS_PER_DAY, SECONDS_PER_YEAR
 from services.core.errors import InvalidInput
-from services.core.explain import Floats
+from services.core.explain import Bools, Floats
+from services.options.checks import finite
 from services.options.model_free import constant_maturity_variance
 from services.options.no_arbitrage import normalised_calls
 from services.options.surface import Surface, SurfaceSlice
 from services.options.svi import JumpWings, RawSvi, jump_wings, shape, total_variance
 
 THIRTY_DAYS = 30.0 * SECONDS_PER_DAY / SECONDS_PER_YEAR
-_DEVIATIONS, _POINTS, _BISECTIONS = 12.0, 1601, 60
+_DEVIATIONS, _POINTS, _BISECTIONS, _REACH = 12.0, 1601, 64, 64.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,9 @@ class SmileFigures:
         At the forward.
     skew : float
         dσ/dk at the forward.
-    risk_reversal, butterfly : float
-        σ(25-delta call) − σ(25-delta put), and their mean less σ at the forward; forward deltas.
+    risk_reversal, butterfly : float, optional
+        σ(25-delta call) − σ(25-delta put), and their mean less σ at the forward; forward deltas. None for a smile whose
+        wings are too steep to reach these deltas.
     model_free_volatility : float
         Root of the variance that pays the log contract, see `model_free_variance`.
     jump_wings : JumpWings
@@ -40,8 +45,8 @@ class SmileFigures:
 
     atm_volatility: float
     skew: float
-    risk_reversal: float
-    butterfly: float
+    risk_reversal: float | None
+    butterfly: float | None
     model_free_volatility: float
     jump_wings: JumpWings
 
@@ -54,45 +59,62 @@ def smile_figures(part: SurfaceSlice) -> SmileFigures:
     found = shape(part.raw, np.zeros(1))
     variance, slope = float(found.variance[0]), float(found.slope[0])
     atm = math.sqrt(variance / part.time_to_expiry)
-    call, put = (float(part.volatility(log_moneyness_of_delta(part.raw, delta))) for delta in (0.25, -0.25))
+    k, reached = log_moneyness_of_delta(partial(total_variance, part.raw), [0.25, -0.25])
+    call, put = part.volatility(k).tolist()
+    reversal, middle = (call - put, (call + put) / 2.0 - atm) if reached.all() else (None, None)
     free = math.sqrt(model_free_variance(part.raw, part.time_to_expiry))
     skew = slope / (2.0 * math.sqrt(variance * part.time_to_expiry))
-    return SmileFigures(
-        atm, skew, call - put, (call + put) / 2.0 - atm, free, jump_wings(part.raw, part.time_to_expiry)
-    )
+    return SmileFigures(atm, skew, reversal, middle, free, jump_wings(part.raw, part.time_to_expiry))
 
 
-def log_moneyness_of_delta(raw: RawSvi, delta: float) -> float:
-    r"""k of the option with a given forward delta, undiscounted: ``N(d₁) = Δ`` of a call, ``−N(−d₁) = Δ`` of a put.
+def log_moneyness_of_delta(variance: Callable[[Floats], Floats], delta: ArrayLike) -> tuple[Floats, Bools]:
+    r"""k of options with given forward deltas, undiscounted: ``N(d₁) = Δ`` of a call, ``−N(−d₁) = Δ`` of a put.
 
     Parameters
     ----------
-    raw : RawSvi
-    delta : float
+    variance : callable
+        w of an array of k, one smile for each delta or one for all.
+    delta : (n,) array
         In (0, 1) for a call, (-1, 0) for a put.
+
+    Returns
+    -------
+    k : (n,) array
+    reached : (n,) bool array
+        Whether a strike within |k| <= 64 has this delta; k is 0 where none has.
 
     Raises
     ------
     InvalidInput
-        A delta out of range, or one that no strike has: a smile whose wings are too steep to reach it.
+        A delta out of range.
 
     Notes
     -----
     Bisection of ``d₁(k) = −k/√w + √w/2``, which falls in k wherever the smile is free of arbitrage.
+
+    Examples
+    --------
+    >>> k, _ = log_moneyness_of_delta(lambda k: np.full_like(k, 0.04), [0.5])
+    >>> round(float(k[0]), 9)
+    0.02
     """
-    if not 0.0 < abs(delta) < 1.0:
-        raise InvalidInput("delta", "must lie within 0 and 1 for a call, -1 and 0 for a put", delta)
-    goal = float(ndtri(delta)) if delta > 0.0 else -float(ndtri(-delta))
-    reach = 1.0
-    while _first_distance(raw, -reach) < goal or _first_distance(raw, reach) > goal:
-        reach *= 2.0
-        if reach > 64.0:
-            raise InvalidInput("delta", "is not reached by any strike of this smile", delta)
-    low, high = -reach, reach
+    wanted = np.atleast_1d(finite("delta", delta))
+    if np.any(wanted == 0.0) or np.any(np.abs(wanted) >= 1.0):
+        raise InvalidInput("delta", "must lie within 0 and 1 for a call, -1 and 0 for a put", wanted.tolist())
+    goal = np.sign(wanted) * ndtri(np.abs(wanted))
+    low, high = np.full(goal.shape, -_REACH), np.full(goal.shape, _REACH)
+    reached = (first_distance(variance(low), low) > goal) & (first_distance(variance(high), high) < goal)
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2.0
-        low, high = (middle, high) if _first_distance(raw, middle) > goal else (low, middle)
-    return (low + high) / 2.0
+        right = first_distance(variance(middle), middle) > goal
+        low, high = np.where(right, middle, low), np.where(right, high, middle)
+    return np.where(reached, (low + high) / 2.0, 0.0), np.asarray(reached, dtype=bool)
+
+
+def first_distance(variance: Floats, log_moneyness: Floats) -> Floats:
+    """d₁ at k; N(d₁) is the forward delta of the call."""
+    root = np.sqrt(np.maximum(variance, 1e-300))
+    return np.asarray(root / 2.0 - log_moneyness / root, dtype=float)
 
 
 def model_free_variance(raw: RawSvi, time_to_expiry: float) -> float:
@@ -145,9 +167,3 @@ def model_free_at(surface: Surface, horizon: float = THIRTY_DAYS) -> tuple[float
     nearest = surface.slices[0 if after == 0 else -1]
     exact = math.isclose(nearest.time_to_expiry, horizon, rel_tol=1e-9)
     return math.sqrt(model_free_variance(nearest.raw, nearest.time_to_expiry)), not exact
-
-
-def _first_distance(raw: RawSvi, k: float) -> float:
-    """d₁."""
-    root = math.sqrt(max(float(total_variance(raw, k)), 1e-300))
-    return -k / root + root / 2.0
