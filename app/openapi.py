@@ -37,6 +37,7 @@ TAGS = {
     "Evaluate": "Sizes, margin and hedges.",
     "Guards": "Prices of many sources made into one that can be trusted, or refused with the reason.",
     "Execute": "Grids of resting orders and schedules of large ones.",
+    "Options": "Books of options, priced and revalued.",
     "Volatility": "Cached volatility states, and estimates on posted series.",
     "Instruments": "Contracts registered once.",
     "Research": "Policies on the bars of the past.",

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
 
 from app.translate.answer import money, stat, time_text
 from app.translate.notes import Notes
@@ -23,7 +22,7 @@ from services.options.surface import Surface, SurfaceSlice
 from services.options.term_structure import (
     THIRTY_DAYS,
     SmileFigures,
-    first_distance,
+    forward_delta,
     log_moneyness_of_delta,
     model_free_at,
     smile_figures,
@@ -98,7 +97,7 @@ def dropped(chain: Chain) -> dict[str, Any]:
     return {
         "dropped": [{"index": index, "reason": fault} for index, fault in broken],
         "not_needed": len(faults) - len(broken),
-        "reason_texts": {fault: FAULT_TEXT[fault] for fault in seen},
+        "reason_texts": {fault.value: FAULT_TEXT[fault] for fault in seen},
     }
 
 
@@ -213,7 +212,7 @@ def _points(rows: Sequence[SurfacePointIn], surface: Surface) -> list[dict[str, 
     variance = surface.total_variance(k, time)
     columns = {
         "log_moneyness": k,
-        "delta": np.where(asked, deltas, ndtr(first_distance(variance, k))),
+        "delta": np.where(asked, deltas, forward_delta(variance, k)),
         "volatility": np.sqrt(variance / time),
         "total_variance": variance,
     }

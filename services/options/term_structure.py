@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import simpson
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from services.core.annualization import SECONDS_PER_DAY, SECONDS_PER_YEAR
 from services.core.errors import InvalidInput
@@ -111,8 +111,13 @@ def log_moneyness_of_delta(variance: Callable[[Floats], Floats], delta: ArrayLik
     return np.where(reached, (low + high) / 2.0, 0.0), np.asarray(reached, dtype=bool)
 
 
+def forward_delta(variance: Floats, log_moneyness: Floats) -> Floats:
+    """Undiscounted forward delta of the call, ``N(d₁)``."""
+    return np.asarray(ndtr(first_distance(variance, log_moneyness)), dtype=float)
+
+
 def first_distance(variance: Floats, log_moneyness: Floats) -> Floats:
-    """d₁ at k; N(d₁) is the forward delta of the call."""
+    """d₁ at k."""
     root = np.sqrt(np.maximum(variance, 1e-300))
     return np.asarray(root / 2.0 - log_moneyness / root, dtype=float)
 

@@ -13,11 +13,12 @@ from models.api.discovery import CatalogAnswer
 from models.api.policy import PolicyIn
 
 
-def test_every_method_of_a_grid_and_a_schedule_is_there() -> None:
+def test_every_method_of_a_tool_is_there() -> None:
     tools = {block["block"]: [method["method"] for method in block["methods"]] for block in catalog()["tools"]}
     assert tools == {
         "spacing": ["linear", "geometric", "volatility"],
         "schedule": ["twap", "participation", "almgren_chriss", "scale_by_time", "scale_by_price"],
+        "surface": ["svi", "essvi", "flat"],
     }
 
 
