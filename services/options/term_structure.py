@@ -17,12 +17,11 @@ from services.core.errors import InvalidInput
 from services.core.explain import Bools, Floats
 from services.options.checks import finite
 from services.options.model_free import constant_maturity_variance
-from services.options.no_arbitrage import normalised_calls
 from services.options.surface import Surface, SurfaceSlice
 from services.options.svi import JumpWings, RawSvi, jump_wings, shape, total_variance
 
 THIRTY_DAYS = 30.0 * SECONDS_PER_DAY / SECONDS_PER_YEAR
-_DEVIATIONS, _POINTS, _BISECTIONS, _REACH = 12.0, 1601, 64, 64.0
+_DEVIATIONS, _POINTS, _BISECTIONS, _REACH = 30.0, 2401, 64, 64.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,8 @@ def model_free_variance(raw: RawSvi, time_to_expiry: float) -> float:
     Notes
     -----
     The strip of listed strikes (`model_free.strip_variance`) lacks the wings beyond them and adds the convexity between
-    them; here the smile supplies both. Simpson's rule over twelve standard deviations, finer at the money.
+    them; here the smile supplies both. Simpson's rule over thirty standard deviations, finer at the money:
+    the wings of a steep smile count.
 
     References
     ----------
@@ -145,9 +145,12 @@ def model_free_variance(raw: RawSvi, time_to_expiry: float) -> float:
     root = math.sqrt(float(total_variance(raw, 0.0)))
     u = np.linspace(-1.0, 1.0, _POINTS)
     k = max(_DEVIATIONS * root, 1.0) * (0.2 * u + 0.8 * u**3)
-    calls = normalised_calls(k, total_variance(raw, k))
-    prices: Floats = np.where(k < 0.0, calls - 1.0 + np.exp(k), calls)
-    return 2.0 * float(simpson(np.maximum(prices, 0.0) * np.exp(-k), x=k)) / time_to_expiry
+    total = total_variance(raw, k)
+    d1 = first_distance(total, k)
+    d2, side = d1 - np.sqrt(total), np.where(k < 0.0, -1.0, 1.0)
+    # Price times e^-k in one go: a put from its call would lose all digits far out.
+    worth = side * (np.exp(-k) * ndtr(side * d1) - ndtr(side * d2))
+    return 2.0 * float(simpson(worth, x=k)) / time_to_expiry
 
 
 def model_free_at(surface: Surface, horizon: float = THIRTY_DAYS) -> tuple[float, bool]:
