@@ -1,9 +1,7 @@
 r"""Raw SVI for all expiries at once, inside the region that holds no static arbitrage: an interior-point method.
 
-Each expiry is x = (v, L, R, m, σ): least variance and the slopes of both wings in place of a, b, ρ, so that every bound
-of one smile is a bound of one number (v > 0; 0 < L, R <= 2 of Lee). Then, with y = k − m,
-``w = v − σ√(LR) + (R − L)/2 y + (L + R)/2 √(y² + σ²)``. Over fixed nodes k_j the fit minimises the weighted squares
-subject to
+Each expiry is x = (v, L, R, m, σ) as in `svi_box`. Over fixed nodes k_j the fit minimises the weighted squares subject
+to
 
 ``g_i(k_j) >= ε`` (butterflies),  ``w_{i+1}(k_j) >= w_i(k_j)``, ``L_{i+1} >= L_i``, ``R_{i+1} >= R_i`` (calendars).
 
@@ -32,6 +30,7 @@ from services.options.svi import (
     ssvi,
     total_variance,
 )
+from services.options.svi_box import box_of, density_slopes, hyperbola, raw_of, slopes_of
 
 AUDIT_NODES = np.linspace(-1.0, 1.0, 61)
 _NEAR, _STEP, _FAR = 0.004, 0.13, 4.0
@@ -44,14 +43,6 @@ _FIRST_BARRIER, _LAST_BARRIER, _BARRIER_FALL = 1.0, 1e-5, 0.2
 _ROUNDS, _ROUNDS_PER_BARRIER, _HALVINGS = 150, 6, 12
 _DUAL_RANGE = 1e3
 """How far multipliers may lie from μ/c, as a factor: keeps the step well-conditioned (Waechter & Biegler)."""
-
-
-class _Slopes(NamedTuple):
-    """Derivatives of w, w' and w'' by the five parameters, (s, n, 5) each."""
-
-    variance: Floats
-    slope: Floats
-    curvature: Floats
 
 
 class _Multipliers(NamedTuple):
@@ -72,6 +63,15 @@ class _Room(NamedTuple):
     @property
     def inside(self) -> bool:
         return all(part.size == 0 or bool(part.min() > 0.0) for part in self)
+
+
+@dataclass(slots=True, eq=False)
+class _System:
+    """Normal equations: gradient (s, 5), blocks of the diagonal (s, 5, 5), of sooner by later (s - 1, 5, 5)."""
+
+    gradient: Floats
+    blocks: Floats
+    beside: Floats
 
 
 class _Newton(NamedTuple):
@@ -130,20 +130,6 @@ def fit_jointly(smiles: Smiles, initial: Floats | None = None) -> Floats:
             return raw
     mended = [row if good else np.array(butterfly_free(RawSvi(*row))) for row, good in zip(raw, dense, strict=True)]
     return without_crossings(np.array(mended))
-
-
-def raw_of(box: Floats) -> Floats:
-    """(v, L, R, m, σ) to (a, b, ρ, m, σ)."""
-    v, left, right, m, sigma = np.moveaxis(box, -1, 0)
-    columns = (v - sigma * np.sqrt(left * right), (left + right) / 2.0, (right - left) / (left + right), m, sigma)
-    return np.stack(columns, axis=-1)
-
-
-def box_of(raw: Floats) -> Floats:
-    """(a, b, ρ, m, σ) to (v, L, R, m, σ)."""
-    a, b, rho, m, sigma = np.moveaxis(raw, -1, 0)
-    columns = (a + b * sigma * np.sqrt(1.0 - rho * rho), b * (1.0 - rho), b * (1.0 + rho), m, sigma)
-    return np.stack(columns, axis=-1)
 
 
 def without_crossings(raw: Floats) -> Floats:
@@ -212,46 +198,8 @@ def _warm_start(previous: Floats, cold: Floats, nodes: Nodes) -> tuple[Floats, f
     return cold, _FIRST_BARRIER
 
 
-def _hyperbola(box: Floats, k: Floats) -> Shape:
-    v, left, right, m, sigma = (box[:, place, None] for place in range(5))
-    y, tilt, level = k - m, (right - left) / 2.0, (left + right) / 2.0
-    radius = np.sqrt(y * y + sigma * sigma)
-    variance = v - sigma * np.sqrt(left * right) + tilt * y + level * radius
-    return Shape(variance, tilt + level * y / radius, level * sigma * sigma / radius**3)
-
-
-def _slopes(box: Floats, k: Floats) -> _Slopes:
-    _, left, right, m, sigma = (box[:, place, None] for place in range(5))
-    y, tilt, level, root = k - m, (right - left) / 2.0, (left + right) / 2.0, np.sqrt(left * right)
-    square = y * y + sigma * sigma
-    radius = np.sqrt(square)
-    z, bend = y / radius, sigma * sigma / (square * radius)
-    none, one = np.zeros_like(y), np.ones_like(y)
-    half_left, half_right = sigma * root / (2.0 * left), sigma * root / (2.0 * right)
-    variance = (
-        one, (radius - y) / 2.0 - half_left, (radius + y) / 2.0 - half_right, -tilt - level * z,
-        level * sigma / radius - root,
-    )  # fmt: skip
-    slope = (none, (z - 1.0) / 2.0, (z + 1.0) / 2.0, -level * bend, -level * y * sigma / (square * radius))
-    curvature = (
-        none, bend / 2.0, bend / 2.0, 3.0 * level * bend * y / square,
-        level * (2.0 * sigma / (square * radius) - 3.0 * sigma * bend / square),
-    )  # fmt: skip
-    return _Slopes(*(np.stack(columns, axis=-1) for columns in (variance, slope, curvature)))
-
-
-def _density_slopes(found: Shape, slopes: _Slopes, k: Floats) -> Floats:
-    """Derivatives of g by the five parameters."""
-    w, first, _ = found
-    bend = 1.0 - k * first / (2.0 * w)
-    by_variance = bend * k * first / w**2 + first**2 / (4.0 * w**2)
-    by_slope = -bend * k / w - first / 2.0 * (1.0 / w + 0.25)
-    mixed = by_variance[..., None] * slopes.variance + by_slope[..., None] * slopes.slope + 0.5 * slopes.curvature
-    return np.asarray(mixed, dtype=float)
-
-
 def _room(box: Floats, nodes: Nodes, found: Shape | None = None) -> _Room:
-    shape = _hyperbola(box, nodes.nodes) if found is None else found
+    shape = hyperbola(box, nodes.nodes) if found is None else found
     wings = box[1:, 1:3] - box[:-1, 1:3]
     # A tangent of zero variance divides by zero in g: outside anyway.
     density = density_ratio(shape, nodes.nodes) - _LEAST_DENSITY
@@ -259,7 +207,7 @@ def _room(box: Floats, nodes: Nodes, found: Shape | None = None) -> _Room:
 
 
 def _residual(box: Floats, smiles: Smiles) -> Floats:
-    return (_hyperbola(box, smiles.log_moneyness).variance - smiles.variance) * smiles.weight
+    return (hyperbola(box, smiles.log_moneyness).variance - smiles.variance) * smiles.weight
 
 
 def _value(box: Floats, smiles: Smiles, nodes: Nodes, barrier: float) -> float:
@@ -297,58 +245,70 @@ def _minimise(smiles: Smiles, nodes: Nodes, box: Floats, barrier: float) -> Floa
 def _newton(
     box: Floats, smiles: Smiles, nodes: Nodes, barrier: float, multipliers: _Multipliers, damping: float
 ) -> _Newton:
-    by_data = _slopes(box, smiles.log_moneyness).variance * smiles.weight[..., None]
-    turned = by_data.transpose(0, 2, 1)
-    gradient = (turned @ _residual(box, smiles)[..., None])[..., 0]
-    blocks = turned @ by_data
-    found, slopes = _hyperbola(box, nodes.nodes), _slopes(box, nodes.nodes)
-    room = _room(box, nodes, found)
-    density = _density_slopes(found, slopes, nodes.nodes)
-    turned = density.transpose(0, 2, 1)
-    gradient -= barrier * (turned @ (1.0 / room.butterflies)[..., None])[..., 0]
-    blocks += turned @ ((multipliers.butterflies / room.butterflies)[..., None] * density)
-    lower, upper = slopes.variance[:-1], slopes.variance[1:]
-    down, up = lower.transpose(0, 2, 1), upper.transpose(0, 2, 1)
-    push = barrier / room.calendars[..., None]
-    gradient[:-1] += (down @ push)[..., 0]
-    gradient[1:] -= (up @ push)[..., 0]
-    stiffness = (multipliers.calendars / room.calendars)[..., None]
-    blocks[:-1] += down @ (stiffness * lower)
-    blocks[1:] += up @ (stiffness * upper)
-    beside = -(down @ (stiffness * upper))
-    gradient[:-1, 1:3] += barrier / room.wings
-    gradient[1:, 1:3] -= barrier / room.wings
-    wing = multipliers.wings / room.wings
-    for place in (1, 2):
-        blocks[:-1, place, place] += wing[:, place - 1]
-        blocks[1:, place, place] += wing[:, place - 1]
-        beside[:, place, place] -= wing[:, place - 1]
-    gradient += barrier / room.above - barrier / room.below
+    found, slopes = hyperbola(box, nodes.nodes), slopes_of(box, nodes.nodes)
+    room, density = _room(box, nodes, found), density_slopes(found, slopes, nodes.nodes)
+    system = _of_data(box, smiles)
+    _add_butterflies(system, density, room, barrier, multipliers)
+    _add_calendars(system, slopes.variance, room, barrier, multipliers)
+    _add_wings(system, room, barrier, multipliers)
+    system.gradient += barrier / room.above - barrier / room.below
     bounds = barrier / room.above**2 + barrier / room.below**2
-    step = _solved(blocks, beside, bounds, gradient, damping)
-    moved = (density @ step[..., None])[..., 0]
-    apart = ((upper @ step[1:, :, None]) - (lower @ step[:-1, :, None]))[..., 0]
-    changes = (moved, apart, step[1:, 1:3] - step[:-1, 1:3])
+    step = _solved(system, bounds, damping)
+    later, sooner = slopes.variance[1:] @ step[1:, :, None], slopes.variance[:-1] @ step[:-1, :, None]
+    changes = ((density @ step[..., None])[..., 0], (later - sooner)[..., 0], step[1:, 1:3] - step[:-1, 1:3])
     new = ((barrier - have * change) / gap for have, change, gap in zip(multipliers, changes, room[:3], strict=True))
-    return _Newton(step, -float(np.sum(gradient * step)), _Multipliers(*new))
+    return _Newton(step, -float(np.sum(system.gradient * step)), _Multipliers(*new))
 
 
-def _solved(blocks: Floats, beside: Floats, bounds: Floats, gradient: Floats, damping: float) -> Floats:
+def _of_data(box: Floats, smiles: Smiles) -> _System:
+    slopes = slopes_of(box, smiles.log_moneyness).variance * smiles.weight[..., None]
+    turned = slopes.transpose(0, 2, 1)
+    gradient = (turned @ _residual(box, smiles)[..., None])[..., 0]
+    return _System(gradient, turned @ slopes, np.zeros((len(box) - 1, 5, 5)))
+
+
+def _add_butterflies(system: _System, density: Floats, room: _Room, barrier: float, multipliers: _Multipliers) -> None:
+    turned = density.transpose(0, 2, 1)
+    system.gradient -= barrier * (turned @ (1.0 / room.butterflies)[..., None])[..., 0]
+    system.blocks += turned @ ((multipliers.butterflies / room.butterflies)[..., None] * density)
+
+
+def _add_calendars(system: _System, variance: Floats, room: _Room, barrier: float, multipliers: _Multipliers) -> None:
+    sooner, later = variance[:-1], variance[1:]
+    down, up = sooner.transpose(0, 2, 1), later.transpose(0, 2, 1)
+    push, stiffness = barrier / room.calendars[..., None], (multipliers.calendars / room.calendars)[..., None]
+    system.gradient[:-1] += (down @ push)[..., 0]
+    system.gradient[1:] -= (up @ push)[..., 0]
+    system.blocks[:-1] += down @ (stiffness * sooner)
+    system.blocks[1:] += up @ (stiffness * later)
+    system.beside -= down @ (stiffness * later)
+
+
+def _add_wings(system: _System, room: _Room, barrier: float, multipliers: _Multipliers) -> None:
+    system.gradient[:-1, 1:3] += barrier / room.wings
+    system.gradient[1:, 1:3] -= barrier / room.wings
+    stiffness, places = multipliers.wings / room.wings, np.array([1, 2])
+    system.blocks[:-1, places, places] += stiffness
+    system.blocks[1:, places, places] += stiffness
+    system.beside[:, places, places] -= stiffness
+
+
+def _solved(system: _System, bounds: Floats, damping: float) -> Floats:
     """Newton step of the block-tridiagonal system, as a band of ten diagonals."""
-    count = len(blocks)
+    count = len(system.blocks)
     band = np.zeros((10, count, 5))
     for row in range(5):
         for column in range(row + 1):
-            band[row - column, :, column] = blocks[:, row, column]
+            band[row - column, :, column] = system.blocks[:, row, column]
         for column in range(5):
             # Row of the later expiry, column of the sooner one: the transpose of `beside`.
-            band[5 + row - column, :-1, column] = beside[:, column, row]
+            band[5 + row - column, :-1, column] = system.beside[:, column, row]
     band[0] += bounds
     diagonal = band[0].copy()
     while True:
         band[0] = diagonal * (1.0 + damping)
         try:
-            step = solveh_banded(band.reshape(10, 5 * count), -gradient.ravel(), lower=True, check_finite=False)
+            step = solveh_banded(band.reshape(10, 5 * count), -system.gradient.ravel(), lower=True, check_finite=False)
         except LinAlgError:
             # Rounding made it indefinite: more damping mends it, and a step of steepest descent is the end of that.
             damping = 100.0 * max(damping, 1e-6)

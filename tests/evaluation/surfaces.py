@@ -4,9 +4,9 @@ Protocol: chains of Deribit beside the repository (none of them is part of it), 
 money, fitted to the volatility of the mean of bid and ask; marks are not used. RMSE in volatility points and the share
 of fits between bid and ask are over all fitted quotes of a chain, then the median of the chains. Violations are sums
 over the chains: prices on 61 strikes within |k| <= 1 of every expiry; crossing is the largest fall of total variance
-from an expiry to the next on the same strikes. Milliseconds are the least of three runs of fit alone, the median of the
-chains; warm starts from the surface of the chain before, where there is one. `free` is each expiry alone by SciPy's
-least squares from two starts.
+from an expiry to the next on the same strikes. Milliseconds of processor time are the least of three runs of the fit
+alone, the median of the chains; warm starts from the surface of the chain before, where there is one. `free` is each
+expiry alone by SciPy's least squares from two starts.
 `--write` puts the tables into docs/measurements/surfaces.md.
 """
 
@@ -157,9 +157,9 @@ def _median(values: Sequence[float]) -> float:
 def _milliseconds(chain: Chain, method: Any, initial: Surface | None) -> float:
     best = math.inf
     for _ in range(REPEATS):
-        started = time.perf_counter()
+        started = time.process_time()
         fit_surface(chain, method, initial=initial)
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.process_time() - started)
     return 1e3 * best
 
 

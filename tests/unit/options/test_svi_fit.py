@@ -9,8 +9,9 @@ from scipy.optimize import minimize
 from services.core.errors import InvalidInput
 from services.core.explain import Floats
 from services.options.smiles import Smile, Smiles, fallback, smiles_of
-from services.options.svi import durrleman, total_variance
-from services.options.svi_fit import AUDIT_NODES, box_of, fit_jointly, raw_of, without_crossings
+from services.options.svi import density_ratio, durrleman, total_variance
+from services.options.svi_box import box_of, density_slopes, hyperbola, raw_of, slopes_of
+from services.options.svi_fit import AUDIT_NODES, fit_jointly, without_crossings
 from tests.support.surfaces import smile_parameters, smiles
 
 DENSE = np.linspace(-4.0, 4.0, 16_001)
@@ -177,6 +178,18 @@ def test_lifts_end_crossings_between_the_nodes() -> None:
     assert np.diff(total_variance(np.array([low, high]), DENSE), axis=0).min() < 0.0
     assert np.diff(total_variance(lifted, DENSE), axis=0).min() > 0.0
     assert lifted[0].tolist() == low.tolist()
+
+
+def test_slopes_are_those_of_differences() -> None:
+    box, k, step = box_of(np.array([smile_parameters(7.0), smile_parameters(30.0)])), np.linspace(-0.4, 0.5, 19), 1e-6
+    slopes = slopes_of(box, k)
+    density = density_slopes(hyperbola(box, k), slopes, k)
+    for place in range(5):
+        moved = [hyperbola(box + sign * step * np.eye(5)[place], k) for sign in (1.0, -1.0)]
+        for found, (up, down) in zip(slopes, zip(*moved, strict=True), strict=True):
+            assert found[..., place] == pytest.approx((up - down) / (2.0 * step), rel=2e-5, abs=1e-5)
+        up, down = (density_ratio(each, k) for each in moved)
+        assert density[..., place] == pytest.approx((up - down) / (2.0 * step), rel=2e-4, abs=1e-4)
 
 
 def test_boxes_are_raw_parameters_again() -> None:
