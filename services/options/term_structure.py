@@ -22,6 +22,8 @@ from services.options.svi import JumpWings, RawSvi, jump_wings, shape, total_var
 
 THIRTY_DAYS = 30.0 * SECONDS_PER_DAY / SECONDS_PER_YEAR
 _DEVIATIONS, _POINTS, _BISECTIONS, _REACH = 30.0, 2401, 64, 64.0
+_FARTHEST = 600.0
+"""Log-moneyness whose exponential still is a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def model_free_variance(raw: RawSvi, time_to_expiry: float) -> float:
     """
     root = math.sqrt(float(total_variance(raw, 0.0)))
     u = np.linspace(-1.0, 1.0, _POINTS)
-    k = max(_DEVIATIONS * root, 1.0) * (0.2 * u + 0.8 * u**3)
+    k = min(max(_DEVIATIONS * root, 1.0), _FARTHEST) * (0.2 * u + 0.8 * u**3)
     total = total_variance(raw, k)
     d1 = first_distance(total, k)
     d2, side = d1 - np.sqrt(total), np.where(k < 0.0, -1.0, 1.0)
