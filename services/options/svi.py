@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from services.core.errors import InvalidInput
 from services.core.explain import Floats
-from services.options.checks import finite, positive
+from services.options.checks import positive
 
 LARGEST_SLOPE = 2.0
 """Of a wing of total variance (Lee, 2004)."""
@@ -79,26 +79,6 @@ class Shape(NamedTuple):
     variance: Floats
     slope: Floats
     curvature: Floats
-
-
-def checked(raw: ArrayLike) -> Floats:
-    """Parameters (..., 5) as an array.
-
-    Raises
-    ------
-    InvalidInput
-        b < 0, |ρ| > 1, σ <= 0, a wing steeper than 2, or a least variance below zero.
-    """
-    array = finite("raw", raw)
-    if array.shape[-1:] != (5,):
-        raise InvalidInput("raw", "must be a, b, rho, m, sigma", array.shape)
-    a, b, rho, _, sigma = np.moveaxis(array, -1, 0)
-    if np.any(b < 0.0) or np.any(np.abs(rho) > 1.0) or np.any(b * (1.0 + np.abs(rho)) > LARGEST_SLOPE * (1.0 + 1e-9)):
-        raise InvalidInput("raw", "must have b >= 0, |rho| <= 1 and b (1 + |rho|) <= 2", array.tolist())
-    positive("sigma", sigma)
-    if np.any(a + b * sigma * np.sqrt(1.0 - rho * rho) < -1e-12):
-        raise InvalidInput("raw", "must have no negative variance: a + b sigma sqrt(1 - rho^2) >= 0", array.tolist())
-    return array
 
 
 def total_variance(raw: ArrayLike, log_moneyness: ArrayLike) -> Floats:

@@ -13,7 +13,6 @@ from services.options.svi import (
     JumpWings,
     RawSvi,
     butterfly_free,
-    checked,
     durrleman,
     flat,
     from_jump_wings,
@@ -113,17 +112,6 @@ def test_ssvi_is_its_own_formula() -> None:
 def test_the_largest_slope_of_ssvi_excludes_butterflies(theta: float, rho: float) -> None:
     k = np.linspace(-6, 6, 6001) * math.sqrt(theta)
     assert durrleman(ssvi(theta, rho, float(largest_psi(theta, rho))), k).min() >= -1e-9
-
-
-@pytest.mark.parametrize(
-    "raw", [(0.01, -0.1, 0.0, 0.0, 0.1), (0.01, 0.1, 1.1, 0.0, 0.1), (0.01, 1.9, 0.5, 0.0, 0.1), (-1, 0.1, 0, 0, 0.1)]
-)
-def test_parameters_that_are_no_smile_are_refused(raw: tuple[float, ...]) -> None:
-    with pytest.raises(InvalidInput, match="raw"):
-        checked(raw)
-    with pytest.raises(InvalidInput, match="sigma"):
-        checked((0.01, 0.1, 0.0, 0.0, 0.0))
-    assert checked(SMILE).shape == (5,)
 
 
 def test_a_flat_smile_is_flat() -> None:
