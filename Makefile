@@ -72,6 +72,7 @@ docs: ## Write the tables and draw the pictures of docs/ anew
 	@$(BIN)/python -m scripts.vaults_page
 	@$(BIN)/python -m scripts.sizing_page
 	@$(BIN)/python -m scripts.ladder_page
+	@$(BIN)/python -m scripts.surface_page
 
 # Dependencies: edit pyproject.toml, then `make lock` (UPGRADE=1 takes the newest versions).
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from app.shapes import elements_of, fields_of, members_of, tag_of
 from app.version import ENGINE_VERSION
 from models.api.grid import GridRequest
+from models.api.option_surface import SurfaceRequest
 from models.api.policy import PRESETS, PolicyIn
 from models.api.schedule import ScheduleRequest
 from models.api.vault import VaultRequest
@@ -32,14 +33,19 @@ _BOUNDS = {
     annotated_types.Lt: ("lt", "exclusive_maximum"),
     annotated_types.Le: ("le", "maximum"),
 }
-TOOLS = ((GridRequest, "spacing"), (ScheduleRequest, "schedule"), (VaultRequest, "vault"))
+TOOLS = (
+    (GridRequest, "spacing"),
+    (ScheduleRequest, "schedule"),
+    (VaultRequest, "vault"),
+    (SurfaceRequest, "surface"),
+)
 """Tagged objects outside of a policy."""
 _NAMES = {float: "number", int: "integer", bool: "boolean", str: "string"}
 
 
 @lru_cache(maxsize=1)
 def catalog() -> dict[str, Any]:
-    """Every block of a policy and of the execution-aware tools, with its methods."""
+    """Every block of a policy and of the other tools, with its methods."""
     blocks = [_block(name, info) for name, info in PolicyIn.model_fields.items() if name not in ("preset", "version")]
     presets = [{"preset": name, "version": version, "policy": fields} for (name, version), fields in PRESETS.items()]
     tools = [_block(name, model.model_fields[name]) for model, name in TOOLS]

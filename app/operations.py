@@ -11,7 +11,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app import book_examples, examples, option_examples, option_model_examples, oracle_examples, vault_examples
+from app import (
+    book_examples,
+    examples,
+    option_examples,
+    option_model_examples,
+    oracle_examples,
+    surface_examples,
+    vault_examples,
+)
 from app.usecases.instruments import InstrumentsRequest
 from models.api.backtest import BacktestAnswer, BacktestRequest
 from models.api.correlation import CorrelationAnswer, CorrelationRequest
@@ -48,6 +56,7 @@ from models.api.option_models import (
     VariancePremiumAnswer,
     VariancePremiumRequest,
 )
+from models.api.option_surface import SurfaceAnswer, SurfaceRequest
 from models.api.oracle import OraclesAnswer, OraclesRequest
 from models.api.query import (
     DifferenceParameters,
@@ -440,6 +449,24 @@ OPERATIONS = (
         answers=(PriceLadderAnswer,),
         problems=BODY,
         examples={"straddle": ("A short straddle paid in coin, its hedge, and a pool", book_examples.PRICE_LADDER)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/options:surface",
+        operation_id="fit_option_surface",
+        tag="Options",
+        summary="Volatility surface of posted quotes, free of static arbitrage; nothing is stored",
+        description=(
+            "Quotes out of the money become implied volatilities, and these a smile for each expiry: raw SVI of all "
+            "expiries at once, within what excludes butterflies and calendars; `essvi` where the guarantee has to "
+            "reach every strike. Per expiry the parameters, skew, risk reversal, butterfly, model-free volatility; any "
+            "points and a grid; an audit of the prices. A quote that cannot be used is in `dropped` with its reason, "
+            "and the others are fitted; without any usable one the `status` is `refused`."
+        ),
+        body=SurfaceRequest,
+        answers=(SurfaceAnswer,),
+        problems=BODY,
+        examples={"made_up": ("Three made-up smiles, and four quotes as they should not be", surface_examples.SURFACE)},
     ),
     Operation(
         method="POST",

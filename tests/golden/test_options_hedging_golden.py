@@ -21,6 +21,7 @@ from services.options.cosine import model_prices
 from services.options.heston import Bates
 from services.options.implied_volatility import ImpliedVolatility, implied_volatility
 from services.options.portfolio_greeks import OptionLeg, leg_greeks
+from services.options.svi import JumpWings, durrleman, from_jump_wings
 from tests.golden.harness import check, covered_cases, load, unlisted
 from tests.golden.volatility.implied import heston
 
@@ -145,6 +146,15 @@ def inverted(inputs: dict[str, Any]) -> ImpliedVolatility:
     return implied_volatility(price, inputs["F"], inputs["K"], inputs["T"], inputs["cp"], discount=inputs["df"])
 
 
+def least_density(inputs: dict[str, Any]) -> float:
+    low, high, count = inputs["k_grid"].removeprefix("linspace(").removesuffix(")").split(",")
+    return float(durrleman(inputs["raw"], np.linspace(float(low), float(high), int(count))).min())
+
+
+def raw_of_wings(inputs: dict[str, Any]) -> list[float]:
+    return list(from_jump_wings(JumpWings(*inputs["jw"]), inputs["T"]))
+
+
 COVERED = {
     "sqrt_impact_bps": impact_bps,
     "latency_buffer_delta": latency_buffer,
@@ -168,14 +178,14 @@ COVERED = {
     "almgren_chriss_kappa": optimal_urgency,
     "hull_gamma": neutral_hedge,
     "hull_gamma_vega": neutral_hedge,
+    "vogt_g_min_negative": least_density,
+    "vogt_fixed_raw": raw_of_wings,
     "pfhedge_bs_delta_nocost": call_deltas,
     "deribit_live_BTC-25JUN27-68000-P": deribit_mark,
     "deribit_live_ETH-26MAR27-2800-P": deribit_mark,
     "covered_call_strike_10delta": strike_of_delta,
 }
 WAITING = {
-    "vogt_g_min_negative": "volatility surface",
-    "vogt_fixed_raw": "volatility surface",
     "pfhedge_ww_cost1e-5": "adaptive hedge triggers",
     "band_": "adaptive hedge triggers",
     "zakamouline_H0_H1_K": "adaptive hedge triggers",

@@ -13,12 +13,13 @@ from models.api.discovery import CatalogAnswer
 from models.api.policy import PolicyIn
 
 
-def test_every_method_of_an_execution_aware_tool_is_there() -> None:
+def test_every_method_of_a_tool_is_there() -> None:
     tools = {block["block"]: [method["method"] for method in block["methods"]] for block in catalog()["tools"]}
     assert tools == {
         "spacing": ["linear", "geometric", "volatility"],
         "schedule": ["twap", "participation", "almgren_chriss", "scale_by_time", "scale_by_price"],
         "vault": ["covered_call", "cash_secured_put", "protective_put", "collar", "put_spread"],
+        "surface": ["svi", "essvi", "flat"],
     }
 
 

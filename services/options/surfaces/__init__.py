@@ -1,0 +1,1 @@
+"""Ways to fit a volatility surface, one a file."""
