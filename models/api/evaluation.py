@@ -196,6 +196,9 @@ class HedgesRequest(SnapshotIn):
     """Snapshot for `POST /v1/hedges`: orders that bring the delta of an underlying within bounds."""
 
     policy: HedgesPolicyChoice
+    previous: PreviousIn | None = Field(
+        None, description="`state` of the last answer for this account, from here or from an evaluation."
+    )
 
 
 class Assumption(Model):
@@ -295,6 +298,7 @@ class HedgesResponse(EnvelopeOut):
 
     hedges: list[HedgeOut]
     orders: list[OrderOut]
+    state: StateOut | None = None
 
 
 class ScalarResponse(Model):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from services.core.instrument import Instrument, Kind
+from services.hedging.bands import two_band, whalley_wilmott_target, zakamouline_band
 from services.hedging.delta_neutral import hedge_contracts
 from services.hedging.schedules.almgren_chriss import urgency
 from services.options.black import Greeks, SpotGreeks, black_greeks, delta_in_convention, spot_greeks
@@ -97,6 +98,34 @@ def optimal_urgency(inputs: dict[str, Any]) -> float:
     return urgency(inputs["lam"], inputs["sigma"], inputs["eta"], inputs["gamma"], inputs["T"] / inputs["N"])
 
 
+def whalley_wilmott(inputs: dict[str, Any]) -> list[float]:
+    spot = inputs["K"] * np.exp(inputs["log_moneyness"])
+    option = spot_greeks(spot, inputs["K"], inputs["T"], inputs["vol"], 1)
+    terms = {"cost_rate": inputs["cost"], "risk_aversion": inputs["a"]}
+    return list(whalley_wilmott_target(option.delta, option.gamma, spot, inputs["prev_hedge"], **terms))
+
+
+def band(inputs: dict[str, Any]) -> list[float]:
+    costs = {"cost_rate": inputs["lam"], "fixed_cost": inputs["k"], "risk_aversion": inputs["risk_aversion"]}
+    return [float(width) for width in two_band(inputs["gamma"], inputs["S"], **costs)]
+
+
+def band_residuals(inputs: dict[str, Any]) -> list[float]:
+    """The widths of the case and ours both solve the two equations."""
+    outer, inner = band(inputs)
+    assert (outer, inner) == pytest.approx((inputs["outer"], inputs["inner"]), abs=1e-9)
+    total, gap = outer + inner, outer - inner
+    unit = 12.0 * inputs["gamma"] ** 2 / inputs["risk_aversion"]
+    first = total * (total**2 - gap**2) - unit * inputs["lam"] * inputs["S"]
+    return [first, total * gap**3 - unit * inputs["k"]]
+
+
+def zakamouline(inputs: dict[str, Any]) -> list[float]:
+    terms = {"volatility": inputs["vol"], "time_to_expiry": inputs["T"], "rate": inputs["r"]}
+    costs = {"cost_rate": inputs["lam"], "risk_aversion": inputs["risk_aversion"]}
+    return [float(term) for term in zakamouline_band(inputs["gamma"], inputs["S"], **terms, **costs)]
+
+
 COVERED = {
     "lewis_heston_": heston_price,
     "fang_oosterlee_T1": heston_price,
@@ -114,6 +143,10 @@ COVERED = {
     "paradigm_deribit_hedge_usd": inverse_hedge,
     "almgren_chriss_kappa": optimal_urgency,
     "pfhedge_bs_delta_nocost": call_deltas,
+    "pfhedge_ww_cost1e-5": whalley_wilmott,
+    "band_mixed_residuals": band_residuals,
+    "band_": band,
+    "zakamouline_H0_H1_K": zakamouline,
     "deribit_live_BTC-25JUN27-68000-P": deribit_mark,
     "deribit_live_ETH-26MAR27-2800-P": deribit_mark,
 }
@@ -122,9 +155,6 @@ WAITING = {
     "iv_status_": "implied volatility",
     "vogt_g_min_negative": "volatility surface",
     "vogt_fixed_raw": "volatility surface",
-    "pfhedge_ww_cost1e-5": "adaptive hedge triggers",
-    "band_": "adaptive hedge triggers",
-    "zakamouline_H0_H1_K": "adaptive hedge triggers",
     "bates_limit_merton": "stochastic volatility",
     "hull_gamma_vega": "hedge optimiser",
     "hull_gamma": "hedge optimiser",
