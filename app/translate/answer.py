@@ -357,7 +357,8 @@ def _trigger(hedge: Hedge) -> dict[str, Any]:
     if decision.outer is not None and decision.inner is not None:
         out["band"] = {"outer": stat(decision.outer), "inner": stat(decision.inner)}
     if decision.basis:
-        out["basis"] = {name: stat(value) for name, value in decision.basis.items()}
+        figures = {name: stat(value) for name, value in decision.basis.items()}
+        out["basis"] = {**figures, "impact_known": hedge.impact_known}
     if hedge.cooldown_until is not None:
         out["cooldown_until"] = time_text(hedge.cooldown_until)
     return out

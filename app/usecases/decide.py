@@ -195,12 +195,12 @@ def tell_policy(choice: AnyPolicy, named: NamedPolicy | None, notes: Notes, plac
 def _surroundings(
     request: AnyRequest, described: Mapping[InstrumentKey, Instrument], as_of: datetime
 ) -> dict[str, Any]:
-    """State of venues and markets that overlays read."""
-    if not isinstance(request, EvaluationRequest):
+    """State of venues and markets that overlays and hedge triggers read."""
+    if isinstance(request, MarginRequest):
         return {}
     latest = as_of + CLOCK_SKEW
     return {
-        "conditions": market_conditions(request),
+        **({"conditions": market_conditions(request)} if isinstance(request, EvaluationRequest) else {}),
         "depths": depths(request.books, request.pools, described, latest),
         "flows": flows(request.flow, described, latest),
     }

@@ -227,6 +227,7 @@ class HedgeBasisOut(Model):
     cost_rate: float | None = Field(description="Fee, half spread and impact over notional.")
     fixed_cost: float | None = Field(description="Of one order, in the account currency.")
     risk_aversion: float | None = Field(description="Per unit of account currency; null: no risk is borne.")
+    impact_known: bool = Field(description="False: no volume was sent in flow[], so impact is left out.")
 
 
 class HedgeOut(Model):

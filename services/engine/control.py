@@ -36,7 +36,7 @@ def control_after(
         if target.legs and not inputs.historical
     }
     kept = {name: memory for name, memory in before.rows.items() if name in set(map(row_name, inputs.rows))}
-    hedged = {hedge.underlying: hedge.memory for hedge in hedges if hedge.memory is not None and not inputs.historical}
+    hedged = {hedge.underlying: hedge.memory for hedge in hedges if hedge.memory is not None}
     return replace(known, as_of=inputs.as_of, rows=kept | traded, hedges=before.hedges | hedged)
 
 

@@ -52,6 +52,7 @@ def hedge_view(
     delta = sum(_delta(inputs, columns, i, place, final) for i in members) + _collateral_delta(inputs, row)
     readout = columns.states[place].readout
     per_contract = row.instrument.base_per_contract(row.price.value)
+    rate, known = cost_rate(inputs, columns, place, abs(delta) / per_contract)
     return HedgeView(
         net_delta=delta,
         spot=row.price.value,
@@ -60,7 +61,8 @@ def hedge_view(
         gamma_1pct=greeks.gamma_1pct if has_options(inputs, columns, members) else 0.0,
         vega_per_point=greeks.vega_per_point,
         volatility=readout.volatility if readout else None,
-        cost_rate=cost_rate(inputs, columns, place, abs(delta) / per_contract),
+        cost_rate=rate,
+        impact_known=known,
         fixed_cost=inputs.policy.costs.gas,
         equity=inputs.account.equity,
         least=max(0.5 * float(row.instrument.lot) * per_contract, row.instrument.min_notional / row.price.value),
@@ -88,14 +90,16 @@ def has_options(inputs: EvaluationInputs, columns: BookColumns, members: list[in
     return any(columns.states[i].greeks is not None for i in held)
 
 
-def cost_rate(inputs: EvaluationInputs, columns: BookColumns, place: int, contracts: float) -> float:
-    """Fee, half spread and, where the volume is known, impact of a trade of `contracts` over its notional."""
+def cost_rate(inputs: EvaluationInputs, columns: BookColumns, place: int, contracts: float) -> tuple[float, bool]:
+    """Fee, half spread and impact of a trade of `contracts` over its notional; and whether the impact is known, which
+    takes the volume and a volatility.
+    """
     costs, row = inputs.policy.costs, inputs.rows[place]
     assert row.price is not None
     spread = half_spreads(inputs)[place]
     own = costs.half_spread if np.isnan(spread) else float(spread)
     if contracts == 0.0:
-        return costs.fee + own
+        return costs.fee + own, True
     daily = daily_volatility(columns.states[place].readout)
     found = costs.of_trades(
         [contracts],
@@ -104,7 +108,7 @@ def cost_rate(inputs: EvaluationInputs, columns: BookColumns, place: int, contra
         daily_volatility=np.array([np.nan if daily is None else daily]),
         half_spread=np.array([own]),
     )
-    return float(found.total[0] - found.gas[0]) / contracts
+    return float(found.total[0] - found.gas[0]) / contracts, bool(found.impact_known[0])
 
 
 def last_hedge(inputs: EvaluationInputs, underlying: str) -> LastHedge | None:

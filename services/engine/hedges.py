@@ -72,6 +72,7 @@ def hedge_book(inputs: EvaluationInputs, columns: BookColumns, final: Floats) ->
         refused,
         decision=decision.trigger,
         delta_before=decision.delta_before,
+        impact_known=view.impact_known,
         gamma_1pct=greeks.gamma_1pct,
         vega_per_point=greeks.vega_per_point,
         theta_per_day=greeks.theta_per_day,
@@ -108,10 +109,11 @@ def remembering(inputs: EvaluationInputs, trigger: HedgeTrigger, view: HedgeView
     Greeks of options that are gone are kept until the book has options again: a hedge that goes flat in several orders
     waits for none of them.
     """
+    made = bool(hedge.legs) and not inputs.historical
     cooldown = trigger.cooldown_seconds if isinstance(trigger, AnyOf) else 0.0
-    wait = cooldown if hedge.legs else hedge.decision.wait_seconds if hedge.decision is not None else 0.0
+    wait = cooldown if made else hedge.decision.wait_seconds if hedge.decision is not None else 0.0
     until = inputs.as_of + timedelta(seconds=wait) if wait > 0.0 else None
-    if not hedge.legs:
+    if not made:
         return replace(hedge, cooldown_until=until)
     gamma, vega = hedge.gamma_1pct, hedge.vega_per_point
     before = memory_of(inputs, hedge.underlying)

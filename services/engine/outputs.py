@@ -82,6 +82,8 @@ class Hedge:
         Net delta without and with the order [base units].
     contracts : Decimal, optional
         Order [signed contracts]; None on refused.
+    impact_known : bool
+        Whether the cost behind the decision holds the impact.
     cooldown_until : datetime, optional
         Before it, only the hard limit acts, and going flat.
     memory : HedgeMemory, optional
@@ -103,6 +105,7 @@ class Hedge:
     gamma_1pct: float | None = None
     vega_per_point: float | None = None
     theta_per_day: float | None = None
+    impact_known: bool = True
     cooldown_until: datetime | None = None
     memory: HedgeMemory | None = None
 

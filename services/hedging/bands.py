@@ -15,6 +15,7 @@ from services.core.errors import InvalidInput
 from services.core.explain import Bools, Floats
 
 MAX_ITERATIONS = 50
+NEGLIGIBLE = 1e-30
 RESOLUTION = 4.0 * np.finfo(float).eps
 """Relative step of Newton below which a root is as exact as it gets."""
 
@@ -153,7 +154,7 @@ def risk_aversion_from_band(
 ) -> Floats:
     r"""Risk aversion under which `two_band` is this wide at this gamma: ``g = 3/2 λ S Γ² / w³`` without a fixed cost.
 
-    With one, ``d (1 + √(1 + d c / k)) = 2 w`` gives d, and ``g = 12 Γ² k / (s d³)``.
+    With one, ``d (1 + √(1 + d c / k)) = 2 w`` gives d, and ``g = 12 Γ² (c + k / d) / s³``.
 
     Parameters
     ----------
@@ -185,18 +186,26 @@ def risk_aversion_from_band(
     unit_cost = rate * _positive("spot", spot)
     if ((unit_cost == 0.0) & (fixed == 0.0)).any():
         raise InvalidInput("cost_rate", "must be > 0 where there is no fixed cost", 0.0)
-    proportional = fixed == 0.0
-    ratio = np.where(proportional, 0.0, unit_cost / np.where(proportional, 1.0, fixed))
-    gap = np.broadcast_to(width, np.broadcast_shapes(width.shape, ratio.shape)).copy()
+    # Below this part of what the width costs, a fixed cost is lost in the rounding of the other.
+    proportional = fixed <= NEGLIGIBLE * unit_cost * width
+    ratio = np.where(proportional, 0.0, unit_cost * width / np.where(proportional, 1.0, fixed))
+    gap = width * _gap(ratio)
+    total = 2.0 * width - np.where(proportional, 0.0, gap)
+    order = unit_cost + np.where(proportional, 0.0, fixed / gap)
+    return np.asarray(12.0 * size**2 * order / total**3)
+
+
+def _gap(ratio: Floats) -> Floats:
+    """Root x <= 1 of ``x (1 + √(1 + ratio · x)) − 2``."""
+    # Either term alone is a bound from above, where Newton on a convex function does not overshoot.
+    gap = np.minimum(1.0, np.cbrt(4.0 / np.maximum(ratio, 1.0)))
     for _ in range(MAX_ITERATIONS):
         root = np.sqrt(1.0 + ratio * gap)
-        step = (gap * (1.0 + root) - 2.0 * width) / (1.0 + root + ratio * gap / (2.0 * root))
+        step = (gap * (1.0 + root) - 2.0) / (1.0 + root + ratio * gap / (2.0 * root))
         gap = gap - step
         if (np.abs(step) <= RESOLUTION * gap).all():
             break
-    total = 2.0 * width - gap
-    both = 12.0 * size**2 * fixed / (total * gap**3)
-    return np.asarray(np.where(proportional, 1.5 * unit_cost * size**2 / width**3, both))
+    return gap
 
 
 def bounded_band(band: TwoBand, *, least: ArrayLike = 0.0, most: ArrayLike = np.inf) -> TwoBand:

@@ -55,6 +55,8 @@ class HedgeView:
         Of the hedge instrument [annual fraction].
     cost_rate : float or array
         Fee, half spread and impact of a hedge over its notional [fraction].
+    impact_known : bool
+        Whether the impact is in the cost rate; otherwise that is a lower bound, and the band narrower.
     fixed_cost : float or array
         Of one order [account currency].
     equity : float
@@ -76,6 +78,7 @@ class HedgeView:
     vega_per_point: Figure | None = None
     volatility: Figure | None = None
     cost_rate: Figure = 0.0
+    impact_known: bool = True
     fixed_cost: Figure = 0.0
     equity: float = np.inf
     least: float = 0.0
