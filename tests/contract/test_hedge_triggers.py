@@ -145,13 +145,19 @@ def test_a_policy_without_a_method_still_means_a_threshold() -> None:
 @pytest.mark.parametrize(
     ("sent", "parameter"),
     [
-        ({"method": "threshold"}, "hedging.max_delta"),
-        ({"method": "threshold", "max_delta": 1, "max_move": 0.1}, "hedging.max_delta"),
-        ({"method": "threshold", "max_delta": 1, "max_gamma_drift": 1, "rebalance_to": "edge"}, "hedging.rebalance_to"),
-        ({"method": "price_move"}, "hedging.move"),
-        ({"method": "price_move", "move": 0.1, "move_daily_sigmas": 1}, "hedging.move"),
-        ({"method": "adaptive", "atm_band": 0.1}, "hedging.atm_gamma_1pct"),
-        ({"method": "adaptive", "atm_band": 1, "atm_gamma_1pct": 1, "risk_aversion": 1}, "hedging.risk_aversion"),
+        ({"method": "threshold"}, "policy.hedging.max_delta"),
+        ({"method": "threshold", "max_delta": 1, "max_move": 0.1}, "policy.hedging.max_delta"),
+        (
+            {"method": "threshold", "max_delta": 1, "max_gamma_drift": 1, "rebalance_to": "edge"},
+            "policy.hedging.rebalance_to",
+        ),
+        ({"method": "price_move"}, "policy.hedging.move"),
+        ({"method": "price_move", "move": 0.1, "move_daily_sigmas": 1}, "policy.hedging.move"),
+        ({"method": "adaptive", "atm_band": 0.1}, "policy.hedging.atm_gamma_1pct"),
+        (
+            {"method": "adaptive", "atm_band": 1, "atm_gamma_1pct": 1, "risk_aversion": 1},
+            "policy.hedging.risk_aversion",
+        ),
     ],
 )
 def test_parameters_that_exclude_each_other_are_refused(sent: dict[str, Any], parameter: str) -> None:

@@ -72,9 +72,9 @@ class AdaptiveRule:
             Naming the field.
         """
         if (self.atm_band is None) != (self.atm_gamma_1pct is None):
-            raise InvalidInput("hedging.atm_gamma_1pct", "goes with atm_band", self.atm_gamma_1pct)
+            raise InvalidInput("policy.hedging.atm_gamma_1pct", "goes with atm_band", self.atm_gamma_1pct)
         if self.atm_band is not None and self.risk_aversion is not None:
-            raise InvalidInput("hedging.risk_aversion", "goes without atm_band", self.risk_aversion)
+            raise InvalidInput("policy.hedging.risk_aversion", "goes without atm_band", self.risk_aversion)
 
     @property
     def remembers(self) -> bool:

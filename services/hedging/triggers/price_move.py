@@ -60,7 +60,7 @@ class PriceMoveRule:
             Naming the field.
         """
         if (self.move is None) == (self.move_daily_sigmas is None):
-            raise InvalidInput("hedging.move", "or else move_daily_sigmas must be given, one of them", self.move)
+            raise InvalidInput("policy.hedging.move", "or else move_daily_sigmas must be given, one of them", self.move)
 
     @property
     def remembers(self) -> bool:

@@ -70,9 +70,11 @@ class ThresholdRule:
             Naming the field.
         """
         if (self.max_delta is None) == (self.max_move is None):
-            raise InvalidInput("hedging.max_delta", "or else max_move must be given, one of them", self.max_delta)
+            raise InvalidInput(
+                "policy.hedging.max_delta", "or else max_move must be given, one of them", self.max_delta
+            )
         if self.rebalance_to == "edge" and self.remembers:
-            raise InvalidInput("hedging.rebalance_to", "must be zero with a limit on drift", self.rebalance_to)
+            raise InvalidInput("policy.hedging.rebalance_to", "must be zero with a limit on drift", self.rebalance_to)
 
     @property
     def remembers(self) -> bool:
