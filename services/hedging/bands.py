@@ -72,7 +72,8 @@ def two_band(
 
     Notes
     -----
-    Small-cost asymptotics for a delta that diffuses: jumps beyond the band are traded from where they land. Scales as
+    Small-cost asymptotics for a delta that diffuses for long: jumps beyond the band are traded from where they land,
+    and near expiry, away from the strike, the band closes with the gamma, down to the caller's floor. Scales as
     q^{2/3} with the size of the book where costs are proportional, as q^{1/2} where they are fixed. Cost: O(n), Newton
     from below on a convex function, about six steps.
 
