@@ -99,10 +99,12 @@ def two_band(
     scale = np.maximum(proportional, ordered)
     none = scale == 0.0
     divisor = np.where(none, 1.0, scale)
-    total = _root((proportional / divisor) ** 3, np.cbrt(ordered / divisor) ** 8)
+    constant = (proportional / divisor) ** 3
+    total = _root(constant, np.cbrt(ordered / divisor) ** 8)
     gap = np.cbrt(ordered / divisor) ** 4 / np.cbrt(total)
-    # Rounding must not leave a negative inner width where it is zero.
-    outer, inner = 0.5 * (total + gap), np.maximum(0.5 * (total - gap), 0.0)
+    # From the first equation: s - d would cancel where nearly all of the cost is fixed. Rounding keeps the order.
+    outer = 0.5 * (total + gap)
+    inner = np.minimum(0.5 * constant / (total * (total + gap)), outer)
     return TwoBand(np.where(none, 0.0, outer * scale), np.where(none, 0.0, inner * scale))
 
 

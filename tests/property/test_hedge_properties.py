@@ -64,8 +64,8 @@ def test_widths_are_in_order_and_solve_their_equations(
     assert outer > 0.0
     total, gap = outer + inner, outer - inner
     unit = 12.0 * gamma**2 / aversion
-    # Differences of nearly equal widths: relative to the size of what is subtracted.
-    assert 4.0 * total * outer * inner == pytest.approx(unit * rate * spot, rel=1e-9, abs=1e-12 * total**3)
+    assert 4.0 * total * outer * inner == pytest.approx(unit * rate * spot, rel=1e-9)
+    # A difference of nearly equal widths where there is next to no fixed cost.
     assert total * gap**3 == pytest.approx(unit * fixed, rel=1e-6, abs=1e-12 * total**4)
 
 

@@ -14,6 +14,8 @@ from services.core.outcome import Reason
 from services.hedging.bands import bounded_band, delta_left, risk_aversion_from_band, two_band
 from services.hedging.view import HedgeView, Judgement, fired_of, unable
 
+LEAST_AVERSION = 1e-15
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaptiveRule:
@@ -56,7 +58,7 @@ class AdaptiveRule:
 
     method: Literal["adaptive"] = "adaptive"
     relative_risk_aversion: Annotated[float, Gt(0), Le(1e6)] = 10.0
-    risk_aversion: Annotated[float, Ge(1e-15), Le(1e15)] | None = None
+    risk_aversion: Annotated[float, Ge(LEAST_AVERSION), Le(1e15)] | None = None
     atm_band: Annotated[float, Ge(1e-12), Le(1e12)] | None = None
     atm_gamma_1pct: Annotated[float, Ge(1e-12), Le(1e12)] | None = None
 
@@ -88,7 +90,10 @@ class AdaptiveRule:
         if view.conversion is None:
             return unable(view, Reason.FX_REQUIRED, "the band weighs costs in the account currency")
         unit = np.asarray(view.spot * view.conversion, dtype=float)
-        gamma = 100.0 * np.abs(view.gamma_1pct) / unit
+        with np.errstate(over="ignore"):
+            gamma = 100.0 * np.abs(view.gamma_1pct) / unit
+        if not np.isfinite(gamma).all():
+            return unable(view, Reason.GREEKS_UNAVAILABLE, "the gamma of the book is beyond what can be computed")
         aversion = self._aversion(view, unit)
         costs = {"cost_rate": view.cost_rate, "fixed_cost": view.fixed_cost}
         natural = two_band(gamma, unit, **costs, risk_aversion=aversion)
@@ -105,15 +110,18 @@ class AdaptiveRule:
         )
 
     def _aversion(self, view: HedgeView, unit: Floats) -> Floats:
+        """Never below the least: more aversion is a narrower band, which is the safe side."""
         if self.risk_aversion is not None:
             return np.asarray(self.risk_aversion)
         costly = np.any(np.greater(view.cost_rate, 0.0) | np.greater(view.fixed_cost, 0.0))
         if self.atm_band is not None and self.atm_gamma_1pct is not None and costly:
             gamma = 100.0 * self.atm_gamma_1pct / unit
             costs = {"cost_rate": view.cost_rate, "fixed_cost": view.fixed_cost}
-            return risk_aversion_from_band(self.atm_band, gamma, unit, **costs)
+            return np.maximum(risk_aversion_from_band(self.atm_band, gamma, unit, **costs), LEAST_AVERSION)
         # Who has nothing to lose bears no risk: the band is the narrowest that can be traded.
-        return np.asarray(self.relative_risk_aversion / view.equity if view.equity > 0.0 else np.inf)
+        return np.asarray(
+            max(self.relative_risk_aversion / view.equity, LEAST_AVERSION) if view.equity > 0.0 else np.inf
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

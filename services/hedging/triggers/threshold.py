@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Gt, Len
+from annotated_types import Gt, Le, Len
 
 from services.core.errors import InvalidInput
 from services.core.explain import Bools
@@ -53,7 +53,7 @@ class ThresholdRule:
 
     method: Literal["threshold"] = "threshold"
     max_delta: Annotated[float, Gt(0)] | None = None
-    max_move: Annotated[float, Gt(0)] | None = None
+    max_move: Annotated[float, Gt(0), Le(10)] | None = None
     max_gamma_drift: Annotated[float, Gt(0)] | None = None
     max_vega_drift: Annotated[float, Gt(0)] | None = None
     rebalance_to: Literal["zero", "edge"] = "zero"
@@ -87,7 +87,8 @@ class ThresholdRule:
         if self.max_delta is not None:
             width = self.max_delta
         elif view.gamma_1pct is not None and self.max_move is not None:
-            width = np.maximum(100.0 * self.max_move * np.abs(view.gamma_1pct), view.least)
+            with np.errstate(over="ignore"):
+                width = np.maximum(100.0 * self.max_move * np.abs(view.gamma_1pct), view.least)
         else:
             return unable(view, Reason.GREEKS_UNAVAILABLE, "max_move needs the gamma of the book")
         half = np.asarray(width, dtype=float)
@@ -122,7 +123,8 @@ def beyond(now: Figure | None, then: Figure | None, limit: float | None) -> Bool
     """
     if now is None or then is None or limit is None:
         return np.asarray(False)
-    return np.asarray(np.abs(np.subtract(now, then)) > limit)
+    with np.errstate(over="ignore"):
+        return np.asarray(np.abs(np.subtract(now, then)) > limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,14 @@ def test_a_band_at_the_money_sets_the_risk_aversion() -> None:
     assert decide(rule, book(cost_rate=0.0, fixed_cost=0.0, least=0.001)).outer == 0.001
 
 
+@pytest.mark.parametrize("cost", [5e-324, 1e-310, 1e-30])
+def test_orders_that_cost_next_to_nothing_leave_no_wide_band(cost: float) -> None:
+    rule = AdaptiveRule(atm_band=0.05, atm_gamma_1pct=0.0231)
+    found = decide(rule, book(cost_rate=cost, fixed_cost=0.0))
+    assert found.outer is not None and found.outer <= 0.05
+    assert decide(AdaptiveRule(relative_risk_aversion=1e-300), book(equity=1e20)).basis["risk_aversion"] == 1e-15
+
+
 def test_the_account_currency_does_not_matter() -> None:
     """An account in a currency worth a 150th: costs, equity and prices are 150 times as many."""
     here = decide(AdaptiveRule(), book())
@@ -195,3 +203,10 @@ def test_paths_that_were_never_hedged_are_due_among_those_that_were() -> None:
         assert rule.judge(view).due.tolist() == [False, True]
     cooling = any_of(ThresholdRule(max_delta=0.1), cooldown_seconds=600.0)
     assert cooling.judge(view).due.tolist() == [False, True]
+
+
+def test_a_gamma_beyond_all_numbers_is_said_to_be_unknown_or_moves_nothing() -> None:
+    huge = book(0.2, gamma_1pct=1e308, spot=1e-6, last=LastHedge(seconds_ago=1.0, price=1e-6, gamma_1pct=-1e308))
+    assert decide(AdaptiveRule(), huge).reason is Reason.GREEKS_UNAVAILABLE
+    assert trade(ThresholdRule(max_move=10.0), huge) is None
+    assert trade(ThresholdRule(max_delta=1.0, max_gamma_drift=1.0), huge) == -0.2
