@@ -66,7 +66,7 @@ def _block(name: str, info: FieldInfo) -> dict[str, Any]:
 
 
 def _method(kind: type) -> dict[str, Any]:
-    sections = docstring_sections(inspect.getdoc(kind) or "")
+    sections = documentation(kind)
     described = parameter_texts(sections.get("Parameters", ""))
     summary, _, rest = sections[""].partition("\n\n")
     return {
@@ -136,6 +136,25 @@ def _annotations(annotation: Any) -> list[Any]:
     own = list(getattr(annotation, "__metadata__", ()))
     inner = [item for part in get_args(annotation) if not isinstance(part, str) for item in _annotations(part)]
     return own + inner if get_origin(annotation) is not Literal else []
+
+
+def documentation(kind: type) -> dict[str, str]:
+    """Sections of the docstring of a parameter object; what it leaves to the one that it extends is taken from there.
+
+    Examples
+    --------
+    >>> from services.hedging.triggers.threshold import Threshold
+    >>> sorted(parameter_texts(documentation(Threshold)["Parameters"]))[:3]
+    ['instrument', 'max_delta', 'max_gamma_drift']
+    """
+    texts = [owner.__dict__["__doc__"] for owner in kind.__mro__ if dataclasses.is_dataclass(owner)]
+    found = docstring_sections(inspect.cleandoc(texts[0] or ""))
+    for text in texts[1:]:
+        extended = docstring_sections(inspect.cleandoc(text or ""))
+        both = [item.get("Parameters", "") for item in (extended, found)]
+        head = found[""] if "\n\n" in found[""] else found[""] + extended[""][len(extended[""].partition("\n\n")[0]) :]
+        found = {**extended, **found, "Parameters": "\n".join(filter(None, both)), "": head}
+    return found
 
 
 def docstring_sections(text: str) -> dict[str, str]:

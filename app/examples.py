@@ -170,6 +170,33 @@ HEDGES: dict[str, Any] = {
 }
 """Short calls: orders in the perpetual once the delta leaves its band."""
 
+ADAPTIVE_HEDGES: dict[str, Any] = {
+    **HEDGES,
+    "policy": {
+        "hedging": {
+            "method": "any_of",
+            "instrument": "BTC-PERP",
+            "triggers": [{"method": "adaptive", "relative_risk_aversion": 10}, {"method": "price_move", "move": 0.05}],
+            "cooldown_seconds": 600,
+            "hard_limit": 3,
+        },
+        "costs": {"fee": 0.0005, "half_spread": 0.0001, "gas": 2},
+    },
+    "flow": [{"symbol": "BTC-PERP", "as_of": AS_OF, "average_daily_volume": 20000}],
+    "previous": {
+        "hedges": [
+            {
+                "underlying": "BTC-PERP",
+                "last_hedge_at": "2019-10-16T18:00:00Z",
+                "last_hedge_price": "8102.5",
+                "gamma_1pct": -0.137,
+                "vega_per_point": -141.5,
+            }
+        ]
+    },
+}
+"""A band that widens with gamma and costs, a price move, a cooldown and a hard limit."""
+
 OBSERVATIONS: dict[str, Any] = {
     "observations": [
         {"symbol": "EXAMPLE-PERP", "interval": "P1D", "close_time": f"2019-10-{day:02d}T00:00:00Z", "close": close}

@@ -178,7 +178,10 @@ OPERATIONS = (
         body=HedgesRequest,
         answers=(HedgesResponse,),
         problems=(*BODY, *AUDIT),
-        examples={"short_calls": ("Short calls against a perpetual", examples.HEDGES)},
+        examples={
+            "short_calls": ("Short calls against a perpetual", examples.HEDGES),
+            "adaptive": ("A band from gamma and costs, with a cooldown and a hard limit", examples.ADAPTIVE_HEDGES),
+        },
         idempotent=True,
         timed=True,
     ),

@@ -139,7 +139,8 @@ def hedges_table(hedges: list[dict[str, Any]]) -> Table:
         rows.add_column(heading, justify="right" if heading in ("delta", "after", "bound", "order") else "left")
     for hedge in hedges:
         outcome = hedge["status"] if hedge["reason"] == Reason.NONE else f"{hedge['status']}: {hedge['reason']}"
-        deltas = [number(hedge[name]) for name in ("delta_before", "delta_after", "max_delta")]
+        bound = hedge.get("band", {}).get("outer", hedge["max_delta"])
+        deltas = [number(value) for value in (hedge["delta_before"], hedge["delta_after"], bound)]
         order = signed(hedge["quantity"])
         rows.add_row(escape(hedge["underlying"]), escape(hedge["symbol"]), outcome, *deltas, order)
     return rows

@@ -337,6 +337,7 @@ def hedge_rows(inputs: EvaluationInputs, hedges: Sequence[Hedge]) -> list[dict[s
             "reason": hedge.reason,
             **({"detail": hedge.detail} if hedge.detail else {}),
             "trigger": hedge.trigger,
+            **_trigger(hedge),
             "delta_before": stat(hedge.delta_before),
             "delta_after": stat(hedge.delta_after),
             "max_delta": hedge.max_delta,
@@ -347,6 +348,22 @@ def hedge_rows(inputs: EvaluationInputs, hedges: Sequence[Hedge]) -> list[dict[s
         }
         for hedge in hedges
     ]
+
+
+def _trigger(hedge: Hedge) -> dict[str, Any]:
+    """What the trigger said, and the figures behind it; fields that do not apply are left out."""
+    decision = hedge.decision
+    if decision is None:
+        return {}
+    out: dict[str, Any] = {"fired": list(decision.fired)}
+    if decision.outer is not None and decision.inner is not None:
+        out["band"] = {"outer": stat(decision.outer), "inner": stat(decision.inner)}
+    if decision.basis:
+        figures = {name: stat(value) for name, value in decision.basis.items()}
+        out["basis"] = {**figures, "impact_known": hedge.impact_known}
+    if hedge.cooldown_until is not None:
+        out["cooldown_until"] = time_text(hedge.cooldown_until)
+    return out
 
 
 def portfolio_block(result: Evaluation) -> dict[str, Any]:

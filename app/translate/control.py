@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.translate.answer import money, time_text
+from app.translate.answer import money, stat, time_text
 from models.api.control import PreviousIn
-from services.core.control import Control, RowMemory
+from services.core.control import Control, HedgeMemory, RowMemory
+from services.core.decimals import decimal_text
 
 
 def control_of(previous: PreviousIn | None) -> Control | None:
@@ -21,11 +22,17 @@ def control_of(previous: PreviousIn | None) -> Control | None:
     rows = {
         (row.symbol, row.venue, row.account_id, row.position_side): RowMemory(row.traded_at) for row in previous.rows
     }
-    return Control(**amounts, as_of=previous.as_of, breaker_tier=previous.breaker_tier, rows=rows)
+    hedges = {
+        item.underlying: HedgeMemory(
+            item.last_hedge_at, float(item.last_hedge_price), item.gamma_1pct, item.vega_per_point
+        )
+        for item in previous.hedges
+    }
+    return Control(**amounts, as_of=previous.as_of, breaker_tier=previous.breaker_tier, rows=rows, hedges=hedges)
 
 
-def control_block(control: Control) -> dict[str, Any]:
-    """`state` of an answer; fields that are not known are left out."""
+def control_block(control: Control, *, hedging: bool = False) -> dict[str, Any]:
+    """`state` of an answer; fields that are not known are left out, and hedges where there is nothing to say."""
     block: dict[str, Any] = {
         name: money(value)
         for name in ("initial_capital", "high_water_mark", "net_deposits", "floor")
@@ -40,7 +47,19 @@ def control_block(control: Control) -> dict[str, Any]:
         }
         for name, memory in control.rows.items()
     ]
+    if hedging or control.hedges:
+        block["hedges"] = [_hedge(underlying, memory) for underlying, memory in control.hedges.items()]
     return block
+
+
+def _hedge(underlying: str, memory: HedgeMemory) -> dict[str, Any]:
+    greeks = {"gamma_1pct": stat(memory.gamma_1pct), "vega_per_point": stat(memory.vega_per_point)}
+    return {
+        "underlying": underlying,
+        "last_hedge_at": time_text(memory.hedged_at),
+        "last_hedge_price": decimal_text(memory.price),
+        **{name: value for name, value in greeks.items() if value is not None},
+    }
 
 
 _NAME = ("symbol", "venue", "account_id", "position_side")

@@ -113,6 +113,7 @@ def decide(
     tracking = _tracking(request, snapshot.notes)
     _tell_fallen_back(gathered.states, snapshot.notes)
     tell_policy(request.policy, gathered.policy, snapshot.notes)
+    _tell_never_hedged(request, policy, snapshot.notes)
     if request.options.strict and snapshot.notes.assumptions:
         raise AssumptionsRefused(snapshot.notes.assumptions)
     inputs = EvaluationInputs(
@@ -128,7 +129,7 @@ def decide(
         correlation=gathered.correlation,
         tracking=tracking,
         events=_events(request, snapshot),
-        control=control_of(request.previous) if isinstance(request, EvaluationRequest) else None,
+        control=None if isinstance(request, MarginRequest) else control_of(request.previous),
         **_surroundings(request, described, snapshot.as_of),
         oracles=snapshot.oracles,
         figures=request.options.view == "full" or door is Door.MARGIN,
@@ -194,15 +195,24 @@ def tell_policy(choice: AnyPolicy, named: NamedPolicy | None, notes: Notes, plac
 def _surroundings(
     request: AnyRequest, described: Mapping[InstrumentKey, Instrument], as_of: datetime
 ) -> dict[str, Any]:
-    """State of venues and markets that overlays read."""
-    if not isinstance(request, EvaluationRequest):
+    """State of venues and markets that overlays and hedge triggers read."""
+    if isinstance(request, MarginRequest):
         return {}
     latest = as_of + CLOCK_SKEW
     return {
-        "conditions": market_conditions(request),
+        **({"conditions": market_conditions(request)} if isinstance(request, EvaluationRequest) else {}),
         "depths": depths(request.books, request.pools, described, latest),
         "flows": flows(request.flow, described, latest),
     }
+
+
+def _tell_never_hedged(request: AnyRequest, policy: Policy, notes: Notes) -> None:
+    """A trigger that counts from the last hedge was told of none, not even that there was none."""
+    if isinstance(request, MarginRequest) or policy.hedging is None or not policy.hedging.remembers:
+        return
+    if request.previous is None or "hedges" not in request.previous.model_fields_set:
+        effect = "no cooldown runs, and what counts from the last hedge is due: send state of the last answer"
+        notes.assume("/previous/hedges", "never hedged", effect)
 
 
 def _tell_fallen_back(states: Mapping[str, StateInput], notes: Notes) -> None:
@@ -275,8 +285,8 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
         body["oracles"] = [oracle_row(symbol, found, guards) for symbol, found in inputs.oracles.items()]
     if decision.door in (Door.EVALUATIONS, Door.TARGETS):
         body["portfolio"] = portfolio_block(result)
-        if result.control is not None:
-            body["state"] = control_block(result.control)
+    if decision.door is not Door.MARGIN and result.control is not None:
+        body["state"] = control_block(result.control, hedging=inputs.policy.hedging is not None)
     if full and decision.door is Door.EVALUATIONS:
         body["policy_resolved"] = policy_fields(inputs.policy)
     return body

@@ -6,7 +6,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from models.api.base import DecimalText, Model, Name, NonNegativeDecimal, PlainDecimal, Symbol, Time
+from models.api.base import (
+    DecimalText,
+    Model,
+    Name,
+    NonNegativeDecimal,
+    Number,
+    PlainDecimal,
+    PositiveDecimal,
+    Symbol,
+    Time,
+)
 
 MAX_REMEMBERED = 1000
 
@@ -21,6 +31,16 @@ class RowMemoryIn(Model):
     traded_at: Time | None = Field(None, description="When its last order was made.")
 
 
+class HedgeMemoryIn(Model):
+    """What is remembered of the last hedge of an underlying."""
+
+    underlying: Symbol
+    last_hedge_at: Time
+    last_hedge_price: PositiveDecimal = Field(description="Mark of the hedge instrument, in its quote currency.")
+    gamma_1pct: Number | None = Field(None, description="Of the book then: base units for a move of 1 %.")
+    vega_per_point: Number | None = Field(None, description="Of the book then: quote currency per volatility point.")
+
+
 class PreviousIn(Model):
     """`state` of the last answer, sent back as it was; without it the account starts now."""
 
@@ -33,6 +53,9 @@ class PreviousIn(Model):
         default=0, description="0 normal, 1 caution, 2 reduce, 3 close only, 4 flatten."
     )
     rows: Annotated[list[RowMemoryIn], Field(max_length=MAX_REMEMBERED, fail_fast=True)] = Field(default_factory=list)
+    hedges: Annotated[list[HedgeMemoryIn], Field(max_length=MAX_REMEMBERED, fail_fast=True)] = Field(
+        default_factory=list, description="Last hedge of each underlying; one that is missing was never hedged."
+    )
 
 
 class RowMemoryOut(Model):
@@ -45,6 +68,16 @@ class RowMemoryOut(Model):
     traded_at: Time | None = None
 
 
+class HedgeMemoryOut(Model):
+    """What is remembered of the last hedge of an underlying."""
+
+    underlying: str
+    last_hedge_at: Time
+    last_hedge_price: DecimalText
+    gamma_1pct: float | None = None
+    vega_per_point: float | None = None
+
+
 class StateOut(Model):
     """Control state after this decision: send it as `previous` of the next request."""
 
@@ -55,3 +88,4 @@ class StateOut(Model):
     as_of: Time
     breaker_tier: int
     rows: list[RowMemoryOut]
+    hedges: list[HedgeMemoryOut] | None = Field(None, description="Present under a policy with hedging.")

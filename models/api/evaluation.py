@@ -196,6 +196,18 @@ class HedgesRequest(SnapshotIn):
     """Snapshot for `POST /v1/hedges`: orders that bring the delta of an underlying within bounds."""
 
     policy: HedgesPolicyChoice
+    previous: PreviousIn | None = Field(
+        None, description="`state` of the last answer for this account, from here or from an evaluation."
+    )
+    books: Annotated[list[BookIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
+        default_factory=list, description="The half spread of the hedge is that of its book, else of policy.costs."
+    )
+    pools: Annotated[list[PoolIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
+        default_factory=list, description="Automated market makers, for markets without a book."
+    )
+    flow: Annotated[list[FlowIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
+        default_factory=list, description="The average daily volume says what impact a hedge has."
+    )
 
 
 class Assumption(Model):
@@ -295,6 +307,7 @@ class HedgesResponse(EnvelopeOut):
 
     hedges: list[HedgeOut]
     orders: list[OrderOut]
+    state: StateOut | None = None
 
 
 class ScalarResponse(Model):

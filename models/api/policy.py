@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.api.base import Model, Name
@@ -30,6 +30,16 @@ from services.volatility.registry import Estimator
 
 MAX_OVERLAYS = 32
 OverlayIn = Annotated[Overlay, StrictScalars(), Field(discriminator="method")]
+
+
+def _threshold_by_default(value: Any) -> Any:
+    """The trigger was a threshold before there were others, and policies without a `method` still mean one."""
+    return {"method": "threshold", **value} if isinstance(value, dict) else value
+
+
+HedgingIn = Annotated[
+    HedgeTrigger, StrictScalars(), Field(discriminator="method"), BeforeValidator(_threshold_by_default)
+]
 _CONSERVATIVE: dict[str, Any] = {
     "sizing": {"method": "volatility_target", "target_volatility": 0.15},
     "limits": {"max_leverage": 1.5, "max_weight": 0.75, "max_margin_use": 0.5, "min_liquidation_distance": 8.0},
@@ -116,7 +126,7 @@ class PolicyIn(_Preset):
     orders: Annotated[OrderRules, StrictScalars()] = OrderRules()
     margin: Annotated[MarginPolicy, StrictScalars()] = MarginPolicy()
     guards: Annotated[OraclePolicy, StrictScalars()] = OraclePolicy()
-    hedging: Annotated[HedgeTrigger, StrictScalars()] | None = None
+    hedging: HedgingIn | None = None
 
 
 class MarginPolicyIn(_Preset):
@@ -130,10 +140,11 @@ class MarginPolicyIn(_Preset):
 class HedgesPolicyIn(_Preset):
     """Policy of `POST /v1/hedges`: the trigger and its instrument."""
 
-    hedging: Annotated[HedgeTrigger, StrictScalars()]
+    hedging: HedgingIn
     estimator: Annotated[Estimator, StrictScalars(), Field(discriminator="method")] = Adaptive()
     limits: Annotated[Limits, StrictScalars()] = Limits()
     orders: Annotated[OrderRules, StrictScalars()] = OrderRules()
+    costs: Annotated[Costs, StrictScalars()] = Costs()
 
 
 __all__ = ["DEFAULTS_VERSION", "PRESETS", "HedgesPolicyIn", "MarginPolicyIn", "PolicyIn", "merge"]

@@ -19,6 +19,27 @@ class RowMemory(NamedTuple):
     traded_at: datetime | None = None
 
 
+class HedgeMemory(NamedTuple):
+    """What is remembered of the last hedge of an underlying.
+
+    Parameters
+    ----------
+    hedged_at : datetime
+        When its order was made.
+    price : float
+        Mark of the hedge instrument then [quote per base], > 0.
+    gamma_1pct : float, optional
+        Gamma of the book then [base units per 1 %].
+    vega_per_point : float, optional
+        Vega of the book then [quote per volatility point].
+    """
+
+    hedged_at: datetime
+    price: float
+    gamma_1pct: float | None = None
+    vega_per_point: float | None = None
+
+
 RowName = tuple[str, str | None, str | None, str | None]
 """Identity of a row: symbol, venue, account, position side."""
 
@@ -43,6 +64,8 @@ class Control:
         Tier of the circuit breaker, 0 (normal) to 4 (flatten).
     rows : dict
         Memory by row identity.
+    hedges : dict
+        Memory of the last hedge by underlying.
     """
 
     initial_capital: float | None = None
@@ -52,6 +75,7 @@ class Control:
     as_of: datetime | None = None
     breaker_tier: int = 0
     rows: dict[RowName, RowMemory] = field(default_factory=dict)
+    hedges: dict[str, HedgeMemory] = field(default_factory=dict)
 
     def at(self, equity: float, net_deposits: float | None) -> Control:
         """This state on an account of `equity` whose cumulative deposits are now `net_deposits`.
@@ -77,6 +101,7 @@ class Control:
             as_of=self.as_of,
             breaker_tier=self.breaker_tier,
             rows=self.rows,
+            hedges=self.hedges,
         )
 
 

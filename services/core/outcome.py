@@ -40,6 +40,7 @@ class Reason(StrEnum):
     NO_SIGNAL = "no_signal"
     SIGNAL_EXPIRED = "signal_expired"
     WITHIN_BUFFER = "within_buffer"
+    COOLDOWN = "cooldown"
     BELOW_MINIMUM = "below_minimum"
     BELOW_LOT = "below_lot"
     OPTION_NOT_RESIZED = "option_not_resized"
@@ -88,6 +89,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.NO_SIGNAL: "Signals were sent, but none for this symbol: never increased; limits still act.",
     Reason.SIGNAL_EXPIRED: "The signal is older than its half-life allows: never increased; limits still act.",
     Reason.WITHIN_BUFFER: "The position lies within the no-trade buffer around the optimal size.",
+    Reason.COOLDOWN: "A hedge is due, but the last one is younger than the cooldown; beyond the hard limit it acts.",
     Reason.BELOW_MINIMUM: "The order that would increase the position is below the minimum quantity or notional.",
     Reason.BELOW_LOT: "The change is smaller than one lot.",
     Reason.OPTION_NOT_RESIZED: "Linear sizing methods never resize option positions.",

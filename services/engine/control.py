@@ -12,7 +12,7 @@ from services.core.explain import Floats
 from services.engine.columns import BookColumns
 from services.engine.costs import half_spreads
 from services.engine.inputs import EvaluationInputs
-from services.engine.outputs import Target
+from services.engine.outputs import Hedge, Target
 from services.sizing.abilities import KeepsFloor
 from services.sizing.buffers import Standing
 
@@ -22,8 +22,10 @@ def row_name(row: Row) -> RowName:
     return row.symbol, row.venue, row.account_id, row.position_side
 
 
-def control_after(inputs: EvaluationInputs, columns: BookColumns, targets: tuple[Target, ...]) -> Control:
-    """State that the next decision should be given: marks at the present equity, and which rows trade now."""
+def control_after(
+    inputs: EvaluationInputs, columns: BookColumns, targets: tuple[Target, ...], hedges: tuple[Hedge, ...] = ()
+) -> Control:
+    """State that the next decision should be given: marks at the present equity, which rows and hedges trade now."""
     before = inputs.control or Control()
     known = columns.sizing.control if columns.sizing is not None else before
     if columns.sizing is not None and isinstance(inputs.policy.sizing, KeepsFloor):
@@ -34,7 +36,8 @@ def control_after(inputs: EvaluationInputs, columns: BookColumns, targets: tuple
         if target.legs and not inputs.historical
     }
     kept = {name: memory for name, memory in before.rows.items() if name in set(map(row_name, inputs.rows))}
-    return replace(known, as_of=inputs.as_of, rows=kept | traded)
+    hedged = {hedge.underlying: hedge.memory for hedge in hedges if hedge.memory is not None}
+    return replace(known, as_of=inputs.as_of, rows=kept | traded, hedges=before.hedges | hedged)
 
 
 def standing_of(inputs: EvaluationInputs, columns: BookColumns, optimal: Floats) -> Standing:

@@ -94,7 +94,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         overlays=sized.overlays if sized is not None else (),
         baseline=baseline_targets(inputs, columns, limits, scope) if wants_figures else None,
         costs=trade_costs(inputs, columns, targets) if wants_figures else None,
-        control=control_after(inputs, columns, targets),
+        control=control_after(inputs, columns, targets, hedges),
         quote_skew=skew_of(inputs, columns),
     )
 

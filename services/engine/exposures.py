@@ -11,7 +11,7 @@ from services.core.explain import Floats
 from services.core.instrument import Kind
 from services.core.outcome import Reason
 from services.engine.columns import BookColumns
-from services.engine.hedges import collateral_delta, delta_unknown, names_of, position_delta
+from services.engine.hedge_view import collateral_delta, delta_unknown, names_of, position_delta
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import UnderlyingGreeks
 from services.options.exposures import MONEY_FIELDS, Exposure, exposure_rows, summed

@@ -1,24 +1,41 @@
-"""Delta hedges of one underlying: what the book is exposed to, and the order that brings it within bounds."""
+"""Delta hedges of one underlying: what the book is exposed to, and the order that brings it within bounds.
+
+Three questions, one after the other: may there be a hedge at all (`hedge_problem`), is one due and how far does it go
+(the trigger, on a `HedgeView`), and what of it can be traded in which instrument (`order_of`).
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import numpy as np
 
-from services.core.book import Row
+from services.core.control import HedgeMemory
 from services.core.explain import Floats
 from services.core.instrument import Kind
 from services.core.outcome import Reason, Status
 from services.engine.columns import MIN_AGE_SECONDS, BookColumns, max_age_seconds
+from services.engine.hedge_view import (
+    book_greeks,
+    delta_unknown,
+    hedge_view,
+    memory_of,
+    names_of,
+    underlying_of,
+)
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Hedge
 from services.engine.targets import minimum_order
-from services.hedging.delta_neutral import HEDGING_KINDS, decide_hedge
+from services.hedging.delta_neutral import HEDGING_KINDS, HedgeDecision, decide_hedge
+from services.hedging.registry import AnyOf, HedgeTrigger, Threshold
+from services.hedging.view import HedgeView
 from services.sizing.rounding import change_in_lots
 
 DAY_SECONDS = 86_400
+HOLDS = frozenset({Reason.NONE, Reason.WITHIN_BUFFER, Reason.COOLDOWN, Reason.BELOW_LOT})
+"""Outcomes of a trigger that had all it needs; any other refuses the hedge."""
 
 
 def hedge_book(inputs: EvaluationInputs, columns: BookColumns, final: Floats) -> tuple[Hedge, ...]:
@@ -35,48 +52,75 @@ def hedge_book(inputs: EvaluationInputs, columns: BookColumns, final: Floats) ->
     place = next((i for i, row in enumerate(inputs.rows) if trigger and row.symbol == trigger.instrument), None)
     if trigger is None or place is None:
         return ()
-    row, state = inputs.rows[place], columns.states[place]
+    row = inputs.rows[place]
     refused = Hedge(
-        place,
-        row.instrument.underlying or row.instrument.base_currency or row.symbol,
-        Status.REFUSED,
-        Reason.NONE,
-        "",
-        trigger.method,
-        trigger.max_delta,
-        None,
-        None,
-        None,
+        row=place,
+        underlying=underlying_of(row),
+        status=Status.REFUSED,
+        reason=Reason.NONE,
+        trigger=trigger.method,
+        max_delta=trigger.max_delta if isinstance(trigger, Threshold) else None,
     )
     members = [i for i, other in enumerate(inputs.rows) if names_of(other) & names_of(row)]
     reason, detail = hedge_problem(inputs, columns, place, members)
     if reason is not None or row.price is None:
         return (replace(refused, reason=reason or Reason.PRICE_REQUIRED, detail=detail),)
-    before = sum(position_delta(inputs, columns, i, place, final) for i in members) + collateral_delta(inputs, row)
-    decision = decide_hedge(before, trigger, row.instrument, row.price.value)
+    view = hedge_view(inputs, columns, place, members, final)
+    decision = decide_hedge(view, trigger, row.instrument)
+    greeks = book_greeks(columns, members)
+    told = replace(
+        refused,
+        decision=decision.trigger,
+        delta_before=decision.delta_before,
+        impact_known=view.impact_known,
+        gamma_1pct=greeks.gamma_1pct,
+        vega_per_point=greeks.vega_per_point,
+        theta_per_day=greeks.theta_per_day,
+    )
+    if decision.reason not in HOLDS:
+        return (replace(told, reason=decision.reason, detail=decision.trigger.detail),)
+    return (remembering(inputs, trigger, view, order_of(inputs, columns, decision, told)),)
+
+
+def order_of(inputs: EvaluationInputs, columns: BookColumns, decision: HedgeDecision, hedge: Hedge) -> Hedge:
+    """The hedge with what of its decision can be traded in the instrument of its row."""
+    row, state = inputs.rows[hedge.row], columns.states[hedge.row]
+    assert row.price is not None
+    before = decision.delta_before
     wanted = float(state.expected + decision.contracts)
-    allowed = max(allowed_contracts(inputs, columns, place), abs(float(state.expected)))
+    allowed = max(allowed_contracts(inputs, columns, hedge.row), abs(float(state.expected)))
     bounded = float(np.clip(wanted, -allowed, allowed))
     change = change_in_lots(state.expected, bounded, lot=row.instrument.lot, minimum=minimum_order(row))
-    if inputs.account.equity <= 0.0:
+    broke = inputs.account.equity <= 0.0
+    if broke:
         change = change._replace(legs=tuple(leg for leg in change.legs if leg.reduce_only))
-    held = replace(refused, status=Status.HELD, delta_before=before, delta_after=before, contracts=Decimal(0))
-    held = with_greeks(held, columns, members)
     if not change.legs:
-        limit = (
-            Reason.EQUITY_NOT_POSITIVE if inputs.account.equity <= 0.0 else Reason.LIMIT if bounded != wanted else None
-        )
+        limit = Reason.EQUITY_NOT_POSITIVE if broke else Reason.LIMIT if bounded != wanted else None
         reason = decision.reason if decision.reason is not Reason.NONE else limit or change.reason or Reason.BELOW_LOT
-        return (replace(held, reason=reason),)
+        return replace(hedge, status=Status.HELD, reason=reason, delta_after=before, contracts=Decimal(0))
     status, reason = (Status.LIMITED, Reason.LIMIT) if bounded != wanted else (Status.OK, Reason.NONE)
     after = before + float(change.order) * row.instrument.base_per_contract(row.price.value)
-    return (replace(held, status=status, reason=reason, delta_after=after, contracts=change.order, legs=change.legs),)
+    return replace(hedge, status=status, reason=reason, delta_after=after, contracts=change.order, legs=change.legs)
 
 
-def names_of(row: Row) -> frozenset[str]:
-    """Names under which a row's underlying is known."""
-    names = (row.symbol, row.instrument.underlying, row.instrument.base_currency)
-    return frozenset(name for name in names if name)
+def remembering(inputs: EvaluationInputs, trigger: HedgeTrigger, view: HedgeView, hedge: Hedge) -> Hedge:
+    """The hedge with what the next decision should know of it, and with the end of the cooldown.
+
+    Greeks of options that are gone are kept until the book has options again: a hedge that goes flat in several orders
+    waits for none of them.
+    """
+    made = bool(hedge.legs) and not inputs.historical
+    cooldown = trigger.cooldown_seconds if isinstance(trigger, AnyOf) else 0.0
+    wait = cooldown if made else hedge.decision.wait_seconds if hedge.decision is not None else 0.0
+    until = inputs.as_of + timedelta(seconds=wait) if wait > 0.0 else None
+    if not made:
+        return replace(hedge, cooldown_until=until)
+    gamma, vega = hedge.gamma_1pct, hedge.vega_per_point
+    before = memory_of(inputs, hedge.underlying)
+    if not view.has_options:
+        gamma, vega = (before.gamma_1pct, before.vega_per_point) if before is not None else (None, None)
+    memory = HedgeMemory(inputs.as_of, float(view.spot), gamma, vega)
+    return replace(hedge, cooldown_until=until, memory=memory)
 
 
 def hedge_problem(
@@ -124,46 +168,3 @@ def allowed_contracts(inputs: EvaluationInputs, columns: BookColumns, place: int
     rates = policy.margin.rates(np.array([readout.volatility if readout else np.nan]))
     rate = max(float(rates.long[0]), float(rates.short[0]))
     return min(size, leverage * equity / unit_value, policy.limits.max_margin_use * equity / (unit_value * rate))
-
-
-def delta_unknown(row: Row, columns: BookColumns, index: int) -> bool:
-    """Whether the delta of a row cannot be told."""
-    if row.own_greeks is not None:
-        return False
-    if row.instrument.kind in (Kind.OPTION, Kind.QUANTO):
-        return columns.states[index].greeks is None
-    return row.problem is not None or row.price is None
-
-
-def position_delta(inputs: EvaluationInputs, columns: BookColumns, index: int, place: int, final: Floats) -> float:
-    """Delta of a whole position [base units]: Greeks where there are any; the hedge, at `place`, with its orders."""
-    row, state = inputs.rows[index], columns.states[index]
-    if state.greeks is not None:
-        return state.greeks.delta
-    if row.price is None or row.problem is Reason.EXPIRED:
-        return 0.0
-    contracts = float(state.expected) if index == place else float(final[index])
-    return contracts * row.instrument.base_per_contract(row.price.value)
-
-
-def with_greeks(hedge: Hedge, columns: BookColumns, members: list[int]) -> Hedge:
-    """Hedge with the sums of the other Greeks of its book, where any position has them."""
-    legs = [greek for i in members if (greek := columns.states[i].greeks) is not None]
-    if not legs:
-        return hedge
-    return replace(
-        hedge,
-        gamma_1pct=sum(leg.gamma_1pct for leg in legs),
-        vega_per_point=sum(leg.vega_per_point for leg in legs),
-        theta_per_day=sum(leg.theta_per_day for leg in legs),
-    )
-
-
-def collateral_delta(inputs: EvaluationInputs, row: Row) -> float:
-    """Coin of a row's base that is held as collateral [base units]."""
-    base = row.instrument.base_currency
-    return sum(
-        balance.amount
-        for balance in inputs.account.collateral
-        if balance.asset == base and base != inputs.account.currency
-    )

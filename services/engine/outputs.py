@@ -7,12 +7,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from services.core.control import Control
+from services.core.control import Control, HedgeMemory
 from services.core.explain import Floats, Trail
 from services.core.outcome import Action, Permission, Reason, Status
 from services.engine.columns import BookColumns
 from services.engine.market import Market
 from services.engine.tracking import TrackingFigures
+from services.hedging.view import TriggerDecision
 from services.liquidity.costs import CostColumns
 from services.options.exposures import Exposure
 from services.sizing.abilities import Skew, Survival
@@ -64,24 +65,50 @@ class MarginFigures:
     complete: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hedge:
-    """Hedge of one underlying: net delta before and after [base units], the order [signed contracts]."""
+    """Hedge of one underlying: why, and the order.
+
+    Parameters
+    ----------
+    row : int
+        Of the instrument that hedges.
+    trigger : str
+        Method of the policy.
+    decision : TriggerDecision, optional
+        When and how far; None where it was never asked.
+    max_delta : float, optional
+        Of a threshold in base units.
+    delta_before, delta_after : float, optional
+        Net delta without and with the order [base units].
+    contracts : Decimal, optional
+        Order [signed contracts]; None on refused.
+    impact_known : bool
+        Whether the cost behind the decision holds the impact.
+    cooldown_until : datetime, optional
+        Before it, only the hard limit acts, and going flat.
+    memory : HedgeMemory, optional
+        What the next decision should remember; None without an order.
+    """
 
     row: int
     underlying: str
     status: Status
     reason: Reason
-    detail: str
     trigger: str
-    max_delta: float
-    delta_before: float | None
-    delta_after: float | None
-    contracts: Decimal | None
+    detail: str = ""
+    decision: TriggerDecision | None = None
+    max_delta: float | None = None
+    delta_before: float | None = None
+    delta_after: float | None = None
+    contracts: Decimal | None = None
     legs: tuple[Leg, ...] = ()
     gamma_1pct: float | None = None
     vega_per_point: float | None = None
     theta_per_day: float | None = None
+    impact_known: bool = True
+    cooldown_until: datetime | None = None
+    memory: HedgeMemory | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

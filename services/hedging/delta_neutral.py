@@ -10,32 +10,32 @@ from services.core.decimals import lots_toward_zero
 from services.core.errors import InvalidInput
 from services.core.instrument import Instrument, Kind
 from services.core.outcome import Reason
-from services.hedging.registry import HedgeTrigger
+from services.hedging.view import HedgeView, Rule, TriggerDecision, decide
 
 HEDGING_KINDS = frozenset({Kind.SPOT, Kind.LINEAR, Kind.INVERSE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HedgeDecision:
-    """What a trigger decided on one underlying.
+    """What a trigger decided on one underlying, in contracts of the instrument that hedges.
 
     Parameters
     ----------
     delta_before, delta_after : float
         Net delta without and with the hedge [base units].
-    threshold : float
-        Band of the trigger [base units].
     contracts : Decimal
         Signed contracts to trade, whole lots; 0 for none.
     reason : Reason
-        `NONE` for a hedge, `WITHIN_BUFFER` inside the band, `BELOW_LOT` where the delta is less than one lot.
+        `NONE` for a hedge, `BELOW_LOT` where the delta is less than one lot, else why the trigger holds.
+    trigger : TriggerDecision
+        When, how far, and the figures behind it.
     """
 
     delta_before: float
     delta_after: float
-    threshold: float
     contracts: Decimal
     reason: Reason
+    trigger: TriggerDecision
 
 
 def hedge_contracts(traded_delta: float, instrument: Instrument, price: float, lot: Decimal | None = None) -> Decimal:
@@ -84,32 +84,39 @@ def hedge_contracts(traded_delta: float, instrument: Instrument, price: float, l
     return lots_toward_zero(traded_delta / instrument.base_per_contract(price), instrument.lot if lot is None else lot)
 
 
-def decide_hedge(net_delta: float, trigger: HedgeTrigger, instrument: Instrument, price: float) -> HedgeDecision:
+def decide_hedge(view: HedgeView, rule: Rule, instrument: Instrument) -> HedgeDecision:
     """Hedge of one underlying: the trigger's delta, in whole lots.
 
     Parameters
     ----------
-    net_delta : float
-        Net delta of the underlying, premium-adjusted where coin-settled, coin collateral counted once [base units].
-    trigger : HedgeTrigger
+    view : HedgeView
+        The book of the underlying; its price is the mark of the instrument.
+    rule : Rule
         When to trade, and to where.
-    instrument, price
-        As in `hedge_contracts`.
+    instrument : Instrument
+        Spot, linear or inverse.
+
+    Raises
+    ------
+    InvalidInput
+        As `hedge_contracts`.
 
     Examples
     --------
+    >>> from services.hedging.triggers.threshold import ThresholdRule
     >>> perp = Instrument(symbol="BTC-PERP", lot=Decimal("0.1"))
-    >>> decision = decide_hedge(0.77, HedgeTrigger(instrument="BTC-PERP", max_delta=0.5), perp, 60_000.0)
+    >>> decision = decide_hedge(HedgeView(net_delta=0.77, spot=60_000.0), ThresholdRule(max_delta=0.5), perp)
     >>> decision.contracts, round(decision.delta_after, 9), str(decision.reason)
     (Decimal('-0.7'), 0.07, 'none')
     """
-    wanted = trigger.decide(net_delta)
+    verdict = decide(rule, view)
+    before, price = float(view.net_delta), float(view.spot)
+    wanted = verdict.delta_to_trade
     contracts = Decimal(0) if wanted is None else hedge_contracts(wanted, instrument, price)
-    reason = Reason.WITHIN_BUFFER if wanted is None else Reason.NONE if contracts else Reason.BELOW_LOT
     return HedgeDecision(
-        delta_before=net_delta,
-        delta_after=net_delta + float(contracts) * instrument.base_per_contract(price) if contracts else net_delta,
-        threshold=trigger.max_delta,
+        delta_before=before,
+        delta_after=before + float(contracts) * instrument.base_per_contract(price) if contracts else before,
         contracts=contracts,
-        reason=reason,
+        reason=Reason.BELOW_LOT if wanted is not None and not contracts else verdict.reason,
+        trigger=verdict,
     )

@@ -114,6 +114,7 @@ def test_no_number_of_an_answer_is_missing_silently() -> None:
 
     allowed |= {"delta_before", "delta_after", "quantity"}  # a refused hedge
     allowed |= {"of"}  # policy.guards: any number of sources
+    allowed |= {"max_move", "max_gamma_drift", "max_vega_drift"}  # policy.hedging: one width, no limit on drift
 
     def nulls(value: Any, key: str = "") -> set[str]:
         if isinstance(value, dict):

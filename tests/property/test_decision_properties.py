@@ -135,6 +135,33 @@ MEMORIES = [
     {"high_water_mark": "200000", "initial_capital": "50000", "floor": "90000", "breaker_tier": 3},
     {"high_water_mark": "0", "net_deposits": "-1000000"},
     {"rows": [{"symbol": "BTC", "traded_at": "2026-11-20T00:00:00Z"}]},
+    {"hedges": [{"underlying": "BTC", "last_hedge_at": "2026-11-19T00:00:00Z", "last_hedge_price": "1"}]},
+    {
+        "hedges": [
+            {
+                "underlying": symbol,
+                "last_hedge_at": "2026-11-20T00:00:00Z",
+                "last_hedge_price": "0.000001",
+                "gamma_1pct": -1e300,
+                "vega_per_point": 1e300,
+            }
+            for symbol in SYMBOLS
+        ]
+    },
+]
+HEDGING: list[dict[str, Any]] = [
+    {"method": "threshold", "max_delta": 0.1},
+    {"max_move": 0.01, "max_gamma_drift": 0.1, "max_vega_drift": 1},
+    {"method": "price_move", "move_daily_sigmas": 1},
+    {"method": "interval", "interval_seconds": 60, "min_move_bps": 5},
+    {"method": "adaptive"},
+    {"method": "adaptive", "atm_band": 0.01, "atm_gamma_1pct": 1},
+    {
+        "method": "any_of",
+        "triggers": [{"method": "adaptive"}, {"method": "price_move", "move": 0.01}],
+        "cooldown_seconds": 60,
+        "hard_limit": 1,
+    },
 ]
 
 
@@ -174,7 +201,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
         chosen = draw(st.lists(st.sampled_from(OVERLAYS), unique_by=lambda item: item["method"], max_size=4))
         policy["overlays"] = chosen
     if draw(st.integers(0, 2)) == 0:
-        policy["hedging"] = {"method": "threshold", "instrument": draw(st.sampled_from(SYMBOLS)), "max_delta": 0.1}
+        policy["hedging"] = {**draw(st.sampled_from(HEDGING)), "instrument": draw(st.sampled_from(SYMBOLS))}
     if draw(st.integers(0, 2)) == 0:
         policy["limits"] = {"max_leverage": 1, "max_weight": 0.3}
     body: dict[str, Any] = {
