@@ -30,12 +30,14 @@ def sharpe_ratios(columns: SizingColumns) -> Floats:
 
 
 def growth_weights(columns: SizingColumns) -> Floats:
-    """Weights >= 0 at full direction that maximise the growth of the book; 0 for rows that do not bet.
+    """Weights >= 0 at full direction that maximise the growth of the book; 0 for rows that do not bet, or whose expected
+    return is unknown.
 
     Without a correlation matrix each row bets alone on its part of the equity, which is less than the optimum of any
     correlation.
     """
-    rows, sharpe = np.flatnonzero(betting(columns)), sharpe_ratios(columns)
+    sharpe = sharpe_ratios(columns)
+    rows = np.flatnonzero(betting(columns) & np.isfinite(sharpe))
     weights = np.zeros(sharpe.shape)
     if not rows.size:
         return weights

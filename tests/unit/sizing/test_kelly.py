@@ -242,6 +242,12 @@ def test_a_worse_twin_gets_nothing_rather_than_the_other_side() -> None:
     assert sizes(decided(*rows, method=MultiAssetKelly(**FREE), correlation=related(0.9))) == [50.0, 0.0]
 
 
+def test_a_position_without_a_signal_beside_other_signals_is_held_whatever_is_known_of_it() -> None:
+    alone = RecordedCorrelation(("A",), np.eye(1), "given")
+    found = decided(row("A", quantity="3"), method=MultiAssetKelly(**FREE), correlation=alone, signals_present=True)
+    assert (found.targets[0].status, found.targets[0].reason) == (Status.HELD, Reason.NO_SIGNAL)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_books_grow_most_on_their_sides(seed: int) -> None:
     """Against an optimiser that knows nothing of least squares."""
