@@ -30,8 +30,8 @@ def sharpe_ratios(columns: SizingColumns) -> Floats:
 
 
 def growth_weights(columns: SizingColumns) -> Floats:
-    """Weights >= 0 at full direction that maximise the growth of the book; 0 for rows that do not bet, or whose expected
-    return is unknown.
+    """Weights >= 0 at full direction that maximise the growth of the book; 0 for rows that do not bet, or have no
+    expected return.
 
     Without a correlation matrix each row bets alone on its part of the equity, which is less than the optimum of any
     correlation.
