@@ -178,7 +178,10 @@ OPERATIONS = (
         body=HedgesRequest,
         answers=(HedgesResponse,),
         problems=(*BODY, *AUDIT),
-        examples={"short_calls": ("Short calls against a perpetual", examples.HEDGES)},
+        examples={
+            "short_calls": ("Short calls against a perpetual", examples.HEDGES),
+            "quotes": ("Volatility and forward from the quotes of the chain", examples.HEDGES_BY_QUOTES),
+        },
         idempotent=True,
         timed=True,
     ),
