@@ -119,6 +119,11 @@ def _surface_row(read: ReadChain) -> dict[str, Any]:
         "status": "refused" if refused else "ok" if read.used else "unused",
         "detail": option_surface.why_none(read.cleaned) if refused else None,
         "method": read.chain.method.method,
-        "slices": [option_surface.slice_row(*pair) for pair in pairs],
+        "slices": [_slice(option_surface.slice_row(*pair)) for pair in pairs],
         **option_surface.dropped(read.cleaned),
     }
+
+
+def _slice(row: dict[str, Any]) -> dict[str, Any]:
+    """Smile of an answer that is recorded: in as many digits as a replay on another machine gives again."""
+    return {**row, "parameters": {name: stat(value) for name, value in row["parameters"].items()}}

@@ -12,7 +12,7 @@ import numpy as np
 
 from app.translate.instruments import InstrumentKey, assumed_instrument, by_key, find
 from app.translate.notes import Notes
-from app.translate.option_quotes import read_quotes
+from app.translate.option_quotes import read_quotes, surface_rows
 from app.translate.oracles import aggregated
 from app.translate.series import series_input
 from models.api.evaluation import EvaluationRequest, SnapshotIn
@@ -46,7 +46,9 @@ _FIGURES = (
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Translated request: account, rows and series, with the notes; `quoted` where option quotes were sent."""
+    """Translated request: account, rows and series, with the notes; `quoted` where option quotes were sent, and their
+    `surfaces` as the full view tells them.
+    """
 
     as_of: datetime
     account: Account
@@ -55,6 +57,7 @@ class Snapshot:
     notes: Notes
     oracles: dict[str, Aggregate] = field(default_factory=dict)
     quoted: QuotedRows | None = None
+    surfaces: list[dict[str, Any]] = field(default_factory=list)
 
 
 class RowKey(NamedTuple):
@@ -166,14 +169,16 @@ def translate(
     builder.oracles, builder.guards = oracles, guards or OraclePolicy()
     rows = tuple(builder.row(key) for key in keys)
     builder.summarise()
-    quoted = None
+    quoted, surfaces = None, []
     if request.option_quotes:
         quoted = read_quotes(request.option_quotes, rows, as_of, notes, tolerance=CLOCK_SKEW)
+        # Here and not with the answer: the figures of a smile take a millisecond each, and this runs in a thread.
+        surfaces = surface_rows(quoted) if request.options.view == "full" else []
     if states and request.interval is None:
         notes.assume(
             "/interval", DEFAULT_INTERVAL, "cached volatility states of daily bars are used where no series is sent"
         )
-    return Snapshot(as_of, account(request), quoted.rows if quoted else rows, series, notes, oracles, quoted)
+    return Snapshot(as_of, account(request), quoted.rows if quoted else rows, series, notes, oracles, quoted, surfaces)
 
 
 def request_oracles(request: SnapshotIn, guards: OraclePolicy, as_of: datetime) -> dict[str, Aggregate]:
