@@ -197,6 +197,66 @@ ADAPTIVE_HEDGES: dict[str, Any] = {
 }
 """A band that widens with gamma and costs, a price move, a cooldown and a hard limit."""
 
+
+def _chain(expiry: str, forward: str, smile: list[tuple[int, str, float, float]]) -> list[dict[str, Any]]:
+    """Quotes of one expiry: strike, right, bid and ask in coin."""
+    return [
+        {"expiry": expiry, "forward": forward, "strike": strike, "right": right, "bid": bid, "ask": ask, "as_of": AS_OF}
+        for strike, right, bid, ask in smile
+    ]
+
+
+_NEAR_SMILE = [
+    (6000, "put", 0.007, 0.0085),
+    (6500, "put", 0.0155, 0.017),
+    (7000, "put", 0.029, 0.031),
+    (7500, "put", 0.05, 0.0525),
+    (8000, "put", 0.0785, 0.081),
+    (8500, "call", 0.0575, 0.0605),
+    (9000, "call", 0.039, 0.0415),
+    (9500, "call", 0.0255, 0.028),
+    (10500, "call", 0.011, 0.0125),
+]
+_FAR_SMILE = [
+    (5000, "put", 0.0055, 0.007),
+    (6000, "put", 0.02, 0.0215),
+    (6500, "put", 0.0325, 0.035),
+    (7000, "put", 0.051, 0.0535),
+    (7500, "put", 0.0745, 0.078),
+    (8000, "put", 0.105, 0.108),
+    (8500, "call", 0.087, 0.09),
+    (9000, "call", 0.0665, 0.0695),
+    (10000, "call", 0.0385, 0.041),
+    (11000, "call", 0.022, 0.024),
+    (13000, "call", 0.007, 0.0085),
+]
+
+
+HEDGES_BY_QUOTES: dict[str, Any] = {
+    **HEDGES,
+    "instruments": [
+        {
+            **HEDGES["instruments"][0],
+            "base_currency": "BTC",
+            "settle_currency": "BTC",
+            "quote_currency": "USD",
+            "averaged_settlement": True,
+        },
+        HEDGES["instruments"][1],
+    ],
+    "positions": [{"symbol": "BTC-27DEC19-9000-C", "quantity": "-10"}, HEDGES["positions"][1]],
+    "option_quotes": [
+        {
+            "underlying": "BTC-PERP",
+            "price_unit": "base",
+            "discount": 1,
+            "quotes": _chain("2019-11-29T08:00:00Z", "8040", _NEAR_SMILE)
+            + _chain("2019-12-27T08:00:00Z", "8065", _FAR_SMILE),
+        }
+    ],
+}
+"""The same calls, coin-settled, with the volatility and the forward of quotes that were made up of two smiles."""
+
 OBSERVATIONS: dict[str, Any] = {
     "observations": [
         {"symbol": "EXAMPLE-PERP", "interval": "P1D", "close_time": f"2019-10-{day:02d}T00:00:00Z", "close": close}

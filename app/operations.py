@@ -181,6 +181,7 @@ OPERATIONS = (
         examples={
             "short_calls": ("Short calls against a perpetual", examples.HEDGES),
             "adaptive": ("A band from gamma and costs, with a cooldown and a hard limit", examples.ADAPTIVE_HEDGES),
+            "quotes": ("Volatility and forward from the quotes of the chain", examples.HEDGES_BY_QUOTES),
         },
         idempotent=True,
         timed=True,

@@ -42,6 +42,7 @@ def domain_instrument(wire: InstrumentIn) -> Instrument:
         strike=float(wire.strike) if wire.strike is not None else None,
         expiry=wire.expiry,
         right=Right(wire.right) if wire.right else None,
+        averaged_settlement=wire.averaged_settlement,
     )
 
 

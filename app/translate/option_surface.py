@@ -12,7 +12,8 @@ import numpy as np
 
 from app.translate.answer import money, stat, time_text
 from app.translate.notes import Notes
-from models.api.option_surface import OptionQuoteIn, SurfaceGridIn, SurfacePointIn, SurfaceRequest
+from models.api.option_quotes import OptionChainIn, OptionQuoteIn
+from models.api.option_surface import SurfaceGridIn, SurfacePointIn, SurfaceRequest
 from services.core.annualization import SECONDS_PER_DAY, SECONDS_PER_YEAR
 from services.core.explain import Floats
 from services.options.chain import FAULT_TEXT, Chain, ChainRules, ExpiryQuotes, QuoteFault, Quotes
@@ -49,7 +50,7 @@ NO_SURFACE: dict[str, Any] = {
 """Of a chain without a usable quote."""
 
 
-def quotes(request: SurfaceRequest, as_of: datetime) -> Quotes:
+def quotes(request: SurfaceRequest | OptionChainIn, as_of: datetime) -> Quotes:
     """Columns of the core."""
     rows = request.quotes
     return Quotes(
@@ -71,22 +72,24 @@ def _column(rows: Sequence[OptionQuoteIn], name: str) -> Floats:
     return np.array([np.nan if value is None else float(value) for value in found])
 
 
-def rules(request: SurfaceRequest) -> ChainRules:
+def rules(request: SurfaceRequest | OptionChainIn) -> ChainRules:
     """What quotes must keep to."""
     return ChainRules(max_age_seconds=request.max_age_seconds, least_days=request.least_days, discount=request.discount)
 
 
-def remark(request: SurfaceRequest, chain: Chain, notes: Notes) -> None:
+def remark(request: SurfaceRequest | OptionChainIn, chain: Chain, notes: Notes, place: str = "") -> None:
     """Defaults that change the figures, and quotes from the future."""
     inferred = [part for part in chain.expiries if part.forward_source == "parity"]
     if inferred:
         effect = "forwards of expiries without a listed one carry the spreads of two options"
-        notes.assume("/quotes/forward", f"put-call parity in {len(inferred)} expiries", effect)
+        notes.assume(f"{place}/quotes/forward", f"put-call parity in {len(inferred)} expiries", effect)
     if request.discount is None and request.price_unit == "quote":
         found = sorted({round(part.discount, 6) for part in chain.expiries})
-        notes.assume("/discount", ", ".join(f"{value:g}" for value in found[:10]) or "1", "prices are discounted by it")
+        notes.assume(
+            f"{place}/discount", ", ".join(f"{value:g}" for value in found[:10]) or "1", "prices are discounted by it"
+        )
     if request.max_age_seconds is None:
-        notes.assume("/max_age_seconds", "unlimited", "no quote is stale, and age does not lower confidence")
+        notes.assume(f"{place}/max_age_seconds", "unlimited", "no quote is stale, and age does not lower confidence")
 
 
 def dropped(chain: Chain) -> dict[str, Any]:
@@ -111,7 +114,7 @@ def surface_body(request: SurfaceRequest, chain: Chain, surface: Surface) -> dic
     """Everything that is read off a surface."""
     volatility, extrapolated = model_free_at(surface)
     return {
-        "slices": [_slice(*pair) for pair in zip(chain.expiries, surface.slices, strict=True)],
+        "slices": [slice_row(*pair) for pair in zip(chain.expiries, surface.slices, strict=True)],
         "audit": _audit(audit(surface), surface),
         "term_structure": _tenors(surface),
         "model_free_30_days": {
@@ -124,7 +127,8 @@ def surface_body(request: SurfaceRequest, chain: Chain, surface: Surface) -> dic
     }
 
 
-def _slice(part: ExpiryQuotes, fitted: SurfaceSlice) -> dict[str, Any]:
+def slice_row(part: ExpiryQuotes, fitted: SurfaceSlice) -> dict[str, Any]:
+    """Smile of one expiry."""
     figures = smile_figures(fitted)
     return {
         "expiry": _time(part.expiry),
@@ -142,7 +146,7 @@ def _slice(part: ExpiryQuotes, fitted: SurfaceSlice) -> dict[str, Any]:
         "highest_strike": money(float(part.strike.max())),
         "age_seconds": stat(fitted.age_seconds),
         "confidence": stat(fitted.confidence),
-        "reasons": _reasons(fitted),
+        "reasons": slice_reasons(fitted),
     }
 
 
@@ -156,7 +160,8 @@ def _figures(figures: SmileFigures) -> dict[str, float | None]:
     }
 
 
-def _reasons(fitted: SurfaceSlice) -> list[str]:
+def slice_reasons(fitted: SurfaceSlice) -> list[str]:
+    """Why the confidence in a smile is low, or a fallback was used."""
     found = {
         "few_strikes": fitted.strikes < ENOUGH_FOR_SVI,
         "forward_inferred": fitted.forward_source == "parity",

@@ -12,6 +12,7 @@ import numpy as np
 
 from app.translate.instruments import InstrumentKey, assumed_instrument, by_key, find
 from app.translate.notes import Notes
+from app.translate.option_quotes import read_quotes, surface_rows
 from app.translate.oracles import aggregated
 from app.translate.series import series_input
 from models.api.evaluation import EvaluationRequest, SnapshotIn
@@ -22,6 +23,7 @@ from services.core.errors import InvalidInput
 from services.core.instrument import Instrument, Kind, QuantityUnit, must_be_described
 from services.core.outcome import Reason
 from services.engine.inputs import SeriesInput, StateInput
+from services.engine.option_quotes import QuotedRows
 from services.guards.observation import Aggregate
 from services.guards.policy import OraclePolicy
 from services.sizing.diversification import FORECAST_SCALE, combined_forecast
@@ -44,7 +46,9 @@ _FIGURES = (
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Translated request: account, rows and series, with the notes."""
+    """Translated request: account, rows and series, with the notes; `quoted` where option quotes were sent, and their
+    `surfaces` as the full view tells them.
+    """
 
     as_of: datetime
     account: Account
@@ -52,6 +56,8 @@ class Snapshot:
     series: dict[str, SeriesInput]
     notes: Notes
     oracles: dict[str, Aggregate] = field(default_factory=dict)
+    quoted: QuotedRows | None = None
+    surfaces: list[dict[str, Any]] = field(default_factory=list)
 
 
 class RowKey(NamedTuple):
@@ -163,11 +169,16 @@ def translate(
     builder.oracles, builder.guards = oracles, guards or OraclePolicy()
     rows = tuple(builder.row(key) for key in keys)
     builder.summarise()
+    quoted, surfaces = None, []
+    if request.option_quotes:
+        quoted = read_quotes(request.option_quotes, rows, as_of, notes, tolerance=CLOCK_SKEW)
+        # Here and not with the answer: the figures of a smile take a millisecond each, and this runs in a thread.
+        surfaces = surface_rows(quoted) if request.options.view == "full" else []
     if states and request.interval is None:
         notes.assume(
             "/interval", DEFAULT_INTERVAL, "cached volatility states of daily bars are used where no series is sent"
         )
-    return Snapshot(as_of, account(request), rows, series, notes, oracles)
+    return Snapshot(as_of, account(request), quoted.rows if quoted else rows, series, notes, oracles, quoted, surfaces)
 
 
 def request_oracles(request: SnapshotIn, guards: OraclePolicy, as_of: datetime) -> dict[str, Aggregate]:
@@ -457,6 +468,7 @@ def _extras(position: PositionIn | None, forward: float | None) -> dict[str, Any
         "own_greeks": OwnGreeks(greeks.delta, greeks.gamma, greeks.vega, greeks.theta) if greeks else None,
         "implied_volatility": position.implied_volatility,
         "forward": forward,
+        "forward_given": position.forward_price is not None,
         "isolated_margin": float(position.isolated_margin) if position.isolated_margin else None,
         "initial_margin": float(position.initial_margin) if position.initial_margin is not None else None,
         "maintenance_margin": float(position.maintenance_margin) if position.maintenance_margin is not None else None,

@@ -21,6 +21,7 @@ from app.translate.instruments import InstrumentKey
 from app.translate.liquidity import depths, flows
 from app.translate.market_conditions import market_conditions
 from app.translate.notes import Notes
+from app.translate.option_quotes import volatility_rows
 from app.translate.oracles import oracle_row
 from app.translate.policy import NamedPolicy, added_since, narrowed, policy_fields, policy_sha256, restored
 from app.translate.series import calendar_of, check_columns
@@ -283,6 +284,9 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
     if full and inputs.oracles:
         guards = inputs.policy.guards
         body["oracles"] = [oracle_row(symbol, found, guards) for symbol, found in inputs.oracles.items()]
+    if full and (quoted := decision.snapshot.quoted) is not None:
+        body["option_volatilities"] = volatility_rows(inputs.rows, quoted)
+        body["option_surfaces"] = decision.snapshot.surfaces
     if decision.door in (Door.EVALUATIONS, Door.TARGETS):
         body["portfolio"] = portfolio_block(result)
     if decision.door is not Door.MARGIN and result.control is not None:

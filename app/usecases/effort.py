@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from app.usecases.call import Call
+from models.api.evaluation import SnapshotIn
 from models.api.market import SeriesIn
 
 Request = TypeVar("Request", bound=BaseModel)
@@ -44,6 +45,13 @@ async def validated(model: type[Request], call: Call) -> Request:
 def points(item: SeriesIn) -> int:
     """Bars of a series."""
     return len(item.close or item.ohlcv or ())
+
+
+def takes_a_while(request: SnapshotIn) -> bool:
+    """Whether a decision on this request should not be made on the event loop: a fit of a surface takes 10 ms and more,
+    series as `takes_long` says.
+    """
+    return bool(request.option_quotes) or takes_long(request.series)
 
 
 def takes_long(series: Sequence[SeriesIn]) -> bool:

@@ -30,6 +30,13 @@ from models.api.market_conditions import (
     VenueIn,
     VolatilityViewIn,
 )
+from models.api.option_quotes import (
+    MAX_QUOTES,
+    OptionChainIn,
+    OptionSurfaceOut,
+    OptionVolatilityOut,
+    few_expiries,
+)
 from models.api.policy import MarginPolicyIn
 from models.api.policy_choice import HedgesPolicyChoice, MarginPolicyChoice, PolicyChoice
 from models.api.price_sources import (
@@ -44,6 +51,7 @@ from models.api.price_sources import (
 
 MAX_REQUEST_POINTS = 400_000
 MAX_TRACKED = 5_000
+MAX_CHAINS = 50
 
 
 class OptionsIn(Model):
@@ -78,6 +86,11 @@ class SnapshotIn(Model):
     signals: Annotated[list[SignalIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] | None = Field(
         None, description="None: sign and composition come from the positions."
     )
+    option_quotes: Annotated[list[OptionChainIn], Field(max_length=MAX_CHAINS, fail_fast=True)] = Field(
+        default_factory=list,
+        description="Quotes of options by underlying: option positions without implied_volatility or forward_price "
+        "take them from a surface of these; what they bring themselves wins. 5000 quotes and 200 expiries in all.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> SnapshotIn:
@@ -86,6 +99,13 @@ class SnapshotIn(Model):
             raise PydanticCustomError(
                 "too_many_points", "a request may hold 400000 points, this one holds {points}", {"points": points}
             )
+        quotes = [quote for chain in self.option_quotes for quote in chain.quotes]
+        if len(quotes) > MAX_QUOTES:
+            text = "option_quotes may hold {limit} quotes, this request holds {found}"
+            raise PydanticCustomError("inconsistent", text, {"limit": MAX_QUOTES, "found": len(quotes)})
+        few_expiries(
+            "option_quotes", [(chain.underlying, q.expiry) for chain in self.option_quotes for q in chain.quotes]
+        )
         for field, keys in self._keys().items():
             if len(keys) != len(set(keys)):
                 twice = next(key for index, key in enumerate(keys) if key in keys[:index])
@@ -107,6 +127,7 @@ class SnapshotIn(Model):
             "marks": [row.symbol for row in self.marks],
             "fx": [row.currency for row in self.fx],
             "signals": [(row.symbol, row.venue, row.account_id) for row in self.signals or ()],
+            "option_quotes": [row.underlying for row in self.option_quotes],
         }
 
 
@@ -270,6 +291,12 @@ class EnvelopeOut(Model):
     warnings: list[WarningOut]
     policy: NamedPolicyOut | None = None
     inputs: InputsOut
+    option_volatilities: list[OptionVolatilityOut] | None = Field(
+        None, description="What each option is computed with. Present where option_quotes were sent, in the full view."
+    )
+    option_surfaces: list[OptionSurfaceOut] | None = Field(
+        None, description="Each block of option_quotes, in order: its smiles, and the quotes that are not used."
+    )
     audit: AuditOut
 
 

@@ -27,7 +27,8 @@ class ExposureOut(Model):
     volga_per_point: Number | None = Field(description="Change of vega_per_point per point.")
     charm_per_day: Number | None = Field(description="Change of the Black delta per day [base units].")
     skew_delta: Number | None = Field(
-        description="What `stickiness` adds to delta, in none of the deltas [base units]."
+        description="What `stickiness` of the smile adds to delta [base units]: in none of the deltas of a price "
+        "ladder; in delta_coin and delta_usd of an evaluation, where `skew_stickiness` asks for it."
     )
     value: Number | None = Field(description="Market value; a future has none.")
     value_coin: Number | None

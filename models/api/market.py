@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, PlainValidator, Strict, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.api.base import (
@@ -215,6 +215,10 @@ class InstrumentIn(Model):
     strike: PositiveDecimal | None = None
     expiry: Time | None = None
     right: Literal["call", "put"] | None = None
+    averaged_settlement: Annotated[bool, Strict()] = Field(
+        default=False,
+        description="Options: the delivery price is the average over the last 30 minutes, in which the position fades.",
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> InstrumentIn:
@@ -259,10 +263,11 @@ class PositionIn(Model):
     open_buys: NonNegativeDecimal = Field(default=Decimal(0), description="Remaining size of open buy orders.")
     open_sells: NonNegativeDecimal = Field(default=Decimal(0), description="Remaining size of open sell orders.")
     implied_volatility: Annotated[Number, Field(gt=0, le=10)] | None = Field(
-        None, description="Options: annual, fraction."
+        None, description="Options: annual, fraction; default: that of `option_quotes`."
     )
     forward_price: PositiveDecimal | None = Field(
-        None, description="Options: forward of the expiry; default: the mark of the underlying."
+        None,
+        description="Options: forward of the expiry; default: of `option_quotes`, else the mark of the underlying.",
     )
     greeks: GreeksIn | None = None
     initial_margin: NonNegativeDecimal | None = Field(

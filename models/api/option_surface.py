@@ -7,38 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from models.api.base import DecimalText, Model, NonNegativeDecimal, Number, PositiveDecimal, Symbol, Time
+from models.api.base import DecimalText, Model, Number, PositiveDecimal, Symbol, Time
 from models.api.evaluation import Assumption, WarningOut
-from models.api.option_terms import ImpliedVolatility
-from models.api.strict import StrictScalars
-from services.core.tagged import Tagged
-from services.options.surface_registry import SurfaceMethod
-from services.options.surfaces.joint_svi import JointSvi
+from models.api.option_quotes import DroppedQuoteOut, QuotedChainIn, SurfaceSliceOut
 
-MAX_QUOTES, MAX_POINTS, MAX_GRID_ROWS, MAX_GRID_COLUMNS = 5_000, 2_000, 60, 201
-SurfaceMethodIn = Annotated[SurfaceMethod, Tagged(), StrictScalars()]
+MAX_POINTS, MAX_GRID_ROWS, MAX_GRID_COLUMNS = 2_000, 60, 201
 LogMoneyness = Annotated[Number, Field(ge=-4, le=4)]
 Days = Annotated[Number, Field(gt=0, le=3650)]
-
-
-class OptionQuoteIn(Model):
-    """Quote of one option; a side that nobody quotes is left out, null or 0."""
-
-    expiry: Time
-    strike: PositiveDecimal
-    right: Literal["call", "put"]
-    forward: PositiveDecimal | None = Field(
-        None,
-        description="Future or forward of the same expiry when the quote was taken. Left out: that of the other quotes "
-        "of the expiry, or, if none has one, put-call parity.",
-    )
-    bid: NonNegativeDecimal | None = None
-    ask: NonNegativeDecimal | None = None
-    mark: NonNegativeDecimal | None = Field(None, description="Fitted where it lies between bid and ask, or is alone.")
-    implied_volatility: ImpliedVolatility | None = Field(
-        None, description="Fitted as it is; prices then only bound it."
-    )
-    as_of: Time | None = Field(None, description="When the quote was taken; default: as_of of the request.")
 
 
 class SurfacePointIn(Model):
@@ -64,87 +39,19 @@ class SurfaceGridIn(Model):
     days: Annotated[list[Days], Field(min_length=1, max_length=MAX_GRID_ROWS, fail_fast=True)]
 
 
-class SurfaceRequest(Model):
+class SurfaceRequest(QuotedChainIn):
     """Quotes of one underlying; nothing is stored."""
 
     as_of: Time | None = Field(None, description="Time of the surface; default: the time of receipt.")
     underlying: Symbol | None = Field(None, description="Echoed.")
-    quotes: Annotated[list[OptionQuoteIn], Field(min_length=1, max_length=MAX_QUOTES, fail_fast=True)]
-    price_unit: Literal["quote", "base"] = Field(
-        default="quote", description="Of bid, ask and mark; base: coin, as Deribit quotes."
-    )
-    surface: SurfaceMethodIn = Field(default=JointSvi(), description="How the smiles are fitted.")
     max_age_seconds: Annotated[Number, Field(gt=0, le=604_800)] | None = Field(
         None,
         description="Older quotes are dropped, and confidence falls to 0 at this age; default: age does not count.",
-    )
-    least_days: Annotated[Number, Field(ge=0, le=365)] = Field(
-        default=1.0, description="Nearer expiries are not fitted: the next one is scaled."
-    )
-    discount: Annotated[Number, Field(gt=0, le=2)] | None = Field(
-        None,
-        description="Discount factor to every expiry; default: 1, or what parity says where forwards are inferred.",
     )
     at: Annotated[list[SurfacePointIn], Field(max_length=MAX_POINTS, fail_fast=True)] = Field(
         default_factory=list, description="Points to read off."
     )
     grid: SurfaceGridIn | None = None
-
-
-class RawSviOut(Model):
-    """Total variance ``w(k) = a + b (rho (k - m) + sqrt((k - m)^2 + sigma^2))`` over ``k = ln(strike / forward)``."""
-
-    a: Number
-    b: Number
-    rho: Number
-    m: Number
-    sigma: Number
-
-
-class JumpWingsOut(Model):
-    """The same smile in jump wings; see Gatheral and Jacquier (2014)."""
-
-    atm_variance: Number
-    atm_skew: Number
-    put_slope: Number
-    call_slope: Number
-    least_variance: Number
-
-
-class SurfaceSliceOut(Model):
-    """Smile of one expiry."""
-
-    expiry: Time
-    years: Number = Field(description="To expiry, of 365 days.")
-    forward: DecimalText
-    forward_source: Literal["given", "parity"]
-    method_used: Literal["svi", "ssvi", "essvi", "flat"] = Field(
-        description="svi falls back to ssvi with 3 or 4 strikes, to flat with 1 or 2."
-    )
-    parameters: RawSviOut
-    jump_wings: JumpWingsOut
-    atm_volatility: Number
-    skew: Number = Field(description="Of volatility by k, at the forward.")
-    rr25: Number | None = Field(description="Volatility of the 25-delta call less that of the put.")
-    bf25: Number | None = Field(description="Mean of both less atm_volatility.")
-    model_free_volatility: Number
-    rmse: Number = Field(description="Root mean square of fitted less quoted volatility.")
-    inside_bid_ask: Number | None = Field(description="Part of the two-sided quotes that hold the fit.")
-    strikes: int
-    lowest_strike: DecimalText
-    highest_strike: DecimalText
-    age_seconds: Number
-    confidence: Number = Field(description="min(1, strikes / 10), times 1 - age / max_age_seconds where that is given.")
-    reasons: list[Literal["few_strikes", "forward_inferred", "old_quotes", "one_sided_only"]] = Field(
-        description="Why confidence is low, or a fallback was used."
-    )
-
-
-class DroppedQuoteOut(Model):
-    """A quote that is not used."""
-
-    index: int = Field(description="In quotes[].")
-    reason: str
 
 
 class SurfaceViolationOut(Model):

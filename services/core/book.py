@@ -83,6 +83,12 @@ class Row:
         In `unit`; `quantity` is signed, open orders are sizes.
     fx : float, optional
         Account currency per unit of quote currency.
+    implied_volatility, forward : float, optional
+        Of an option [annual fraction], [quote].
+    forward_given : bool
+        Whether the client named the forward; else it stands in for one.
+    skew_slope : float
+        ``dσ/d ln F`` that the delta of the option is to count [annual fraction]: 0 where the smile sticks to strikes.
     market_key : str
         Name of the series or state that carries the volatility of this row.
     problem : Reason, optional
@@ -105,6 +111,8 @@ class Row:
     own_greeks: OwnGreeks | None = None
     implied_volatility: float | None = None
     forward: float | None = None
+    forward_given: bool = False
+    skew_slope: float = 0.0
     isolated_margin: float | None = None
     initial_margin: float | None = None
     maintenance_margin: float | None = None

@@ -66,6 +66,8 @@ class Instrument:
         The venue's limit on |notional| / equity.
     settle_currency : str, optional
         For an option: equal to `base_currency` means coin-settled (inverse).
+    averaged_settlement : bool
+        Of an option: the delivery price is averaged over the last 30 minutes, in which the position fades.
     """
 
     symbol: str
@@ -87,6 +89,7 @@ class Instrument:
     strike: float | None = None
     expiry: datetime | None = None
     right: Right | None = None
+    averaged_settlement: bool = False
 
     def __post_init__(self) -> None:
         if not self.contract_multiplier > 0:

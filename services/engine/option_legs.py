@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from services.core.annualization import SECONDS_PER_YEAR
@@ -18,8 +19,16 @@ def row_greeks(rows: tuple[Row, ...], contracts: list[float], as_of: datetime) -
     """
     legs = [option_leg(row, size, as_of) for row, size in zip(rows, contracts, strict=True)]
     modelled = iter(legs_greeks([leg for leg in legs if leg is not None]))
-    found = [None if leg is None else next(modelled) for leg in legs]
+    found = [None if leg is None else sliding(next(modelled), row) for leg, row in zip(legs, rows, strict=True)]
     return [own_greeks(row) if row.own_greeks is not None else leg for row, leg in zip(rows, found, strict=True)]
+
+
+def sliding(greeks: LegGreeks, row: Row) -> LegGreeks:
+    """Greeks of a smile that moves with the price: ``delta + vega · (dσ/d ln F) / F``."""
+    if not row.skew_slope or not row.forward:
+        return greeks
+    more = 100.0 * greeks.vega_per_point * row.skew_slope / row.forward
+    return replace(greeks, delta=greeks.delta + more, skew_delta=more)
 
 
 def own_greeks(row: Row) -> LegGreeks:
@@ -55,4 +64,5 @@ def option_leg(row: Row, contracts: float, as_of: datetime) -> OptionLeg | None:
         time_to_expiry=(instrument.expiry - as_of).total_seconds() / SECONDS_PER_YEAR,
         volatility=row.implied_volatility,
         coin_settled=instrument.coin_settled,
+        averaged_settlement=instrument.averaged_settlement,
     )

@@ -38,7 +38,8 @@ class Exposure:
     vanna_per_point, charm_per_day : float
         Change of the Black delta per volatility point and per day [base units].
     skew_delta : float
-        What sliding along the smile adds to delta, ``−c Σ vega · skew / F`` [base units]; 0 for stickiness 0.
+        What sliding along the smile adds to delta, ``−c Σ vega · skew / F`` [base units]; 0 for stickiness 0. In none
+        of the deltas of `leg_exposures`; in those of Greeks that carry it themselves (`LegGreeks.skew_delta`).
     value, value_coin, vega_per_point_coin, theta_per_day_coin : float
         Market value, and the same figures with each leg over its own price.
 
@@ -91,7 +92,7 @@ def exposure_rows(
     prices : sequence of float
         Price that each refers to [quote per base].
     skew_deltas : sequence of float, optional
-        [base units].
+        [base units]; default: those of the Greeks, which are part of their deltas.
 
     Returns
     -------
@@ -107,7 +108,7 @@ def exposure_rows(
         "delta_usd": column["delta"] * price,
         "gamma_1pct_coin": column["gamma_1pct"],
         "gamma_1pct_usd": column["gamma_1pct"] * price,
-        "skew_delta": np.zeros(price.size) if skew_deltas is None else np.asarray(skew_deltas, dtype=np.float64),
+        "skew_delta": column["skew_delta"] if skew_deltas is None else np.asarray(skew_deltas, dtype=np.float64),
         "value_coin": column["value"] / price,
         "vega_per_point_coin": column["vega_per_point"] / price,
         "theta_per_day_coin": column["theta_per_day"] / price,

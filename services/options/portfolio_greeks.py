@@ -83,6 +83,8 @@ class LegGreeks:
         Change of `vega_per_point` per volatility point [quote].
     charm_per_day : float
         Change of the Black delta per calendar day [base units].
+    skew_delta : float
+        Part of `delta`, not of `delta_black`, that comes from a smile which moves with the price [base units].
 
     Notes
     -----
@@ -99,6 +101,7 @@ class LegGreeks:
     vanna_per_point: float = 0.0
     volga_per_point: float = 0.0
     charm_per_day: float = 0.0
+    skew_delta: float = 0.0
 
 
 _FIELDS = tuple(field.name for field in fields(LegGreeks))

@@ -2,6 +2,7 @@ r"""A fitted volatility surface: smiles of the quoted expiries, and what lies be
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,7 +13,7 @@ from services.core.annualization import SECONDS_PER_YEAR
 from services.core.errors import InvalidInput
 from services.core.explain import Bools, Floats
 from services.options.checks import finite, positive
-from services.options.svi import RawSvi, total_variance
+from services.options.svi import RawSvi, shape, total_variance
 
 ENOUGH_STRIKES = 10
 """Strikes from which more of them add no confidence."""
@@ -129,19 +130,37 @@ class Surface:
         InvalidInput
             A time that is not positive, or a number that is not finite.
         """
+        blended = self._blended(total_variance, log_moneyness, time_to_expiry)
+        beyond = np.maximum(np.asarray(time_to_expiry, dtype=float) - self.times[-1], 0.0)
+        return np.asarray(blended + beyond * self._last_slope(), dtype=float)
+
+    def skew(self, log_moneyness: ArrayLike, time_to_expiry: ArrayLike) -> Floats:
+        """Slope of implied volatility by log-moneyness, ``w'(k) / (2 √(w T))``; errors as `total_variance`.
+
+        0 where the variance is.
+        """
+        slope = self._blended(lambda raw, k: shape(raw, k).slope, log_moneyness, time_to_expiry)
+        variance = self.total_variance(log_moneyness, time_to_expiry)
+        root = np.sqrt(variance * np.asarray(time_to_expiry, dtype=float))
+        found = np.divide(slope, 2.0 * root, out=np.zeros(slope.shape), where=root > 0.0)
+        return np.asarray(found, dtype=float)
+
+    def _blended(
+        self, smile: Callable[[Floats, Floats], Floats], log_moneyness: ArrayLike, time_to_expiry: ArrayLike
+    ) -> Floats:
+        """A figure of total variance by k, carried between expiries and beyond them as w is."""
         k, time = np.broadcast_arrays(
             finite("log_moneyness", log_moneyness), positive("time_to_expiry", time_to_expiry)
         )
         times, raw = self.times, self.raw
         after = np.clip(np.searchsorted(times, time), 0, len(times) - 1)
         before = np.maximum(np.where(time > times[-1], len(times) - 1, after - 1), 0)
-        sooner, later = _each(raw, before, k), _each(raw, after, k)
+        sooner, later = _each(smile, raw, before, k), _each(smile, raw, after, k)
         gap = times[after] - times[before]
         part = np.where(gap > 0.0, (time - times[before]) / np.where(gap > 0.0, gap, 1.0), 0.0)
         between = sooner + part * (later - sooner)
         first = later * time / times[0]
-        last = sooner + (time - times[-1]) * self._last_slope()
-        return np.asarray(np.where(time <= times[0], first, np.where(time > times[-1], last, between)), dtype=float)
+        return np.asarray(np.where(time <= times[0], first, np.where(time > times[-1], sooner, between)), dtype=float)
 
     def volatility(self, strike: ArrayLike, time_to_expiry: ArrayLike) -> Floats:
         """Annual implied volatility at a strike [quote]; errors as `total_variance`."""
@@ -165,6 +184,6 @@ class Surface:
         return max(0.0, float((atm[-1] - atm[-2]) / (self.times[-1] - self.times[-2])))
 
 
-def _each(raw: Floats, place: NDArray[np.intp], k: Floats) -> Floats:
-    """w of the smile at `place` for each k, all of one shape."""
-    return np.asarray(total_variance(raw[place], k[..., None])[..., 0], dtype=float)
+def _each(smile: Callable[[Floats, Floats], Floats], raw: Floats, place: NDArray[np.intp], k: Floats) -> Floats:
+    """Figure of the smile at `place` for each k, all of one shape."""
+    return np.asarray(smile(raw[place], k[..., None])[..., 0], dtype=float)

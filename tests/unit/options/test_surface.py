@@ -222,3 +222,10 @@ def test_ssvi_of_one_expiry() -> None:
     raw = fit_essvi(smiles_of(smiles((30.0,))))
     assert raw[0] == pytest.approx(smile_parameters(30.0), rel=1e-3, abs=1e-6)
     assert ssvi(0.03, -0.2, 0.1).shape == (5,)
+
+
+@pytest.mark.parametrize("time", [0.05, 0.1, 0.3, 0.5, 0.9])
+def test_the_skew_is_the_slope_of_the_volatility(time: float) -> None:
+    k, step = np.array([-0.4, -0.1, 0.0, 0.2]), 1e-5
+    up, down = (np.sqrt(TWO.total_variance(k + d, time) / time) for d in (step, -step))
+    np.testing.assert_allclose(TWO.skew(k, time), (up - down) / (2 * step), atol=1e-8)

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from app.usecases.effort import takes_long
+from app.examples import HEDGES, HEDGES_BY_QUOTES
+from app.usecases.effort import takes_a_while, takes_long
+from models.api.evaluation import HedgesRequest
 from models.api.market import SeriesIn
 from services.core.annualization import Calendar
 from services.volatility.estimators.adaptive import Adaptive
@@ -33,6 +35,11 @@ def test_series_that_may_have_to_be_fed_bar_by_bar_leave_the_event_loop(count: i
 
 def test_nothing_takes_no_time() -> None:
     assert not takes_long([])
+
+
+def test_a_surface_is_never_fitted_on_the_event_loop() -> None:
+    found = [takes_a_while(HedgesRequest.model_validate(body)) for body in (HEDGES, HEDGES_BY_QUOTES)]
+    assert found == [False, True]
 
 
 @pytest.mark.parametrize("model", [Ewma(), Adaptive()], ids=["ewma", "adaptive"])
