@@ -14,7 +14,7 @@ from services.margin.scenario_charges import Charge, contingencies, least_delta_
 from services.margin.scenario_netting import netted_rows
 from services.margin.scenario_preset import BasisShock, ScenarioPreset, StaticDiscount
 from services.margin.scenario_pricing import Expiries, OptionValues, option_values, settling_share
-from services.margin.scenario_rows import ABSOLUTE, LINEAR, ScenarioRows, scenario_rows
+from services.margin.scenario_rows import ScenarioRows, scenario_rows
 
 Bound = Literal["scenario", "skew", "basis", "minimum_delta", "none"]
 ORIGINS = ("delta", "gamma", "vega", "discount", "residual")
@@ -211,7 +211,7 @@ def _worst(pnl: Floats, basis: float, rows: ScenarioRows) -> tuple[float, Bound,
         return 0.0, "none", None
     if basis < least:
         return basis, "basis", None
-    return least, "skew" if rows.state[scenario] in (LINEAR, ABSOLUTE) else "scenario", scenario
+    return least, "skew" if rows.skewed[scenario] else "scenario", scenario
 
 
 def _valued(
@@ -253,8 +253,7 @@ def _by_expiry(values: OptionValues, rows: ScenarioRows, preset: ScenarioPreset)
     discounted = _discounted(shocked, expiries, preset.discount)
     change = discounted - values.value[rows.base]
     # A skew may tilt either way: each expiry is charged the worse, so its parts turn around with it.
-    skewed = np.isin(rows.state, (LINEAR, ABSOLUTE))[:, None]
-    factor = np.where(skewed & (change > 0.0), -1.0, 1.0) * rows.damping[:, None]
+    factor = np.where(rows.skewed[:, None] & (change > 0.0), -1.0, 1.0) * rows.damping[:, None]
     move = expiries.forward * expiries.alive * rows.move[:, None]
     origins = np.zeros((len(ORIGINS), rows.move.size))
     origins[0] = (factor * values.delta * move).sum(axis=1)

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from services.core.explain import Floats
+from services.core.explain import Bools, Floats
 from services.margin.scenario_preset import Scenario, ScenarioPreset
 
 NONE, UP, DOWN, LINEAR, ABSOLUTE = range(5)
@@ -29,6 +29,8 @@ class ScenarioRows:
         Move times damping of a linear position.
     state : (s,) array
         Of volatility.
+    skewed : (s,) bool array
+        Whether a scenario is one of the skew.
     row : (s,) array
         Row of prices of a scenario.
     base, basis_up, basis_down : int
@@ -42,6 +44,7 @@ class ScenarioRows:
     damping: Floats
     linear_move: Floats
     state: Places
+    skewed: Bools
     row: Places
     base: int
     basis_up: int
@@ -82,6 +85,7 @@ def scenario_rows(preset: ScenarioPreset, price_range: float) -> ScenarioRows:
         damping=damping,
         linear_move=clipped,
         state=state,
+        skewed=(state == LINEAR) | (state == ABSOLUTE),
         row=np.array(rows[: move.size], dtype=np.intp),
         base=rows[-3],
         basis_up=rows[-2],
