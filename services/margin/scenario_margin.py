@@ -130,8 +130,8 @@ def scenario_margin(book: ScenarioBook, preset: ScenarioPreset) -> ScenarioMargi
     Scenario: ``Σ_e (D(V_e(shock)) − V_e) · damping + linear + collateral``; skew: ``−Σ_e |D(V_e(skew)) − V_e|``;
     basis: ``Σ_e min(V_e(up) − V_e, V_e(down) − V_e, 0) · (constant + per_year T)``; worst = the least of them and 0.
 
-    ``initial = max(−worst · factor, least delta) + roll + contingencies`` and
-    ``maintenance = −worst · factor + roll + maintenance contingencies``, or a fraction of initial.
+    ``initial = max(−worst · factor, least delta) + roll + contingencies`` and, unless it is a fraction of initial,
+    ``maintenance = max(−worst, least delta / factor) · maintenance factor + roll + maintenance contingencies``.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def scenario_margin(book: ScenarioBook, preset: ScenarioPreset) -> ScenarioMargi
     Notes
     -----
     A book without options needs no feeds. Past its expiry an option is its pay-off and no longer moves, as does the
-    share of a delivery price that has been averaged. Coin-settled positions are counted in quote currency at the shocked
+    share of a delivery price that has been averaged. Coin-settled positions count in quote currency at the shocked
     price: pass the coin that backs them as collateral. The initial requirement jumps where a confidence crosses its
     threshold, and nowhere else in time: volatility shocks meet at 30 days, the averaging window at its start.
     Cost O(rows · nodes), see `option_values`.
@@ -182,7 +182,7 @@ def scenario_margin(book: ScenarioBook, preset: ScenarioPreset) -> ScenarioMargi
     standing = sum(charge.maintenance for charge in charges)
     initial = scenario_initial + sum(charge.initial for charge in charges) + standing
     maintenance = (
-        max(-worst * preset.maintenance_factor, least * preset.maintenance_factor / factor) + roll + standing
+        max(-worst, least / factor) * preset.maintenance_factor + roll + standing
         if preset.maintenance_of_initial is None
         else preset.maintenance_of_initial * initial
     )
@@ -271,7 +271,9 @@ def _discounted(value: Floats, expiries: Expiries, rule: StaticDiscount | None) 
     years, rate = expiries.years, expiries.rate
     long = rule.long_base * np.exp(-years * (rate * rule.long_multiplier + rule.long_spread))
     short = rule.short_base * np.exp(years * (rate * rule.short_multiplier + rule.short_spread))
-    return value * np.where(value >= 0.0, long, np.minimum(1.0 / expiries.discount, short))
+    # min(1/df, short) without leaving the range of doubles.
+    most = np.minimum(rate * years, 700.0)
+    return value * np.where(value >= 0.0, long, np.minimum(np.exp(most), short))
 
 
 def _basis(values: OptionValues, rows: ScenarioRows, rule: BasisShock | None) -> float:

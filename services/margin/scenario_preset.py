@@ -46,8 +46,8 @@ class Scenario:
 class VolatilityShock:
     """How volatility moves: ``up = max(least_up, σ (1 + up m))``, ``down = σ max(0, 1 − down m)``.
 
-    ``m = (30 d / max(T, floor))^p`` with the short power up to 30 days. `absolute`: ``σ ± up`` and ``σ − down`` instead,
-    in units of volatility and never below 0.
+    ``m = (30 d / max(T, floor))^p`` with the short power up to 30 days. `absolute`: ``σ + up`` and ``σ − down``
+    instead, in units of volatility and never below 0.
     """
 
     up: float = 0.5

@@ -1,6 +1,7 @@
 """Options of one underlying revalued in every row of prices, summed by expiry: Black-76 without a loop over legs.
 
-Letters: F forward, K strike, T time to expiry, s = σ√T, N the normal distribution, q quantity, e expiry, r row of prices.
+Letters: F forward, K strike, T time to expiry, s = σ√T, N the normal distribution, q quantity, e expiry,
+r row of prices.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from services.margin.scenario_rows import ABSOLUTE, DOWN, LINEAR, NONE, STATES, 
 
 MONTH_DAYS = 30.0
 NO_VOLATILITY = 1e-12
-"""s below which an option is its pay-off: less than a basis point a year over a microsecond."""
+"""s below which an option has no gamma and no vega: less than a basis point a year over a microsecond."""
+LEAST_DEVIATION = 1e-200
+"""What s is kept at, so that no volatility gives the pay-off to the last digit."""
 BLOCK = 256
 """Nodes revalued at once: with some 35 rows of prices the work stays in the second-level cache."""
 _INVERSE_ROOT_TAU = 1.0 / np.sqrt(2.0 * np.pi)
@@ -97,11 +100,11 @@ def option_values(book: UnderlyingBook, preset: ScenarioPreset, rows: ScenarioRo
     r"""Value by row of prices and expiry, with the Greeks of today.
 
     ``V_re = df (F_re Σ q w N(w d1) − Σ q w K N(w d2)) + df (F_re Σ q' − Σ q' K)``, where
-    ``d1 = ln(F_re/K)/s + s/2`` splits into the row's ``ln F_re`` and the node's ``ln K``, and q' are the parity forwards.
+    ``d1 = ln(F_re/K)/s + s/2`` splits into the row's ``ln F_re`` and the node's ``ln K``; q' are parity forwards.
 
     Notes
     -----
-    No volatility or no time gives the discounted pay-off as the limit of the same formula (s is kept at 1e-12 at least).
+    No volatility or no time gives the discounted pay-off as the limit of the same formula (s is at least 1e-200).
     The absolute error is some 1e-16 of the gross notional. Cost O(rows · nodes): about 30 ns each, two normal
     distributions being nearly all of it; calls and puts of one strike and volatility count once.
     """
@@ -111,7 +114,7 @@ def option_values(book: UnderlyingBook, preset: ScenarioPreset, rows: ScenarioRo
     nodes = _nodes(book, np.searchsorted(used, place), expiries)
     root = np.sqrt(expiries.years)[nodes.place]
     shocked = _shocked_volatilities(nodes, expiries, preset)
-    total = np.maximum(shocked * root, NO_VOLATILITY)
+    total = np.maximum(shocked * root, LEAST_DEVIATION)
     alive = expiries.alive
     forward = expiries.forward * (alive * rows.shock[:, None] + (1.0 - alive))
     value = _revalue(nodes, total, forward, rows, expiries.discount)
@@ -179,10 +182,10 @@ def _nodes(book: UnderlyingBook, place: Places, expiries: Expiries) -> Nodes:
         # Sizes, not sums: a long and a short of the same option are one position, whatever rows they came in.
         calls=calls,
         puts=puts,
-        shift=np.bincount(at, weights=parity, minlength=count),
-        shift_strike=np.bincount(at, weights=parity * strikes, minlength=count),
+        shift=_summed(at, parity, count),
+        shift_strike=_summed(at, parity * strikes, count),
         naked=_naked(place, quantity, np.flatnonzero(new_strike), count),
-        gross=np.bincount(place, weights=np.abs(quantity), minlength=count),
+        gross=_summed(place, np.abs(quantity), count),
     )
 
 
@@ -190,7 +193,11 @@ def _naked(place: Places, quantity: Floats, starts: Places, count: int) -> Float
     """Shorts of each strike that its longs do not cover, calls and puts together, summed by expiry."""
     if not starts.size:
         return np.zeros(count)
-    return np.bincount(place[starts], weights=np.maximum(-np.add.reduceat(quantity, starts), 0.0), minlength=count)
+    return _summed(place[starts], np.maximum(-np.add.reduceat(quantity, starts), 0.0), count)
+
+
+def _summed(place: Places, weights: Floats, count: int) -> Floats:
+    return np.asarray(np.bincount(place, weights=weights, minlength=count), dtype=np.float64)
 
 
 def _changes(*columns: Floats | Places) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -227,9 +234,7 @@ def _time_scale(seconds: Floats, shock: VolatilityShock) -> Floats:
 
 
 def _skew_factor(size: Floats, root: Floats, place: Places, skew: SkewShock, linear: bool) -> Floats:
-    slope, level = (
-        (skew.linear_slope, skew.linear_level) if linear else (skew.absolute_slope, skew.absolute_level)
-    )
+    slope, level = (skew.linear_slope, skew.linear_level) if linear else (skew.absolute_slope, skew.absolute_level)
     # Far out a negative slope would turn the cap around: no move is the least there is.
     cap = np.maximum(slope * root + level, 0.0)
     turn = np.maximum(skew.least, root * skew.width * (skew.static + skew.scale * root))
@@ -266,8 +271,9 @@ def _greeks(nodes: Nodes, total: Floats, root: Floats, expiries: Expiries) -> tu
     """Delta, gamma and gross delta by expiry, vega by node; a node without volatility has a step for delta only."""
     forward, discount = expiries.forward[nodes.place], expiries.discount[nodes.place]
     moneyness = np.log(expiries.forward)[nodes.place] - nodes.log_strike
+    smooth, total = total > NO_VOLATILITY, np.maximum(total, NO_VOLATILITY)
     d1 = moneyness / total + 0.5 * total
-    density = np.where(total > NO_VOLATILITY, discount * np.exp(-0.5 * d1 * d1) * _INVERSE_ROOT_TAU, 0.0)
+    density = np.where(smooth, discount * np.exp(-0.5 * d1 * d1) * _INVERSE_ROOT_TAU, 0.0)
     density *= nodes.quantity
     chance = ndtr(d1)
     call, put = discount * nodes.calls * chance, discount * nodes.puts * (chance - 1.0)

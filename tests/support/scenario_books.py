@@ -98,7 +98,8 @@ def preset_from(parameters: dict[str, Any]) -> ScenarioPreset:
             floor_days=parameters["dte_floor_days"],
             least_up=parameters["min_up_vol"],
         ),
-        skew=skew and SkewShock(
+        skew=skew
+        and SkewShock(
             linear_slope=skew["lin_base"],
             linear_level=skew["lin_cap"],
             absolute_slope=skew["abs_base"],
@@ -108,7 +109,8 @@ def preset_from(parameters: dict[str, Any]) -> ScenarioPreset:
             scale=skew["vol_scale"],
             least=skew["min_k_star"],
         ),
-        discount=static and StaticDiscount(
+        discount=static
+        and StaticDiscount(
             long_base=static["pos"],
             short_base=static["neg"],
             long_multiplier=static["long_mult"],
@@ -116,9 +118,7 @@ def preset_from(parameters: dict[str, Any]) -> ScenarioPreset:
             long_spread=static["long_add"],
             short_spread=static["short_add"],
         ),
-        basis=BasisShock(
-            up=basis["up"] - 1.0, down=basis["dn"] - 1.0, constant=basis["add"], per_year=basis["mult"]
-        ),
+        basis=BasisShock(up=basis["up"] - 1.0, down=basis["dn"] - 1.0, constant=basis["add"], per_year=basis["mult"]),
         contingencies=Contingencies(
             perpetual_maintenance=rates["mm_perp"],
             perpetual_initial=rates["im_perp"],
@@ -215,7 +215,5 @@ def random_portfolio(rng: np.random.Generator, options: int, expiries: int = 3) 
         "perp_qty": float(rng.normal()),
         "perp_price": 60_020.0,
         "perp_upnl": float(rng.normal(0.0, 500.0)),
-        "collateral": [
-            {"amount": 0.5, "price": spot, "mm_haircut": 0.02, "im_haircut": 0.03, "risk_cancelling": True}
-        ],
+        "collateral": [{"amount": 0.5, "price": spot, "mm_haircut": 0.02, "im_haircut": 0.03, "risk_cancelling": True}],
     }
