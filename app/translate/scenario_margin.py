@@ -14,11 +14,11 @@ import numpy as np
 from app.translate.answer import money, stat, time_text
 from app.translate.notes import Notes
 from models.api.scenario_margin import (
-    ExpiryIn,
+    MarginExpiryIn,
     MarginLinearIn,
     MarginOptionIn,
+    MarginOverridesIn,
     MarginUnderlyingIn,
-    OverridesIn,
     ScenarioMarginRequest,
 )
 from services.core.annualization import SECONDS_PER_YEAR
@@ -75,7 +75,7 @@ def overridden(request: ScenarioMarginRequest) -> list[str]:
     return [] if changes is None else sorted(n for n in changes.model_fields_set if getattr(changes, n) is not None)
 
 
-def _changes(changes: OverridesIn, preset: ScenarioPreset) -> dict[str, Any]:
+def _changes(changes: MarginOverridesIn, preset: ScenarioPreset) -> dict[str, Any]:
     names = {"volatility_up": "up", "volatility_down": "down", "least_volatility_up": "least_up"}
     charges = ("perpetual_initial", "perpetual_maintenance", "option_initial", "option_maintenance",
                "confidence_threshold", "confidence_rate")  # fmt: skip
@@ -143,7 +143,7 @@ def _underlying(
     )
 
 
-def _feeds(where: str, told: Sequence[ExpiryIn], options: Rows, as_of: datetime) -> tuple[ExpiryFeed, ...]:
+def _feeds(where: str, told: Sequence[MarginExpiryIn], options: Rows, as_of: datetime) -> tuple[ExpiryFeed, ...]:
     known = {item.expiry: item for item in told}
     if len(known) != len(told):
         raise InvalidInput(f"{where}.expiries", "must hold every expiry once", [time_text(e.expiry) for e in told])

@@ -95,6 +95,8 @@ def _assume_of_positions(request: ScenarioMarginRequest, preset: ScenarioPreset,
         for item in options
     ):
         notes.assume("/positions", "discount 1", "options without a discount are not discounted: a rate of 0")
+    if any(item.terms.discount > 1.0 for item in options):
+        notes.assume("/positions", "discount 1", "a discount above 1 counts as 1: negative rates are taken as 0")
     if any(item.terms.settlement == "inverse" for item in options):
         effect = "coin-settled options count in money at the shocked price: list the coin that backs them as collateral"
         notes.assume("/positions", "settlement in money", effect)

@@ -60,7 +60,7 @@ class MarginLinearIn(MarginHeldIn):
 MarginPositionIn = Annotated[MarginOptionIn | MarginLinearIn, Field(discriminator="kind")]
 
 
-class ExpiryIn(Model):
+class MarginExpiryIn(Model):
     """Market of one expiry, where the options' own terms are not to be used."""
 
     expiry: Time
@@ -71,7 +71,7 @@ class ExpiryIn(Model):
     confidence: Confidence = Field(default=1.0, description="Least of the feeds of forward, rate and volatility.")
 
 
-class CollateralIn(Model):
+class MarginCollateralIn(Model):
     """Coin that backs the account."""
 
     amount: PlainDecimal = Field(description="Base units; a debt is negative and gets no haircut.")
@@ -97,13 +97,15 @@ class MarginUnderlyingIn(Model):
     )
     spot_confidence: Confidence = 1.0
     perpetual_confidence: Confidence = 1.0
-    expiries: Annotated[list[ExpiryIn], Field(max_length=MAX_EXPIRIES, fail_fast=True)] = Field(default_factory=list)
-    collateral: Annotated[list[CollateralIn], Field(max_length=MAX_COLLATERAL, fail_fast=True)] = Field(
+    expiries: Annotated[list[MarginExpiryIn], Field(max_length=MAX_EXPIRIES, fail_fast=True)] = Field(
+        default_factory=list
+    )
+    collateral: Annotated[list[MarginCollateralIn], Field(max_length=MAX_COLLATERAL, fail_fast=True)] = Field(
         default_factory=list
     )
 
 
-class ScenarioIn(Model):
+class MarginScenarioIn(Model):
     """One move of price and volatility."""
 
     range_multiple: Annotated[Number, Field(ge=-20, le=20)] = Field(
@@ -116,7 +118,7 @@ class ScenarioIn(Model):
     )
 
 
-class RegimeIn(Model):
+class MarginRegimeIn(Model):
     """Price range that follows volatility: multiple · σ √(horizon / 365), within least and most."""
 
     multiple: Factor = 4.0
@@ -125,14 +127,14 @@ class RegimeIn(Model):
     most: Annotated[Number, Field(gt=0, lt=1)] = 0.40
 
 
-class OverridesIn(Model):
+class MarginOverridesIn(Model):
     """What to change of a preset; what is left out stays."""
 
     price_range: Annotated[Number, Field(gt=0, lt=1)] | None = None
-    regime: RegimeIn | None = Field(None, description="Makes the range follow each underlying's volatility.")
-    scenarios: Annotated[list[ScenarioIn], Field(min_length=1, max_length=MAX_SCENARIOS, fail_fast=True)] | None = (
-        Field(None, description="Instead of the preset's; with those of the skew at most 40.")
-    )
+    regime: MarginRegimeIn | None = Field(None, description="Makes the range follow each underlying's volatility.")
+    scenarios: (
+        Annotated[list[MarginScenarioIn], Field(min_length=1, max_length=MAX_SCENARIOS, fail_fast=True)] | None
+    ) = Field(None, description="Instead of the preset's; with those of the skew at most 40.")
     volatility_up: Annotated[Number, Field(ge=0, le=10)] | None = None
     volatility_down: Annotated[Number, Field(ge=0, le=10)] | None = None
     least_volatility_up: Annotated[Number, Field(ge=0, le=10)] | None = None
@@ -162,7 +164,7 @@ class ScenarioMarginRequest(Model):
         "extended table, roll shock; paradex_24: 24 scenarios and a least charge by delta; span16: 16 scenarios; "
         "regime: derive_pmrm2 on a grid that scales with current volatility.",
     )
-    overrides: OverridesIn | None = None
+    overrides: MarginOverridesIn | None = None
     cash: PlainDecimal = Field(default=Decimal(0), description="In `currency`; negative where it is owed.")
     stable_price: PositiveDecimal = Field(
         default=Decimal(1), description="Price of the stablecoin that the account is kept in."
@@ -190,7 +192,7 @@ class ScenarioMarginRequest(Model):
         return self
 
 
-class ChargeOut(Model):
+class MarginChargeOut(Model):
     """A contingency; initial margin holds both."""
 
     underlying: str
@@ -199,7 +201,7 @@ class ChargeOut(Model):
     maintenance: DecimalText
 
 
-class ExpiryPnlOut(Model):
+class ScenarioExpiryOut(Model):
     """Options of one expiry in one scenario."""
 
     expiry: str
@@ -220,7 +222,7 @@ class UnderlyingScenarioOut(Model):
     residual: Number = Field(description="What a second-order expansion does not see.")
     linear: Number = Field(description="Part of perpetuals, futures and spot.")
     collateral: Number = Field(description="Part of risk-cancelling collateral.")
-    by_expiry: list[ExpiryPnlOut] = Field(description="Part of the options.")
+    by_expiry: list[ScenarioExpiryOut] = Field(description="Part of the options.")
 
 
 class WorstScenarioOut(Model):
@@ -270,7 +272,7 @@ class ScenarioMarginAnswer(Model):
     basis: Number
     roll: Number
     least_delta: Number
-    charges: list[ChargeOut]
+    charges: list[MarginChargeOut]
     scenario_pnl: list[Number] = Field(description="Of every scenario, netted, in the order of the preset.")
     worst_scenarios: list[WorstScenarioOut] = Field(description="The worst first.")
     underlyings: list[MarginUnderlyingOut]

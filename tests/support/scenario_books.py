@@ -24,7 +24,6 @@ from services.margin.scenario_preset import (
     StaticDiscount,
     VolatilityShock,
 )
-from services.margin.scenario_presets import DERIVE_PMRM2
 
 
 def option_columns(options: list[dict[str, Any]]) -> OptionColumns:
@@ -134,9 +133,8 @@ def preset_from(parameters: dict[str, Any]) -> ScenarioPreset:
     )
 
 
-def reference_parameters(preset: ScenarioPreset = DERIVE_PMRM2) -> dict[str, Any]:
+def reference_parameters() -> dict[str, Any]:
     """Parameters for the slow reference that say what Derive's mainnet figures are, written out by hand."""
-    del preset
     return {
         "price_range": 0.18,
         "grid": [1.0, 0.75, 0.5, 0.25, 0.0, -0.25, -0.5, -0.75, -1.0],
