@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from app import (
     book_examples,
     examples,
+    margin_examples,
     option_examples,
     option_model_examples,
     oracle_examples,
@@ -68,6 +69,7 @@ from models.api.query import (
     StateParameters,
     VolatilityParameters,
 )
+from models.api.scenario_margin import ScenarioMarginAnswer, ScenarioMarginRequest
 from models.api.schedule import ScheduleAnswer, ScheduleRequest
 from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, PolicyVersion, StorePolicyRequest
 from models.api.vault import VaultAnswer, VaultRequest
@@ -436,6 +438,27 @@ OPERATIONS = (
         answers=(CorrelationAnswer,),
         problems=BODY,
         examples={"two": ("Two markets of daily closes", examples.CORRELATION)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/margin:scenario",
+        operation_id="scenario_margin",
+        tag="Margin",
+        summary="Portfolio margin of options, perpetuals and spot by scenarios; nothing is stored",
+        description=(
+            "Every position is priced anew in every scenario of a preset: moves of price and volatility, damped "
+            "extreme moves, tilts of the smile, basis. The worst of them, with the charges that no scenario shows, is "
+            "the requirement. The worst scenarios are explained by delta, gamma, vega and expiry. `overrides` change "
+            "a preset, down to its scenarios (at most 40). Up to 2,000 positions in 128 underlyings. All or nothing: "
+            "an option without a volatility is a 422, as a margin without it would leave a risk out."
+        ),
+        body=ScenarioMarginRequest,
+        answers=(ScenarioMarginAnswer,),
+        problems=BODY,
+        examples={
+            "strangle": ("A short strangle, its hedge, coin collateral, another underlying", margin_examples.SCENARIO),
+            "regime": ("A perpetual under a price range that follows volatility", margin_examples.REGIME),
+        },
     ),
     Operation(
         method="POST",

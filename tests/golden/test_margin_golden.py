@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from services.margin.assembly import requirement
@@ -16,9 +18,14 @@ from services.margin.liquidation import (
 )
 from services.margin.max_position import margin_budget, max_contracts_for_distance, max_contracts_for_margin_budget
 from services.margin.methods.lognormal_expected_shortfall import LognormalExpectedShortfall
+from services.margin.scenario_book import ExpiryFeed, LinearColumns, ScenarioBook, UnderlyingBook
+from services.margin.scenario_margin import scenario_margin
+from services.margin.scenario_netting import netted_rows, roll_shock
+from services.margin.scenario_presets import SPAN16
 from services.margin.size_addons import LinearAddon, SqrtAddon
 from services.risk.tails import expected_shortfall_multiple
 from tests.golden.harness import check, covered_cases, load, unlisted
+from tests.support.scenario_books import book_from, option_columns, preset_from
 
 CASES = load("margin")
 DAYS = 365.0
@@ -115,6 +122,52 @@ def order_aware(inputs: dict[str, Any]) -> float:
     return float(answer.initial)
 
 
+def scenario_portfolio(inputs: dict[str, Any]) -> dict[str, Any]:
+    found = scenario_margin(book_from(inputs["portfolio"]), preset_from(inputs["parameters"]))
+    return {
+        "net_im": found.net_initial,
+        "net_mm": found.net_maintenance,
+        "scenario_pnl": found.underlyings[0].pnl.tolist(),
+    }
+
+
+def netting(inputs: dict[str, Any]) -> dict[str, Any]:
+    rows = netted_rows(*([one[name] for one in inputs["underlyings"]] for name in ("pnl", "offset")))
+    return {"per_scenario": rows.tolist(), "worst": float(rows.min())}
+
+
+def roll(inputs: dict[str, Any]) -> float:
+    positions, years = zip(*inputs["positions_usd_years"], strict=True)
+    return roll_shock(positions, years, least=inputs["min_annualised_move"], risk=inputs["annualised_move_risk"])
+
+
+def risk_array(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Losses are positive there, and the worst one is counted from 1. A leg without strike is a future."""
+    forward, seconds = inputs["forward"], 0.25 * DAYS * 86_400.0
+    preset = replace(
+        SPAN16,
+        price_range=inputs["price_scan_range"] / forward,
+        volatility=replace(SPAN16.volatility, up=inputs["vol_scan_range_abs"], down=inputs["vol_scan_range_abs"]),
+    )
+    assert [leg["t"] for leg in inputs["legs"]] == [0.25, 0.25, None]
+    options = [leg | {"expiry_s": seconds, "type": "call"} for leg in inputs["legs"] if leg["strike"] is not None]
+    futures = sum(leg["qty"] for leg in inputs["legs"] if leg["strike"] is None)
+    book = UnderlyingBook(
+        name="X",
+        spot=forward,
+        expiries=(ExpiryFeed(seconds=seconds, forward=forward),),
+        options=option_columns(options),
+        linear=replace(LinearColumns.perpetual(futures, forward), seconds=np.array([seconds])),
+    )
+    found = scenario_margin(ScenarioBook(underlyings=(book,)), preset)
+    assert found.scenario is not None
+    return {
+        "risk_array": (-found.pnl).tolist(),
+        "scan_risk": -found.worst,
+        "worst": float(found.scenario + 1),
+    }
+
+
 COVERED = {
     "drift.weight.1": liability_weight,
     "drift.weight.8": liability_weight,
@@ -123,6 +176,10 @@ COVERED = {
     "own.es_factor.": shortfall_factor,
     "own.size_sqrt": sqrt_addon,
     "own.order_aware": order_aware,
+    "own.scenario_pm.": scenario_portfolio,
+    "own.netting": netting,
+    "own.roll_shock": roll,
+    "own.span16": risk_array,
     "liq.linear.": tiered_liquidation,
     "liq.inverse.": inverse_liquidation,
     "distance.": distance,
@@ -141,10 +198,6 @@ WAITING = {
     "debtrank.": "contagion",
     "covar.": "contagion",
     "breaker.": "circuit breakers",
-    "own.scenario_pm.": "scenario margin",
-    "own.netting": "scenario margin",
-    "own.roll_shock": "scenario margin",
-    "own.span16": "scenario margin",
     "own.kupiec.": "margin back-test",
     "own.traffic": "margin back-test",
 }
