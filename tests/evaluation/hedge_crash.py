@@ -1,23 +1,33 @@
 """What a hedge would have cost in crashes, under each trigger: `python -m tests.evaluation.hedge_crash`.
 
 Protocol: calls at the money on a price that is set to 100 are sold on rolling start dates, hedged until they expire at
-prices that were quoted, and the hedge is closed. Nothing is known before its time. Where no implied volatility is
-quoted, an option is sold at the service's forecast for its life, and at each close its delta and gamma are those of the
-forecast for what is left of it; six-hourly windows have Deribit's at-the-money implied volatility of seven days, of the
-time, for both; the chains have marks, implied volatilities and futures of their own. Rules, costs and the risk aversion
-(0.1: 10, the default, over an equity of 100) are those of the service: the band sees the gamma, the price and the costs.
-Three costs: 2 basis points; 5 basis points and 0.01 an order; 20 basis points. Without a fixed cost the adaptive band
-is Whalley and Wilmott's, traded to its edge; with one, "to the edge" is that band, told nothing of the fixed cost.
-"half" and "to zero" have its width too, but trade half-way and to nothing.
+prices that were quoted, and the hedge is closed. Nothing is known before its time. Settings:
+
+* crashes of March 2020 (BTC, ETH) and spring 2021 (8 coins), hourly closes, 7 days, a start every 12 hours;
+* Bitcoin from September 2020 to 2023, calm years included, likewise;
+* Bitcoin in January 2022, closes five minutes apart, 2 days, a start every 3 hours;
+* Bitcoin and Ether from January to April 2026, 28 closes about six hours apart, a start every second one;
+* Deribit's Bitcoin chains of 3 to 6 February 2026, about six hours apart: every option with a bid, a delta between a
+  quarter and three quarters and three days to live, sold at its mark in each of 12 chains and bought back four chains
+  later, hedged with its own future at its own implied volatility.
+
+Where no implied volatility is quoted (the first three), an option is sold at the service's forecast for its life, and
+at each close its delta and gamma are those of the forecast for what is left of it; the fourth has Deribit's implied
+volatility of seven days at the money, of the time. Rules, costs and the risk aversion (0.1: 10, the default, over an
+equity of 100) are those of the service; the band sees the gamma, the price and the costs. Three costs: 2 basis points;
+5 basis points and 0.01 an order; 20 basis points. Without a fixed cost the adaptive band is Whalley and Wilmott's,
+traded to its edge; with one, "to the edge" is that band, told nothing of the fixed cost. "half" and "to zero" have its
+width too, and trade half-way or to nothing.
 
 Figures: orders and their cost a window, standard deviation of the result, certainty-equivalent loss under exponential
 utility of a short option, and how much more a rule loses than the adaptive band, for options sold, for options bought
 (the same orders, reversed) and in the mean of both, with a 95 % interval. A rule that is late gains on one side what it
 loses on the other where the price goes one way: only the mean of both is free of that luck. It was added after the
-first run had been seen; summary and gates are of it. Windows overlap, and coins of one time move together: intervals come
-from drawing whole blocks of start dates again, which are as long as an option lives, all coins together; their number is
-in the titles. With few blocks they are too narrow rather than too wide. The chains are one crash: options of 12 starts
-that overlap, each held for four chains (a day); blocks are the starts there, and the interval says little.
+first run had been seen; summary and gates are of it.
+
+Windows overlap, and coins of one time move together: intervals come from drawing whole blocks of start dates again, as
+long as an option lives, all coins together; their number is in the titles. With few blocks they are too narrow rather
+than too wide. The chains are one crash: there a block is one start, blocks overlap, and an interval says little.
 The data lie beside the repository, not in it. `--write` puts the tables into docs/measurements/hedge_crash.md.
 """
 
@@ -82,7 +92,7 @@ BURN_IN = 240
 HELD_CHAINS = 4
 FIVE_MINUTES, SIX_HOURS = 300.0, 6.0 * HOUR
 SLACK = 0.9
-"""Of an interval: snapshots are not exactly six hours apart, and an interval of four hours is due at the fourth close."""
+"""Of an interval: closes are not always exactly an interval apart, and one of four hours is due at the fourth."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -309,13 +319,11 @@ SETTINGS: tuple[Callable[[], Setting], ...] = (
 def grids(found: Sequence[Row]) -> list[Grid]:
     """One table for each setting and cost, and what they come to."""
     columns = ["rule", "orders", "cost", "deviation", "loss", *(f"{side}: more" for side in ("short", "long", "both"))]
-    return [
-        verdicts(found),
-        *(
-            Grid(f"{name} ({rows[0].setting.size})", columns, [line(row) for row in rows])
-            for name, rows in by_name(found).items()
-        ),
-    ]
+    tables = (
+        Grid(f"{name} ({mine[0].setting.size})", columns, [line(row) for row in mine])
+        for name, mine in by_name(found).items()
+    )
+    return [verdicts(found), *tables]
 
 
 def by_name(found: Sequence[Row]) -> dict[str, list[Row]]:
@@ -352,8 +360,8 @@ def verdicts(found: Sequence[Row]) -> Grid:
 def gates_of(found: Sequence[Row]) -> list[Gate]:
     """The rule that did best in each table, chosen in hindsight: no better than the adaptive band beyond chance."""
     gates = []
-    for name, rows in by_name(found).items():
-        best = min((row for row in rows if row.rule != BEST), key=lambda row: row.both.value)
+    for name, mine in by_name(found).items():
+        best = min((row for row in mine if row.rule != BEST), key=lambda row: row.both.value)
         gates.append(Gate(f"{name}: {best.rule} loses more by at most", best.both.high, least=0.0, goal=True))
     return gates
 

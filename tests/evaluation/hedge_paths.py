@@ -1,4 +1,4 @@
-"""Hedges on prices that were quoted: windows of a series, in each an option of its own, hedged by a rule of the service.
+"""Hedges on prices that were quoted: windows of a series, each with an option of its own, hedged by a rule.
 
 `services.simulation.hedging` has one volatility for all paths and times. Here each window has that which was known at
 each of its times, the band may see another gamma than the book has, and the hedge may aim at a net delta but zero.
@@ -270,7 +270,7 @@ def trailing_volatility(price: Floats, bars: int, periods: float) -> Floats:
 
 
 def adaptive_volatility(bars: Bars, bar_seconds: float) -> tuple[Floats, Floats]:
-    """What the service would have answered after each close: volatility of the next bar, and of the long run [annual]."""
+    """What the service would have said after each close: volatility of the next bar, and of the long run [annual]."""
     ranges = {"open": bars.open, "high": bars.high, "low": bars.low} if bars.ranged else {}
     end = datetime.fromtimestamp(float(bars.end[-1]), UTC)
     series = SeriesInput(closes=bars.close, end=end, bar_seconds=int(bar_seconds), calendar=Calendar(), **ranges)
