@@ -18,7 +18,8 @@ not in the data; exponentially averaged, over its root mean square, within ±3.
 A figure is how much more a variant loses than the base in certainty equivalent: negative is a gain. One variant of
 each family is chosen on the design part, by the mean over costs and both sides. The hold-out tables show that one, with
 intervals of 99 % as there are five families, from whole blocks of start dates. What the flow predicts is measured too:
-slope and correlation of the next step's log return, over the plain volatility of a step, with z.
+slope and correlation of the next step's log return, over the plain volatility of a step, with z. Added after the
+results had been seen: the last table, in which a band is wider or narrower than the base and knows nothing.
 The data lie beside the repository, not in it. `--write` puts the tables into docs/measurements/predictive_hedging.md.
 """
 
@@ -81,6 +82,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "measurements" / "pred
 HALF_LIVES = (1, 6, 24)
 POWERS = (-1.0, -0.5, 0.5, 1.0)
 SHIFTS = (-0.5, -0.25, 0.25, 0.5)
+CONTROLS = (0.7, 0.85, 1.2)
 LEVEL = 0.99
 SPLIT = "2020-09-13T15:00:00"
 MINUTES_SPLIT = "2022-01-19T00:00:00"
@@ -145,11 +147,18 @@ def variants_of(sample: Sample) -> dict[tuple[str, str], Change]:
     ratio = sample.forecast[:, :-1] / sample.plain[:, :-1]
     for power in POWERS:
         found["scale", f"p = {power:g}"] = _widened(ratio**power)
-    for (life, z), size in product(sample.flows.items(), SHIFTS):
+    cases = list(product(sample.flows.items(), SHIFTS))
+    for (life, z), size in cases:
         found["lean", f"κ = {size:g}, half-life {life}"] = _leaning(size * z)
-        calm = np.abs(z) - TYPICAL_FLOW
-        found["flow width", f"p = {size:g}, half-life {life}"] = _widened(np.exp(size * calm))
+    for (life, z), size in cases:
+        factor = np.exp(size * (np.abs(z) - TYPICAL_FLOW))
+        found["flow width", f"p = {size:g}, half-life {life}"] = _widened(factor)
     return found
+
+
+def controls_of() -> dict[tuple[str, str], Change]:
+    """Widths that are another multiple of the base's, whatever any forecast says."""
+    return {("control", f"width x {factor:g}"): _widened(np.array(factor)) for factor in CONTROLS}
 
 
 TYPICAL_FLOW = np.sqrt(2.0 / np.pi)
@@ -174,14 +183,25 @@ def _leaning(shift: Floats) -> Change:
 
 
 def rows_of(sample: Sample, chosen: Mapping[str, str] | None = None) -> list[Row]:
-    """Differences of every variant to the base, or of the chosen one of each family."""
+    """Differences of every variant to the base; or of the chosen one of each family."""
+    return compared(
+        sample,
+        {
+            (family, name): change
+            for (family, name), change in variants_of(sample).items()
+            if chosen is None or chosen.get(family) == name
+        },
+    )
+
+
+def compared(sample: Sample, changes: Mapping[tuple[str, str], Change]) -> list[Row]:
+    """Differences of variants to the base."""
     book = short_calls(sample.windows, sample.plain)
     bases = [hedged(book, Variant(RULE, costs)) for costs in COSTS]
     found = []
-    for (family, name), change in variants_of(sample).items():
-        if chosen is None or chosen.get(family) == name:
-            outcomes = [hedged(book, change(book, costs)) for costs in COSTS]
-            found.append(_row(sample, family, name, outcomes, bases))
+    for (family, name), change in changes.items():
+        outcomes = [hedged(book, change(book, costs)) for costs in COSTS]
+        found.append(_row(sample, family, name, outcomes, bases))
     return found
 
 
@@ -315,12 +335,13 @@ def implied_sample() -> Sample:
 def design_grid(found: Sequence[Row], chosen: Mapping[str, str]) -> Grid:
     """Every variant on the design part, with what was chosen."""
     names = list(dict.fromkeys(row.sample for row in found))
+    short_names = [name.partition(" (")[0] for name in names]
     lines = []
     for family, variant in dict.fromkeys((row.family, row.variant) for row in found):
         means = {row.sample: row.mean for row in found if (row.family, row.variant) == (family, variant)}
         figures = [f"{means[name]:+.4f}" if name in means else "" for name in names]
         lines.append([f"{family}: {variant}", *figures, "chosen" if chosen[family] == variant else ""])
-    return Grid("Design: more than the base, mean over costs and sides", ["variant", *names, ""], lines)
+    return Grid("Design: more than the base, mean over costs and sides", ["variant", *short_names, ""], lines)
 
 
 def hold_out_grids(found: Sequence[Row]) -> list[Grid]:
@@ -396,16 +417,23 @@ def document(grids: Sequence[Grid]) -> str:
     )
 
 
+def control_grid(found: Sequence[Row]) -> Grid:
+    """What a band of another width, and nothing else, would have done."""
+    lines = [[row.sample, row.variant, *(interval(figure) for figure in row.both)] for row in found]
+    return Grid("Control: both sides, more than the base", ["sample", "", *map(cost_name, COSTS)], lines)
+
+
 def measured() -> list[Grid]:
     """Choose on the design part, then look at the rest once."""
     every = samples()
     design = [row for sample in followed([s for s in every if s.design], "design") for row in rows_of(sample)]
     chosen = chosen_of(design)
-    held_out = [s for s in every if not s.design]
-    found = [row for sample in followed(held_out, "hold-out") for row in rows_of(sample, chosen)]
+    held_out = followed([s for s in every if not s.design], "hold-out")
+    pairs = [(rows_of(sample, chosen), compared(sample, controls_of())) for sample in held_out]
+    found, controls = ([row for pair in pairs for row in pair[place]] for place in (0, 1))
     predictions = [row for sample in every for row in predictions_of(sample)]
     tables = [verdict_grid(verdicts_of(found)), prediction_grid(predictions), design_grid(design, chosen)]
-    return [*tables, *hold_out_grids(found)]
+    return [*tables, *hold_out_grids(found), control_grid(controls)]
 
 
 def main(words: Sequence[str] | None = None) -> int:
