@@ -10,19 +10,19 @@ import pytest
 from services.simulation.hedging import PriceModel
 from tests.evaluation import predictive_hedging as study
 from tests.evaluation.hedge_paths import SPOT, Difference, Market, Variant, Windows, hedged, short_calls
+from tests.evaluation.predictive_samples import HALF_LIVES, Sample, part_of
 
 HOUR = 3_600.0
-NOTHING = (Difference(0.0, -0.1, 0.1),) * 3
 
 
-def sample(count: int = 12, steps: int = 48, forecast: float = 0.8) -> study.Sample:
+def sample(count: int = 12, steps: int = 48, forecast: float = 0.8) -> Sample:
     rng = np.random.default_rng(9)
     price = PriceModel(volatility=0.8).paths(rng, count=count, steps=steps, step_seconds=HOUR, spot=SPOT)
     seconds = np.tile(HOUR * np.arange(steps + 1.0), (count, 1))
-    known = {f"flow {life}": rng.normal(size=price.shape) for life in study.HALF_LIVES}
+    known = {f"flow {life}": rng.normal(size=price.shape) for life in HALF_LIVES}
     windows = Windows(seconds, price, known, np.arange(count) // 2)
     plain = np.full(price.shape, 0.8)
-    return study.Sample("known", True, windows, plain, forecast / 0.8 * plain, HOUR)
+    return Sample("known", True, windows, plain, forecast / 0.8 * plain, HOUR)
 
 
 def row(family: str, variant: str, value: float, name: str = "main", **columns: object) -> study.Row:
@@ -70,7 +70,7 @@ def test_a_lean_gains_where_the_flow_knows_the_next_return() -> None:
     given = sample(count=40)
     known = np.diff(np.log(given.windows.price), axis=1) / (0.8 * np.sqrt(1.0 / 8_760.0))
     padded = np.concatenate([known, np.zeros((40, 1))], axis=1)
-    windows = replace(given.windows, known={f"flow {life}": padded for life in study.HALF_LIVES})
+    windows = replace(given.windows, known={f"flow {life}": padded for life in HALF_LIVES})
     clear = replace(given, windows=windows)
     found = {item.variant: item for item in study.rows_of(clear) if item.family == "lean"}
     assert found["κ = 0.25, half-life 1"].both[0].high < 0.0
@@ -122,7 +122,7 @@ def test_a_gain_is_better_on_the_main_hold_out_and_nowhere_worse() -> None:
 def test_what_is_known_at_a_part_comes_from_before_it() -> None:
     seconds = HOUR * np.arange(10.0)
     whole = Market("A", seconds, np.arange(1.0, 11.0), {"plain": np.arange(10.0)})
-    part = study.part_of(whole, 3.0 * HOUR, 6.0 * HOUR)
+    part = part_of(whole, 3.0 * HOUR, 6.0 * HOUR)
     assert (part.price.tolist(), part.known["plain"].tolist()) == ([4.0, 5.0, 6.0, 7.0], [3.0, 4.0, 5.0, 6.0])
 
 
