@@ -51,6 +51,8 @@ evaluate: ## Measure forecasts and targets on public closes, with their gates (m
 	@$(BIN)/python -m tests.evaluation.targets $(if $(WRITE),--write)
 	@$(BIN)/python -m tests.evaluation.buffers $(if $(WRITE),--write)
 	@$(BIN)/python -m tests.evaluation.hedge_bands $(if $(WRITE),--write)
+	@$(BIN)/python -m tests.evaluation.hedge_crash $(if $(WRITE),--write)
+	@$(BIN)/python -m tests.evaluation.predictive_hedging $(if $(WRITE),--write)
 
 check: ## Static checks: lint, format, types, import contracts
 	@$(BOOTSTRAP) dev
