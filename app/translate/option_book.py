@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from app.translate.answer import exposure_row, stat, time_text
+from app.translate.answer import exposure_row, number, stat, time_text
 from app.translate.notes import Notes
 from models.api.option_book import (
     ConstantProductIn,
@@ -258,8 +258,8 @@ def _ladder(ladder: Ladder) -> dict[str, Any]:
         "pnl": _matrix(ladder.pnl),
         "pnl_coin": None if ladder.pnl_coin is None else _matrix(ladder.pnl_coin),
         "worst": {
-            "spot_shock": worst.spot_shock,
-            "volatility_shock": worst.volatility_shock,
+            "spot_shock": number(worst.spot_shock),
+            "volatility_shock": number(worst.volatility_shock),
             "pnl": stat(worst.pnl),
         },
         "complete": ladder.complete,
@@ -277,5 +277,5 @@ def _pool_row(symbol: str, figures: PoolFigures) -> dict[str, Any]:
 
 def _lines(lines: ProfitLines) -> dict[str, float]:
     """All digits: rounded lines would no longer add up to the total."""
-    found = {name: getattr(lines, name) for name in LINES}
-    return {"total": math.fsum(found.values()), **found}
+    found = {name: number(getattr(lines, name)) for name in LINES}
+    return {"total": number(math.fsum(found.values())), **found}

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from app.translate.answer import time_text
+from app.translate.answer import number, time_text
 from app.translate.notes import Notes
 from app.translate.option_book import (
     UNITS,
@@ -63,10 +63,10 @@ def revalued(request: PriceLadderRequest, received_at: datetime) -> bytes:
         "currency": request.currency,
         "status": "ok",
         "units": UNITS,
-        "spot_shocks": grid.spot_shocks.tolist(),
-        "volatility_shocks": grid.volatility_shocks.tolist(),
-        "stickiness": grid.stickiness,
-        "days_forward": grid.days_forward,
+        "spot_shocks": [number(shock) for shock in grid.spot_shocks.tolist()],
+        "volatility_shocks": [number(shock) for shock in grid.volatility_shocks.tolist()],
+        "stickiness": number(grid.stickiness),
+        "days_forward": number(grid.days_forward),
         **risk_blocks(risk),
         "explain": None,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -228,3 +229,23 @@ async def test_broken_requests_are_told_what_is_wrong(
     assert answer.status_code == 422, answer.text
     problem = answer.json()["errors"][0]
     assert (problem["pointer"].startswith(pointer), words in problem["detail"]) == (True, True), problem
+
+
+async def test_a_zero_has_no_sign(http: httpx.AsyncClient) -> None:
+    """Neither where a short position earns nothing, nor in shocks that are sent back."""
+    pool = {"kind": "concentrated", "liquidity": "10", "lower_price": "50", "upper_price": "60"}
+    flat: Body = {"underlying": "ETH", "mark_price": "100", "quantity": "-0"}
+    request = {
+        "as_of": "2026-10-01T00:00:00Z",
+        "positions": [
+            {**flat, "kind": "linear", "symbol": "ETH-PERP", "fees": "-0"},
+            {**flat, "kind": "liquidity", "symbol": "POOL", "quantity": "-1", "pool": pool, "volatility": 0.5},
+        ],
+        "spot_shocks": [-0.0, 0.1],
+        "volatility_shocks": [-0.0],
+        "stickiness": -0.0,
+    }
+    previous = {"as_of": "2026-09-30T00:00:00Z", "positions": request["positions"]}
+    answer = await http.post(PATH, json={**request, "previous": previous})
+    assert answer.json()["status"] == "ok", answer.text
+    assert not re.search(r"-0(\.0)?[,}\]\"]", answer.text)
