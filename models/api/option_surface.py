@@ -9,16 +9,16 @@ from pydantic_core import PydanticCustomError
 
 from models.api.base import DecimalText, Model, NonNegativeDecimal, Number, PositiveDecimal, Symbol, Time
 from models.api.evaluation import Assumption, WarningOut
-from models.api.option_terms import ImpliedVolatility
+from models.api.option_terms import ImpliedVolatility, few_expiries
 from models.api.strict import StrictScalars
 from services.core.tagged import Tagged
 from services.options.surface_registry import SurfaceMethod
 from services.options.surfaces.joint_svi import JointSvi
 
-MAX_QUOTES, MAX_POINTS, MAX_GRID_ROWS, MAX_GRID_COLUMNS = 5_000, 2_000, 60, 201
+MAX_QUOTES, MAX_EXPIRIES, MAX_POINTS, MAX_GRID_ROWS, MAX_GRID_COLUMNS = 5_000, 64, 2_000, 60, 201
 SurfaceMethodIn = Annotated[SurfaceMethod, Tagged(), StrictScalars()]
 LogMoneyness = Annotated[Number, Field(ge=-4, le=4)]
-Days = Annotated[Number, Field(gt=0, le=3650)]
+Days = Annotated[Number, Field(ge=1e-6, le=3650)]
 
 
 class OptionQuoteIn(Model):
@@ -69,7 +69,9 @@ class SurfaceRequest(Model):
 
     as_of: Time | None = Field(None, description="Time of the surface; default: the time of receipt.")
     underlying: Symbol | None = Field(None, description="Echoed.")
-    quotes: Annotated[list[OptionQuoteIn], Field(min_length=1, max_length=MAX_QUOTES, fail_fast=True)]
+    quotes: Annotated[list[OptionQuoteIn], Field(min_length=1, max_length=MAX_QUOTES, fail_fast=True)] = Field(
+        description=f"Of at most {MAX_EXPIRIES} expiries."
+    )
     price_unit: Literal["quote", "base"] = Field(
         default="quote", description="Of bid, ask and mark; base: coin, as Deribit quotes."
     )
@@ -89,6 +91,11 @@ class SurfaceRequest(Model):
         default_factory=list, description="Points to read off."
     )
     grid: SurfaceGridIn | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> SurfaceRequest:
+        few_expiries({quote.expiry for quote in self.quotes}, MAX_EXPIRIES)
+        return self
 
 
 class RawSviOut(Model):
