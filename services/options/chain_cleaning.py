@@ -197,7 +197,9 @@ def _volatilities(quotes: Quotes, carry: _Carry, years: Floats, faults: _Faults)
         broken[live] = found.status[0] == status
         faults.drop(broken & ~known, why)
     volatility = np.where(known, quotes.volatility, volatility)
-    faults.drop(~((volatility >= LEAST_VOLATILITY) & (volatility <= MAX_VOLATILITY)), QuoteFault.VOLATILITY_OUT_OF_RANGE)
+    faults.drop(
+        ~((volatility >= LEAST_VOLATILITY) & (volatility <= MAX_VOLATILITY)), QuoteFault.VOLATILITY_OUT_OF_RANGE
+    )
     return _Sides(volatility, np.where(two_sided, bid, 0.0), np.where(two_sided, ask, np.inf))
 
 

@@ -173,5 +173,5 @@ async def test_more_expiries_than_can_be_fitted_are_refused(http: httpx.AsyncCli
     quotes = [{"expiry": day, "strike": "100", "right": "call", "forward": "100", "mark": "5"} for day in days]
     answer = await http.post(PATH, json=body(quotes=quotes))
     assert answer.status_code == 422
-    assert "64 expiries" in answer.json()["errors"][0]["message"], answer.text
+    assert "64 expiries" in answer.json()["detail"], answer.text
     assert (await http.post(PATH, json=body(quotes=quotes[:MAX_EXPIRIES]))).json()["status"] == "ok"
