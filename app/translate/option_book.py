@@ -36,6 +36,7 @@ from services.engine.option_book import (
     PoolFigures,
     Underlying,
     UnderlyingRisk,
+    reference_price,
 )
 from services.liquidity.positions import LiquidityPosition
 from services.options.exposures import MONEY_FIELDS, Exposure
@@ -82,6 +83,15 @@ def book_of(positions: Sequence[PositionIn], underlyings: Iterable[UnderlyingIn]
         over = not isinstance(leg, PooledLeg) and leg.time_to_expiry is not None and leg.time_to_expiry <= 0.0
         (book.expired if over else book.positions).append(position)
     return book
+
+
+def prices_of(book: Book) -> dict[str, float]:
+    """Price of every underlying of a snapshot that has one."""
+    legs: dict[str, list[Leg]] = {name: [] for name in book.underlyings}
+    for item in book.positions:
+        legs.setdefault(item.underlying, []).append(item.plain_leg())
+    found = {name: reference_price(book.underlyings.get(name, Underlying()), own)[0] for name, own in legs.items()}
+    return {name: price for name, price in found.items() if price is not None}
 
 
 def grid_of(request: PriceLadderRequest, notes: Notes) -> LadderGrid:

@@ -249,3 +249,26 @@ async def test_a_zero_has_no_sign(http: httpx.AsyncClient) -> None:
     answer = await http.post(PATH, json={**request, "previous": previous})
     assert answer.json()["status"] == "ok", answer.text
     assert not re.search(r"-0(\.0)?[,}\]\"]", answer.text)
+
+
+async def test_what_takes_long_leaves_the_event_loop(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not positions alone: underlyings, an earlier snapshot and ladders take time too."""
+    threads = []
+
+    async def to_thread(work: Callable[..., bytes], *given: Any) -> bytes:
+        threads.append(work)
+        return work(*given)
+
+    monkeypatch.setattr("app.usecases.revalue_book.asyncio.to_thread", to_thread)
+    one = body()["positions"][:1]
+    coins = [{"underlying": f"C{place}", "price": "1", "collateral": "1"} for place in range(60)]
+    many = [{**one[0], "symbol": f"S{place}"} for place in range(60)]
+    shocks = [place / 100.0 for place in range(40)]
+    wide = {"spot_shocks": shocks, "volatility_shocks": [0, 0.1, 0.2, 0.3, 0.4]}
+    plain = {"as_of": body()["as_of"], "positions": one}
+    await answered(http, plain)
+    assert threads == []
+    before = {"as_of": "2019-10-16T08:00:00Z", "positions": many}
+    for more in ({"underlyings": coins}, {"previous": before}, {"underlyings": coins[:20], **wide}):
+        await answered(http, plain | more)
+    assert len(threads) == 3
