@@ -156,7 +156,9 @@ def _carry(quotes: Quotes, live: Bools, rules: ChainRules) -> _Carry:
     target = _target(quotes)
     for when in np.unique(quotes.expiry[np.isnan(forward)]).tolist():
         rows = np.flatnonzero(quotes.expiry == when)
-        given = forward[rows][~np.isnan(forward[rows])]
+        told = rows[~np.isnan(forward[rows])]
+        # A forward of hours ago, beside a stale quote, is used only where nothing newer was sent.
+        given = forward[told[live[told]]] if live[told].any() else forward[told]
         missing = rows[np.isnan(forward[rows])]
         if given.size:
             forward[missing] = np.median(given)
