@@ -26,7 +26,7 @@ from app.translate.option_book import (
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.effort import validated
-from models.api.option_book import PriceLadderRequest, UnderlyingIn
+from models.api.option_book import LinearPositionIn, OptionPositionIn, PositionIn, PriceLadderRequest, UnderlyingIn
 from services.core.annualization import SECONDS_PER_YEAR
 from services.core.errors import InvalidInput, Refusal
 from services.core.outcome import Reason
@@ -37,6 +37,8 @@ INLINE_ROWS, INLINE_CELLS = 50, 5_000
 """Positions and underlyings, now and before, and cells of all ladders, up to which a book is revalued on the event
 loop: about 0.1 ms a row and a microsecond a cell.
 """
+EXPLAINED_ROWS = 8
+"""What explaining the profit of one position takes, in rows."""
 
 
 async def revalue_book(call: Call) -> Answer:
@@ -52,7 +54,7 @@ def _takes_long(request: PriceLadderRequest) -> bool:
     named = {item.underlying for item in (*request.positions, *request.underlyings)}
     rows = len(request.positions) + len(named)
     if before is not None:
-        rows += len(before.positions) + len(before.underlyings)
+        rows += EXPLAINED_ROWS * len(before.positions) + len(before.underlyings)
     scenarios = len(request.spot_shocks or DEFAULT_SPOT_SHOCKS) * len(
         request.volatility_shocks or DEFAULT_VOLATILITY_SHOCKS
     )
@@ -134,8 +136,18 @@ def _remark(request: PriceLadderRequest, risk: BookRisk, notes: Notes) -> None:
         if item.collateral and known.price is None:
             effect = f"the price of its coin collateral, from the book ({item.price_source})"
             notes.assume(f"/underlyings/{place}/price", f"{item.price:.12g}", effect)
+    place = next((place for place, item in enumerate(request.positions) if _size_left_open(item)), None)
+    if place is not None:
+        unit = "quote" if request.positions[place].kind == "inverse" else "base"
+        notes.assume(f"/positions/{place}/multiplier", "1", f"one contract is one unit of {unit}")
     for symbol in risk.expanded:
         text = "no ladder of its own: its Greeks are expanded to second order, which large moves exceed"
         notes.warn("greeks_expanded", text, symbol)
     if risk.beta is not None and risk.beta.missing:
         notes.warn("beta_missing", f"beta_weighted leaves out {', '.join(risk.beta.missing)}")
+
+
+def _size_left_open(item: PositionIn) -> bool:
+    """Whether what one contract stands for is a guess; a unit of spot is itself."""
+    sized = isinstance(item, OptionPositionIn) or (isinstance(item, LinearPositionIn) and item.kind != "spot")
+    return sized and "multiplier" not in item.model_fields_set

@@ -272,3 +272,14 @@ async def test_what_takes_long_leaves_the_event_loop(http: httpx.AsyncClient, mo
     for more in ({"underlyings": coins}, {"previous": before}, {"underlyings": coins[:20], **wide}):
         await answered(http, plain | more)
     assert len(threads) == 3
+
+
+async def test_a_contract_size_that_is_left_open_is_said_to_be_assumed(http: httpx.AsyncClient) -> None:
+    """An inverse contract of 10 dollars that is taken for one of 1 has a tenth of its delta."""
+    perpetual = {"kind": "inverse", "symbol": "P", "underlying": "BTC", "quantity": "-120", "mark_price": "8020"}
+    spot = {**perpetual, "kind": "spot", "symbol": "S"}
+    request = {"as_of": body()["as_of"], "positions": [spot, perpetual]}
+    told = {item["pointer"]: item for item in (await answered(http, request))["assumptions"]}
+    assert told["/positions/1/multiplier"]["effect"] == "one contract is one unit of quote"
+    request["positions"] = [spot, {**perpetual, "multiplier": "1"}]
+    assert "multiplier" not in str((await answered(http, request))["assumptions"])
