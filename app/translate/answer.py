@@ -36,9 +36,12 @@ NOT_A_FACTOR = frozenset({"buffer", "rounding", "collateral"})
 
 def stat(value: float | None) -> float | None:
     """Statistic with eight significant digits; None for what is unknown."""
-    if value is None or not math.isfinite(value):
-        return None
-    return float(f"{value:.8g}")
+    return None if value is None or not math.isfinite(value) else number(float(f"{value:.8g}"))
+
+
+def number(value: float) -> float:
+    """Number with all its digits; a zero without a sign, which tells a reader nothing and is no equal of "0"."""
+    return value + 0.0
 
 
 def money(value: float | None) -> str | None:

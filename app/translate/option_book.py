@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from app.translate.answer import exposure_row, stat, time_text
+from app.translate.answer import exposure_row, number, stat, time_text
 from app.translate.notes import Notes
 from models.api.option_book import (
     ConstantProductIn,
@@ -36,6 +36,7 @@ from services.engine.option_book import (
     PoolFigures,
     Underlying,
     UnderlyingRisk,
+    reference_price,
 )
 from services.liquidity.positions import LiquidityPosition
 from services.options.exposures import MONEY_FIELDS, Exposure
@@ -82,6 +83,15 @@ def book_of(positions: Sequence[PositionIn], underlyings: Iterable[UnderlyingIn]
         over = not isinstance(leg, PooledLeg) and leg.time_to_expiry is not None and leg.time_to_expiry <= 0.0
         (book.expired if over else book.positions).append(position)
     return book
+
+
+def prices_of(book: Book) -> dict[str, float]:
+    """Price of every underlying of a snapshot that has one."""
+    legs: dict[str, list[Leg]] = {name: [] for name in book.underlyings}
+    for item in book.positions:
+        legs.setdefault(item.underlying, []).append(item.plain_leg())
+    found = {name: reference_price(book.underlyings.get(name, Underlying()), own)[0] for name, own in legs.items()}
+    return {name: price for name, price in found.items() if price is not None}
 
 
 def grid_of(request: PriceLadderRequest, notes: Notes) -> LadderGrid:
@@ -258,8 +268,8 @@ def _ladder(ladder: Ladder) -> dict[str, Any]:
         "pnl": _matrix(ladder.pnl),
         "pnl_coin": None if ladder.pnl_coin is None else _matrix(ladder.pnl_coin),
         "worst": {
-            "spot_shock": worst.spot_shock,
-            "volatility_shock": worst.volatility_shock,
+            "spot_shock": number(worst.spot_shock),
+            "volatility_shock": number(worst.volatility_shock),
             "pnl": stat(worst.pnl),
         },
         "complete": ladder.complete,
@@ -277,5 +287,5 @@ def _pool_row(symbol: str, figures: PoolFigures) -> dict[str, Any]:
 
 def _lines(lines: ProfitLines) -> dict[str, float]:
     """All digits: rounded lines would no longer add up to the total."""
-    found = {name: getattr(lines, name) for name in LINES}
-    return {"total": math.fsum(found.values()), **found}
+    found = {name: number(getattr(lines, name)) for name in LINES}
+    return {"total": number(math.fsum(found.values())), **found}

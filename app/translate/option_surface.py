@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from app.translate.answer import money, stat, time_text
+from app.translate.answer import money, number, stat, time_text
 from app.translate.notes import Notes
 from models.api.option_quotes import OptionChainIn, OptionQuoteIn
 from models.api.option_surface import SurfaceGridIn, SurfacePointIn, SurfaceRequest
@@ -136,7 +136,7 @@ def slice_row(part: ExpiryQuotes, fitted: SurfaceSlice) -> dict[str, Any]:
         "forward": money(part.forward),
         "forward_source": part.forward_source,
         "method_used": fitted.family,
-        "parameters": fitted.raw._asdict(),
+        "parameters": {name: number(value) for name, value in fitted.raw._asdict().items()},
         "jump_wings": {name: stat(value) for name, value in figures.jump_wings._asdict().items()},
         **_figures(figures),
         "rmse": stat(fitted.rmse),
@@ -260,7 +260,7 @@ def _grid(grid: SurfaceGridIn, surface: Surface) -> dict[str, Any]:
     years = np.array(grid.days)[:, None] / YEAR_OF_DAYS
     volatility = np.sqrt(surface.total_variance(np.array(grid.log_moneyness)[None, :], years) / years)
     return {
-        "log_moneyness": grid.log_moneyness,
+        "log_moneyness": [number(value) for value in grid.log_moneyness],
         "days": grid.days,
         "volatility": [[stat(value) for value in row] for row in volatility.tolist()],
         "forward": [money(value) for value in surface.forward(years[:, 0]).tolist()],

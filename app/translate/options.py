@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from app.translate.answer import money, time_text
+from app.translate.answer import money, number, time_text
 from app.translate.notes import Notes
 from app.translate.snapshot import CLOCK_SKEW
 from models.api.implied_volatility import ImpliedVolatilityRequest, QuotedContract
@@ -188,7 +188,7 @@ def _figures(found: PublishedGreeks) -> list[tuple[float, ...]]:
 
 def _shown(values: tuple[float, ...], contract: OptionTerms) -> dict[str, Any]:
     shown = {
-        name: _price_text(value) if name in _PRICES else (value if abs(value) < np.inf else None)
+        name: _price_text(value) if name in _PRICES else (number(value) if abs(value) < np.inf else None)
         for name, value in zip(FIGURES, values, strict=True)
     }
     if contract.settlement == "linear":

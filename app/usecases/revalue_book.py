@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from app.translate.answer import time_text
+from app.translate.answer import number, time_text
 from app.translate.notes import Notes
 from app.translate.option_book import (
     UNITS,
@@ -19,28 +19,46 @@ from app.translate.option_book import (
     explain_block,
     grid_of,
     left_out,
+    prices_of,
     risk_blocks,
     without_figures,
 )
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.effort import validated
-from models.api.option_book import PriceLadderRequest, UnderlyingIn
+from models.api.option_book import LinearPositionIn, OptionPositionIn, PositionIn, PriceLadderRequest, UnderlyingIn
 from services.core.annualization import SECONDS_PER_YEAR
 from services.core.errors import InvalidInput, Refusal
 from services.core.outcome import Reason
-from services.engine.option_book import BookRisk, ExplainedBook, Underlying, book_risk, explain_book, reference_price
+from services.engine.option_book import BookRisk, ExplainedBook, book_risk, explain_book
+from services.options.ladder import DEFAULT_SPOT_SHOCKS, DEFAULT_VOLATILITY_SHOCKS
 
-INLINE_POSITIONS = 50
-"""Positions up to which a book may be revalued on the event loop: about 0.1 ms each with 200 scenarios."""
+INLINE_ROWS, INLINE_CELLS = 50, 5_000
+"""Positions and underlyings, now and before, and cells of all ladders, up to which a book is revalued on the event
+loop: about 0.1 ms a row and a microsecond a cell.
+"""
+EXPLAINED_ROWS = 8
+"""What explaining the profit of one position takes, in rows."""
 
 
 async def revalue_book(call: Call) -> Answer:
     """Greeks and ladders of a book."""
     request = await validated(PriceLadderRequest, call)
-    if len(request.positions) > INLINE_POSITIONS:
+    if _takes_long(request):
         return Answer(200, await asyncio.to_thread(revalued, request, call.received_at))
     return Answer(200, revalued(request, call.received_at))
+
+
+def _takes_long(request: PriceLadderRequest) -> bool:
+    before = request.previous
+    named = {item.underlying for item in (*request.positions, *request.underlyings)}
+    rows = len(request.positions) + len(named)
+    if before is not None:
+        rows += EXPLAINED_ROWS * len(before.positions) + len(before.underlyings)
+    scenarios = len(request.spot_shocks or DEFAULT_SPOT_SHOCKS) * len(
+        request.volatility_shocks or DEFAULT_VOLATILITY_SHOCKS
+    )
+    return rows > INLINE_ROWS or 2 * len(named) * scenarios > INLINE_CELLS
 
 
 def revalued(request: PriceLadderRequest, received_at: datetime) -> bytes:
@@ -53,7 +71,7 @@ def revalued(request: PriceLadderRequest, received_at: datetime) -> bytes:
         raise InvalidInput("as_of", rule, time_text(as_of), "check your clock against GET /v1/time")
     grid = grid_of(request, notes)
     book = book_of(request.positions, request.underlyings, as_of)
-    _check_prices(request.underlyings, [book], "underlyings")
+    _check_prices(request.underlyings, [prices_of(book)], "underlyings")
     hidden = {symbol: item.underlying for symbol, item in book.blind.items()}
     risk = book_risk(book.positions, book.underlyings, grid, hidden)
     missing = left_out("everything", without_figures(book, as_of)) + left_out("ladder", risk.refused)
@@ -63,10 +81,10 @@ def revalued(request: PriceLadderRequest, received_at: datetime) -> bytes:
         "currency": request.currency,
         "status": "ok",
         "units": UNITS,
-        "spot_shocks": grid.spot_shocks.tolist(),
-        "volatility_shocks": grid.volatility_shocks.tolist(),
-        "stickiness": grid.stickiness,
-        "days_forward": grid.days_forward,
+        "spot_shocks": [number(shock) for shock in grid.spot_shocks.tolist()],
+        "volatility_shocks": [number(shock) for shock in grid.volatility_shocks.tolist()],
+        "stickiness": number(grid.stickiness),
+        "days_forward": number(grid.days_forward),
         **risk_blocks(risk),
         "explain": None,
     }
@@ -82,12 +100,17 @@ def _explained(request: PriceLadderRequest, book: Book, as_of: datetime, notes: 
     assert request.previous is not None
     since = request.previous.as_of
     before = book_of(request.previous.positions, request.previous.underlyings, since)
-    _check_prices(request.previous.underlyings, [before, book], "previous.underlyings")
+    then, now = prices_of(before), prices_of(book)
+    _check_prices(request.previous.underlyings, [then, now], "previous.underlyings")
     found = explain_book(
         [*before.positions, *before.expired],
         [*book.positions, *book.expired],
         years=(as_of - since).total_seconds() / SECONDS_PER_YEAR,
-        collateral=_collateral_earned(before, book),
+        collateral={
+            name: known.collateral * (now[name] - then[name])
+            for name, known in before.underlyings.items()
+            if known.collateral
+        },
     )
     for place, item in enumerate(request.positions):
         if item.symbol in found.assumed_trades:
@@ -98,25 +121,12 @@ def _explained(request: PriceLadderRequest, book: Book, as_of: datetime, notes: 
     return replace(found, refused={**found.refused, **blind})
 
 
-def _check_prices(underlyings: Sequence[UnderlyingIn], books: Sequence[Book], where: str) -> None:
+def _check_prices(underlyings: Sequence[UnderlyingIn], prices: Sequence[Mapping[str, float]], where: str) -> None:
     """Coin that is held as collateral needs a price in every snapshot that values it."""
     for place, item in enumerate(underlyings):
-        if item.collateral and any(_price(book, item.underlying) is None for book in books):
+        if item.collateral and any(item.underlying not in known for known in prices):
             rule = f"must be given: no position has a price of {item.underlying}, whose coin is collateral"
             raise InvalidInput(f"{where}.{place}.price", rule, None)
-
-
-def _collateral_earned(before: Book, now: Book) -> dict[str, float]:
-    """What the coin of the earlier snapshot has earned since."""
-    held = {name: known.collateral for name, known in before.underlyings.items() if known.collateral}
-    return {
-        name: amount * ((_price(now, name) or 0.0) - (_price(before, name) or 0.0)) for name, amount in held.items()
-    }
-
-
-def _price(book: Book, name: str) -> float | None:
-    legs = [item.plain_leg() for item in book.positions if item.underlying == name]
-    return reference_price(book.underlyings.get(name, Underlying()), legs)[0]
 
 
 def _remark(request: PriceLadderRequest, risk: BookRisk, notes: Notes) -> None:
@@ -126,8 +136,18 @@ def _remark(request: PriceLadderRequest, risk: BookRisk, notes: Notes) -> None:
         if item.collateral and known.price is None:
             effect = f"the price of its coin collateral, from the book ({item.price_source})"
             notes.assume(f"/underlyings/{place}/price", f"{item.price:.12g}", effect)
+    left_open = next((place for place, item in enumerate(request.positions) if _size_left_open(item)), None)
+    if left_open is not None:
+        unit = "quote" if request.positions[left_open].kind == "inverse" else "base"
+        notes.assume(f"/positions/{left_open}/multiplier", "1", f"one contract is one unit of {unit}")
     for symbol in risk.expanded:
         text = "no ladder of its own: its Greeks are expanded to second order, which large moves exceed"
         notes.warn("greeks_expanded", text, symbol)
     if risk.beta is not None and risk.beta.missing:
         notes.warn("beta_missing", f"beta_weighted leaves out {', '.join(risk.beta.missing)}")
+
+
+def _size_left_open(item: PositionIn) -> bool:
+    """Whether what one contract stands for is a guess; a unit of spot is itself."""
+    sized = isinstance(item, OptionPositionIn) or (isinstance(item, LinearPositionIn) and item.kind != "spot")
+    return sized and "multiplier" not in item.model_fields_set

@@ -185,7 +185,10 @@ class UnderlyingIn(Model):
         None, description="Default: that of spot or a perpetual, else of the nearest expiry."
     )
     collateral: PlainDecimal | None = Field(
-        None, description="Coin that backs the book, in base units: counted once, in the money view."
+        None,
+        description="Equity of the account in coin, in base units: balance, unrealised profit and the marks of "
+        "coin-settled options, less what is owed. Counted once, in the money view. A balance alone would count the "
+        "premium of every option a second time.",
     )
     beta: Annotated[Number, Field(ge=-100, le=100)] | None = Field(
         None, description="Against one benchmark for all: beta-weighted totals."
@@ -201,7 +204,7 @@ class SnapshotIn(Model):
 
     as_of: Time
     positions: Positions
-    underlyings: Underlyings = Field(default_factory=list, description="Coin collateral of then, and its price.")
+    underlyings: Underlyings = Field(default_factory=list, description="Equity in coin of then, and its price.")
 
     @model_validator(mode="after")
     def _unique(self) -> SnapshotIn:
@@ -283,7 +286,7 @@ class UnderlyingOut(Model):
     underlying: str
     price: Number | None
     price_source: str
-    collateral: Number = Field(description="Coin, in base units.")
+    collateral: Number = Field(description="Equity in coin, in base units, as sent.")
     net_delta_coin: Number = Field(description="Exposure of an account counted in coin [base units].")
     net_delta_usd_view: Number = Field(
         description="Exposure of an account counted in money: net_delta_coin and the collateral [base units]."

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from models.api.base import Model, Number, PositiveDecimal, Symbol, Time
 from models.api.evaluation import Assumption, WarningOut
-from models.api.option_terms import ImpliedVolatility, OptionTerms
+from models.api.option_terms import ImpliedVolatility, OptionTerms, few_expiries
 from models.api.strict import StrictScalars
 from services.options.model_fits import HestonFit, ModelFit
 
@@ -47,10 +47,7 @@ class MispricingRequest(Model):
 
     @model_validator(mode="after")
     def _bounded(self) -> MispricingRequest:
-        expiries = len({quote.expiry for quote in self.quotes})
-        if expiries > MAX_EXPIRIES:
-            text = "quotes may be of {limit} expiries, these are of {expiries}"
-            raise PydanticCustomError("too_many_expiries", text, {"limit": MAX_EXPIRIES, "expiries": expiries})
+        few_expiries({quote.expiry for quote in self.quotes}, MAX_EXPIRIES)
         return self
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from models.api.base import DecimalText, Model, NonNegativeDecimal, Number, PositiveDecimal, Symbol, Time
-from models.api.option_terms import ImpliedVolatility
+from models.api.option_terms import ImpliedVolatility, few_expiries
 from models.api.strict import StrictScalars
 from services.core.tagged import Tagged
 from services.options.surface_registry import SurfaceMethod
 from services.options.surfaces.joint_svi import JointSvi
 
-MAX_QUOTES, MAX_EXPIRIES = 5_000, 200
-"""Of one request, over all underlyings; a fit takes about 4 ms for each expiry."""
+MAX_QUOTES, MAX_EXPIRIES = 5_000, 64
+"""Of one chain; a fit takes about 4 ms for each expiry."""
 SurfaceMethodIn = Annotated[SurfaceMethod, Tagged(), StrictScalars()]
 
 
@@ -43,7 +41,9 @@ class OptionQuoteIn(Model):
 class QuotedChainIn(Model):
     """Quotes of one underlying, and how they become a surface."""
 
-    quotes: Annotated[list[OptionQuoteIn], Field(min_length=1, max_length=MAX_QUOTES, fail_fast=True)]
+    quotes: Annotated[list[OptionQuoteIn], Field(min_length=1, max_length=MAX_QUOTES, fail_fast=True)] = Field(
+        description=f"Of at most {MAX_EXPIRIES} expiries."
+    )
     price_unit: Literal["quote", "base"] = Field(
         default="quote", description="Of bid, ask and mark; base: coin, as Deribit quotes."
     )
@@ -58,7 +58,7 @@ class QuotedChainIn(Model):
 
     @model_validator(mode="after")
     def _expiries(self) -> QuotedChainIn:
-        few_expiries("quotes", [row.expiry for row in self.quotes])
+        few_expiries({row.expiry for row in self.quotes}, MAX_EXPIRIES)
         return self
 
 
@@ -74,13 +74,6 @@ class OptionChainIn(QuotedChainIn):
         description="c in delta - c * vega * skew / forward: 0 the smile stays at its strikes, 1 it moves with the "
         "price, -1 about as a local volatility does.",
     )
-
-
-def few_expiries(field: str, expiries: Sequence[Hashable]) -> None:
-    """Refuse more expiries than can be fitted in a moment."""
-    if (count := len(set(expiries))) > MAX_EXPIRIES:
-        text = "{field} may hold {limit} expiries, this request holds {found}"
-        raise PydanticCustomError("inconsistent", text, {"field": field, "limit": MAX_EXPIRIES, "found": count})
 
 
 class RawSviOut(Model):

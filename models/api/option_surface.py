@@ -13,7 +13,7 @@ from models.api.option_quotes import DroppedQuoteOut, QuotedChainIn, SurfaceSlic
 
 MAX_POINTS, MAX_GRID_ROWS, MAX_GRID_COLUMNS = 2_000, 60, 201
 LogMoneyness = Annotated[Number, Field(ge=-4, le=4)]
-Days = Annotated[Number, Field(gt=0, le=3650)]
+Days = Annotated[Number, Field(ge=1e-6, le=3650)]
 
 
 class SurfacePointIn(Model):

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
+from pydantic_core import PydanticCustomError
 
 from models.api.base import Model, Number, PositiveDecimal, Symbol, Time
 from services.core.annualization import SECONDS_PER_YEAR
 
 ImpliedVolatility = Annotated[Number, Field(gt=0, le=10)]
 """Annual, as a fraction: 0.6 is 60 %."""
+
+
+def few_expiries(expiries: Collection[object], limit: int) -> None:
+    """Refuse more expiries than a fit, whose work grows with their square and more, can be asked for."""
+    if len(expiries) > limit:
+        text = "quotes may be of {limit} expiries, these are of {expiries}"
+        raise PydanticCustomError("too_many_expiries", text, {"limit": limit, "expiries": len(expiries)})
 
 
 class OptionTerms(Model):

@@ -115,7 +115,12 @@ class BookPosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Underlying:
-    """What is known of an underlying beside its positions: price, coin held as collateral, beta."""
+    """What is known of an underlying beside its positions: price, coin held as collateral, beta.
+
+    `collateral` is the equity of the account in coin [base units], marks of its coin-settled options included:
+    ``d(E F)/dF = E + F dE/dF``, and ``F dE/dF`` is the sum of the premium-adjusted deltas. With the balance instead of
+    E, what the options are worth would be left out of the first term and taken off in the second.
+    """
 
     price: float | None = None
     collateral: float = 0.0
@@ -210,13 +215,16 @@ def book_risk(
     """
     legs = [item.plain_leg(grid) for item in positions]
     rows = leg_exposures(legs, stickiness=grid.stickiness)
-    values, hidden = revalue(legs, grid), blind or {}
+    values, hidden = revalue(legs, grid), set((blind or {}).values())
+    places: dict[str, list[int]] = {}
+    for place, item in enumerate(positions):
+        places.setdefault(item.underlying, []).append(place)
     columns = _Columns(legs, rows, expiry_buckets(legs), delta_buckets(legs), values.pnl, values.pnl_coin)
     found = []
-    for name in dict.fromkeys([*(item.underlying for item in positions), *hidden.values(), *underlyings]):
-        places = [place for place, item in enumerate(positions) if item.underlying == name]
-        complete = name not in hidden.values() and not any(place in values.refused for place in places)
-        found.append(_underlying_risk(name, underlyings.get(name, Underlying()), columns, places, grid, complete))
+    for name in dict.fromkeys([*places, *(blind or {}).values(), *underlyings]):
+        own = places.get(name, [])
+        complete = name not in hidden and not any(place in values.refused for place in own)
+        found.append(_underlying_risk(name, underlyings.get(name, Underlying()), columns, own, grid, complete))
     return BookRisk(
         underlyings=tuple(found),
         total=_total(found),
@@ -262,7 +270,10 @@ def _underlying_risk(
 
 
 def reference_price(known: Underlying, legs: Iterable[Leg]) -> tuple[float | None, str]:
-    """Price of an underlying and where it came from: given, else spot or perpetual, else the nearest expiry."""
+    """Price of an underlying and where it came from: given, else spot or perpetual, else the nearest expiry.
+
+    Of several that are equally near, the one with the lowest price: the answer must not depend on the order of a book.
+    """
     if known.price is not None:
         return known.price, "given"
     ranked = sorted(
@@ -271,6 +282,8 @@ def reference_price(known: Underlying, legs: Iterable[Leg]) -> tuple[float | Non
             not isinstance(leg, LinearLeg) or leg.time_to_expiry is not None,
             isinstance(leg, OwnLeg),
             leg.time_to_expiry or 0.0,
+            isinstance(leg, LinearLeg) and leg.kind != "spot",
+            price_of(leg),
         ),
     )
     if not ranked:

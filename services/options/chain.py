@@ -46,7 +46,7 @@ FAULT_TEXT: dict[QuoteFault, str] = {
     QuoteFault.BELOW_INTRINSIC: "The price is below the intrinsic value, which usually tells of a wrong forward.",
     QuoteFault.ABOVE_MAXIMUM: "The price is above what any volatility gives.",
     QuoteFault.NO_TIME_VALUE: "The price is all intrinsic value: no volatility can be read off it.",
-    QuoteFault.VOLATILITY_OUT_OF_RANGE: "The implied volatility is above 1000 %.",
+    QuoteFault.VOLATILITY_OUT_OF_RANGE: "The implied volatility is below 0.01 % or above 1000 %.",
     QuoteFault.TOO_NEAR: "The expiry is nearer than least_days; the surface scales the next one instead.",
 }
 

@@ -17,6 +17,9 @@ from services.options.chain import Chain, ChainRules, ExpiryQuotes, QuoteFault, 
 from services.options.forwards import parity
 from services.options.implied_volatility import MAX_VOLATILITY, ImpliedVolatilityStatus, implied_volatility
 
+LEAST_VOLATILITY = 1e-4
+"""Volatility below which a quote is a mistake: 0.01 % a year, at which its weight would drown all others."""
+
 _FAULTS = tuple(QuoteFault)
 _BY_STATUS = {
     ImpliedVolatilityStatus.BELOW_INTRINSIC: QuoteFault.BELOW_INTRINSIC,
@@ -153,7 +156,9 @@ def _carry(quotes: Quotes, live: Bools, rules: ChainRules) -> _Carry:
     target = _target(quotes)
     for when in np.unique(quotes.expiry[np.isnan(forward)]).tolist():
         rows = np.flatnonzero(quotes.expiry == when)
-        given = forward[rows][~np.isnan(forward[rows])]
+        told = rows[~np.isnan(forward[rows])]
+        # A forward of hours ago, beside a stale quote, is used only where nothing newer was sent.
+        given = forward[told[live[told]]] if live[told].any() else forward[told]
         missing = rows[np.isnan(forward[rows])]
         if given.size:
             forward[missing] = np.median(given)
@@ -194,7 +199,9 @@ def _volatilities(quotes: Quotes, carry: _Carry, years: Floats, faults: _Faults)
         broken[live] = found.status[0] == status
         faults.drop(broken & ~known, why)
     volatility = np.where(known, quotes.volatility, volatility)
-    faults.drop(~((volatility > 0.0) & (volatility <= MAX_VOLATILITY)), QuoteFault.VOLATILITY_OUT_OF_RANGE)
+    faults.drop(
+        ~((volatility >= LEAST_VOLATILITY) & (volatility <= MAX_VOLATILITY)), QuoteFault.VOLATILITY_OUT_OF_RANGE
+    )
     return _Sides(volatility, np.where(two_sided, bid, 0.0), np.where(two_sided, ask, np.inf))
 
 

@@ -101,21 +101,24 @@ def fit_essvi(smiles: Smiles, initial: Floats | None = None) -> Floats:
     Notes
     -----
     Levenberg-Marquardt over 3 s parameters; the Jacobian by forward differences, all at once. Finds a local minimum.
-    Cost O(s² n) a round, 60 rounds at most.
+    Cost O(s² n) a round for n points in all, 60 rounds at most.
     """
     count = len(smiles.atm_variance)
+    # Points alone: one wide expiry among narrow ones would fill most of a padded array.
+    expiry, column = np.nonzero(smiles.weight)
+    k, quoted, weight = (part[expiry, column] for part in (smiles.log_moneyness, smiles.variance, smiles.weight))
 
     def variances(x: Floats) -> Floats:
         raw = essvi(x[:, :count], x[:, count], x[:, count + 1 : 2 * count], x[:, 2 * count :])
-        return total_variance(raw, smiles.log_moneyness)
+        return total_variance(raw[:, expiry], k[:, None])[..., 0]
 
     def evaluate(x: Floats) -> tuple[Floats, Floats]:
         # Forward, and backward where forward would leave the box.
         steps = 1e-7 * np.maximum(np.abs(x[0]), scale)
         steps = np.where(x[0] + steps > upper, -steps, steps)
         found = variances(np.concatenate([x, x + np.diag(steps)]))
-        slopes = (found[1:] - found[0]) / steps[:, None, None] * smiles.weight
-        return ((found[0] - smiles.variance) * smiles.weight).reshape(1, -1), slopes.reshape(steps.size, -1).T[None]
+        slopes = (found[1:] - found[0]) / steps[:, None] * weight
+        return ((found[0] - quoted) * weight)[None], slopes.T[None]
 
     level = np.maximum.accumulate(smiles.atm_variance)
     skew = np.full(count, -0.1) if initial is None else np.clip(initial[:, 2], -_LARGEST_SKEW, _LARGEST_SKEW)

@@ -30,7 +30,7 @@ def parity(strike: Floats, call: Floats, put: Floats, *, in_base: bool, discount
     in_base : bool
         Whether prices are amounts of base.
     discount : float, optional
-        df, where it is known; else inferred from 5 strikes on, and 1 below.
+        df, where it is known; else inferred from 5 strikes on, and 1 below and for prices in base.
 
     Returns
     -------

@@ -14,6 +14,8 @@ from services.options.svi import flat, largest_psi, ssvi, total_variance
 
 WIDE_SPREAD = 0.10
 """Spread in volatility beyond which a quote counts for less, by the square of the ratio; up to it all count alike."""
+LEAST_SPREAD = 1e-4
+"""Least that may be called wide, a hundredth of a point: a quote must keep a weight beside others."""
 ENOUGH_FOR_SVI, ENOUGH_FOR_SSVI = 5, 3
 """Strikes from which an expiry carries five parameters, or three."""
 _SUPPORT, _SUPPORT_WEIGHT = np.linspace(-1.5, 1.5, 7), 0.1

@@ -17,6 +17,8 @@ from services.options.svi import RawSvi, shape, total_variance
 
 ENOUGH_STRIKES = 10
 """Strikes from which more of them add no confidence."""
+_APART = 0.9
+"""Part of the last expiry at which another one is far enough before it to tell a slope."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,8 @@ class Surface:
     -----
     Between two expiries w is linear in T at the same k, and ln F is linear in T: calendar spreads of the surface are
     free of arbitrage where those of its slices are. Before the first expiry ``w = w₁ T/T₁``; after the last
-    ``w = w_n + (T − T_n) s``, s the slope of w(0) between the last two (of the only one, w(0)/T), at least 0. The
+    ``w = w_n + (T − T_n) s``, s the slope of w(0), at least 0, from the latest expiry at or before 0.9 T_n to the last
+    one: between expiries an hour apart a slope is all noise. Without such an expiry it is w(0)/T. The
     forward is held beyond both ends. Strikes beyond the quotes follow the wings of SVI, which Lee's bound allows; a cap
     on the volatility there would put a kink, and with it a butterfly, into the smile.
     """
@@ -178,10 +181,11 @@ class Surface:
         return np.asarray(beyond | (k < lowest - 1e-12) | (k > highest + 1e-12), dtype=bool)
 
     def _last_slope(self) -> float:
-        atm = total_variance(self.raw, np.zeros((len(self.slices), 1)))[:, 0]
-        if len(atm) == 1:
-            return float(atm[0] / self.times[0])
-        return max(0.0, float((atm[-1] - atm[-2]) / (self.times[-1] - self.times[-2])))
+        atm, times = total_variance(self.raw, np.zeros((len(self.slices), 1)))[:, 0], self.times
+        apart = np.flatnonzero(times <= _APART * times[-1])
+        if not apart.size:
+            return float(atm[-1] / times[-1])
+        return max(0.0, float((atm[-1] - atm[apart[-1]]) / (times[-1] - times[apart[-1]])))
 
 
 def _each(smile: Callable[[Floats, Floats], Floats], raw: Floats, place: NDArray[np.intp], k: Floats) -> Floats:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from app.surface_examples import SURFACE
+from models.api.option_quotes import MAX_EXPIRIES
 from models.api.option_surface import SurfaceAnswer
 from services.options.svi import RawSvi, total_variance
 from tests.support.http import client
@@ -143,3 +144,35 @@ async def test_five_thousand_quotes_are_answered_and_more_are_refused(http: http
     assert [row["method_used"] for row in found["slices"]] == ["flat"]
     assert len(found["dropped"]) == 4_999
     assert found["slices"][0]["reasons"] == ["few_strikes"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"surface": {"method": "svi", "wide_spread": 5e-324}}, "/surface/wide_spread"),
+        ({"surface": {"method": "essvi", "wide_spread": 1e-9}}, "/surface/wide_spread"),
+        ({"grid": {"log_moneyness": [0], "days": [5e-324]}}, "/grid/days/0"),
+    ],
+)
+async def test_numbers_too_small_to_compute_with_are_told_where(
+    http: httpx.AsyncClient, changes: Body, pointer: str
+) -> None:
+    answer = await http.post(PATH, json=body(**changes))
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer), answer.text
+
+
+@pytest.mark.parametrize("method", ["svi", "essvi", "flat"])
+async def test_a_volatility_of_nothing_is_a_bad_quote_not_a_bad_request(http: httpx.AsyncClient, method: str) -> None:
+    request = body(surface={"method": method})
+    request["quotes"][3]["implied_volatility"] = 5e-324
+    found = await answered(http, request)
+    assert {"index": 3, "reason": "volatility_out_of_range"} in found["dropped"]
+
+
+async def test_more_expiries_than_can_be_fitted_are_refused(http: httpx.AsyncClient) -> None:
+    days = [f"2027-{month:02}-{day:02}T08:00:00Z" for month in range(1, 8) for day in range(1, 11)]
+    quotes = [{"expiry": day, "strike": "100", "right": "call", "forward": "100", "mark": "5"} for day in days]
+    answer = await http.post(PATH, json=body(quotes=quotes))
+    assert answer.status_code == 422
+    assert "64 expiries" in answer.json()["detail"], answer.text
+    assert (await http.post(PATH, json=body(quotes=quotes[:MAX_EXPIRIES]))).json()["status"] == "ok"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,17 @@ async def test_a_week_at_the_money_has_the_published_figures(http: httpx.AsyncCl
     assert coin["position"]["delta_hedge"] == pytest.approx(4.83430516, abs=1e-8)
     assert (linear["price_base"], linear["position"]) == (None, None)
     assert linear["delta_hedge"] == linear["delta"]
+
+
+@pytest.mark.parametrize("quantity", ["-10", "-0", "0"])
+async def test_a_zero_has_no_sign(http: httpx.AsyncClient, quantity: str) -> None:
+    """A put that cannot pay, sold: every Greek is a product with -1 somewhere."""
+    put = {**CALL, "right": "put", "strike": "1", "implied_volatility": 0.1, "quantity": quantity}
+    expired = {**put, "expiry": "2026-11-19T00:00:00Z"}
+    body = {"as_of": GREEKS["as_of"], "contracts": [put, {**put, "settlement": "inverse"}, expired]}
+    answer = await http.post("/v1/options:greeks", json=body)
+    assert answer.json()["contracts"][0]["gamma"] == 0.0
+    assert not re.search(r"-0(\.0)?[,}\]\"]", answer.text)
 
 
 async def test_every_figure_has_a_unit(http: httpx.AsyncClient) -> None:

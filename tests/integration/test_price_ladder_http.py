@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -228,3 +229,57 @@ async def test_broken_requests_are_told_what_is_wrong(
     assert answer.status_code == 422, answer.text
     problem = answer.json()["errors"][0]
     assert (problem["pointer"].startswith(pointer), words in problem["detail"]) == (True, True), problem
+
+
+async def test_a_zero_has_no_sign(http: httpx.AsyncClient) -> None:
+    """Neither where a short position earns nothing, nor in shocks that are sent back."""
+    pool = {"kind": "concentrated", "liquidity": "10", "lower_price": "50", "upper_price": "60"}
+    flat: Body = {"underlying": "ETH", "mark_price": "100", "quantity": "-0"}
+    request = {
+        "as_of": "2026-10-01T00:00:00Z",
+        "positions": [
+            {**flat, "kind": "linear", "symbol": "ETH-PERP", "fees": "-0"},
+            {**flat, "kind": "liquidity", "symbol": "POOL", "quantity": "-1", "pool": pool, "volatility": 0.5},
+        ],
+        "spot_shocks": [-0.0, 0.1],
+        "volatility_shocks": [-0.0],
+        "stickiness": -0.0,
+    }
+    previous = {"as_of": "2026-09-30T00:00:00Z", "positions": request["positions"]}
+    answer = await http.post(PATH, json={**request, "previous": previous})
+    assert answer.json()["status"] == "ok", answer.text
+    assert not re.search(r"-0(\.0)?[,}\]\"]", answer.text)
+
+
+async def test_what_takes_long_leaves_the_event_loop(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not positions alone: underlyings, an earlier snapshot and ladders take time too."""
+    threads = []
+
+    async def to_thread(work: Callable[..., bytes], *given: Any) -> bytes:
+        threads.append(work)
+        return work(*given)
+
+    monkeypatch.setattr("app.usecases.revalue_book.asyncio.to_thread", to_thread)
+    one = body()["positions"][:1]
+    coins = [{"underlying": f"C{place}", "price": "1", "collateral": "1"} for place in range(60)]
+    many = [{**one[0], "symbol": f"S{place}"} for place in range(60)]
+    shocks = [place / 100.0 for place in range(40)]
+    wide = {"spot_shocks": shocks, "volatility_shocks": [0, 0.1, 0.2, 0.3, 0.4]}
+    plain = {"as_of": body()["as_of"], "positions": one}
+    await answered(http, plain)
+    assert threads == []
+    before = {"as_of": "2019-10-16T08:00:00Z", "positions": many}
+    for more in ({"underlyings": coins}, {"previous": before}, {"underlyings": coins[:20], **wide}):
+        await answered(http, plain | more)
+    assert len(threads) == 3
+
+
+async def test_a_contract_size_that_is_left_open_is_said_to_be_assumed(http: httpx.AsyncClient) -> None:
+    """An inverse contract of 10 dollars that is taken for one of 1 has a tenth of its delta."""
+    perpetual = {"kind": "inverse", "symbol": "P", "underlying": "BTC", "quantity": "-120", "mark_price": "8020"}
+    spot = {**perpetual, "kind": "spot", "symbol": "S"}
+    request = {"as_of": body()["as_of"], "positions": [spot, perpetual]}
+    told = {item["pointer"]: item for item in (await answered(http, request))["assumptions"]}
+    assert told["/positions/1/multiplier"]["effect"] == "one contract is one unit of quote"
+    request["positions"] = [spot, {**perpetual, "multiplier": "1"}]
+    assert "multiplier" not in str((await answered(http, request))["assumptions"])

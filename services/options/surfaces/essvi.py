@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Gt, Le
+from annotated_types import Ge, Le
 
 from services.core.explain import Floats
 from services.options.essvi import fit_essvi
-from services.options.smiles import WIDE_SPREAD, Smile, smiles_of
+from services.options.smiles import LEAST_SPREAD, WIDE_SPREAD, Smile, smiles_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Essvi:
     """
 
     method: Literal["essvi"] = "essvi"
-    wide_spread: Annotated[float, Gt(0), Le(10)] = WIDE_SPREAD
+    wide_spread: Annotated[float, Ge(LEAST_SPREAD), Le(10)] = WIDE_SPREAD
 
     requires: ClassVar[frozenset[str]] = frozenset()
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}

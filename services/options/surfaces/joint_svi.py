@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Gt, Le
+from annotated_types import Ge, Le
 
 from services.core.explain import Floats
-from services.options.smiles import WIDE_SPREAD, Smile, fallback, smiles_of
+from services.options.smiles import LEAST_SPREAD, WIDE_SPREAD, Smile, fallback, smiles_of
 from services.options.svi_fit import fit_jointly
 
 
@@ -29,7 +29,7 @@ class JointSvi:
     """
 
     method: Literal["svi"] = "svi"
-    wide_spread: Annotated[float, Gt(0), Le(10)] = WIDE_SPREAD
+    wide_spread: Annotated[float, Ge(LEAST_SPREAD), Le(10)] = WIDE_SPREAD
 
     requires: ClassVar[frozenset[str]] = frozenset()
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from services.engine.option_book import (
     reference_price,
 )
 from services.liquidity.positions import LiquidityPosition, RangeState
+from services.options.black import black_price
 from services.options.ladder import LadderGrid
 from services.options.portfolio_greeks import LegGreeks, OptionLeg
 from services.options.positions import Leg, LinearLeg, OwnLeg
@@ -49,6 +51,49 @@ def position(symbol: str, leg: Leg | PooledLeg, underlying: str = "A", **more: o
 def test_the_reference_price_is_the_nearest_to_spot(legs: list[Leg], price: float | None, source: str) -> None:
     assert reference_price(Underlying(), legs) == (price, source)
     assert reference_price(Underlying(price=7.0), legs) == (7.0, "given")
+
+
+def test_the_reference_price_does_not_depend_on_the_order_of_the_book() -> None:
+    spot = replace(PERPETUAL, kind="spot", price=101.0)
+    other = replace(PERPETUAL, price=99.0)
+    near = [replace(OPTION, forward=price) for price in (103.0, 98.0)]
+    for legs in ([spot, PERPETUAL, other], [PERPETUAL, other], near):
+        found = {reference_price(Underlying(), order) for order in permutations(legs)}
+        assert len(found) == 1, found
+    assert reference_price(Underlying(), [other, spot, PERPETUAL])[0] == 101.0
+
+
+def test_the_money_view_is_that_of_an_account_kept_in_coin_whose_collateral_is_its_equity() -> None:
+    """Options sold for coin, a perpetual beside them: every balance of the account, before and after."""
+    forward, deposit, contracts = 8_030.0, 2.5, -1_200.0
+    sold = [(-10.0, 8_000.0, 1), (-10.0, 8_000.0, -1), (5.0, 9_000.0, 1)]
+    terms = {"time_to_expiry": 14 * DAY, "volatility": 0.55}
+
+    def marks(price: float) -> float:
+        return sum(q * float(black_price(price, k, right=w, **terms)) / price for q, k, w in sold)
+
+    balance = deposit - marks(forward)
+
+    def equity(price: float) -> float:
+        return balance + marks(price) + contracts * (1.0 / forward - 1.0 / price)
+
+    legs: list[Leg] = [
+        OptionLeg(quantity=q, multiplier=1.0, right=w, strike=k, forward=forward, coin_settled=True, **terms)
+        for q, k, w in sold
+    ]
+    legs.append(LinearLeg(kind="inverse", quantity=contracts / 10.0, multiplier=10.0, price=forward))
+    book = [position(f"P{place}", leg) for place, leg in enumerate(legs)]
+    grid = LadderGrid(volatility_shocks=np.zeros(1))
+    known = {"A": Underlying(price=forward, collateral=equity(forward))}
+    (found,) = book_risk(book, known, grid).underlyings
+    moved = forward * (1.0 + grid.spot_shocks)
+    coin = [equity(price) - equity(forward) for price in moved]
+    money = [equity(price) * price - equity(forward) * forward for price in moved]
+    np.testing.assert_allclose(found.ladder.pnl_coin[:, 0], coin, atol=1e-12)  # type: ignore[index]
+    np.testing.assert_allclose(found.ladder.pnl[:, 0], money, atol=1e-8)
+    up, down = (equity(forward + step) * (forward + step) for step in (0.1, -0.1))
+    assert found.net_delta_usd_view == pytest.approx((up - down) / 0.2, rel=1e-6)
+    assert found.exposure.delta_coin == pytest.approx(forward * (equity(forward + 0.1) - equity(forward - 0.1)) / 0.2)
 
 
 def test_a_pool_is_revalued_on_the_grid_and_delta_hedged_by_its_base() -> None:

@@ -127,6 +127,17 @@ def test_a_forward_that_one_quote_lacks_is_that_of_the_others() -> None:
     assert clean_chain(quotes, AS_OF).expiries[0].forward_source == "given"
 
 
+def test_forwards_of_stale_quotes_fill_no_gap_that_newer_ones_can() -> None:
+    quotes = chain()
+    rows = np.flatnonzero(quotes.expiry == quotes.expiry[0])
+    for row in rows[3:].tolist():
+        quotes = changed(quotes, row, forward=1.5 * FORWARD, age_seconds=9_000.0)
+    told = clean_chain(quotes, AS_OF, RULES).expiries[0].forward
+    gap = clean_chain(changed(quotes, int(rows[0]), forward=NAN), AS_OF, RULES).expiries[0]
+    assert gap.log_moneyness.size == 3
+    assert gap.log_moneyness == pytest.approx(np.log(gap.strike / told))
+
+
 @pytest.mark.parametrize("in_base", [False, True])
 def test_a_missing_forward_comes_from_parity(in_base: bool) -> None:
     quotes = replace(chain(both=True, in_base=in_base), forward=np.full(78, NAN))

@@ -70,6 +70,20 @@ def test_before_the_first_and_after_the_last_expiry() -> None:
     assert float(falling.total_variance(0.0, 0.9)) == pytest.approx(0.04)
 
 
+@pytest.mark.parametrize("hours", [1 / 60, 1.0, 24.0])
+def test_a_last_expiry_beside_another_does_not_extrapolate_its_noise(hours: float) -> None:
+    """One point of volatility between neighbours is a slope that would be 1500 % in a year."""
+    month, level = 30 / 365, 0.5
+    last = month + hours / 8760.0
+    ends = (piece(flat(level**2 * month), month), piece(flat((level + 0.01) ** 2 * last), last))
+    assert float(surface(*ends).volatility(100.0, 1.0)) == pytest.approx(level + 0.01)
+    sooner = piece(flat(level**2 * month / 2), month / 2)
+    slope = ((level + 0.01) ** 2 * last - level**2 * month / 2) / (last - month / 2)
+    expected = np.sqrt((level + 0.01) ** 2 * last + (1.0 - last) * slope)
+    assert float(surface(sooner, *ends).volatility(100.0, 1.0)) == pytest.approx(expected)
+    assert expected < 0.53
+
+
 def test_volatility_at_a_strike_uses_the_forward_of_its_time() -> None:
     forward = float(TWO.forward(0.3))
     assert float(TWO.volatility(forward, 0.3)) == pytest.approx(float(np.sqrt(TWO.total_variance(0.0, 0.3) / 0.3)))
