@@ -35,6 +35,7 @@ Unknown request fields are refused; unknown answer fields must be ignored: they 
 """
 TAGS = {
     "Evaluate": "Sizes, margin and hedges.",
+    "Margin": "Margin models judged on the bars of the past.",
     "Guards": "Prices of many sources made into one that can be trusted, or refused with the reason.",
     "Execute": "Grids of resting orders, schedules of large ones, options that are sold or protect.",
     "Volatility": "Cached volatility states, and estimates on posted series.",

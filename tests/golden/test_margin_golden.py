@@ -17,6 +17,7 @@ from services.margin.liquidation import (
 from services.margin.max_position import margin_budget, max_contracts_for_distance, max_contracts_for_margin_budget
 from services.margin.methods.lognormal_expected_shortfall import LognormalExpectedShortfall
 from services.margin.size_addons import LinearAddon, SqrtAddon
+from services.margin.view import MarginView
 from services.risk.tails import expected_shortfall_multiple
 from tests.golden.harness import check, covered_cases, load, unlisted
 
@@ -52,7 +53,7 @@ def shortfall_multiple(inputs: dict[str, Any]) -> float:
 
 def shortfall_factor(inputs: dict[str, Any]) -> dict[str, Any]:
     model = LognormalExpectedShortfall(alpha=1.0 - inputs["lam"], horizon_days=inputs["horizon_y"] * DAYS)
-    long, short = model.rates(inputs["sigma_ann"])
+    long, short = model.rates(MarginView.of(inputs["sigma_ann"]))
     return {"long": float(long), "short": float(short)}
 
 

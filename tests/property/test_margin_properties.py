@@ -18,6 +18,7 @@ from services.margin.methods.lognormal_expected_shortfall import LognormalExpect
 from services.margin.methods.sigma_multiple import SigmaMultiple
 from services.margin.registry import MarginModel, MarginPolicy
 from services.margin.size_addons import LinearAddon, NoAddon, SizeAddon, SqrtAddon
+from services.margin.view import MarginView
 
 sizes = st.floats(-1e4, 1e4)
 orders = st.floats(0.0, 1e4)
@@ -102,7 +103,7 @@ def test_the_largest_size_is_the_one_that_spends_the_units(addon: SizeAddon, bas
 
 @given(models, volatilities)
 def test_a_long_never_loses_more_than_its_notional_and_a_short_risks_more(model: MarginModel, sigma: float) -> None:
-    long, short = model.rates(sigma)
+    long, short = model.rates(MarginView.of(sigma))
     assert -1e-9 <= long <= 1.0
     assert short >= long - 1e-9
 
