@@ -147,11 +147,11 @@ def tail_loss(losses: Floats, alpha: float, measure: Measure) -> Floats:
     rank = max(math.ceil(tail - _SLACK), 1)
     top = np.partition(losses, count - rank, axis=-1)[..., count - rank :]
     at_rank: Floats = top[..., 0]
-    if measure == "value_at_risk":
+    if measure == "value_at_risk" or tail <= 1.0:
         return at_rank
-    # A tail of less than one observation is that observation.
-    part = max(tail, _SLACK)
-    shortfall: Floats = (top.sum(axis=-1) - (rank - min(part, rank)) * at_rank) / min(part, rank)
+    # The slack may have left a rank a little below the tail.
+    part = min(tail, float(rank))
+    shortfall: Floats = (top.sum(axis=-1) - (rank - part) * at_rank) / part
     return shortfall
 
 
