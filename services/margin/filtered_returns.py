@@ -109,7 +109,7 @@ def sums_over(returns: Floats, bars: int) -> Floats:
     return returns if bars == 1 else sliding_window_view(returns, bars, axis=-1).sum(axis=-1)
 
 
-def tail_loss(losses: Floats, alpha: float, measure: Measure) -> Floats:
+def tail_loss(losses: Floats, alpha: float, measure: Measure, *, overwrite: bool = False) -> Floats:
     r"""Value at risk or expected shortfall of the last axis of a sample of losses.
 
     With ``m = n (1 − α)`` and ``k = ⌈m⌉``: value at risk is the k-th largest loss; expected shortfall is the sum of the
@@ -122,6 +122,8 @@ def tail_loss(losses: Floats, alpha: float, measure: Measure) -> Floats:
     alpha : float
         In (0, 1).
     measure : {"expected_shortfall", "value_at_risk"}
+    overwrite : bool
+        Whether `losses` may be reordered, which saves a copy.
 
     Returns
     -------
@@ -145,7 +147,9 @@ def tail_loss(losses: Floats, alpha: float, measure: Measure) -> Floats:
     count = losses.shape[-1]
     tail = count * (1.0 - alpha)
     rank = max(math.ceil(tail - _SLACK), 1)
-    top = np.partition(losses, count - rank, axis=-1)[..., count - rank :]
+    ordered = losses if overwrite else losses.copy()
+    ordered.partition(count - rank, axis=-1)
+    top = ordered[..., count - rank :]
     at_rank: Floats = top[..., 0]
     if measure == "value_at_risk" or tail <= 1.0:
         return at_rank
