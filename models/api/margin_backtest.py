@@ -58,9 +58,9 @@ class MarginBacktestRequest(Model):
     @model_validator(mode="after")
     def _bounded(self) -> MarginBacktestRequest:
         bars = len(self.series.close or self.series.ohlcv or ())
-        window = self.model.window if isinstance(self.model, FilteredHistorical) else FilteredHistorical().window
+        window = self.model.lookback if isinstance(self.model, FilteredHistorical) else FilteredHistorical().lookback
         if bars * window > MAX_WORK:
-            text = "bars times window may be {limit}, this one is {bars} times {window}: lower model.lookback"
+            text = "bars times window may be {limit}, this one is {bars} times {window}: lower model.window"
             raise PydanticCustomError("too_many_points", text, {"limit": MAX_WORK, "bars": bars, "window": window})
         return self
 

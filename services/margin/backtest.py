@@ -267,7 +267,7 @@ def long_run_path(returns: Floats, model: MarginModel, bars: int, periods_per_ye
     own = model if isinstance(model, FilteredHistorical) else FilteredHistorical()
     volatilities = np.sqrt(ewma_variances(returns, own.decay))[:-1]
     long_run = long_run_volatility(returns, round(LONG_RUN_YEARS * periods_per_year))
-    for ends, (past, volatility) in windows((returns, volatilities), own.window, FIRST_RETURNS):
+    for ends, (past, volatility) in windows((returns, volatilities), own.lookback, FIRST_RETURNS):
         scenarios = scenario_returns(past, volatility, long_run[ends], "full") * math.sqrt(bars)
         long[ends], short[ends] = side_losses(scenarios, model.alpha, measure_of(model))
     return long, short

@@ -87,7 +87,7 @@ async def test_closes_at_which_the_model_is_silent_are_counted(http: httpx.Async
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
-        ({"model": {"method": "filtered_historical", "lookback": 100}}, "lookback"),
+        ({"model": {"method": "filtered_historical", "window": 100}}, "window"),
         ({"model": {"method": "nonsense"}}, "model"),
         ({"horizon_bars": 0}, "horizon_bars"),
         ({"warm_up_bars": 699}, "returns"),
@@ -95,7 +95,7 @@ async def test_closes_at_which_the_model_is_silent_are_counted(http: httpx.Async
         ({"expected_breach_rate": 0.5}, "expected_breach_rate"),
         ({"as_of": "2200-01-01T00:00:00Z"}, "as_of"),
         ({"series": {**series("COIN", 3, 400), "close": [0] * 400}}, "series"),
-        ({"series": {**series("COIN", 3, 20_000)}, "model": {**FILTERED, "lookback": 5000}}, "lookback"),
+        ({"series": {**series("COIN", 3, 20_000)}, "model": {**FILTERED, "window": 5000}}, "window"),
     ],
 )
 async def test_a_broken_request_is_told_where(http: httpx.AsyncClient, change: Body, pointer: str) -> None:

@@ -153,7 +153,7 @@ def market(seed: int, bars: int) -> np.ndarray:
 
 filtered = st.builds(
     FilteredHistorical,
-    lookback=st.integers(80, 200),
+    window=st.integers(80, 200),
     scaling=st.sampled_from(["none", "half", "full"]),
     measure=st.sampled_from(["expected_shortfall", "value_at_risk"]),
     aggregation=st.sampled_from(["square_root", "overlapping"]),

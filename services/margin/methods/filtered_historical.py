@@ -44,8 +44,8 @@ class FilteredHistorical:
         Window and scaling: 1,000 returns and half; 250 and half, which asks less after a quiet year; 1,000 and full.
     scaling : {"none", "half", "full"}, optional
         Instead of the profile's. `none` is plain historical simulation.
-    lookback : int, optional
-        Window, instead of the profile's [bars].
+    window : int, optional
+        Returns that are looked back on, instead of the profile's [bars].
     decay : float
         λ of the average of squares; 0.94 to 0.99 are usual.
     measure : {"expected_shortfall", "value_at_risk"}
@@ -63,7 +63,7 @@ class FilteredHistorical:
     -----
     Only returns are looked at; the policy's estimator has no part in it. A market that never moves in the window, or
     has fewer than `min_returns` returns, is unknown (NaN). With `overlapping` the horizon is rounded up to whole bars.
-    Nothing beyond the largest loss of the window, so scaled, can be foreseen. O(lookback) a row.
+    Nothing beyond the largest loss of the window, so scaled, can be foreseen. O(window) a row.
 
     References
     ----------
@@ -83,7 +83,7 @@ class FilteredHistorical:
     method: Literal["filtered_historical"] = "filtered_historical"
     profile: Literal["default", "lean", "reactive"] = "default"
     scaling: Scaling | None = None
-    lookback: Annotated[int, Ge(60), Le(20_000)] | None = None
+    window: Annotated[int, Ge(60), Le(20_000)] | None = None
     decay: Annotated[float, Ge(0.5), Lt(1)] = 0.97
     measure: Measure = "expected_shortfall"
     alpha: Annotated[float, Ge(0.5), Lt(1)] = 0.975
@@ -95,13 +95,13 @@ class FilteredHistorical:
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
     def __post_init__(self) -> None:
-        if self.window < self.min_returns:
-            raise InvalidInput("lookback", f"must be >= min_returns ({self.min_returns})", self.window)
+        if self.lookback < self.min_returns:
+            raise InvalidInput("window", f"must be >= min_returns ({self.min_returns})", self.lookback)
 
     @property
-    def window(self) -> int:
+    def lookback(self) -> int:
         """Returns that are looked back on."""
-        return PROFILES[self.profile][0] if self.lookback is None else self.lookback
+        return PROFILES[self.profile][0] if self.window is None else self.window
 
     @property
     def scales(self) -> Scaling:
@@ -136,7 +136,7 @@ class FilteredHistorical:
 
         Notes
         -----
-        Each window is scaled anew: O(n · lookback), 0.3 s for 5,000 returns.
+        Each window is scaled anew: O(n · window), 0.3 s for 5,000 returns.
         """
         long, short = np.full((2, returns.size + 1), np.nan)
         if returns.size < self._least(periods_per_year):
@@ -179,4 +179,4 @@ class FilteredHistorical:
         return self.min_returns + self._whole_bars(periods) - 1
 
     def _reach(self, periods: float) -> int:
-        return self.window + self._whole_bars(periods) - 1
+        return self.lookback + self._whole_bars(periods) - 1

@@ -42,7 +42,7 @@ def slow_rates(returns: Floats, model: FilteredHistorical, bars: float) -> tuple
     for value in values:
         sigmas.append(math.sqrt(variance))
         variance = model.decay * variance + (1.0 - model.decay) * value**2
-    now, kept, sigmas = math.sqrt(variance), values[-model.window :], sigmas[-model.window :]
+    now, kept, sigmas = math.sqrt(variance), values[-model.lookback :], sigmas[-model.lookback :]
     middle = sorted(sigmas)
     half = len(middle) // 2
     median = middle[half] if len(middle) % 2 else (middle[half - 1] + middle[half]) / 2
@@ -74,7 +74,7 @@ def slow_rates(returns: Floats, model: FilteredHistorical, bars: float) -> tuple
         {"scaling": "none"},
         {"measure": "value_at_risk", "alpha": 0.99},
         {"alpha": 0.9, "decay": 0.94},
-        {"lookback": 311, "horizon_days": 3.5},
+        {"window": 311, "horizon_days": 3.5},
     ],
 )
 @pytest.mark.parametrize("count", [260, 1400])
@@ -190,8 +190,8 @@ def test_volatility_alone_is_enough_for_the_policy() -> None:
 
 
 def test_a_window_shorter_than_the_least_is_refused() -> None:
-    with pytest.raises(InvalidInput, match=r"lookback must be >= min_returns \(250\), found 100"):
-        FilteredHistorical(lookback=100)
+    with pytest.raises(InvalidInput, match=r"window must be >= min_returns \(250\), found 100"):
+        FilteredHistorical(window=100)
 
 
 def test_more_volatility_now_asks_more() -> None:
