@@ -105,15 +105,21 @@ def walk(plan: MarginPlan, advance: Callable[[int], None] = lambda done: None) -
     returns = log_returns(plan.series)
     if returns is None:
         raise InvalidInput("series", "must hold at least two prices above 0", plan.series.closes.size)
-    return backtest_margin(
-        returns,
-        plan.model,
-        periods_per_year=plan.series.clock.periods_per_year,
-        volatility=_volatility(plan) if "volatility" in plan.model.requires else None,
-        how=plan.how,
-        comparisons=plan.comparisons,
-        advance=advance,
-    )
+    volatility = _volatility(plan) if "volatility" in plan.model.requires else None
+    try:
+        return backtest_margin(
+            returns,
+            plan.model,
+            periods_per_year=plan.series.clock.periods_per_year,
+            volatility=volatility,
+            how=plan.how,
+            comparisons=plan.comparisons,
+            advance=advance,
+        )
+    except InvalidInput as error:
+        # The request knows no returns: it is the series that has too few of them.
+        parameter = "series" if error.parameter == "returns" else error.parameter
+        raise InvalidInput(parameter, error.rule, error.found, error.remedy) from None
 
 
 def _volatility(plan: MarginPlan) -> Floats:

@@ -90,7 +90,7 @@ async def test_closes_at_which_the_model_is_silent_are_counted(http: httpx.Async
         ({"model": {"method": "filtered_historical", "window": 100}}, "window"),
         ({"model": {"method": "nonsense"}}, "model"),
         ({"horizon_bars": 0}, "horizon_bars"),
-        ({"warm_up_bars": 699}, "returns"),
+        ({"warm_up_bars": 699}, "/series"),
         ({"procyclicality": {"buffer": -1}}, "procyclicality"),
         ({"expected_breach_rate": 0.5}, "expected_breach_rate"),
         ({"as_of": "2200-01-01T00:00:00Z"}, "as_of"),
