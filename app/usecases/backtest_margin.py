@@ -117,9 +117,10 @@ def walk(plan: MarginPlan, advance: Callable[[int], None] = lambda done: None) -
             advance=advance,
         )
     except InvalidInput as error:
+        if error.parameter != "returns":
+            raise
         # The request knows no returns: it is the series that has too few of them.
-        parameter = "series" if error.parameter == "returns" else error.parameter
-        raise InvalidInput(parameter, error.rule, error.found, error.remedy) from None
+        raise InvalidInput("series", error.rule, f"{returns.size} returns", error.remedy) from None
 
 
 def _volatility(plan: MarginPlan) -> Floats:
