@@ -285,6 +285,22 @@ CORRELATION: dict[str, Any] = {
 }
 """Correlation of two made-up markets."""
 
+MARGIN_BACKTEST: dict[str, Any] = {
+    "as_of": AS_OF,
+    "series": {
+        "symbol": "ALPHA",
+        "interval": "P1D",
+        "end": "2019-10-17T00:00:00Z",
+        "close": _made_up(0.75487767, bars=360),
+        "calendar": "24/7",
+    },
+    "model": {"method": "filtered_historical", "profile": "lean", "alpha": 0.975},
+    "horizon_bars": 1,
+    "procyclicality": {"buffer": 0.25, "rebuild": 0.05},
+    "points": 5,
+}
+"""A hundred judged margins of a made-up market: too few to reject anything. Send years."""
+
 FIT: dict[str, Any] = {"as_of": AS_OF, "series": {**BITCOIN, "calendar": "24/7"}, "model": "gjr_garch"}
 """Parameters from a posted series. These 59 returns are too few, so that the fit is rejected: send 250 and more."""
 

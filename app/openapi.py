@@ -39,7 +39,7 @@ TAGS = {
     "Execute": "Grids of resting orders, schedules of large ones, options that are sold or protect.",
     "Volatility": "Cached volatility states, and estimates on posted series.",
     "Options": "Prices, Greeks, implied volatilities and surfaces of options, and books of them revalued.",
-    "Margin": "What an account must be backed by.",
+    "Margin": "What an account must be backed by, and margin models judged on the past.",
     "Instruments": "Contracts registered once.",
     "Research": "Policies on the bars of the past.",
     "Policies": "Policies stored under a name: numbered versions that never change.",

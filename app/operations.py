@@ -40,6 +40,7 @@ from models.api.fit import FitAccepted, FitAnswer, FitRequest
 from models.api.grid import GridAnswer, GridRequest
 from models.api.history import EntryBody, EntryPage, InstrumentPage, InstrumentsAnswer, ReplayAnswer
 from models.api.implied_volatility import ImpliedVolatilityAnswer, ImpliedVolatilityRequest
+from models.api.margin_backtest import MarginBacktestAnswer, MarginBacktestRequest
 from models.api.observation import (
     EstimateAnswer,
     EstimateRequest,
@@ -573,6 +574,23 @@ OPERATIONS = (
         answers=(BacktestAnswer,),
         problems=BODY,
         examples={"bitcoin": ("Sixty days of Bitcoin at 20 % volatility", examples.BACKTEST)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/margin:backtest",
+        operation_id="backtest_margin",
+        tag="Margin",
+        summary="A margin model on posted bars: how often it was breached, and how it moved; nothing is stored",
+        description=(
+            "What the model asked at each close from the bars up to it, and what a long and a short lost over the "
+            "horizon after it. Kupiec, Christoffersen and Basel's traffic light, a one-sided verdict, and figures of "
+            "procyclicality; beside it a normal law with EWMA volatility and plain historical simulation on the same "
+            "bars. With `procyclicality`, stress weight, floor, buffer and release speed act on top."
+        ),
+        body=MarginBacktestRequest,
+        answers=(MarginBacktestAnswer,),
+        problems=BODY,
+        examples={"filtered": ("Filtered historical simulation with a buffer", examples.MARGIN_BACKTEST)},
     ),
     Operation(
         method="POST",

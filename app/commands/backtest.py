@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.usecases.run_backtest import Plan
     from services.engine import Policy
     from services.simulation.backtest import BacktestPath
+    from services.volatility.series import SeriesInput
 
 STRATEGIES = 4
 """The policy and three baselines."""
@@ -140,10 +141,9 @@ def plan_of(
     import numpy as np
 
     from app.usecases.run_backtest import Plan
-    from services.core.annualization import SECONDS_PER_YEAR, Calendar, parse_interval
+    from services.core.annualization import SECONDS_PER_YEAR
     from services.core.instrument import Instrument
     from services.simulation.backtest import BacktestMarket, Trading
-    from services.volatility.series import SeriesInput
 
     try:
         smallest = Decimal(lot)
@@ -151,22 +151,12 @@ def plan_of(
         smallest = Decimal(0)
     if not smallest > 0:
         raise Failure(ExitCode.USAGE, f"--lot {lot} is no positive number")
-    bars = prices.closes
-    times = np.array([item.close_time.timestamp() for item in bars])
-    others = [dict(item.others) for item in bars]
-    columns = {
-        name: np.array([row.get(name, np.nan) for row in others], dtype=float)
-        for name in ("open", "high", "low", "volume")
-        if any(name in row for row in others)
-    }
-    closes = np.array([float(item.close) for item in bars])
-    seconds = parse_interval(interval)
-    series = SeriesInput(closes, bars[-1].close_time, seconds, Calendar(calendar), times, **columns)
+    series = series_of(prices, interval, calendar)
     market = BacktestMarket(
         instrument=Instrument(symbol=symbol, lot=smallest),
         series=series,
-        direction=np.full(closes.size, choices["direction"]),
-        funding_rate=choices["funding"] * np.diff(times, prepend=times[0]) / SECONDS_PER_YEAR,
+        direction=np.full(series.closes.size, choices["direction"]),
+        funding_rate=choices["funding"] * np.diff(series.times, prepend=series.times[0]) / SECONDS_PER_YEAR,
     )
     trading = Trading(lag_bars=choices["lag"], warm_up_bars=choices["warm_up"])
     return Plan(
@@ -177,6 +167,25 @@ def plan_of(
         trading=trading,
         with_baselines=choices["baselines"],
     )
+
+
+def series_of(prices: PriceFile, interval: str, calendar: str) -> SeriesInput:
+    """Bars of a file, as a client posts them."""
+    import numpy as np
+
+    from services.core.annualization import Calendar, parse_interval
+    from services.volatility.series import SeriesInput
+
+    bars = prices.closes
+    times = np.array([item.close_time.timestamp() for item in bars])
+    others = [dict(item.others) for item in bars]
+    columns = {
+        name: np.array([row.get(name, np.nan) for row in others], dtype=float)
+        for name in ("open", "high", "low", "volume")
+        if any(name in row for row in others)
+    }
+    closes = np.array([float(item.close) for item in bars])
+    return SeriesInput(closes, bars[-1].close_time, parse_interval(interval), Calendar(calendar), times, **columns)
 
 
 def walk_with_progress(plan: Plan, *, visible: bool) -> dict[str, BacktestPath]:

@@ -1,4 +1,4 @@
-"""Margin by scenarios."""
+"""Margin models: by scenarios, and on the past."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from app.deps import read_call, read_query
 from app.routes.reply import reply
 from app.routes.routing import route
+from app.usecases.backtest_margin import run_margin_backtest
 from app.usecases.scenario_margin import margin_by_scenarios
 from models.api.query import NoParameters
 
@@ -17,4 +18,13 @@ async def margin_scenario(request: Request) -> Response:
     return reply(request, await margin_by_scenarios(await read_call(request)))
 
 
-ROUTES = (route("POST", "/v1/margin:scenario", margin_scenario),)
+async def backtest_margin(request: Request) -> Response:
+    """Judge a margin model on posted bars."""
+    read_query(request, NoParameters)
+    return reply(request, await run_margin_backtest(await read_call(request)))
+
+
+ROUTES = (
+    route("POST", "/v1/margin:scenario", margin_scenario),
+    route("POST", "/v1/margin:backtest", backtest_margin),
+)

@@ -26,6 +26,7 @@ from services.engine.hedge_view import (
     underlying_of,
 )
 from services.engine.inputs import EvaluationInputs
+from services.engine.margins import margin_view
 from services.engine.outputs import Hedge
 from services.engine.targets import minimum_order
 from services.hedging.delta_neutral import HEDGING_KINDS, HedgeDecision, decide_hedge
@@ -164,7 +165,6 @@ def allowed_contracts(inputs: EvaluationInputs, columns: BookColumns, place: int
         return 0.0
     size = float(row.instrument.max_quantity) if row.instrument.max_quantity is not None else np.inf
     leverage = min(policy.limits.max_leverage, row.instrument.max_leverage or np.inf)
-    readout = columns.states[place].readout
-    rates = policy.margin.rates(np.array([readout.volatility if readout else np.nan]))
-    rate = max(float(rates.long[0]), float(rates.short[0]))
+    rates = policy.margin.rates(margin_view(inputs, columns))
+    rate = max(float(rates.long[place]), float(rates.short[place]))
     return min(size, leverage * equity / unit_value, policy.limits.max_margin_use * equity / (unit_value * rate))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy.typing import ArrayLike
 
+from services.core.explain import Floats
 from services.core.tagged import Tagged
 from services.margin.assembly import CAP_LONG, MarginRates, MarginRequirement, floored, requirement
 from services.margin.horizon import DAYS_PER_YEAR, MAX_HORIZON_VOLATILITY
+from services.margin.methods.filtered_historical import FilteredHistorical
 from services.margin.methods.lognormal_expected_shortfall import LognormalExpectedShortfall
 from services.margin.methods.sigma_multiple import SigmaMultiple
 from services.margin.size_addons import NoAddon, SizeAddon
+from services.margin.view import MarginView
 
-MarginModel = LognormalExpectedShortfall | SigmaMultiple
+MarginModel = LognormalExpectedShortfall | SigmaMultiple | FilteredHistorical
 FLOOR_ONLY = "floor"
 
 
@@ -27,7 +30,8 @@ class MarginPolicy:
     Parameters
     ----------
     model : MarginModel
-        Where the rates come from; Student-t expected shortfall by default.
+        Where the rates come from; Student-t expected shortfall by default. Where a model that reads returns has too
+        few, `SigmaMultiple` at its α and horizon stands in.
     floor : float
         Least initial margin rate; 0.05 for an instrument of unknown liquidity, 0.02 is usual for majors.
     cap_short : float
@@ -46,14 +50,17 @@ class MarginPolicy:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
-    def rates(self, volatility: ArrayLike, *, venue_floor: ArrayLike = 0.0, multiplier: ArrayLike = 1.0) -> MarginRates:
+    def rates(
+        self, volatility: ArrayLike | MarginView, *, venue_floor: ArrayLike = 0.0, multiplier: ArrayLike = 1.0
+    ) -> MarginRates:
         """Initial margin rates of a long and of a short, per row.
 
         Parameters
         ----------
-        volatility : (n,) array
-            [annual fraction]. A row without a usable one (NaN, zero, negative, infinite) gets the floor, and
-            `method_used` says ``floor``: the weakest rung of the ladder, to be shown as such.
+        volatility : (n,) array or MarginView
+            [annual fraction]; a view where there are returns too. A row of which the model knows nothing gets the rate
+            of Student-t expected shortfall, and one without a usable volatility either (NaN, zero, negative, infinite)
+            the floor. `method_used` says which: the rungs of a ladder, to be shown as such.
         venue_floor : (n,) array
             Least rate of the venue, such as 1 / max_leverage.
         multiplier : (n,) array
@@ -65,18 +72,30 @@ class MarginPolicy:
         >>> rates.long.round(6).tolist(), rates.short.round(6).tolist(), rates.method_used
         ([0.153991, 0.05], [0.182021, 0.05], ('sigma_multiple', 'floor'))
         """
-        sigma = np.atleast_1d(np.asarray(volatility, dtype=np.float64))
-        known = np.isfinite(sigma) & (sigma > 0.0)
-        sigma = np.where(known, sigma, np.nan)
-        long, short = self.model.rates(sigma)
+        view = MarginView.of(volatility)
+        sigma = np.atleast_1d(view.volatility)
+        view = replace(view, volatility=np.where(np.isfinite(sigma) & (sigma > 0.0), sigma, np.nan))
+        long, short, method = self._ladder(view)
         return MarginRates(
             long=np.minimum(floored(long, floor=self.floor, venue_floor=venue_floor, multiplier=multiplier), CAP_LONG),
             short=np.minimum(
                 floored(short, floor=self.floor, venue_floor=venue_floor, multiplier=multiplier), self.cap_short
             ),
-            method_used=tuple(self.model.method if row else FLOOR_ONLY for row in known.tolist()),
-            clamped=sigma * np.sqrt(self.model.horizon_days / DAYS_PER_YEAR) > MAX_HORIZON_VOLATILITY,
+            method_used=method,
+            clamped=view.volatility * np.sqrt(self.model.horizon_days / DAYS_PER_YEAR) > MAX_HORIZON_VOLATILITY,
         )
+
+    def _ladder(self, view: MarginView) -> tuple[Floats, Floats, tuple[str, ...]]:
+        """Rates and the rung of each row: the model, what stands in for one that reads returns, the floor."""
+        long, short = self.model.rates(view)
+        method = np.where(np.isfinite(long), self.model.method, FLOOR_ONLY).astype(object)
+        if "returns" in self.model.requires:
+            stand_in = SigmaMultiple(alpha=self.model.alpha, horizon_days=self.model.horizon_days)
+            instead = np.isnan(long) & np.isfinite(view.volatility)
+            other_long, other_short = stand_in.rates(view)
+            long, short = np.where(instead, other_long, long), np.where(instead, other_short, short)
+            method = np.where(instead, stand_in.method, method)
+        return long, short, tuple(map(str, method.tolist()))
 
     def requirement(
         self,

@@ -223,6 +223,9 @@ def scaled(policy: Policy, wanted: Branch, volatility: Term) -> Branch:
 def ceiling_branches(policy: Policy, box: Box) -> list[Branch]:
     """What margin use, distance to liquidation and exposure caps allow a long."""
     method, limits, margin = policy.sizing, policy.limits, policy.margin
+    if "returns" in margin.model.requires:
+        # Its rates are no function of the volatility, so that no range of that says anything of them.
+        raise Unmodelled(f"margin model {margin.model.method}, which reads returns")
     volatility = variable("volatility", *box.volatility)
     own = method.max_gross() if method is not None else None
     caps = [limits.max_leverage, *(cap for cap in (limits.max_weight, own) if cap is not None)]

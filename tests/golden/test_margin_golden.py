@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from services.margin.assembly import requirement
+from services.margin.coverage import kupiec, traffic_light
+from services.margin.filtered_returns import Scaling, ewma_variances, losses_of, scenario_returns, tail_loss
 from services.margin.liquidation import (
     distance_in_sigmas,
     liquidation_price_inverse,
@@ -18,11 +20,13 @@ from services.margin.liquidation import (
 )
 from services.margin.max_position import margin_budget, max_contracts_for_distance, max_contracts_for_margin_budget
 from services.margin.methods.lognormal_expected_shortfall import LognormalExpectedShortfall
+from services.margin.procyclicality import AntiProcyclicality
 from services.margin.scenario_book import ExpiryFeed, LinearColumns, ScenarioBook, UnderlyingBook
 from services.margin.scenario_margin import scenario_margin
 from services.margin.scenario_netting import netted_rows, roll_shock
 from services.margin.scenario_presets import SPAN16
 from services.margin.size_addons import LinearAddon, SqrtAddon
+from services.margin.view import MarginView
 from services.risk.tails import expected_shortfall_multiple
 from tests.golden.harness import check, covered_cases, load, unlisted
 from tests.support.scenario_books import book_from, option_columns, preset_from
@@ -59,7 +63,7 @@ def shortfall_multiple(inputs: dict[str, Any]) -> float:
 
 def shortfall_factor(inputs: dict[str, Any]) -> dict[str, Any]:
     model = LognormalExpectedShortfall(alpha=1.0 - inputs["lam"], horizon_days=inputs["horizon_y"] * DAYS)
-    long, short = model.rates(inputs["sigma_ann"])
+    long, short = model.rates(MarginView.of(inputs["sigma_ann"]))
     return {"long": float(long), "short": float(short)}
 
 
@@ -168,6 +172,34 @@ def risk_array(inputs: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def filtered_scenarios(inputs: dict[str, Any]) -> dict[str, Any]:
+    returns = np.array(inputs["returns"])
+    volatility = np.sqrt(ewma_variances(returns, inputs["lam"], inputs["var0"]))
+    names: dict[str, Scaling] = {"none": "none", "mid": "half", "full": "full"}
+    moves = scenario_returns(returns, volatility[:-1], volatility[-1], names[inputs["scaling"]])
+    losses = losses_of(moves, 1 if inputs["side"] == "long" else -1)
+    return {"scenarios": moves.tolist(), "es": float(tail_loss(losses, inputs["alpha"], "expected_shortfall"))}
+
+
+def buffered_path(inputs: dict[str, Any]) -> list[float]:
+    rules = AntiProcyclicality(buffer=inputs["buffer"], rebuild=inputs["rebuild_per_step"])
+    return list(rules.path(np.array(inputs["base"], dtype=float)))
+
+
+def stress_and_floor(inputs: dict[str, Any]) -> float:
+    rules = AntiProcyclicality(stress_weight=inputs["w"], long_run_floor=True)
+    return float(rules.base(inputs["base"], stressed=inputs["stress"], floor=inputs["floor10y"]))
+
+
+def proportion_of_failures(inputs: dict[str, Any]) -> dict[str, Any]:
+    found = kupiec(int(inputs["breaches"]), int(inputs["n"]), inputs["p"])
+    return {"LR": found.statistic, "p_value": found.p_value}
+
+
+def traffic_lights(inputs: dict[str, Any]) -> list[str]:
+    return [traffic_light(int(breaches), int(inputs["n"]), inputs["p"]) for breaches in inputs["breaches"]]
+
+
 COVERED = {
     "drift.weight.1": liability_weight,
     "drift.weight.8": liability_weight,
@@ -185,21 +217,22 @@ COVERED = {
     "distance.": distance,
     "maxpos.linear_addon": budget_with_linear_addon,
     "maxpos.distance_cap": distance_cap,
+    "fhs.": filtered_scenarios,
+    "apc.buffer_path": buffered_path,
+    "apc.stress_floor": stress_and_floor,
+    "own.kupiec.": proportion_of_failures,
+    "own.traffic": traffic_lights,
 }
 WAITING = {
     "drift.weight.": "asset weights: collateral haircuts",
     "drift.upnl.": "unrealised profit by size: collateral haircuts",
     "drift.scaled_asset.": "deposit caps: collateral haircuts",
     "drift.liab_transfer.": "partial liquidation: liquidation and auctions",
-    "fhs.": "filtered historical simulation: margin model C",
-    "apc.": "anti-procyclicality",
     "haircut.": "collateral haircuts",
     "xvenue.": "cross-venue allocation",
     "debtrank.": "contagion",
     "covar.": "contagion",
     "breaker.": "circuit breakers",
-    "own.kupiec.": "margin back-test",
-    "own.traffic": "margin back-test",
 }
 
 

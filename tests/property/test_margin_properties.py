@@ -14,10 +14,13 @@ from services.hedging.delta_neutral import hedge_contracts
 from services.margin.assembly import MarginRequirement
 from services.margin.liquidation import distance_in_sigmas, liquidation_prices_linear, touch_probability
 from services.margin.max_position import max_contracts_for_distance
+from services.margin.methods.filtered_historical import FilteredHistorical
 from services.margin.methods.lognormal_expected_shortfall import LognormalExpectedShortfall
 from services.margin.methods.sigma_multiple import SigmaMultiple
+from services.margin.procyclicality import AntiProcyclicality
 from services.margin.registry import MarginModel, MarginPolicy
 from services.margin.size_addons import LinearAddon, NoAddon, SizeAddon, SqrtAddon
+from services.margin.view import MarginView
 
 sizes = st.floats(-1e4, 1e4)
 orders = st.floats(0.0, 1e4)
@@ -102,7 +105,7 @@ def test_the_largest_size_is_the_one_that_spends_the_units(addon: SizeAddon, bas
 
 @given(models, volatilities)
 def test_a_long_never_loses_more_than_its_notional_and_a_short_risks_more(model: MarginModel, sigma: float) -> None:
-    long, short = model.rates(sigma)
+    long, short = model.rates(MarginView.of(sigma))
     assert -1e-9 <= long <= 1.0
     assert short >= long - 1e-9
 
@@ -138,3 +141,65 @@ def test_linear_and_inverse_hedges_carry_the_same_delta(delta: float, price: flo
         assert abs(traded) <= abs(delta) + 2e-6 * lot
         assert abs(delta - traded) <= lot * (1.0 + 1e-6)
         assert traded * delta >= 0.0
+
+
+def market(seed: int, bars: int) -> np.ndarray:
+    """Returns with fat tails whose volatility wanders."""
+    rng = np.random.default_rng(seed)
+    level = np.exp(np.cumsum(rng.normal(0.0, 0.05, bars)))
+    found: np.ndarray = 0.02 * level / level.mean() * rng.standard_t(4.0, bars)
+    return found
+
+
+filtered = st.builds(
+    FilteredHistorical,
+    window=st.integers(80, 200),
+    scaling=st.sampled_from(["none", "half", "full"]),
+    measure=st.sampled_from(["expected_shortfall", "value_at_risk"]),
+    aggregation=st.sampled_from(["square_root", "overlapping"]),
+    alpha=st.floats(0.6, 0.99),
+    horizon_days=st.floats(0.5, 4.0),
+    min_returns=st.just(60),
+)
+
+
+@given(filtered, st.integers(0, 10_000), st.integers(60, 300), st.integers(1, 100))
+def test_a_filtered_margin_never_looks_ahead(model: FilteredHistorical, seed: int, bars: int, more: int) -> None:
+    returns = market(seed, bars + more)
+    np.testing.assert_allclose(
+        model.rates_path(returns, 365.0)[0][: bars + 1], model.rates_path(returns[:bars], 365.0)[0], rtol=1e-12
+    )
+
+
+@given(filtered, st.integers(0, 10_000))
+def test_the_last_of_a_path_is_the_margin_of_its_row(model: FilteredHistorical, seed: int) -> None:
+    returns = market(seed, 230)
+    row = MarginView(np.array([np.nan]), (returns,), np.array([365.0]))
+    last = [side[-1] for side in model.rates_path(returns, 365.0)]
+    assert [float(side[0]) for side in model.rates(row)] == pytest.approx(last, rel=1e-12)
+
+
+@given(filtered, st.integers(0, 10_000))
+def test_a_mirrored_market_swaps_the_sides(model: FilteredHistorical, seed: int) -> None:
+    """In log returns a long of the mirror loses what the short gains less by the curvature alone."""
+    returns = market(seed, 150)
+    long, short = model.rates_path(returns, 365.0)
+    mirrored_long, _ = model.rates_path(-returns, 365.0)
+    if model.measure == "value_at_risk":
+        np.testing.assert_allclose(np.log1p(short[60:]), -np.log1p(-mirrored_long[60:]), rtol=1e-9)
+    assert (short[60:][~np.isnan(long[60:])] >= mirrored_long[60:][~np.isnan(long[60:])] - 1e-12).all()
+
+
+@given(
+    st.lists(st.floats(0.01, 10.0), min_size=2, max_size=40), st.floats(0.0, 1.0), st.floats(0.01, 1.0),
+    st.none() | st.floats(0.01, 0.5), st.floats(1e-3, 1e3),
+)  # fmt: skip
+def test_rules_never_ask_less_than_the_margin_and_scale_with_it(
+    base: list[float], buffer: float, rebuild: float, release: float | None, unit: float
+) -> None:
+    rules, path = AntiProcyclicality(buffer=buffer, rebuild=rebuild, release=release), np.array(base)
+    asked = rules.path(path)
+    assert (asked >= path * (1.0 - 1e-12)).all()
+    np.testing.assert_allclose(rules.path(unit * path), unit * asked, rtol=1e-9)
+    if release is not None:
+        assert (asked[1:] >= asked[:-1] * (1.0 - release) * (1.0 - 1e-12)).all()

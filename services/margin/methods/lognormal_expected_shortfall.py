@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
-from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
 from services.core.explain import Floats
 from services.margin.horizon import horizon_volatility
+from services.margin.view import MarginView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class LognormalExpectedShortfall:
 
     Examples
     --------
-    >>> long, short = LognormalExpectedShortfall(alpha=0.99, horizon_days=1.0).rates(0.8)
+    >>> long, short = LognormalExpectedShortfall(alpha=0.99, horizon_days=1.0).rates(MarginView.of(0.8))
     >>> round(float(long), 6), round(float(short), 6)
     (0.106309, 0.117185)
     """
@@ -49,9 +49,9 @@ class LognormalExpectedShortfall:
     requires: ClassVar[frozenset[str]] = frozenset({"volatility"})
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
-    def rates(self, volatility: ArrayLike) -> tuple[Floats, Floats]:
+    def rates(self, view: MarginView) -> tuple[Floats, Floats]:
         """Loss of a long and of a short [fraction of notional]; unknown volatility (NaN) stays unknown."""
-        return lognormal_expected_shortfall(horizon_volatility(volatility, self.horizon_days), self.alpha)
+        return lognormal_expected_shortfall(horizon_volatility(view.volatility, self.horizon_days), self.alpha)
 
 
 def lognormal_expected_shortfall(total_volatility: Floats, alpha: float) -> tuple[Floats, Floats]:

@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
-from numpy.typing import ArrayLike
 
 from services.core.explain import Floats
 from services.margin.horizon import horizon_volatility
+from services.margin.view import MarginView
 from services.risk.tails import Distribution, expected_shortfall_multiple
 
 
@@ -42,7 +42,7 @@ class SigmaMultiple:
 
     Examples
     --------
-    >>> long, short = SigmaMultiple(horizon_days=1.0).rates(0.8)
+    >>> long, short = SigmaMultiple(horizon_days=1.0).rates(MarginView.of(0.8))
     >>> round(float(long), 6), round(float(short), 6)
     (0.111523, 0.125522)
     """
@@ -56,8 +56,8 @@ class SigmaMultiple:
     requires: ClassVar[frozenset[str]] = frozenset({"volatility"})
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
-    def rates(self, volatility: ArrayLike) -> tuple[Floats, Floats]:
+    def rates(self, view: MarginView) -> tuple[Floats, Floats]:
         """Loss of a long and of a short [fraction of notional]; unknown volatility (NaN) stays unknown."""
-        move = horizon_volatility(volatility, self.horizon_days)
+        move = horizon_volatility(view.volatility, self.horizon_days)
         move = move * expected_shortfall_multiple(self.distribution, self.alpha, self.degrees_of_freedom)
         return -np.expm1(-move), np.expm1(move)

@@ -11,6 +11,7 @@ from services.margin.methods.lognormal_expected_shortfall import LognormalExpect
 from services.margin.methods.sigma_multiple import SigmaMultiple
 from services.margin.registry import MarginPolicy
 from services.margin.size_addons import LinearAddon
+from services.margin.view import MarginView
 from services.risk.tails import expected_shortfall_multiple
 
 
@@ -26,7 +27,7 @@ def test_lognormal_shortfall_is_the_mean_loss_in_the_tail(alpha: float, volatili
     s = volatility * np.sqrt(days / 365)
     expected_long = tail_mean(lambda tail: 1.0 - np.exp(-s * s / 2 + s * stats.norm.ppf(tail)), alpha)
     expected_short = tail_mean(lambda tail: np.exp(-s * s / 2 + s * stats.norm.isf(tail)) - 1.0, alpha)
-    long, short = LognormalExpectedShortfall(alpha=alpha, horizon_days=days).rates(volatility)
+    long, short = LognormalExpectedShortfall(alpha=alpha, horizon_days=days).rates(MarginView.of(volatility))
     assert (float(long), float(short)) == pytest.approx((expected_long, expected_short), rel=1e-7)
 
 
@@ -35,13 +36,13 @@ def test_lognormal_shortfall_agrees_with_a_simulation() -> None:
     s = 0.8 * np.sqrt(2 / 365)
     loss = 1.0 - np.exp(-s * s / 2 + s * rng.standard_normal(400_000))
     worst = np.sort(loss)[-10_000:]
-    long, _ = LognormalExpectedShortfall(alpha=0.975).rates(0.8)
+    long, _ = LognormalExpectedShortfall(alpha=0.975).rates(MarginView.of(0.8))
     assert float(long) == pytest.approx(worst.mean(), abs=4 * worst.std() / 100)
 
 
 def test_published_values_of_the_lognormal_model() -> None:
     """Vega Protocol's own test: σ 1.5, one minute, 99 %."""
-    long, short = LognormalExpectedShortfall(alpha=0.99, horizon_days=1 / 1440).rates(1.5)
+    long, short = LognormalExpectedShortfall(alpha=0.99, horizon_days=1 / 1440).rates(MarginView.of(1.5))
     assert (float(long), float(short)) == pytest.approx((0.0055011137953, 0.0055276558362), rel=1e-9)
 
 
@@ -61,14 +62,16 @@ def test_the_student_multiple_tends_to_the_normal_one() -> None:
 
 def test_sigma_multiple_is_a_move_of_k_deviations() -> None:
     k = expected_shortfall_multiple("student_t", 0.975, 4.0)
-    long, short = SigmaMultiple(horizon_days=1.0).rates([0.5, 1.0])
+    long, short = SigmaMultiple(horizon_days=1.0).rates(MarginView.of([0.5, 1.0]))
     move = k * np.array([0.5, 1.0]) / np.sqrt(365)
     np.testing.assert_allclose(np.log1p(-long), -move, rtol=1e-12)
     np.testing.assert_allclose(np.log1p(short), move, rtol=1e-12)
 
 
 def test_normal_sigma_multiple_ignores_degrees_of_freedom() -> None:
-    one, other = (SigmaMultiple(distribution="normal", degrees_of_freedom=nu).rates(0.8) for nu in (3.0, 9.0))
+    one, other = (
+        SigmaMultiple(distribution="normal", degrees_of_freedom=nu).rates(MarginView.of(0.8)) for nu in (3.0, 9.0)
+    )
     assert one == other
 
 
@@ -76,7 +79,7 @@ def test_normal_sigma_multiple_ignores_degrees_of_freedom() -> None:
 @pytest.mark.parametrize("volatility", [0.0, -0.1, float("inf")])
 def test_models_refuse_what_is_not_a_volatility(model: SigmaMultiple, volatility: float) -> None:
     with pytest.raises(InvalidInput, match="volatility must be > 0 and finite"):
-        model.rates([0.5, volatility])
+        model.rates(MarginView.of([0.5, volatility]))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from services.core.book import Signal
 from services.core.errors import InvalidInput
 from services.engine import Policy, evaluate
+from services.margin.methods.filtered_historical import FilteredHistorical
 from services.margin.registry import MarginPolicy
 from services.sizing.buffers import NoBuffer, PositionBuffer, ToleranceBuffer
 from services.sizing.capital import FixedCapital, HalfCompounding
@@ -428,3 +429,11 @@ def test_ranges_are_checked() -> None:
 def test_a_proof_names_what_it_looked_at() -> None:
     found: Any = check(TARGET, LeverageCap(), Ranges())
     assert found.boxes > 0 and found.points > 0 and found.violation is None
+
+
+def test_a_margin_that_reads_returns_is_not_proved_from_volatility() -> None:
+    """Its rates come from returns that the model does not know: without any the next rung of the ladder answers."""
+    policy = replace(TARGET, margin=MarginPolicy(model=FilteredHistorical()))
+    ranges = Ranges(volatility=(0.1, 0.9), direction=(0.0, 1.0))
+    for found in (check(policy, SolventAfterShock(shock=0.2), ranges), refines(policy, policy, ranges)):
+        assert found.verdict == "unknown" and "filtered_historical, which reads returns" in found.detail
