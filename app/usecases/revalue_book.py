@@ -136,10 +136,10 @@ def _remark(request: PriceLadderRequest, risk: BookRisk, notes: Notes) -> None:
         if item.collateral and known.price is None:
             effect = f"the price of its coin collateral, from the book ({item.price_source})"
             notes.assume(f"/underlyings/{place}/price", f"{item.price:.12g}", effect)
-    left_open = next((place for place, item in enumerate(request.positions) if _size_left_open(item)), None)
-    if left_open is not None:
-        unit = "quote" if request.positions[left_open].kind == "inverse" else "base"
-        notes.assume(f"/positions/{left_open}/multiplier", "1", f"one contract is one unit of {unit}")
+    first = next((place for place, item in enumerate(request.positions) if _size_left_open(item)), None)
+    if first is not None:
+        unit = "quote" if request.positions[first].kind == "inverse" else "base"
+        notes.assume(f"/positions/{first}/multiplier", "1", f"one contract is one unit of {unit}")
     for symbol in risk.expanded:
         text = "no ladder of its own: its Greeks are expanded to second order, which large moves exceed"
         notes.warn("greeks_expanded", text, symbol)

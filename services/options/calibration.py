@@ -37,8 +37,10 @@ PARAMETERS = (
 )
 SMALLEST_ERROR = 1e-3
 """Standard error of a quote whose spread says less: a tenth of a volatility point."""
-FURTHEST = 4.0
-"""|d1| beyond which a quote says nothing about volatility: vega there is 3e-4 of that at the money."""
+FURTHEST, LEAST_TOTAL = 4.0, 1e-4
+"""|d1| beyond which a quote says nothing about volatility, as vega there is 3e-4 of that at the money, and σ√T below
+which no model can be priced: a second before expiry, or a mistake.
+"""
 LEAST_EXPIRIES, QUOTES_PER_PARAMETER = 2, 2
 _PRECISION = 1e-9
 """Of prices while fitting: far below any spread."""
@@ -218,9 +220,10 @@ def calibrate_bates(
 
 
 def informative(log_moneyness: Floats, time_to_expiry: Floats, implied_volatility: Floats) -> Bools:
-    """Quotes that say something about volatility: |d1| <= 4."""
+    """Quotes that say something about volatility: |d1| <= 4, and a total volatility σ√T of at least 1e-4."""
     total = implied_volatility * np.sqrt(time_to_expiry)
-    return np.asarray(np.abs(log_moneyness / total - 0.5 * total) <= FURTHEST, dtype=bool)
+    distance = log_moneyness / np.maximum(total, LEAST_TOTAL) - 0.5 * total
+    return np.asarray((np.abs(distance) <= FURTHEST) & (total >= LEAST_TOTAL), dtype=bool)
 
 
 def volatility_gradient(

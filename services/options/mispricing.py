@@ -33,7 +33,7 @@ VERDICT_TEXT: dict[Verdict, str] = {
     Verdict.RICH: "The model lies below the bid by more than the fee, and the difference beyond the threshold.",
     Verdict.CHEAP: "The model lies above the ask by more than the fee, and the difference beyond the threshold.",
     Verdict.FAIR: "Within the errors, or within the costs of trading it, or the side to trade is not quoted.",
-    Verdict.UNPRICED: "So far from the money that a price says nothing about volatility.",
+    Verdict.UNPRICED: "So far from the money, or so near to expiry, that a price says nothing about volatility.",
 }
 
 
@@ -124,8 +124,10 @@ def mispricing(
         np.asarray(ask_volatility, dtype=float),
     )
     _check(bid, ask, threshold, fee, fee_cap)
-    model = fitted_volatilities(calibration.model, k, time)
-    seen = informative(k, time, market) & np.isfinite(model)
+    seen, model = informative(k, time, market), np.full(k.shape, np.nan)
+    if seen.any():
+        model[seen] = fitted_volatilities(calibration.model, k[seen], time[seen])
+    seen &= np.isfinite(model)
     safe = np.where(seen, model, market)
     error = np.full(k.shape, np.nan)
     costs = np.full(k.shape, np.nan)

@@ -59,6 +59,26 @@ async def test_the_example_names_what_was_moved(http: httpx.AsyncClient) -> None
     assert found["warnings"] == [] or found["warnings"][0]["code"] != "model_misfit"
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"expiry": "2019-10-17T00:00:05.000001Z"},
+        {"implied_volatility": 1e-9},
+        {"implied_volatility": 5e-324},
+    ],
+)
+async def test_a_quote_that_no_model_can_be_priced_at_spoils_no_other(http: httpx.AsyncClient, odd: Body) -> None:
+    request = copy.deepcopy(MISPRICING)
+    plain = await answered(http, "mispricing", request)
+    quote = {**request["quotes"][10], "symbol": "ODD", "bid_volatility": None, "ask_volatility": None, **odd}
+    quote["strike"] = quote["forward"]
+    request["quotes"].append(quote)
+    found = await answered(http, "mispricing", request)
+    assert found["fit"] == plain["fit"]
+    assert [row["verdict"] for row in found["quotes"]] == [*(row["verdict"] for row in plain["quotes"]), None]
+    assert found["quotes"][-1]["reason"] == "unusable_data"
+
+
 async def test_rows_that_cannot_be_used_are_refused_and_the_rest_is_fitted(http: httpx.AsyncClient) -> None:
     request = copy.deepcopy(MISPRICING)
     request["quotes"][0]["expiry"] = "2019-10-16T08:00:00Z"
