@@ -168,8 +168,8 @@ class _Sale(NamedTuple):
 def sell(method: OptionSale, market: OptionMarket) -> VaultPlan:
     r"""Sell the option whose edge on the collateral is largest, in whole lots that the collateral covers.
 
-    1. Of each expiry, the listed strike whose delta is the largest not above `delta` (all down to `least_delta`), at the
-       volatility of the quote or of its bid, whichever makes it larger.
+    1. Of each expiry, the listed strike whose delta is the largest not above `delta` (all down to `least_delta`), at
+       the volatility of the quote or of its bid, whichever makes it larger.
     2. ``edge = min(V_bid − V(RV), vega (IV_bid − RV)) − fees`` for one base unit, where IV_bid is the volatility that
        the bid implies: the spread is paid. Where it is not positive, nothing is sold.
     3. ``contracts = min(collateral · utilisation · clip((IV_bid − RV)/sd, 0, 1), depth, max_vega / vega, maximum)`` in

@@ -15,7 +15,6 @@ from services.core.errors import InvalidInput
 from services.core.explain import Floats
 from services.hedging.execution import Execution, Part, equal_slices
 
-
 MOST_EXCESS = 1e150
 
 
