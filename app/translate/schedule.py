@@ -256,8 +256,10 @@ def _slice(place: int, item: LotSlice, market: OneMarket, order: Order) -> dict[
 def _price(item: LotSlice, market: OneMarket, order: Order) -> Decimal:
     if not item.offset:
         return market.mark
-    price = float(market.mark) * math.exp(-order.sign * item.offset)
-    return to_tick(price, market.instrument.tick, up=price > float(market.mark))
+    price, tick = float(market.mark) * math.exp(-order.sign * item.offset), market.instrument.tick
+    found = to_tick(price, tick, up=price > float(market.mark))
+    # Nothing waits at a price of zero.
+    return found if tick is None else max(found, tick)
 
 
 def _condition(item: LotSlice, price: Decimal | None, market: OneMarket, order: Order) -> str:

@@ -68,7 +68,11 @@ def vault_body(request: VaultRequest, market: OneMarket) -> dict[str, Any]:
     if options is None:
         text = f"expiry {time_text(request.expiry or market.as_of)} does not lie after as_of"
         return refused(request, Refusal(Reason.EXPIRED, text))
-    return _answer(request, options, request.vault.plan(options))
+    plan = request.vault.plan(options)
+    if any(leg.limit_price != leg.premium for leg in plan.legs):
+        text = "a premium is not on contract.tick: at its limit the order does not trade at once, one leg maybe alone"
+        market.notes.warn("limit_off_quote", text)
+    return _answer(request, options, plan)
 
 
 def refused(request: VaultRequest, refusal: Refusal) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from models.api.base import (
     DecimalText,
@@ -56,6 +57,13 @@ class PreviousIn(Model):
     hedges: Annotated[list[HedgeMemoryIn], Field(max_length=MAX_REMEMBERED, fail_fast=True)] = Field(
         default_factory=list, description="Last hedge of each underlying; one that is missing was never hedged."
     )
+
+    @model_validator(mode="after")
+    def _one_memory_each(self) -> PreviousIn:
+        # Of two, one would be forgotten, and with it a cooldown.
+        if len({item.underlying for item in self.hedges}) < len(self.hedges):
+            raise PydanticCustomError("inconsistent", "hedges must name every underlying once")
+        return self
 
 
 class RowMemoryOut(Model):

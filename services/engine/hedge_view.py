@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from services.engine.columns import BookColumns
 from services.engine.costs import daily_volatility, daily_volumes, half_spreads
 from services.engine.inputs import EvaluationInputs
 from services.hedging.view import HedgeView, LastHedge
+
+CLOCK_SKEW = timedelta(seconds=5)
+"""How far in the future a memory may lie: clocks differ, and a cooldown is not forgotten for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +116,12 @@ def cost_rate(inputs: EvaluationInputs, columns: BookColumns, place: int, contra
 
 
 def last_hedge(inputs: EvaluationInputs, underlying: str) -> LastHedge | None:
-    """What the control state remembers of the last hedge of an underlying, if that lies in the past."""
+    """What the control state remembers of the last hedge of an underlying, if that does not lie in the future."""
     memory = memory_of(inputs, underlying)
     if memory is None:
         return None
     return LastHedge(
-        seconds_ago=(inputs.as_of - memory.hedged_at).total_seconds(),
+        seconds_ago=max((inputs.as_of - memory.hedged_at).total_seconds(), 0.0),
         price=memory.price,
         gamma_1pct=memory.gamma_1pct,
         vega_per_point=memory.vega_per_point,
@@ -125,9 +129,9 @@ def last_hedge(inputs: EvaluationInputs, underlying: str) -> LastHedge | None:
 
 
 def memory_of(inputs: EvaluationInputs, underlying: str) -> HedgeMemory | None:
-    """Memory of the last hedge of an underlying, if that lies in the past."""
+    """Memory of the last hedge of an underlying, if that does not lie further in the future than clocks differ."""
     memory = inputs.control.hedges.get(underlying) if inputs.control is not None else None
-    return memory if memory is not None and memory.hedged_at <= inputs.as_of else None
+    return memory if memory is not None and memory.hedged_at <= inputs.as_of + CLOCK_SKEW else None
 
 
 def position_delta(inputs: EvaluationInputs, columns: BookColumns, index: int, place: int, final: Floats) -> float:

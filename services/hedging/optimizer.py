@@ -45,8 +45,9 @@ def optimize_hedge(problem: HedgeProblem) -> HedgePlan:
     -----
     Same inputs, same trades, in whatever order the instruments come; only a time limit that strikes can make runs
     differ. The delta is not closed for its own sake: what is left costs less than trading it away. For a delta at zero
-    to the lot, bound it to ``[0, 0]``. Cost: 10 to 30 ms of one core, nearly flat from 5 to 400 instruments;
-    up to 50 ms with impact. The prices are those of the optimum in fractions of lots, and right to about 1 %.
+    to the lot, bound it to ``[0, 0]``. Cost: 10 to 30 ms of one core, nearly flat from 5 to 400 instruments; 50 ms with
+    impact, and seconds where impact spreads the hedge over hundreds of them. The prices are those of the optimum in
+    fractions of lots, and right to about 1 %.
 
     References
     ----------

@@ -141,7 +141,11 @@ class CashSecuredPut(OptionSale):
 
 
 class _Columns(NamedTuple):
-    """Of every quote, one unit of base: volatility of the bid and of the Greeks, delta, vega (per 1.00), edges."""
+    """Of every quote, one unit of base: volatility of the bid and of the Greeks, delta, vega (per 1.00), edges.
+
+    Delta and vega are the larger of those at the two volatilities: one that came with a quote and contradicts its bid
+    does not make a sale near the money look far from it.
+    """
 
     bid_volatility: Floats
     volatility: Floats
@@ -164,7 +168,8 @@ class _Sale(NamedTuple):
 def sell(method: OptionSale, market: OptionMarket) -> VaultPlan:
     r"""Sell the option whose edge on the collateral is largest, in whole lots that the collateral covers.
 
-    1. Of each expiry, the listed strike whose delta is the largest not above `delta` (all down to `least_delta`).
+    1. Of each expiry, the listed strike whose delta is the largest not above `delta` (all down to `least_delta`), at
+       the volatility of the quote or of its bid, whichever makes it larger.
     2. ``edge = min(V_bid − V(RV), vega (IV_bid − RV)) − fees`` for one base unit, where IV_bid is the volatility that
        the bid implies: the spread is paid. Where it is not positive, nothing is sold.
     3. ``contracts = min(collateral · utilisation · clip((IV_bid − RV)/sd, 0, 1), depth, max_vega / vega, maximum)`` in
@@ -222,13 +227,14 @@ def _columns(market: OptionMarket, forecast: float) -> _Columns:
     fees = market.in_quote(np.array([float(market.fee(place, SELL)) for place in range(len(market.quotes))]))
     first_order = at_bid.vega * (implied - forecast) - fees
     exact = bids - black_price(*terms, forecast, market.rights) - fees
+    larger = (implied > 0.0) & (np.abs(at_bid.delta) > np.abs(greeks.delta))
     return _Columns(
         implied,
         volatility,
-        greeks.delta,
+        np.where(larger, at_bid.delta, greeks.delta),
         np.minimum(first_order, exact),
         first_order,
-        greeks.vega,
+        np.maximum(greeks.vega, at_bid.vega),
     )
 
 

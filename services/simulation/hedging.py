@@ -229,8 +229,9 @@ def _checked(prices: ArrayLike, times: ArrayLike, positions: Sequence[OptionPosi
     path, clock = np.asarray(prices, dtype=np.float64), np.asarray(times, dtype=np.float64)
     if path.ndim != 2 or clock.ndim != 1 or path.shape[1] != clock.size or clock.size < 2:
         raise InvalidInput("prices", "must be (paths, times), with at least two times", path.shape)
-    if not (np.isfinite(path).all() and (path > 0.0).all()):
-        raise InvalidInput("prices", "must be > 0 and finite", float(path[~(path > 0.0)][0]) if path.size else None)
+    legal = np.isfinite(path) & (path > 0.0)
+    if not path.size or not legal.all():
+        raise InvalidInput("prices", "must be > 0 and finite", float(path[~legal][0]) if path.size else None)
     if not (np.isfinite(clock).all() and (np.diff(clock) > 0.0).all()):
         raise InvalidInput("times", "must increase", clock.tolist()[:4])
     if not positions:

@@ -260,3 +260,14 @@ def test_large_grids_and_splits_leave_the_event_loop() -> None:
     assert not schedule(ScheduleRequest(**SCHEDULE))
     for body in (HEDGE_OVER_VENUES, PUBLIC_SWAP):
         assert schedule(ScheduleRequest(**body))
+
+
+async def test_steps_far_below_the_mark_have_a_price_or_are_refused(http: httpx.AsyncClient) -> None:
+    """A price of zero ended in a division by it, and below the first tick a step waited at zero."""
+    far = {"method": "scale_by_price", "spacing_sigmas": 10, "horizon_seconds": 2_592_000, "steps": 100}
+    body = without(SCALE_IN, schedule=far, volatility=10.0)
+    answer = await http.post("/v1/schedules", json=body)
+    assert answer.status_code == 422 and "/schedule/spacing_sigmas" in answer.text
+    near = {"method": "scale_by_price", "spacing_sigmas": 3, "steps": 100}
+    found = await planned(http, "/v1/schedules", without(SCALE_IN, schedule=near, quantity="100", reduce_only=True))
+    assert min(Decimal(item["price"]) for item in found["slices"]) == Decimal(body["instrument"]["tick"])

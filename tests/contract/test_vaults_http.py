@@ -202,3 +202,12 @@ async def test_extreme_numbers_are_answered(http: httpx.AsyncClient, body: JSON,
 
 def test_many_quotes_leave_the_event_loop() -> None:
     assert INLINE_QUOTES < MAX_QUOTES
+
+
+async def test_a_premium_off_the_tick_is_said(http: httpx.AsyncClient) -> None:
+    """Its limit is on the tick and on the safe side, so that a bought leg may be missing where a sold one trades."""
+    coarse = PUT | {"contract": PUT["contract"] | {"tick": "1000"}}
+    found = await planned(http, coarse)
+    assert [Decimal(leg["limit_price"]) for leg in found["legs"]] == [0]
+    assert [item["code"] for item in found["warnings"]] == ["limit_off_quote"]
+    assert (await planned(http, PUT))["warnings"] == []

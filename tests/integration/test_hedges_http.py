@@ -207,3 +207,12 @@ async def test_a_broken_memory_is_told_where(http: httpx.AsyncClient, field: str
     answer = await http.post(PATH, json=body({"method": "adaptive"}, previous={"hedges": [{**memory, field: value}]}))
     assert answer.status_code == 422, answer.text
     assert [item["pointer"] for item in answer.json()["errors"]] == [f"/previous/hedges/0/{field}"]
+
+
+async def test_two_memories_of_one_underlying_are_refused(http: httpx.AsyncClient) -> None:
+    """The older of them would forget the cooldown of the newer."""
+    memory = {"underlying": "BTC", "last_hedge_price": "93000"}
+    both = [{**memory, "last_hedge_at": f"2026-11-{day}T00:00:00Z"} for day in (20, 10)]
+    answer = await http.post(PATH, json=body({"method": "adaptive"}, previous={"hedges": both}))
+    assert answer.status_code == 422, answer.text
+    assert "every underlying once" in answer.text

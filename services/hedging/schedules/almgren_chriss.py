@@ -15,6 +15,8 @@ from services.core.errors import InvalidInput
 from services.core.explain import Floats
 from services.hedging.execution import Execution, Part, equal_slices
 
+MOST_EXCESS = 1e150
+
 
 def urgency(
     risk_aversion: float, price_volatility: float, temporary: float, permanent: float, slice_days: float
@@ -55,7 +57,8 @@ def urgency(
         rule = "must be > permanent impact × half a slice in days"
         remedy = f"more slices, or a permanent impact below {2.0 * temporary / slice_days:.6g}"
         raise InvalidInput("impact.temporary", rule, temporary, remedy)
-    excess = 0.5 * risk_aversion * price_volatility**2 / adjusted * slice_days**2
+    # Beyond MOST_EXCESS all is traded at once; its square must not overflow.
+    excess = min(0.5 * risk_aversion * price_volatility**2 / adjusted * slice_days**2, MOST_EXCESS)
     # arccosh(1 + u), which loses all digits of a small u.
     return math.log1p(excess + math.sqrt(excess * (excess + 2.0))) / slice_days
 

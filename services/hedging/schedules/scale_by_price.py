@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le, Len
 from services.core.annualization import SECONDS_PER_YEAR
 from services.core.errors import InvalidInput
 from services.hedging.execution import Execution, Part
+from services.hedging.price_collar import WIDEST
 from services.hedging.proportions import check_fractions, proportions
 
 
@@ -72,11 +73,14 @@ class ScaleByPrice:
         Raises
         ------
         InvalidInput
-            Without a volatility.
+            Without a volatility, and for steps so far from the mark that there is no such price.
         """
         if execution.volatility is None:
             raise InvalidInput("volatility", "is needed by scale_by_price", None)
         unit = self.spacing_sigmas * execution.volatility * math.sqrt(self.horizon_seconds / SECONDS_PER_YEAR)
         sign = 1.0 if self.toward == "better" else -1.0
         shares = proportions(self.steps, self.ratio, self.fractions)
+        if (len(shares) - 1) * unit > WIDEST:
+            rule = f"must leave the last step within a factor of e^{WIDEST:g} of the mark"
+            raise InvalidInput("schedule.spacing_sigmas", rule, self.spacing_sigmas, "nearer or fewer steps")
         return tuple(Part(share, offset=sign * step * unit) for step, share in enumerate(shares))

@@ -170,8 +170,9 @@ def test_time_and_price_of_the_last_hedge_count() -> None:
     move = PriceMove(instrument="A", move=0.02)
     assert hedge_of(move, row("A"), calls(), control=memory(price=99.0)).reason is Reason.WITHIN_BUFFER
     assert hedge_of(move, row("A"), calls(), control=memory(price=98.0)).status is Status.OK
-    # A memory of the future is none.
+    # A memory of the future is none; clocks that differ by seconds make none of it.
     assert hedge_of(hourly, row("A"), calls(), control=memory(-60.0)).status is Status.OK
+    assert hedge_of(hourly, row("A"), calls(), control=memory(-1.0)).reason is Reason.WITHIN_BUFFER
 
 
 def test_a_cooldown_is_told_and_the_hard_limit_does_not_wait() -> None:
@@ -184,6 +185,9 @@ def test_a_cooldown_is_told_and_the_hard_limit_does_not_wait() -> None:
     assert acting.decision.fired == ("threshold", "hard_limit")
     assert acting.cooldown_until == AS_OF + timedelta(seconds=7_200.0)
     assert hedge_of(AnyOf(**rules), row("A"), calls()).status is Status.OK
+    # Another clock, a second ahead: the whole cooldown is still to come, and no more than that.
+    ahead = hedge_of(AnyOf(**rules), row("A"), calls(), control=memory(-1.0))
+    assert (ahead.reason, ahead.cooldown_until) == (Reason.COOLDOWN, AS_OF + timedelta(seconds=7_200.0))
 
 
 def test_a_hedge_without_its_options_goes_flat_until_it_is() -> None:

@@ -251,3 +251,21 @@ def test_random_moments_need_a_seed_and_lengthen_what_is_held() -> None:
     assert [item.lots for item in moved.slices] == [item.lots for item in plain.slices]
     assert plain.cost is not None and moved.cost is not None
     assert moved.cost.expected == plain.cost.expected and moved.cost.variance > plain.cost.variance
+
+
+@pytest.mark.parametrize(("aversion", "temporary"), [(1e6, 1e-300), (1e6, 1e-160), (1e6, 5e-324)])
+def test_an_urgency_beyond_all_numbers_trades_at_once(aversion: float, temporary: float) -> None:
+    """An infinite urgency gave shares that are no numbers, and a reduction that was not traded at all."""
+    order = Execution(
+        quantity=10.0, price=8_000.0, reduces=True, volatility=0.6, impact=LinearImpact(temporary=temporary)
+    )
+    method = AlmgrenChriss(duration_seconds=14_400.0, slices=4, risk_aversion=aversion)
+    found = schedule_order(10, method, order)
+    assert [item.lots for item in found.slices] == [10] and found.slices[0].start == 0.0
+    assert found.unfilled == 0
+
+
+def test_steps_at_prices_that_do_not_exist_are_refused() -> None:
+    method = ScaleByPrice(spacing_sigmas=10.0, horizon_seconds=2_592_000.0, steps=100)
+    with pytest.raises(InvalidInput, match=r"schedule\.spacing_sigmas must leave the last step"):
+        method.parts(Execution(quantity=1.0, price=100.0, volatility=10.0))

@@ -269,3 +269,15 @@ def test_contradictions_are_refused() -> None:
 
 def test_every_reason_is_explained() -> None:
     assert VERDICT_TEXT.keys() == set(Verdict) and REASON_TEXT.keys() == set(Reason)
+
+
+@pytest.mark.parametrize("own", [0.001, 0.01, 0.3])
+def test_a_volatility_that_contradicts_the_bid_does_not_make_a_sale_look_far_away(own: float) -> None:
+    """Nearly at the money and bid at 60 %: at 1 % its delta would be nothing, and its vega no limit."""
+    sold = replace(quote(60_500, 1), implied_volatility=own)
+    near = CoveredCall(delta=0.1).plan(market([sold], volatility=0.45))
+    assert verdicts(near) == [Verdict.DELTA_OUT_OF_RANGE] and near.refused
+    assert only(near).delta == pytest.approx(0.46, abs=0.03)
+    limited = CoveredCall(delta=0.6, max_vega=10.0).plan(market([sold], volatility=0.45))
+    sane = CoveredCall(delta=0.6, max_vega=10.0).plan(market([replace(sold, implied_volatility=None)], volatility=0.45))
+    assert limited.legs[0].contracts == sane.legs[0].contracts == Decimal("0.3")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from services.hedging.exposures import Exposure, GreekBound
-from services.hedging.hedge_arrays import hedge_arrays
+from services.hedging.hedge_arrays import HedgeArrays, hedge_arrays
 from services.hedging.hedge_plan import HedgePlan, HedgeStatus
 from services.hedging.hedge_problem import HedgeInstrument, HedgeProblem
 from services.hedging.optimizer import optimize_hedge
@@ -111,3 +111,22 @@ def test_the_cheapest_linear_instrument_closes_the_delta() -> None:
     plan = optimize_hedge(problem)
     assert [trade.symbol for trade in plan.trades] == ["PERP"]
     assert abs(plan.after.delta) <= 0.011
+
+
+def test_hundreds_of_instruments_are_not_searched_in_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All pairs of 150 instruments are 90,000 rows a step, which took minutes; with impact each of them is traded."""
+    rows = tuple(
+        perpetual(symbol=f"PERP-{index:03d}", lot=Decimal(1), impact=10.0, buy_cost=1.0 + index / 150, sell_cost=1.0)
+        for index in range(150)
+    )
+    tried: list[int] = []
+
+    def counted(arrays: HedgeArrays, trades: np.ndarray) -> np.ndarray:
+        tried.append(int(np.prod(np.shape(trades)[:-1])))
+        return exact(arrays, trades)
+
+    exact = HedgeArrays.value
+    monkeypatch.setattr(HedgeArrays, "value", counted)
+    plan = optimize_hedge(replace(random_problem(1, 0), exposure=Exposure(delta=-110.4), instruments=rows, bounds=()))
+    assert max(tried) <= 5_000
+    assert plan.risk_after < 0.2 * plan.risk_before and len(plan.trades) > 50

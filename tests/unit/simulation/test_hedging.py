@@ -220,6 +220,7 @@ def test_jumps_have_fat_tails_and_volatility_clusters() -> None:
         ([[1.0]], [0.0], [month()], "prices must be"),
         ([[1.0, -1.0]], [0.0, 1.0], [month()], "prices must be > 0"),
         ([[1.0, float("nan")]], [0.0, 1.0], [month()], "prices must be > 0"),
+        ([[1.0, float("inf")]], [0.0, 1.0], [month()], "prices must be > 0"),
         ([[1.0, 2.0]], [1.0, 1.0], [month()], "times must increase"),
         ([[1.0, 2.0]], [0.0, 1.0], [], "positions must hold an option"),
         ([[1.0, 2.0]], [0.0, 1e9], [month()], "must not lie before the end"),
