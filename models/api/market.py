@@ -156,7 +156,10 @@ class CollateralIn(Model):
     """Balance of one asset held as collateral."""
 
     asset: Currency
-    amount: PlainDecimal
+    amount: PlainDecimal = Field(
+        description="Of a coin in which options are settled: the equity in that coin, marks of options included, as "
+        "venues report it. Their hedge delta has its premium taken off, and a bare balance would not put it back."
+    )
     price: PositiveDecimal | None = Field(
         None, description="In the account currency; default: 1 for the account currency itself."
     )
