@@ -287,7 +287,7 @@ class Deleveraged(NamedTuple):
 class Deleveraging:
     """Who was deleveraged, who was not and why.
 
-    `uncovered` is the size that nobody could take [base], `socialised` what the bounded price leaves of the loss [quote].
+    `uncovered`: the size that nobody could take [base]; `socialised`: what the price cap leaves of the loss [quote].
     """
 
     price: float
