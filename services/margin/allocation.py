@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from services.core.annualization import SECONDS_PER_YEAR
+from services.core.decimals import lots_toward_zero
 from services.core.errors import InvalidInput
 from services.core.explain import Bools, Floats
 from services.margin.allocation_program import (
@@ -41,6 +42,8 @@ from services.margin.allocation_terms import (
 )
 
 _SNAP = 1e-9
+_TOLERANCE = 2e-7
+"""Of the solver, as a share of the scale."""
 
 
 def allocate(
@@ -297,9 +300,9 @@ class _Plan:
         for place, value in zip(self.open, self.flows.sent.tolist(), strict=True):
             route = self.problem.routes[place]
             asset, pot = self.problem.assets[route.asset], (route.source, route.asset)
-            # A float that misses a whole unit, or the least amount, by its own rounding error is that.
             wanted = value * self.problem.scale / asset.price
-            sent = _down(Decimal(repr(wanted * (1.0 + _SNAP))), asset.unit)
+            sent = self._whole(wanted, asset)
+            # What misses the least amount by rounding is that.
             if wanted and sent < route.least <= sent + 2 * asset.unit:
                 sent = _up(route.least, asset.unit)
             sent = min(sent, left[pot])
@@ -310,12 +313,17 @@ class _Plan:
             found.append(Move(route, sent, fee, sent - fee))
         return found
 
+    def _whole(self, wanted: float, asset: Asset) -> Decimal:
+        """Whole units below an amount; the next one where only the solver's tolerance keeps it from that."""
+        slack = _TOLERANCE * self.problem.scale / asset.price
+        return lots_toward_zero(wanted + (slack if slack < float(asset.unit) else 0.0), asset.unit)
+
     def failing(self) -> tuple[str, Dropped] | None:
         """First destination whose transfers are not worth it; None where all are."""
-        for name, gain, before, paid in self._judged(self.moves()):
-            if before >= self.problem.policy.low_safety and gain < self.problem.policy.least_gain:
+        for name, gain, without, paid in self._judged(self.moves()):
+            if without >= self.problem.policy.low_safety and gain < self.problem.policy.least_gain:
                 return name, "gain_too_small"
-            if paid <= 0.0:
+            if paid <= 0.0 and self.problem.policy.must_pay:
                 return name, "does_not_pay"
         return None
 
@@ -361,21 +369,23 @@ class _Plan:
         return {key: worth * share * assets[key[1]].price / scale for key, worth in pairs if worth > _SNAP}
 
     def _judged(self, moves: Sequence[Move]) -> list[tuple[str, float, float, float]]:
-        """Destinations with the gain of each, its safety before, and what its transfers bring beyond their cost."""
+        """Destinations with the gain of each, its safety without it, and what its transfers bring beyond their cost."""
         problem = self.problem
         sent, arrived = self._changes(moves)
-        before = safety_of(problem.equity, problem.maintenance, problem.loss)
-        after = safety_of(problem.equity - sent + arrived, problem.maintenance, problem.loss)
-        averted = (_touch(before) - _touch(after)) * problem.stake
+        columns = (problem.equity, problem.equity - sent, problem.equity - sent + arrived)
+        before, without, after = (safety_of(column, problem.maintenance, problem.loss) for column in columns)
+        # What leaves raises the risk of senders, what arrives lowers that of receivers; a venue may be both.
+        risked = (_touch(without) - _touch(before)) * problem.stake
+        averted = (_touch(without) - _touch(after)) * problem.stake
         judged = []
         for name in sorted({move.route.destination for move in moves}):
             place, into = problem.place[name], [move for move in moves if move.route.destination == name]
             paid = float(averted[place]) - sum(self._cost(move) for move in into)
             for move in into:
                 giver = problem.place[move.route.source]
-                paid += min(float(averted[giver]), 0.0) * self._taken(move) / float(sent[giver] or 1.0)
-            gain = float(after[place]) - float(before[place]) if np.isfinite(before[place]) else math.inf
-            judged.append((name, gain, float(before[place]), paid))
+                paid -= float(risked[giver]) * self._taken(move) / float(sent[giver] or 1.0)
+            gain = float(after[place]) - float(without[place]) if np.isfinite(without[place]) else math.inf
+            judged.append((name, gain, float(without[place]), paid))
         return judged
 
     def _changes(self, moves: Sequence[Move]) -> tuple[Floats, Floats]:

@@ -116,7 +116,7 @@ def safety_of(equity: Floats, maintenance: Floats, loss: Floats) -> Floats:
 
 def hoped_safety(network: Network) -> float | None:
     """Largest z, also below 0, if moving were free of fixed fees, waiting and failure; None where there is none."""
-    lines = _Lines(network.plain(), floor=-np.inf)
+    lines = _Lines(network.plain(), floor=-np.inf, instant=True)
     found = linprog(
         lines.objective_safety,
         A_ub=-lines.matrix,
@@ -139,7 +139,8 @@ def least_cost(network: Network, safety: float) -> Flows | None:
 
 def duals_of(network: Network, used: Bools) -> Duals:
     """Shadow prices of the first program with the routes in use as they are, and the others closed."""
-    lines = _Lines(network, floor=0.0)
+    # Only the row of a balance limits what leaves it: else its price might be that of a route's own bound.
+    lines = _Lines(network, floor=0.0, room=2.0)
     found = linprog(
         lines.objective_safety,
         A_ub=-lines.matrix,
@@ -160,7 +161,7 @@ def duals_of(network: Network, used: Bools) -> Duals:
 class _Lines:
     """Constraint matrix ``matrix · (x, y, z) >= right``: one row a venue, again for its senders, one a balance, ..."""
 
-    def __init__(self, network: Network, *, floor: float) -> None:
+    def __init__(self, network: Network, *, floor: float, instant: bool = False, room: float = 1.0) -> None:
         self.routes, self.floor = network.source.size, floor
         venues, balances = network.equity.size, network.limit.size
         every, one = np.arange(self.routes), np.ones(self.routes)
@@ -175,19 +176,21 @@ class _Lines:
         # Until it arrives, what was sent counts nowhere: no sender may fall below the least safe venue of now.
         kept = max(min(float(now.min()), Z_CAP), 0.0)
         spare = np.maximum(-need - kept * network.loss, 0.0)
+        if instant:
+            spare = np.full(venues, network.limit.sum())
         self.slow = np.flatnonzero(network.stretch > 1.0)
         self.slow_venues = network.destination[self.slow]
         big = np.maximum(need, 0.0) + network.equity.clip(0.0) + Z_CAP * network.loss
-        room = big[self.slow_venues] * network.stretch[self.slow]
-        chosen = csr_array((room, (np.arange(self.slow.size), self.slow)), shape=(self.slow.size, self.routes))
+        far = big[self.slow_venues] * network.stretch[self.slow]
+        chosen = csr_array((far, (np.arange(self.slow.size), self.slow)), shape=(self.slow.size, self.routes))
         flow = (arrive - leave)[self.slow_venues]
         longer = csr_array((network.loss[self.slow_venues] * network.stretch[self.slow])[:, None])
-        eye, limit = diags_array(one), network.limit[network.pot]
+        eye, limit = diags_array(one), room * network.limit[network.pot]
         rows = [
             ((arrive - leave, -toll, -kappa), need),
             ((-leave, nothing, none), -spare),
             ((-draw, csr_array((balances, self.routes)), csr_array((balances, 1))), -network.limit),
-            ((flow, -toll[self.slow_venues] - chosen, -longer), need[self.slow_venues] - room),
+            ((flow, -toll[self.slow_venues] - chosen, -longer), need[self.slow_venues] - far),
             ((-eye, diags_array(limit), csr_array((self.routes, 1))), np.zeros(self.routes)),
             ((eye, -diags_array(_smallest(network)), csr_array((self.routes, 1))), np.zeros(self.routes)),
         ]

@@ -137,6 +137,8 @@ class AllocationPolicy:
         A destination below this is helped however small the gain.
     least_gain : float
         Gain of a destination above it that makes a transfer worth while [standard deviations].
+    must_pay : bool
+        Whether what transfers to a destination avert, less what they risk at their senders, must exceed their cost.
     failure_loss : float
         Share of a transfer that a failure costs.
     capital_rate : float
@@ -153,6 +155,7 @@ class AllocationPolicy:
     target_safety: Annotated[float, Gt(0), Le(50)] = 50.0
     low_safety: Annotated[float, Ge(0), Le(50)] = 2.0
     least_gain: Annotated[float, Ge(0), Le(50)] = 0.25
+    must_pay: bool = True
     failure_loss: Annotated[float, Ge(0), Le(1)] = 1.0
     capital_rate: Annotated[float, Ge(0), Le(10)] = 0.1
     restored_safety: Annotated[float, Ge(0), Le(50)] = 2.0

@@ -265,10 +265,9 @@ def credited_profit(profit: ArrayLike, *, weight: float = 1.0, coefficient: floa
 
 def _share(size: Floats, volume: Floats) -> Floats:
     """Size in days of trading: no volume at all is an endless time, except for nothing to sell."""
-    nothing = size == 0.0
-    finite = np.isfinite(volume) & (volume > 0.0)
-    ratio = np.where(finite, size / np.where(finite, volume, 1.0), np.where(volume == 0.0, np.inf, 0.0))
-    return np.where(nothing, np.where(np.isnan(volume), np.nan, 0.0), np.where(np.isnan(volume), np.nan, ratio))
+    traded = np.isfinite(volume) & (volume > 0.0)
+    ratio = np.where(traded, size / np.where(traded, volume, 1.0), np.where(volume == 0.0, np.inf, 0.0))
+    return np.where(np.isnan(size + volume), np.nan, np.where(size == 0.0, 0.0, ratio))
 
 
 def _not_below(least: float, **columns: Floats) -> None:

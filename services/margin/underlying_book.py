@@ -30,7 +30,8 @@ class FutureHolding:
     price : float
         Its mark now [quote per base]; it moves in proportion to the underlying.
     tiers : sequence of MarginTier
-        Maintenance by notional; one tier for a flat rate.
+        Maintenance by notional in quote; one tier for a flat rate. The notional of an inverse contract is the same at
+        every price.
     inverse : bool
         Profit is paid in coin: ``N (1/F₀ − 1/F)``.
     """
@@ -53,7 +54,7 @@ class FutureHolding:
     def maintenance(self, ratio: Floats, spot: Floats) -> Floats:
         """[quote], by the tier that holds the notional."""
         size = abs(self.quantity)
-        notional = size / self.price * spot if self.inverse else size * self.price * ratio
+        notional = size / (self.price * ratio) * spot if self.inverse else size * self.price * ratio
         floors, rates, amounts = (np.array(column) for column in zip(*map(_columns, self.tiers), strict=True))
         tier = np.maximum(np.searchsorted(floors, notional, side="right") - 1, 0)
         due: Floats = np.maximum(rates[tier] * notional - amounts[tier], 0.0)
@@ -61,7 +62,7 @@ class FutureHolding:
 
     def kinks(self, spot: float) -> list[float]:
         """Prices of the underlying at the edges of tiers."""
-        size = abs(self.quantity) / self.price if self.inverse else abs(self.quantity) * self.price / spot
+        size = 0.0 if self.inverse else abs(self.quantity) * self.price / spot
         return [tier.floor / size for tier in self.tiers if tier.floor > 0.0 and size > 0.0]
 
 
