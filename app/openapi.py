@@ -38,6 +38,7 @@ TAGS = {
     "Guards": "Prices of many sources made into one that can be trusted, or refused with the reason.",
     "Execute": "Grids of resting orders, schedules of large ones, options that are sold or protect.",
     "Volatility": "Cached volatility states, and estimates on posted series.",
+    "Margin": "Collateral across venues, contagion between them, and where a book is liquidated.",
     "Options": "Prices, Greeks, implied volatilities and surfaces of options, and books of them revalued.",
     "Instruments": "Contracts registered once.",
     "Research": "Policies on the bars of the past.",
@@ -58,6 +59,7 @@ LINKS = {
     "plan_grid": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
     "plan_schedule": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
     "plan_vault": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
+    "allocate_collateral": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
     "submit_fit": ("fit_id", ("read_fit",)),
     "store_policy": ("policy_id", ("read_policy",)),
 }

@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from app.routes import (
     backtests,
+    collateral,
     docs,
     evaluations,
     execution,
@@ -31,6 +32,7 @@ ROUTES: tuple[Route, ...] = (
     *instruments.ROUTES,
     *policies.ROUTES,
     *option_book.ROUTES,
+    *collateral.ROUTES,
     *oracles.ROUTES,
     *options.ROUTES,
     *reference.ROUTES,

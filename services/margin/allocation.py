@@ -81,7 +81,9 @@ def allocate(
     **In transit.** What has left counts nowhere until it is confirmed: until then no sender may be less safe than the
     least safe venue was, and a destination's κ is that of its horizon plus the time of its slowest transfer in use,
     ``κ √(1 + t/h)``. An arrival counts with its probability. **Fixed fees**, least amounts and waiting make it a
-    mixed-integer program (HiGHS) at any number of venues; without them it is linear. **No z >= 0**: no transfer is
+    mixed-integer program (HiGHS): solved as such for up to 12 such routes, at most 0.01 % of safety and 0.1 % of cost
+    off; beyond that the routes are those that a linear program uses, the flows over them are the best, and `optimal` is
+    False. Without such terms it is linear and exact at any size. **No z >= 0**: no transfer is
     proposed; each venue gets the share of its positions to close so that ``E = (1 − f)(M + z κ)``. Averted losses use
     the reflection principle and no drift; they and the fees are compared once, over the horizon of κ.
 

@@ -17,7 +17,11 @@ from services.core.explain import Bools, Floats
 
 Z_CAP = 50.0
 """Safety beyond which more of it is not sought [standard deviations]."""
-NODE_LIMIT = 20_000
+EXACT_ROUTES = 12
+"""Routes with fixed fees, least amounts or waiting up to which every choice of them is considered; more take seconds."""
+SAFETY_GAP, COST_GAP = 1e-4, 1e-3
+"""Shares of the best by which a plan may fall short: proving the last digit of fixed fees costs seconds too."""
+NODE_LIMIT = 500
 """Of branch and bound. Nodes, not seconds: a recorded plan must come out the same when it is computed again."""
 _SLACK = 1e-9
 _CHURN = 1e-9
@@ -228,16 +232,45 @@ def _solved(network: Network, lines: _Lines, unit_cost: Floats | None) -> Flows 
         objective = lines.objective_safety
     else:
         objective = np.concatenate([unit_cost + _CHURN, network.fixed, [0.0]])
+    if np.count_nonzero(decided) > EXACT_ROUTES:
+        found = _rounded(network, lines, objective)
+        # That no flows are safe at all is too grave to be said on the strength of a rounding.
+        if found is not None or unit_cost is not None:
+            return found
     low, high = lines.bounds().T
     answer = milp(
         objective,
         constraints=LinearConstraint(lines.matrix, lines.right, np.inf),
         bounds=Bounds(low, high),
         integrality=np.concatenate([np.zeros(lines.routes), decided.astype(float), [0.0]]),
-        options={"mip_rel_gap": 1e-9, "node_limit": NODE_LIMIT},
+        options={"mip_rel_gap": SAFETY_GAP if unit_cost is None else COST_GAP, "node_limit": NODE_LIMIT},
     )
     if answer.x is None:
         return None
-    sent = np.where(answer.x[lines.routes : -1] > 0.5, answer.x[: lines.routes], 0.0)
-    sent = np.where(decided, sent, answer.x[: lines.routes])
+    sent = np.where(~decided | (answer.x[lines.routes : -1] > 0.5), answer.x[: lines.routes], 0.0)
     return Flows(np.maximum(sent, 0.0), float(answer.x[-1]), answer.status == 0)
+
+
+def _rounded(network: Network, lines: _Lines, objective: Floats) -> Flows | None:
+    """Routes that carry something where fees and waiting are spread, then the best flows over those."""
+    decided, smallest = _decided(network), _smallest(network)
+    used = np.ones(lines.routes, dtype=bool)
+    relaxed = _linear(lines, objective, lines.bounds())
+    for _ in range(lines.routes + 1):
+        if relaxed is None:
+            return None
+        sent = relaxed[: lines.routes]
+        tiny = used & decided & (sent < np.maximum(0.5 * smallest, _SLACK))
+        if not tiny.any():
+            found = _linear(lines, objective, lines.bounds(used))
+            return None if found is None else Flows(np.maximum(found[: lines.routes], 0.0), float(found[-1]), False)
+        used = used & ~tiny
+        closed = lines.bounds()
+        closed[lines.routes : -1, 1] = used
+        relaxed = _linear(lines, objective, closed)
+    return None
+
+
+def _linear(lines: _Lines, objective: Floats, bounds: Floats) -> Floats | None:
+    found = linprog(objective, A_ub=-lines.matrix, b_ub=-lines.right, bounds=bounds, method="highs")
+    return np.asarray(found.x) if found.status == 0 else None
