@@ -468,8 +468,9 @@ OPERATIONS = (
         summary="What the distress of one venue does to the others, and how far to tighten; nothing is stored",
         description=(
             "Linear DebtRank over claims, to its fixed point; distress of venues from what is seen of them; ΔCoVaR "
-            "from returns. `multiplier` on margin rises at once and falls by a tenth of its excess a call: send it back "
-            "as `previous_multiplier`. `distress` and `contagion_multiplier` fit `venues[]` of POST /v1/evaluations."
+            "from returns. `multiplier` on margin rises at once and falls by a tenth of its excess a call: send it "
+            "back as `previous_multiplier`. `distress` and `contagion_multiplier` fit `venues[]` of "
+            "POST /v1/evaluations."
         ),
         body=ContagionRequest,
         answers=(ContagionAnswer,),

@@ -56,7 +56,7 @@ def allocate(
     r"""Transfers that make the least safe venue as safe as it can be, as far as they pay.
 
     1. ``max z`` with ``E_v − out + in >= M_v + z κ_v``, out within the usable share of each withdrawable balance;
-    2. ``min fees + p · loss + time`` at that z;
+    2. ``min fees + p · loss + time`` at that z, or up to 0.01 below it where that saves more than it is worth;
     3. drop the transfers to a venue that gains too little, or whose averted loss, ``(2N(−z) − 2N(−z')) · stake`` less
        what the senders' risk grows by, does not pay for them; solve again without them;
     4. round to the smallest units; a plan that would leave the least safe venue worse off is not returned.

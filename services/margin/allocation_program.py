@@ -18,14 +18,19 @@ from services.core.explain import Bools, Floats
 Z_CAP = 50.0
 """Safety beyond which more of it is not sought [standard deviations]."""
 EXACT_ROUTES = 12
-"""Routes with fixed fees, least amounts or waiting up to which every choice of them is considered; more take seconds."""
+"""Routes with fixed fees, least amounts or waiting up to which every choice of them is tried; more take seconds."""
 SAFETY_GAP, COST_GAP = 1e-4, 1e-3
 """Shares of the best by which a plan may fall short: proving the last digit of fixed fees costs seconds too."""
 NODE_LIMIT = 500
 """Of branch and bound. Nodes, not seconds: a recorded plan must come out the same when it is computed again."""
+GIVE, WORTH = 0.01, 1e-4
+"""Safety that may be given up for a cheaper plan, and what a standard deviation of it is worth [share of the scale].
+
+Without it a costly relay would be chosen for the last thousandth of a standard deviation.
+"""
 _SLACK = 1e-9
-_CHURN = 1e-9
-"""Cost of moving a unit where moving is free: without it money might be sent in circles."""
+_CHURN = 1e-6
+"""Cost of moving a unit where moving is free, well above the solver's tolerance: else money is sent in circles."""
 
 Index = NDArray[np.intp]
 _BY_ROUTE = (
@@ -137,8 +142,9 @@ def most_safety(network: Network) -> Flows | None:
 
 
 def least_cost(network: Network, safety: float) -> Flows | None:
-    """Cheapest flows under which every venue has at least that safety."""
-    return _solved(network, _Lines(network, floor=safety - _SLACK * max(1.0, abs(safety))), network.unit_cost)
+    """Cheapest flows under which every venue has at least that safety, or up to 0.01 less where that saves enough."""
+    lines = _Lines(network, floor=max(safety - GIVE, 0.0), ceiling=max(safety, 0.0))
+    return _solved(network, lines, network.unit_cost)
 
 
 def duals_of(network: Network, used: Bools) -> Duals:
@@ -165,8 +171,10 @@ def duals_of(network: Network, used: Bools) -> Duals:
 class _Lines:
     """Constraint matrix ``matrix · (x, y, z) >= right``: one row a venue, again for its senders, one a balance, ..."""
 
-    def __init__(self, network: Network, *, floor: float, instant: bool = False, room: float = 1.0) -> None:
-        self.routes, self.floor = network.source.size, floor
+    def __init__(
+        self, network: Network, *, floor: float, ceiling: float = Z_CAP, instant: bool = False, room: float = 1.0
+    ) -> None:
+        self.routes, self.floor, self.ceiling = network.source.size, floor, ceiling
         venues, balances = network.equity.size, network.limit.size
         every, one = np.arange(self.routes), np.ones(self.routes)
         leave = csr_array((network.leaving, (network.source, every)), shape=(venues, self.routes))
@@ -213,7 +221,7 @@ class _Lines:
         chosen = np.zeros(self.routes), np.ones(self.routes)
         low, high = chosen if used is None else (used.astype(np.float64),) * 2
         lower = np.concatenate([np.zeros(self.routes), low, [self.floor]])
-        return np.column_stack([lower, np.concatenate([self.limit, high, [Z_CAP]])])
+        return np.column_stack([lower, np.concatenate([self.limit, high, [self.ceiling]])])
 
 
 def _smallest(network: Network) -> Floats:
@@ -231,7 +239,7 @@ def _solved(network: Network, lines: _Lines, unit_cost: Floats | None) -> Flows 
     if unit_cost is None:
         objective = lines.objective_safety
     else:
-        objective = np.concatenate([unit_cost + _CHURN, network.fixed, [0.0]])
+        objective = np.concatenate([unit_cost + _CHURN, network.fixed, [-WORTH]])
     if np.count_nonzero(decided) > EXACT_ROUTES:
         found = _rounded(network, lines, objective)
         # That no flows are safe at all is too grave to be said on the strength of a rounding.

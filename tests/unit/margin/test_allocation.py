@@ -171,9 +171,9 @@ def test_what_travels_counts_nowhere_until_it_is_confirmed() -> None:
     assert rich.equity_in_transit == rich.equity_after < 50.0
     assert rich.safety_in_transit is not None
     assert rich.safety_in_transit >= 0.25
-    # The horizon of the destination is longer by the time of arrival: it is left safer than the sender.
+    # The horizon of the destination is longer by the time of arrival; a hundredth is given up for time and fees.
     assert poor.safety_after is not None
-    assert poor.safety_after / math.sqrt(1.0 + 4_200.0 / 86_400.0) == pytest.approx(rich.safety_after, abs=0.01)
+    assert poor.safety_after / math.sqrt(1.0 + 4_200.0 / 86_400.0) == pytest.approx(rich.safety_after, abs=0.03)
 
 
 def test_a_relay_sends_no_more_than_it_can_spare_now() -> None:
