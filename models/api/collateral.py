@@ -31,7 +31,7 @@ Seconds = Annotated[Number, Field(ge=0, le=30 * 86_400)]
 Probability = Annotated[Number, Field(ge=0, lt=1)]
 
 
-class AccountIn(Model):
+class CollateralAccountIn(Model):
     """One account at a venue; amounts in the account currency."""
 
     venue: Symbol
@@ -100,7 +100,7 @@ class AllocateRequest(Model):
 
     as_of: Time | None = Field(None, description="Of the figures; default: the time of receipt.")
     client_reference: Name | None = None
-    venues: Annotated[list[AccountIn], Field(min_length=1, max_length=MAX_VENUES, fail_fast=True)]
+    venues: Annotated[list[CollateralAccountIn], Field(min_length=1, max_length=MAX_VENUES, fail_fast=True)]
     assets: Annotated[list[CollateralAssetIn], Field(max_length=20, fail_fast=True)] = []
     balances: Annotated[list[CollateralBalanceIn], Field(max_length=MAX_BALANCES, fail_fast=True)] = []
     routes: Annotated[list[CollateralRouteIn], Field(max_length=MAX_ROUTES, fail_fast=True)] = []
@@ -120,7 +120,7 @@ class MoveOut(Model):
     seconds: Number = Field(description="Until the destination counts it.")
 
 
-class AccountOut(Model):
+class CollateralAccountOut(Model):
     """One account before, while transfers travel, and once they are confirmed; safety in standard deviations."""
 
     venue: str
@@ -172,7 +172,7 @@ class AllocateAnswer(Model):
     safety_attainable: Number | None = Field(description="If moving were free, instant and certain.")
     binding: str | None = Field(description="The least safe account after the plan.")
     moves: list[MoveOut]
-    venues: list[AccountOut]
+    venues: list[CollateralAccountOut]
     balances: list[BalanceWorthOut]
     not_moved: list[NotMovedOut]
     expected_cost: DecimalText = Field(description="Fees, failures and time, in the account currency.")
