@@ -39,7 +39,7 @@ TAGS = {
     "Execute": "Grids of resting orders, schedules of large ones, options that are sold or protect.",
     "Volatility": "Cached volatility states, and estimates on posted series.",
     "Options": "Prices, Greeks, implied volatilities and surfaces of options, and books of them revalued.",
-    "Margin": "What an account must be backed by, and margin models judged on the past.",
+    "Margin": "What an account must be backed by, where it is liquidated, collateral across venues, contagion.",
     "Instruments": "Contracts registered once.",
     "Research": "Policies on the bars of the past.",
     "Policies": "Policies stored under a name: numbered versions that never change.",
@@ -59,6 +59,7 @@ LINKS = {
     "plan_grid": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
     "plan_schedule": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
     "plan_vault": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
+    "allocate_collateral": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
     "submit_fit": ("fit_id", ("read_fit",)),
     "store_policy": ("policy_id", ("read_policy",)),
 }

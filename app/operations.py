@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from app import (
     book_examples,
+    collateral_examples,
     examples,
     margin_examples,
     option_examples,
@@ -23,6 +24,8 @@ from app import (
 )
 from app.usecases.instruments import InstrumentsRequest
 from models.api.backtest import BacktestAnswer, BacktestRequest
+from models.api.collateral import AllocateAnswer, AllocateRequest
+from models.api.contagion import ContagionAnswer, ContagionRequest
 from models.api.correlation import CorrelationAnswer, CorrelationRequest
 from models.api.difference import EvaluationDifference
 from models.api.discovery import CatalogAnswer, ErrorsAnswer, LimitsAnswer, LiveAnswer, ReadyAnswer, TimeAnswer
@@ -40,6 +43,7 @@ from models.api.fit import FitAccepted, FitAnswer, FitRequest
 from models.api.grid import GridAnswer, GridRequest
 from models.api.history import EntryBody, EntryPage, InstrumentPage, InstrumentsAnswer, ReplayAnswer
 from models.api.implied_volatility import ImpliedVolatilityAnswer, ImpliedVolatilityRequest
+from models.api.liquidation import LiquidationPriceAnswer, LiquidationPriceRequest
 from models.api.margin_backtest import MarginBacktestAnswer, MarginBacktestRequest
 from models.api.observation import (
     EstimateAnswer,
@@ -325,6 +329,7 @@ OPERATIONS = (
             GridAnswer,
             ScheduleAnswer,
             VaultAnswer,
+            AllocateAnswer,
         ),
         problems=(*QUERY, 404, 503),
     ),
@@ -495,6 +500,60 @@ OPERATIONS = (
         answers=(SurfaceAnswer,),
         problems=BODY,
         examples={"made_up": ("Three made-up smiles, and four quotes as they should not be", surface_examples.SURFACE)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/collateral:allocate",
+        operation_id="allocate_collateral",
+        tag="Margin",
+        summary="Transfers of collateral that make the least safe venue safer, where they pay",
+        description=(
+            "Safety of an account is its equity beyond maintenance margin in standard deviations of its own loss. The "
+            "least safety of all is made as large as it can be, at the least cost, then what does not pay is dropped. "
+            "At most 90 % of a withdrawable balance moves, and what travels counts nowhere until it is confirmed. "
+            "Amounts are whole smallest units: `sent = fee + arrives`. Where all funds together do not suffice, "
+            "`status` is `reduce` and each venue says how much of its positions to close. Audited; the transfers are "
+            "the client's to make."
+        ),
+        body=AllocateRequest,
+        answers=(AllocateAnswer,),
+        problems=(*BODY, *AUDIT),
+        examples={"three_venues": ("Three accounts, one close to liquidation", collateral_examples.ALLOCATE)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/contagion:propagate",
+        operation_id="propagate_contagion",
+        tag="Margin",
+        summary="What the distress of one venue does to the others, and how far to tighten; nothing is stored",
+        description=(
+            "Linear DebtRank over claims, to its fixed point; distress of venues from what is seen of them; ΔCoVaR "
+            "from returns. `multiplier` on margin rises at once and falls by a tenth of its excess a call: send it "
+            "back as `previous_multiplier`. `distress` and `contagion_multiplier` fit `venues[]` of "
+            "POST /v1/evaluations."
+        ),
+        body=ContagionRequest,
+        answers=(ContagionAnswer,),
+        problems=BODY,
+        examples={"circle": ("Claims in a circle, and an exchange under strain", collateral_examples.CONTAGION)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/margin:liquidation-price",
+        operation_id="find_liquidation_price",
+        tag="Margin",
+        summary="Liquidation prices of a book with options, coin and loans, below and above; nothing is stored",
+        description=(
+            "Everything of one account that one price moves: perpetuals and futures, options, coin collateral, loans. "
+            "The nearest price on each side at which equity no longer exceeds maintenance margin, by a scan of 400 "
+            "prices and a root search. Put back, equity and maintenance differ by less than 1e-9 of the notional."
+        ),
+        body=LiquidationPriceRequest,
+        answers=(LiquidationPriceAnswer,),
+        problems=BODY,
+        examples={"strangle": ("A short strangle, its hedge, and a loan", collateral_examples.LIQUIDATION)},
     ),
     Operation(
         method="POST",

@@ -41,6 +41,7 @@ class EventKind(StrEnum):
     GRID = "grid"
     SCHEDULE = "schedule"
     VAULT = "vault"
+    ALLOCATION = "allocation"
 
 
 class Outcome(StrEnum):

@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from app.routes import (
     backtests,
+    collateral,
     docs,
     evaluations,
     execution,
@@ -37,6 +38,7 @@ ROUTES: tuple[Route, ...] = (
     *option_book.ROUTES,
     *option_models.ROUTES,
     *option_surface.ROUTES,
+    *collateral.ROUTES,
     *oracles.ROUTES,
     *options.ROUTES,
     *reference.ROUTES,

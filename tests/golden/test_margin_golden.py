@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pytest
 
+from services.margin.allocation import allocate
+from services.margin.allocation_terms import AllocationPolicy, Asset, Balance, Route, Venue
 from services.margin.assembly import requirement
 from services.margin.coverage import kupiec, traffic_light
 from services.margin.filtered_returns import Scaling, ewma_variances, losses_of, scenario_returns, tail_loss
+from services.margin.haircuts import HaircutPolicy, cap_scaled_weight, size_discounted_weight
 from services.margin.liquidation import (
     distance_in_sigmas,
     liquidation_price_inverse,
     liquidation_price_linear,
     touch_probability,
 )
+from services.margin.liquidation_waterfall import partial_liquidation_size
 from services.margin.max_position import margin_budget, max_contracts_for_distance, max_contracts_for_margin_budget
 from services.margin.methods.lognormal_expected_shortfall import LognormalExpectedShortfall
 from services.margin.procyclicality import AntiProcyclicality
@@ -27,6 +32,7 @@ from services.margin.scenario_netting import netted_rows, roll_shock
 from services.margin.scenario_presets import SPAN16
 from services.margin.size_addons import LinearAddon, SqrtAddon
 from services.margin.view import MarginView
+from services.risk.contagion import gaussian_delta_covar, propagate, quantile_regression
 from services.risk.tails import expected_shortfall_multiple
 from tests.golden.harness import check, covered_cases, load, unlisted
 from tests.support.scenario_books import book_from, option_columns, preset_from
@@ -35,11 +41,86 @@ CASES = load("margin")
 DAYS = 365.0
 
 
-def liability_weight(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Drift keeps weights as integers of 1e-4, rounded down."""
-    assert inputs["kind"] == "liab"
+def weight_by_size(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Drift keeps weights as integers of 1e-4, rounded down; sizes have nine decimals."""
+    if inputs["kind"] == "asset":
+        return asset_weight({**inputs, "upnl_1e6": inputs["size_1e9"] / 1e3})
     addon = SqrtAddon(coefficient=inputs["imf_factor_1e6"] / 1e6)
     return {"weight_1e4": math.floor(addon.rate(inputs["weight_1e4"] / 1e4, inputs["size_1e9"] / 1e9) * 1e4)}
+
+
+def asset_weight(inputs: dict[str, Any]) -> dict[str, Any]:
+    found = size_discounted_weight(inputs["weight_1e4"] / 1e4, inputs["upnl_1e6"] / 1e6, inputs["imf_factor_1e6"] / 1e6)
+    return {"weight_1e4": math.floor(float(found) * 1e4)}
+
+
+def scaled_weight(inputs: dict[str, Any]) -> dict[str, Any]:
+    deposits, cap = inputs["total_deposit_value_usd"], inputs["scale_start_usd"]
+    return {"weight_1e4": round(float(cap_scaled_weight(inputs["weight_1e4"], deposits, cap)), 9)}
+
+
+def liability_transfer(inputs: dict[str, Any]) -> dict[str, Any]:
+    size = partial_liquidation_size(
+        inputs["margin_shortage"],
+        inputs["price"],
+        inputs["liab_weight"],
+        asset_weight=inputs["asset_weight"],
+        asset_multiplier=inputs["asset_mult"],
+        liability_multiplier=inputs["liab_mult"],
+        insurance_fee=inputs["if_fee"],
+    )
+    return {"liability_transfer": size}
+
+
+def haircut(inputs: dict[str, Any]) -> float:
+    policy = HaircutPolicy(
+        tail_multiple=inputs["k"],
+        liquidation_seconds=inputs["hours"] * 3_600.0,
+        impact=inputs["impact"],
+        peg_threshold=inputs.get("peg_threshold", 0.99),
+        peg_factor=inputs.get("peg_factor", 2.0),
+    )
+    found = policy.haircuts(
+        inputs["sigma"],
+        floor=inputs["floor"],
+        spread=inputs["spread"],
+        size_quote=inputs["size_usd"],
+        average_daily_volume=inputs["adv_usd"],
+        peg_price=inputs.get("price", math.inf),
+    )
+    return float(found.maintenance)
+
+
+def equal_safety(inputs: dict[str, Any]) -> dict[str, Any]:
+    unit = Decimal("0.0000000001")
+    venues = [
+        Venue(name=str(place), equity=item["E"], maintenance=item["MM"], loss_per_sigma=item["k"])
+        for place, item in enumerate(inputs["venues"])
+    ]
+    balances = [Balance(venue=item.name, asset="USD", withdrawable=Decimal(str(item.equity))) for item in venues]
+    routes = [
+        Route(source=one.name, destination=other.name, asset="USD")
+        for one in venues
+        for other in venues
+        if one is not other
+    ]
+    plan = allocate(venues, [Asset(name="USD", unit=unit)], balances, routes, AllocationPolicy())
+    return {"z": plan.safety_after, "equity": [row.equity_after for row in plan.venues]}
+
+
+def network_equity(inputs: dict[str, Any]) -> list[float]:
+    columns = (inputs[name] for name in ("equity", "exposures_i_holds_claim_on_j", "shock"))
+    found: list[float] = propagate(*(np.array(column, dtype=np.float64) for column in columns)).equity.tolist()
+    return found
+
+
+def gaussian_tail(inputs: dict[str, Any]) -> float:
+    return gaussian_delta_covar(inputs["rho"], inputs["sigma_system"], inputs["alpha"])
+
+
+def tail_regression(inputs: dict[str, Any]) -> dict[str, Any]:
+    line = quantile_regression(np.array(inputs["x"]), np.array(inputs["y"]), inputs["tau"])
+    return {"objective": line.objective, "alpha": line.intercept, "beta": line.slope}
 
 
 def isolated_entry_basis(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -201,8 +282,15 @@ def traffic_lights(inputs: dict[str, Any]) -> list[str]:
 
 
 COVERED = {
-    "drift.weight.1": liability_weight,
-    "drift.weight.8": liability_weight,
+    "drift.weight.": weight_by_size,
+    "drift.upnl.": asset_weight,
+    "drift.scaled_asset.": scaled_weight,
+    "drift.liab_transfer.": liability_transfer,
+    "haircut.": haircut,
+    "xvenue.": equal_safety,
+    "debtrank.": network_equity,
+    "covar.gaussian": gaussian_tail,
+    "covar.quantreg": tail_regression,
     "jesse.iso.long": isolated_entry_basis,
     "es_mult.": shortfall_multiple,
     "own.es_factor.": shortfall_factor,
@@ -224,14 +312,6 @@ COVERED = {
     "own.traffic": traffic_lights,
 }
 WAITING = {
-    "drift.weight.": "asset weights: collateral haircuts",
-    "drift.upnl.": "unrealised profit by size: collateral haircuts",
-    "drift.scaled_asset.": "deposit caps: collateral haircuts",
-    "drift.liab_transfer.": "partial liquidation: liquidation and auctions",
-    "haircut.": "collateral haircuts",
-    "xvenue.": "cross-venue allocation",
-    "debtrank.": "contagion",
-    "covar.": "contagion",
     "breaker.": "circuit breakers",
 }
 

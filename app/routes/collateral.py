@@ -1,0 +1,36 @@
+"""Collateral, contagion and liquidation prices."""
+
+from __future__ import annotations
+
+from fastapi import Request, Response
+
+from app.deps import container_of, read_call, read_query
+from app.routes.reply import reply
+from app.routes.routing import route
+from app.usecases import manage_collateral as collateral
+from models.api.query import NoParameters
+
+
+async def allocate_collateral(request: Request) -> Response:
+    """Transfers between venues."""
+    read_query(request, NoParameters)
+    return reply(request, await collateral.allocate_collateral(container_of(request), await read_call(request)))
+
+
+async def propagate_contagion(request: Request) -> Response:
+    """Distress of a network."""
+    read_query(request, NoParameters)
+    return reply(request, await collateral.propagate_contagion(await read_call(request)))
+
+
+async def find_liquidation_price(request: Request) -> Response:
+    """Liquidation prices of a book."""
+    read_query(request, NoParameters)
+    return reply(request, await collateral.find_liquidation_price(await read_call(request)))
+
+
+ROUTES = (
+    route("POST", "/v1/collateral:allocate", allocate_collateral),
+    route("POST", "/v1/contagion:propagate", propagate_contagion),
+    route("POST", "/v1/margin:liquidation-price", find_liquidation_price),
+)

@@ -1,0 +1,111 @@
+"""Collateral, contagion and liquidation prices: the plan of transfers is recorded, the other two are computed only."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime
+
+import orjson
+
+from app.container import Container
+from app.ids import new_id
+from app.ports import EventKind
+from app.translate.answer import time_text
+from app.translate.collateral import allocation_body
+from app.translate.contagion import contagion_body
+from app.translate.liquidation import book_of, liquidation_body
+from app.translate.notes import Notes
+from app.translate.options import moment
+from app.translate.snapshot import CLOCK_SKEW
+from app.usecases.call import Answer, Call
+from app.usecases.effort import validated
+from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
+from models.api.collateral import AllocateRequest
+from models.api.contagion import ContagionRequest
+from models.api.liquidation import LiquidationPriceRequest
+from services.core.errors import InvalidInput
+
+ALLOCATE = "POST /v1/collateral:allocate"
+INLINE_POSITIONS = 20
+"""Positions up to which liquidation prices are found on the event loop: 2 ms."""
+INLINE_NODES = 20
+"""Nodes up to which contagion without regressions is propagated there."""
+
+
+async def allocate_collateral(container: Container, call: Call) -> Answer:
+    """A plan of transfers, durable in the audit log before it is returned."""
+    request = await validated(AllocateRequest, call)
+    key = idempotency_key(call, ALLOCATE)
+    if (known := await known_answer(container, key)) is not None:
+        return known
+    evaluation_id, started = new_id("ev", call.received_at), time.perf_counter()
+    body = await asyncio.to_thread(allocation_response, request, evaluation_id, call.received_at)
+    computed = time.perf_counter()
+    record = event_record(
+        EventKind.ALLOCATION, evaluation_id, call, body, key, client_reference=request.client_reference
+    )
+    appended = await container.audit.append(record, timeout=call.timeout_seconds)
+    return stored_answer(appended, body, {"compute": computed - started, "audit": time.perf_counter() - computed})
+
+
+def allocation_response(request: AllocateRequest, evaluation_id: str, received_at: datetime) -> bytes:
+    """Answer bytes: they depend on the request, the id and the time of receipt alone, so that a record can be replayed.
+
+    Raises
+    ------
+    InvalidInput
+        If `as_of` lies in the future, or names contradict one another.
+    """
+    notes, as_of = Notes(), request.as_of or received_at
+    if request.as_of is None:
+        notes.assume("/as_of", time_text(as_of), "the figures are taken to be those of the time of receipt")
+    elif as_of > received_at + CLOCK_SKEW:
+        rule = f"must not lie in the future (server time {time_text(received_at)})"
+        raise InvalidInput("as_of", rule, time_text(as_of), "check your clock against GET /v1/time")
+    body = allocation_body(request, notes)
+    head = {
+        "evaluation_id": evaluation_id,
+        **({"client_reference": request.client_reference} if request.client_reference else {}),
+        "as_of": time_text(as_of),
+        "received_at": time_text(received_at),
+    }
+    return orjson.dumps({**head, **body, "assumptions": notes.assumptions, "warnings": notes.warnings})
+
+
+async def propagate_contagion(call: Call) -> Answer:
+    """Distress of a network."""
+    request = await validated(ContagionRequest, call)
+    if request.system_returns is not None or len(request.nodes) > INLINE_NODES:
+        return Answer(200, await asyncio.to_thread(contagion_answer, request))
+    return Answer(200, contagion_answer(request))
+
+
+def contagion_answer(request: ContagionRequest) -> bytes:
+    """Answer bytes."""
+    notes = Notes()
+    body = contagion_body(request, notes)
+    return orjson.dumps({**body, "assumptions": notes.assumptions, "warnings": notes.warnings})
+
+
+async def find_liquidation_price(call: Call) -> Answer:
+    """Liquidation prices of a book of one underlying."""
+    request = await validated(LiquidationPriceRequest, call)
+    if len(request.positions) > INLINE_POSITIONS:
+        return Answer(200, await asyncio.to_thread(liquidation_answer, request, call.received_at))
+    return Answer(200, liquidation_answer(request, call.received_at))
+
+
+def liquidation_answer(request: LiquidationPriceRequest, received_at: datetime) -> bytes:
+    """Answer bytes.
+
+    Raises
+    ------
+    InvalidInput
+        If `as_of` lies in the future.
+    """
+    notes = Notes()
+    as_of = moment(request.as_of, received_at, notes)
+    body = liquidation_body(request, book_of(request, as_of, notes))
+    head = {"as_of": time_text(as_of), "underlying": request.underlying, "mark": f"{request.mark:f}"}
+    return orjson.dumps({**head, **body, "assumptions": notes.assumptions, "warnings": notes.warnings})
