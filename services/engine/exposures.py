@@ -61,7 +61,6 @@ def _one(
 ) -> UnderlyingGreeks:
     rows = inputs.rows
     named = rows[place if place in members else members[0]]
-    based = next((rows[i] for i in members if rows[i].instrument.base_currency), named)
     # A row of nothing adds nothing, whatever is unknown of it.
     held = [i for i in members if _holds(inputs, columns, i, place, final)]
     known = [i for i in held if not delta_unknown(rows[i], columns, i)]
@@ -70,7 +69,7 @@ def _one(
     )
     rates = np.array([rows[i].fx or np.nan for i in known])[:, None]
     exposure = summed(np.where(_IS_MONEY, exposures * rates, exposures))
-    collateral = collateral_delta(inputs, named if place in members else based)
+    collateral = collateral_delta(inputs, members)
     return UnderlyingGreeks(
         underlying=named.instrument.underlying or named.instrument.base_currency or named.symbol,
         exposure=exposure,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,7 @@ def hedge_view(
     """
     row, greeks = inputs.rows[place], book_greeks(columns, members)
     assert row.price is not None
-    delta = sum(position_delta(inputs, columns, i, place, final) for i in members) + collateral_delta(inputs, row)
+    delta = sum(position_delta(inputs, columns, i, place, final) for i in members) + collateral_delta(inputs, members)
     readout = columns.states[place].readout
     per_contract = row.instrument.base_per_contract(row.price.value)
     rate, known = cost_rate(inputs, columns, place, abs(delta) / per_contract)
@@ -141,14 +142,10 @@ def position_delta(inputs: EvaluationInputs, columns: BookColumns, index: int, p
     return contracts * row.instrument.base_per_contract(row.price.value)
 
 
-def collateral_delta(inputs: EvaluationInputs, row: Row) -> float:
-    """Coin of a row's base that is held as collateral [base units]."""
-    base = row.instrument.base_currency
-    return sum(
-        balance.amount
-        for balance in inputs.account.collateral
-        if balance.asset == base and base != inputs.account.currency
-    )
+def collateral_delta(inputs: EvaluationInputs, members: Iterable[int]) -> float:
+    """Coin of an underlying that is held as collateral [base units]: the base of any of its rows, each balance once."""
+    bases = {inputs.rows[i].instrument.base_currency for i in members} - {None, inputs.account.currency}
+    return sum(balance.amount for balance in inputs.account.collateral if balance.asset in bases)
 
 
 def delta_unknown(row: Row, columns: BookColumns, index: int) -> bool:

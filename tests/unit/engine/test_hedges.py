@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.core.book import OwnGreeks, Row
+from services.core.book import Account, Collateral, OwnGreeks, Row
 from services.core.control import Control, HedgeMemory
 from services.core.instrument import Instrument, Kind, QuantityUnit, Right
 from services.core.outcome import Reason, Status
@@ -78,6 +78,30 @@ def test_a_pending_hedge_is_not_sent_twice(trigger: HedgeTrigger) -> None:
     second = hedge_of(trigger, pending, calls())
     assert (second.status, second.contracts, second.legs) == (Status.HELD, D(0), ())
     assert second.delta_before == pytest.approx(first.delta_after)
+
+
+def test_coin_collateral_counts_once_whichever_row_names_the_coin() -> None:
+    """The perpetual names its underlying only; the options name their base. Two balances of the coin, and one of no
+    member.
+    """
+    coins = (Collateral("COIN", 4.0, None), Collateral("COIN", 0.5, None), Collateral("OTHER", 9.0, 1.0))
+    perpetual = Instrument(symbol="A", lot=D("0.01"), underlying="COIN")
+    options = [
+        replace(item, symbol=symbol, instrument=replace(item.instrument, underlying="A", base_currency="COIN"))
+        for symbol, item in (("O1", calls("-10")), ("O2", calls("-5")))
+    ]
+    book = (row("A", instrument=perpetual), *options)
+    trigger = Threshold(instrument="A", max_delta=0.5)
+    backed = hedged(trigger, *book, account=Account(10_000.0, "USD", coins))
+    bare = hedge_of(trigger, *book)
+    (hedge,) = backed.hedges
+    assert hedge.delta_before is not None and bare.delta_before is not None
+    assert hedge.delta_before == pytest.approx(bare.delta_before + 4.5)
+    (greeks,) = backed.portfolio.greeks
+    assert greeks.collateral == 4.5
+    assert greeks.net_delta_usd_view == pytest.approx(hedge.delta_before, rel=1e-12)
+    in_coin = hedge_of(trigger, *book, account=Account(10_000.0, "COIN", coins))
+    assert in_coin.delta_before == pytest.approx(bare.delta_before)
 
 
 @EVERY
