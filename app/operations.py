@@ -181,6 +181,7 @@ OPERATIONS = (
         examples={
             "short_calls": ("Short calls against a perpetual", examples.HEDGES),
             "adaptive": ("A band from gamma and costs, with a cooldown and a hard limit", examples.ADAPTIVE_HEDGES),
+            "optimized": ("Short calls hedged with the perpetual and a listed call", examples.OPTIMIZED_HEDGES),
         },
         idempotent=True,
         timed=True,

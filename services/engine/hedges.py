@@ -17,6 +17,8 @@ from services.core.explain import Floats
 from services.core.instrument import Kind
 from services.core.outcome import Reason, Status
 from services.engine.columns import MIN_AGE_SECONDS, BookColumns, max_age_seconds
+from services.engine.hedge_limits import allowed_contracts
+from services.engine.hedge_plans import exposure_after, plan_hedges, planned_hedge, raises_risk
 from services.engine.hedge_view import (
     book_greeks,
     delta_unknown,
@@ -29,6 +31,7 @@ from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Hedge
 from services.engine.targets import minimum_order
 from services.hedging.delta_neutral import HEDGING_KINDS, HedgeDecision, decide_hedge
+from services.hedging.exposures import Exposure
 from services.hedging.registry import AnyOf, HedgeTrigger, Threshold
 from services.hedging.view import HedgeView
 from services.sizing.rounding import change_in_lots
@@ -79,7 +82,33 @@ def hedge_book(inputs: EvaluationInputs, columns: BookColumns, final: Floats) ->
     )
     if decision.reason not in HOLDS:
         return (replace(told, reason=decision.reason, detail=decision.trigger.detail),)
-    return (remembering(inputs, trigger, view, order_of(inputs, columns, decision, told)),)
+    hedges, planned = made_hedges(inputs, columns, members, view, decision, told)
+    return tuple(remembering(inputs, trigger, view, hedge, planned) for hedge in hedges)
+
+
+def made_hedges(
+    inputs: EvaluationInputs,
+    columns: BookColumns,
+    members: list[int],
+    view: HedgeView,
+    decision: HedgeDecision,
+    told: Hedge,
+) -> tuple[list[Hedge], Exposure | None]:
+    """Hedges by the optimiser where there is one and it has an answer, else of the delta in the trigger's instrument;
+    with the Greeks that a plan leaves.
+    """
+    alone = [order_of(inputs, columns, decision, told)]
+    if inputs.policy.hedge_optimizer is None or decision.trigger.delta_to_trade is None:
+        return alone, None
+    planned = planned_hedge(inputs, columns, members, view, told)
+    if planned.used and planned.plan is not None:
+        hedges = plan_hedges(inputs, columns, planned, told)
+        if not raises_risk(inputs, planned, hedges, view):
+            first = replace(hedges[0], plan=planned)
+            return [first, *hedges[1:]], exposure_after(planned.plan, hedges, inputs)
+        detail = "the orders that may be sent of the plan would raise the risk"
+        planned = replace(planned, reason=Reason.RISK_NOT_REDUCED, detail=detail)
+    return [replace(alone[0], plan=replace(planned, used=False))], None
 
 
 def order_of(inputs: EvaluationInputs, columns: BookColumns, decision: HedgeDecision, hedge: Hedge) -> Hedge:
@@ -103,8 +132,11 @@ def order_of(inputs: EvaluationInputs, columns: BookColumns, decision: HedgeDeci
     return replace(hedge, status=status, reason=reason, delta_after=after, contracts=change.order, legs=change.legs)
 
 
-def remembering(inputs: EvaluationInputs, trigger: HedgeTrigger, view: HedgeView, hedge: Hedge) -> Hedge:
-    """The hedge with what the next decision should know of it, and with the end of the cooldown.
+def remembering(
+    inputs: EvaluationInputs, trigger: HedgeTrigger, view: HedgeView, hedge: Hedge, left: Exposure | None = None
+) -> Hedge:
+    """The hedge with what the next decision should know of it, and with the end of the cooldown; `left` are the Greeks
+    that a plan leaves.
 
     Greeks of options that are gone are kept until the book has options again: a hedge that goes flat in several orders
     waits for none of them.
@@ -119,6 +151,8 @@ def remembering(inputs: EvaluationInputs, trigger: HedgeTrigger, view: HedgeView
     before = memory_of(inputs, hedge.underlying)
     if not view.has_options:
         gamma, vega = (before.gamma_1pct, before.vega_per_point) if before is not None else (None, None)
+    if left is not None and (view.has_options or left.gamma_1pct):
+        gamma, vega = left.gamma_1pct, left.vega_per_point / (view.conversion or 1.0)
     memory = HedgeMemory(inputs.as_of, float(view.spot), gamma, vega)
     return replace(hedge, cooldown_until=until, memory=memory)
 
@@ -154,17 +188,3 @@ def hedge_problem(
             f"no held position shares a name with {row.symbol}: give its underlying in instruments[]",
         )
     return None, ""
-
-
-def allowed_contracts(inputs: EvaluationInputs, columns: BookColumns, place: int) -> float:
-    """Largest hedge position: the instrument's size, the leverage limits, the margin use of the policy."""
-    row, policy, equity = inputs.rows[place], inputs.policy, inputs.account.equity
-    unit_value = float(columns.unit_value[place])
-    if equity <= 0.0 or not np.isfinite(unit_value):
-        return 0.0
-    size = float(row.instrument.max_quantity) if row.instrument.max_quantity is not None else np.inf
-    leverage = min(policy.limits.max_leverage, row.instrument.max_leverage or np.inf)
-    readout = columns.states[place].readout
-    rates = policy.margin.rates(np.array([readout.volatility if readout else np.nan]))
-    rate = max(float(rates.long[0]), float(rates.short[0]))
-    return min(size, leverage * equity / unit_value, policy.limits.max_margin_use * equity / (unit_value * rate))

@@ -111,3 +111,10 @@ class EvaluationInputs:
     flows: Mapping[MarketKey, Flow] = field(default_factory=dict)
     historical: bool = False
     figures: bool = True
+
+    @property
+    def hedge_rows(self) -> dict[str, int]:
+        """Rows that hedges may trade, by symbol: the first of each symbol that the policy names for it."""
+        named = set(self.policy.hedge_symbols)
+        places = [(row.symbol, index) for index, row in enumerate(self.rows) if row.symbol in named] if named else []
+        return dict(reversed(places))

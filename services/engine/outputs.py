@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from services.core.control import Control, HedgeMemory
 from services.core.explain import Floats, Trail
@@ -13,6 +13,7 @@ from services.core.outcome import Action, Permission, Reason, Status
 from services.engine.columns import BookColumns
 from services.engine.market import Market
 from services.engine.tracking import TrackingFigures
+from services.hedging.hedge_plan import HedgePlan, HedgeStatus
 from services.hedging.view import TriggerDecision
 from services.liquidity.costs import CostColumns
 from services.options.exposures import Exposure
@@ -65,9 +66,58 @@ class MarginFigures:
     complete: bool
 
 
+class LeftOut(NamedTuple):
+    """An instrument that a hedge may not trade, or not as far as it would, and why."""
+
+    symbol: str
+    reason: Reason
+    detail: str
+
+
+class Offered(NamedTuple):
+    """What the optimiser might trade of an instrument [contracts], where its depth came from, whether its costs hold
+    the impact.
+    """
+
+    symbol: str
+    buy_depth: float
+    sell_depth: float
+    depth_source: Literal["book", "assumed", "none"]
+    impact_known: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedHedge:
+    """What became of the optimiser of a hedge. Money is in the account currency.
+
+    Parameters
+    ----------
+    used : bool
+        Whether hedges[] are its trades; else the delta alone is hedged in the trigger's instrument.
+    status : HedgeStatus
+    reason : Reason
+    detail : str
+    plan : HedgePlan, optional
+        None where the problem could not be posed.
+    margin_budget : float, optional
+        For all positions in the instruments.
+    offered, left_out : tuple
+        Instruments that might be traded; those that may not, or less.
+    """
+
+    used: bool
+    status: HedgeStatus
+    reason: Reason
+    detail: str
+    plan: HedgePlan | None = None
+    margin_budget: float | None = None
+    offered: tuple[Offered, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hedge:
-    """Hedge of one underlying: why, and the order.
+    """Hedge of one underlying in one instrument: why, and the order.
 
     Parameters
     ----------
@@ -89,6 +139,8 @@ class Hedge:
         Before it, only the hard limit acts, and going flat.
     memory : HedgeMemory, optional
         What the next decision should remember; None without an order.
+    plan : PlannedHedge, optional
+        On the first hedge of an underlying that an optimiser was asked for.
     """
 
     row: int
@@ -109,6 +161,7 @@ class Hedge:
     impact_known: bool = True
     cooldown_until: datetime | None = None
     memory: HedgeMemory | None = None
+    plan: PlannedHedge | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,22 @@
+"""How large a hedge position may be."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.engine.columns import BookColumns
+from services.engine.inputs import EvaluationInputs
+
+
+def allowed_contracts(inputs: EvaluationInputs, columns: BookColumns, place: int) -> float:
+    """Largest hedge position: the instrument's size, the leverage limits, the margin use of the policy."""
+    row, policy, equity = inputs.rows[place], inputs.policy, inputs.account.equity
+    unit_value = float(columns.unit_value[place])
+    if equity <= 0.0 or not np.isfinite(unit_value):
+        return 0.0
+    size = float(row.instrument.max_quantity) if row.instrument.max_quantity is not None else np.inf
+    leverage = min(policy.limits.max_leverage, row.instrument.max_leverage or np.inf)
+    readout = columns.states[place].readout
+    rates = policy.margin.rates(np.array([readout.volatility if readout else np.nan]))
+    rate = max(float(rates.long[0]), float(rates.short[0]))
+    return min(size, leverage * equity / unit_value, policy.limits.max_margin_use * equity / (unit_value * rate))
