@@ -8,7 +8,7 @@ from typing import Any
 from app.translate.answer import money, stat, time_text
 from services.core.decimals import plain
 from services.engine.inputs import EvaluationInputs
-from services.engine.outputs import Hedge, PlannedHedge
+from services.engine.outputs import Feedback, Hedge, Netting, PlannedHedge, Slicing
 from services.hedging.exposures import Exposure
 from services.hedging.hedge_plan import HedgePlan
 
@@ -31,6 +31,7 @@ def hedge_rows(inputs: EvaluationInputs, hedges: Sequence[Hedge]) -> list[dict[s
             "gamma_1pct": stat(hedge.gamma_1pct),
             "vega_per_point": stat(hedge.vega_per_point),
             "theta_per_day": stat(hedge.theta_per_day),
+            **_asked(inputs, hedge),
         }
         for hedge in hedges
     ]
@@ -50,6 +51,81 @@ def _trigger(hedge: Hedge) -> dict[str, Any]:
     if hedge.cooldown_until is not None:
         out["cooldown_until"] = time_text(hedge.cooldown_until)
     return out
+
+
+def _asked(inputs: EvaluationInputs, hedge: Hedge) -> dict[str, Any]:
+    """What only those see who ask for it, or hedge several accounts."""
+    out: dict[str, Any] = {}
+    if hedge.gate is not None:
+        gate = hedge.gate
+        out["gate"] = {"allowed": gate.allowed, "reason": gate.reason, "detail": gate.detail}
+        out["gate"]["max_contracts"] = plain(gate.max_contracts)
+    if hedge.feedback is not None:
+        out["reflexivity"] = _reflexivity(hedge.feedback)
+    if hedge.latency is not None:
+        cost = hedge.latency
+        out["latency"] = {"drift": stat(cost.drift), "delta": stat(cost.delta), "quote": money(cost.quote)}
+    if hedge.slicing is not None:
+        out.update(_slices(hedge.slicing))
+    if hedge.netting is not None:
+        out["netting"] = _netting(hedge, hedge.netting)
+    return out
+
+
+def _reflexivity(found: Feedback) -> dict[str, Any]:
+    decision = found.decision
+    if decision is None:
+        return {"level": None, "detail": found.detail}
+    return {
+        "level": decision.level,
+        "detail": decision.consequence,
+        "gain": stat(decision.gain),
+        "amplification": stat(decision.amplification),
+        "band_factor": stat(decision.band_factor),
+        "impact_slope": stat(found.impact_slope),
+    }
+
+
+def _slices(found: Slicing) -> dict[str, Any]:
+    return {
+        "slices": [
+            {
+                "sequence": place,
+                "contracts": plain(item.contracts),
+                "start": None if item.start is None else time_text(item.start),
+                "end": None if item.end is None else time_text(item.end),
+                "price": None if item.price is None else plain(item.price),
+                "worst_price": None if item.worst_price is None else plain(item.worst_price),
+            }
+            for place, item in enumerate(found.slices, start=1)
+        ],
+        "slicing": {
+            "reason": found.reason,
+            "detail": found.detail,
+            "unfilled": plain(found.unfilled),
+            "expected_cost": None if found.cost is None else money(found.cost.expected),
+        },
+    }
+
+
+def _netting(hedge: Hedge, found: Netting) -> dict[str, Any]:
+    traded = None
+    if hedge.delta_before is not None and hedge.delta_after is not None:
+        traded = hedge.delta_after - hedge.delta_before
+    return {
+        "gross_delta": stat(found.gross_delta),
+        "net_delta": stat(found.net_delta),
+        "saved_delta": stat(found.saved_delta),
+        "by_account": [
+            {
+                "account_id": item.account_id,
+                "delta": stat(item.delta),
+                "share": stat(item.share),
+                "hedge_delta": None if traded is None else stat(item.share * traded),
+            }
+            for item in found.by_account
+        ],
+    }
 
 
 def hedge_plan(hedges: Sequence[Hedge]) -> dict[str, Any] | None:

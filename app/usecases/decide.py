@@ -205,6 +205,7 @@ def _surroundings(
         **({"conditions": market_conditions(request)} if isinstance(request, EvaluationRequest) else {}),
         "depths": depths(request.books, request.pools, described, latest),
         "flows": flows(request.flow, described, latest),
+        "marks": {mark.symbol: float(mark.price) for mark in request.marks},
     }
 
 

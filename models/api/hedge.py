@@ -26,6 +26,81 @@ class HedgeBasisOut(Model):
     impact_known: bool = Field(description="False: no volume was sent in flow[], so impact is left out.")
 
 
+class HedgeGateOut(Model):
+    """What policy.hedge_gate said of the trade that was wanted."""
+
+    allowed: bool = Field(description="Whether any of it is.")
+    reason: str
+    detail: str
+    max_contracts: DecimalText = Field(description="Most contracts in the wanted direction.")
+
+
+class HedgeReflexivityOut(Model):
+    """What hedging this delta does to the price that it hedges."""
+
+    level: Literal["ok", "warn", "prefer_option", "refuse"] | None = Field(
+        description="null: not known, `detail` says what lacks. prefer_option: the optimiser is to bring gamma in; "
+        "refuse: delta alone is traded only to reduce."
+    )
+    detail: str
+    gain: float | None = Field(None, description="Move that a hedge makes over the move that it hedges.")
+    amplification: float | None = Field(None, description="The whole move over the first; null: without end.")
+    band_factor: float | None = Field(None, description="What the band of the trigger was widened by.")
+    impact_slope: float | None = Field(None, description="Price per base unit of a trade of the whole delta.")
+
+
+class HedgeLatencyOut(Model):
+    """What latency_seconds may cost; it is taken off the margin of hedges, and moves no trigger."""
+
+    drift: float = Field(description="Standard deviation of the delta over the latency [base units].")
+    delta: float = Field(description="confidence_factor times it [base units].")
+    quote: DecimalText = Field(description="Margin held for it, in the quote currency.")
+
+
+class HedgeSliceOut(Model):
+    """Part of the order of a hedge: between two times, or at a price."""
+
+    sequence: int
+    contracts: DecimalText = Field(description="Signed.")
+    start: Time | None
+    end: Time | None = Field(description="As start: at once.")
+    price: DecimalText | None = Field(description="Of steps at prices.")
+    worst_price: DecimalText | None = Field(description="Present with a collar, of slices in time.")
+
+
+class HedgeSlicingOut(Model):
+    """What there is to say of the slices together."""
+
+    reason: str = Field(description="data_required: the schedule lacks a figure, `detail` says which.")
+    detail: str
+    unfilled: DecimalText = Field(description="Contracts of the order that are in no slice.")
+    expected_cost: DecimalText | None = Field(
+        description="Against the mark, in the quote currency; null without book and flow[]."
+    )
+
+
+class AccountShareOut(Model):
+    """One account of a netted hedge."""
+
+    account_id: str | None = Field(description="null: rows without an account, and coin collateral.")
+    delta: float = Field(description="Base units.")
+    share: float = Field(
+        ge=0,
+        le=1,
+        description="Of the hedge: the account's delta on the side of the net delta, over all deltas on that side.",
+    )
+    hedge_delta: float | None = Field(description="Its share of what this order trades [base units].")
+
+
+class HedgeNettingOut(Model):
+    """One hedge for several accounts, against a hedge for each [base units]."""
+
+    gross_delta: float = Field(description="Sum of the sizes of the accounts' deltas.")
+    net_delta: float
+    saved_delta: float = Field(description="What need not be traded.")
+    by_account: list[AccountShareOut]
+
+
 class HedgeOut(Model):
     """Hedge of one underlying."""
 
@@ -48,6 +123,14 @@ class HedgeOut(Model):
     gamma_1pct: float | None = Field(default=None, description="Base units for a move of 1 %.")
     vega_per_point: float | None = Field(default=None, description="Quote currency per volatility point.")
     theta_per_day: float | None = Field(default=None, description="Quote currency per day.")
+    gate: HedgeGateOut | None = Field(None, description="Present under policy.hedge_gate where a trade is wanted.")
+    reflexivity: HedgeReflexivityOut | None = None
+    latency: HedgeLatencyOut | None = None
+    slices: list[HedgeSliceOut] | None = Field(
+        None, description="How to send the order of this row in parts; orders[] hold all of it."
+    )
+    slicing: HedgeSlicingOut | None = None
+    netting: HedgeNettingOut | None = Field(None, description="Present where the book has rows of several accounts.")
 
 
 class HedgedGreeksOut(Model):

@@ -12,6 +12,8 @@ from models.api.base import Model, Name
 from models.api.strict import StrictScalars
 from services.engine.policy import DEFAULTS_VERSION, Policy
 from services.guards.policy import OraclePolicy
+from services.hedging.gate import HedgeGate
+from services.hedging.hedge_execution import HedgeExecution
 from services.hedging.optimizers.greek_bounds import GreekBounds
 from services.hedging.registry import HedgeTrigger
 from services.liquidity.costs import Costs
@@ -42,6 +44,8 @@ HedgingIn = Annotated[
     HedgeTrigger, StrictScalars(), Field(discriminator="method"), BeforeValidator(_threshold_by_default)
 ]
 HedgeOptimizerIn = Annotated[GreekBounds, StrictScalars()]
+HedgeGateIn = Annotated[HedgeGate, StrictScalars()]
+HedgeExecutionIn = Annotated[HedgeExecution, StrictScalars()]
 _CONSERVATIVE: dict[str, Any] = {
     "sizing": {"method": "volatility_target", "target_volatility": 0.15},
     "limits": {"max_leverage": 1.5, "max_weight": 0.75, "max_margin_use": 0.5, "min_liquidation_distance": 8.0},
@@ -130,6 +134,8 @@ class PolicyIn(_Preset):
     guards: Annotated[OraclePolicy, StrictScalars()] = OraclePolicy()
     hedging: HedgingIn | None = None
     hedge_optimizer: HedgeOptimizerIn | None = None
+    hedge_gate: HedgeGateIn | None = None
+    hedge_execution: HedgeExecutionIn | None = None
 
 
 class MarginPolicyIn(_Preset):
@@ -149,6 +155,8 @@ class HedgesPolicyIn(_Preset):
     orders: Annotated[OrderRules, StrictScalars()] = OrderRules()
     costs: Annotated[Costs, StrictScalars()] = Costs()
     hedge_optimizer: HedgeOptimizerIn | None = None
+    hedge_gate: HedgeGateIn | None = None
+    hedge_execution: HedgeExecutionIn | None = None
 
 
 __all__ = ["DEFAULTS_VERSION", "PRESETS", "HedgesPolicyIn", "MarginPolicyIn", "PolicyIn", "merge"]

@@ -8,8 +8,10 @@ from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
 
 
-def allowed_contracts(inputs: EvaluationInputs, columns: BookColumns, place: int) -> float:
-    """Largest hedge position: the instrument's size, the leverage limits, the margin use of the policy."""
+def allowed_contracts(inputs: EvaluationInputs, columns: BookColumns, place: int, reserve: float = 0.0) -> float:
+    """Largest hedge position: the instrument's size, the leverage limits, the margin use of the policy less a reserve
+    [account currency].
+    """
     row, policy, equity = inputs.rows[place], inputs.policy, inputs.account.equity
     unit_value = float(columns.unit_value[place])
     if equity <= 0.0 or not np.isfinite(unit_value):
@@ -19,4 +21,5 @@ def allowed_contracts(inputs: EvaluationInputs, columns: BookColumns, place: int
     readout = columns.states[place].readout
     rates = policy.margin.rates(np.array([readout.volatility if readout else np.nan]))
     rate = max(float(rates.long[0]), float(rates.short[0]))
-    return min(size, leverage * equity / unit_value, policy.limits.max_margin_use * equity / (unit_value * rate))
+    margin = max(policy.limits.max_margin_use * equity - reserve, 0.0)
+    return min(size, leverage * equity / unit_value, margin / (unit_value * rate))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,8 +13,10 @@ from services.core.instrument import Kind, Right
 from services.core.outcome import Reason
 from services.engine.columns import BookColumns, max_age_seconds
 from services.engine.costs import daily_volatility, daily_volumes, half_spreads
+from services.engine.hedge_gates import gate_decision
 from services.engine.hedge_limits import allowed_contracts
 from services.engine.hedge_view import names_of
+from services.engine.hedged_book import HedgedBook
 from services.engine.inputs import EvaluationInputs
 from services.engine.margins import margin_figures
 from services.engine.option_legs import option_leg
@@ -57,27 +59,21 @@ class Offers:
     left_out: tuple[LeftOut, ...]
 
 
-def hedge_offers(
-    inputs: EvaluationInputs, columns: BookColumns, place: int, optimizer: GreekBounds, delta: float
-) -> Offers:
-    """Instruments that the policy names, as far as they can be described and belong to the underlying.
-
-    Parameters
-    ----------
-    place : int
-        Row of the trigger's instrument, whose underlying it is.
-    delta : float
-        Of the book [base units]: the impact is that of a trade of its size.
+def hedge_offers(book: HedgedBook, optimizer: GreekBounds) -> Offers:
+    """Instruments that the policy names, as far as they can be described, belong to the underlying and are let through
+    by the gate.
     """
     instruments, offered, left_out = [], [], []
-    places = inputs.hedge_rows
+    inputs, columns, places = book.inputs, book.columns, book.inputs.hedge_rows
     for symbol in optimizer.instruments:
-        found = _contract(inputs, columns, places.get(symbol), place, symbol)
+        found = _contract(inputs, columns, places.get(symbol), book.place, symbol)
         if isinstance(found, LeftOut):
             left_out.append(found)
             continue
         index = places[symbol]
-        instrument, source, known = _instrument(inputs, columns, index, found, optimizer, delta)
+        instrument, source, known = _instrument(book, index, found, optimizer)
+        instrument, held_back = _gated(book, index, instrument)
+        left_out += held_back
         instruments.append(instrument)
         offered.append(Offered(symbol, instrument.buy_depth, instrument.sell_depth, source, known))
     return Offers(instruments=tuple(instruments), offered=tuple(offered), left_out=tuple(left_out))
@@ -187,20 +183,37 @@ def _option(inputs: EvaluationInputs, row: Row, held: float, fx: float) -> Contr
     )
 
 
+def _gated(book: HedgedBook, index: int, instrument: HedgeInstrument) -> tuple[HedgeInstrument, list[LeftOut]]:
+    """The instrument with its depths cut to what the gate lets through, and why it was cut."""
+    gate = book.inputs.policy.hedge_gate
+    if gate is None:
+        return instrument, []
+    depths, said = {}, dict[Reason, str]()
+    for name, sign in (("buy_depth", 1.0), ("sell_depth", -1.0)):
+        depth = getattr(instrument, name)
+        if depth > 0.0:
+            decision = gate_decision(gate, book, index, sign * depth)
+            depths[name] = min(depth, float(decision.max_contracts))
+            if decision.reason is not Reason.NONE:
+                said[decision.reason] = decision.detail
+    return replace(instrument, **depths), [LeftOut(instrument.symbol, *item) for item in said.items()]
+
+
 def _instrument(
-    inputs: EvaluationInputs, columns: BookColumns, index: int, one: Contract, optimizer: GreekBounds, delta: float
+    book: HedgedBook, index: int, one: Contract, optimizer: GreekBounds
 ) -> tuple[HedgeInstrument, DepthSource, bool]:
     """An instrument of the problem, where its depth came from, and whether its impact is known.
 
     Rates of `policy.costs` are of the notional, for options of that of the underlying; the half spread of a book is of
     the price of the instrument itself.
     """
+    inputs, columns = book.inputs, book.columns
     row, costs, position = inputs.rows[index], inputs.policy.costs, float(columns.states[index].expected)
     spread = float(half_spreads(inputs)[index])
     half = costs.half_spread * one.notional if math.isnan(spread) else spread * one.value
-    impact, known = _impact(inputs, columns, index, one, delta)
+    impact, known = _impact(inputs, columns, index, one, float(book.view.net_delta))
     buy, sell, source = _depth(inputs, row, one.base, optimizer)
-    most = _largest(inputs, columns, index)
+    most = _largest(book, index)
     least = -most if row.instrument.kind is not Kind.OPTION or optimizer.sell_options else min(position, 0.0)
     side = row.only_side
     most, least = (
@@ -229,11 +242,11 @@ def _instrument(
     return instrument, source, known
 
 
-def _largest(inputs: EvaluationInputs, columns: BookColumns, index: int) -> float:
+def _largest(book: HedgedBook, index: int) -> float:
     """Largest position [contracts]: as of any hedge; of an option what the instrument says, margin bounds the rest."""
-    row = inputs.rows[index]
+    row = book.row(index)
     if row.instrument.kind is not Kind.OPTION:
-        return allowed_contracts(inputs, columns, index)
+        return allowed_contracts(book.inputs, book.columns, index, book.reserve)
     size = row.instrument.max_quantity
     return math.inf if size is None else float(size)
 

@@ -85,6 +85,8 @@ class EvaluationInputs:
         Books or pools and flow, by symbol and venue, in contracts; for overlays.
     oracles : mapping
         What price sources agree on, by symbol; each judges the rows of its symbol, and of that underlying.
+    marks : mapping
+        Mark prices by symbol, of what is no row too: indices that hedges are judged by.
     historical : bool
         No orders are made.
     figures : bool
@@ -109,6 +111,7 @@ class EvaluationInputs:
     conditions: MarketConditions = MarketConditions()
     depths: Mapping[MarketKey, PostedDepth] = field(default_factory=dict)
     flows: Mapping[MarketKey, Flow] = field(default_factory=dict)
+    marks: Mapping[str, float] = field(default_factory=dict)
     historical: bool = False
     figures: bool = True
 

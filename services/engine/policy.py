@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 
 from services.core.errors import InvalidInput
 from services.guards.policy import OraclePolicy
+from services.hedging.gate import HedgeGate
+from services.hedging.hedge_execution import HedgeExecution
 from services.hedging.optimizers.greek_bounds import GreekBounds
 from services.hedging.registry import HedgeTrigger
 from services.liquidity.costs import Costs
@@ -30,7 +32,7 @@ DEFAULTS_VERSION = 2
 """Changes with every change of a default, so that a new default never moves sizes silently."""
 
 
-HEDGE_BLOCKS = ("hedge_optimizer",)
+HEDGE_BLOCKS = ("hedge_optimizer", "hedge_gate", "hedge_execution")
 """Blocks of a hedge that a policy may be without; they go with `hedging`."""
 
 
@@ -55,6 +57,8 @@ class Policy:
     guards: OraclePolicy = OraclePolicy()
     hedging: HedgeTrigger | None = None
     hedge_optimizer: GreekBounds | None = None
+    hedge_gate: HedgeGate | None = None
+    hedge_execution: HedgeExecution | None = None
 
     def __post_init__(self) -> None:
         methods = [overlay.method for overlay in self.overlays]

@@ -171,3 +171,119 @@ async def test_a_stored_policy_brings_its_optimiser(http: httpx.AsyncClient) -> 
 async def test_an_optimiser_that_says_nothing_sound_is_refused(http: httpx.AsyncClient, change: Body) -> None:
     answer = await http.post(PATH, json=body(hedge_optimizer=optimizer(**change)))
     assert answer.status_code == 422, answer.text
+
+
+GATE: Body = {"max_funding_rate": 0.5}
+FUNDED = {"funding_rate": 0.0001, "funding_interval": "PT8H"}
+
+
+def gated(**changes: Any) -> Body:
+    """The example with an index, funding and the gate."""
+    request = body(hedge_gate=GATE)
+    request["instruments"][2]["base_currency"] = "BTC"
+    request["marks"].append({"symbol": "BTC", "price": "8012"})
+    request["flow"][0].update(FUNDED)
+    return request | changes
+
+
+async def test_a_sound_market_passes_the_gate(http: httpx.AsyncClient) -> None:
+    found = await answered(http, gated())
+    assert found["hedge_plan"]["used"] is True
+    assert {hedge["gate"]["reason"] for hedge in found["hedges"]} == {"none"}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"marks": []}, "index_gap"),
+        ({"flow": []}, "funding_too_high"),
+        ({"books": []}, "no_depth"),
+    ],
+)
+async def test_the_gate_says_why_a_hedge_may_not_grow(http: httpx.AsyncClient, change: Body, reason: str) -> None:
+    request = gated(**change)
+    request["policy"].pop("hedge_optimizer")
+    found = await answered(http, request)
+    (hedge,) = found["hedges"]
+    assert (hedge["status"], hedge["reason"], hedge["quantity"], found["orders"]) == ("held", reason, "0", [])
+    assert (hedge["gate"]["allowed"], hedge["gate"]["reason"], hedge["detail"]) == (
+        False,
+        reason,
+        hedge["gate"]["detail"],
+    )
+    request["positions"][2]["quantity"] = "12"
+    shrinking = await answered(http, request)
+    (order,) = shrinking["orders"]
+    assert (order["side"], order["reduce_only"]) == ("sell", True)
+
+
+async def test_a_hedge_comes_in_slices_with_its_feedback_and_its_latency(http: httpx.AsyncClient) -> None:
+    execution = {
+        "schedule": {"method": "twap", "duration_seconds": 600, "slices": 5},
+        "collar": {"sigmas": 2},
+        "reflexivity": {},
+        "latency_seconds": 5,
+    }
+    found = await answered(http, body(hedge_optimizer=None, hedge_execution=execution))
+    (hedge,), (order,) = found["hedges"], found["orders"]
+    assert sum(float(item["contracts"]) for item in hedge["slices"]) == pytest.approx(
+        float(hedge["quantity"]), abs=1e-12
+    )
+    assert order["contracts"] == hedge["quantity"]
+    assert [item["sequence"] for item in hedge["slices"]] == [1, 2, 3, 4, 5]
+    assert all(float(item["worst_price"]) > 8010.5 for item in hedge["slices"])
+    assert hedge["reflexivity"]["level"] == "ok" and hedge["reflexivity"]["gain"] > 0
+    assert hedge["latency"]["drift"] > 0 and float(hedge["latency"]["quote"]) > 0
+    assert hedge["slicing"] | {"expected_cost": "0"} == {
+        "reason": "none",
+        "detail": "",
+        "unfilled": "0",
+        "expected_cost": "0",
+    }
+    assert float(hedge["slicing"]["expected_cost"]) > 0
+
+
+async def test_accounts_are_netted(http: httpx.AsyncClient) -> None:
+    request = body(hedge_optimizer=None)
+    short = request["positions"][0]
+    other = {**short, "quantity": "4", "account_id": "two", "initial_margin": "0", "maintenance_margin": "0"}
+    request["positions"] = [{**short, "account_id": "one"}, other, *request["positions"][1:]]
+    found = await answered(http, request)
+    netting = found["hedges"][0]["netting"]
+    assert netting["saved_delta"] == pytest.approx(netting["gross_delta"] - abs(netting["net_delta"]))
+    assert netting["net_delta"] == pytest.approx(found["hedges"][0]["delta_before"])
+    shares = {item["account_id"]: item for item in netting["by_account"]}
+    assert shares["one"]["share"] == 1.0 and shares["two"]["share"] == 0.0
+    traded = found["hedges"][0]["delta_after"] - found["hedges"][0]["delta_before"]
+    assert shares["one"]["hedge_delta"] == pytest.approx(traded, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        {"hedge_gate": {"max_index_gap": 0}},
+        {"hedge_gate": {"unknown": 1}},
+        {"hedge_execution": {"schedule": {"method": "magic"}}},
+        {"hedge_execution": {"reflexivity": {"warn": 0.5, "prefer_option": 0.2}}},
+        {"hedge_execution": {"latency_seconds": "5"}},
+    ],
+)
+async def test_blocks_that_say_nothing_sound_are_refused(http: httpx.AsyncClient, blocks: Body) -> None:
+    answer = await http.post(PATH, json=body(**blocks))
+    assert answer.status_code == 422, answer.text
+
+
+async def test_every_block_survives_being_stored(http: httpx.AsyncClient) -> None:
+    execution = {
+        "schedule": {"method": "scale_by_time", "spacing_seconds": 60, "fractions": [0.5, 0.5]},
+        "reflexivity": {},
+    }
+    blocks = {"hedge_gate": GATE, "hedge_execution": execution}
+    content = {**body(**blocks)["policy"], "sizing": {"method": "volatility_target", "target_volatility": 0.2}}
+    stored = await http.post("/v1/policies", json={"policy_id": "desk", "policy": content})
+    assert stored.status_code in (200, 201), stored.text
+    request = gated()
+    request["policy"] = {"id": "desk", "version": 1}
+    found = await answered(http, request)
+    assert all(hedge["gate"]["allowed"] for hedge in found["hedges"])
+    assert not [item for item in found["assumptions"] if item["pointer"] == "/policy"]
