@@ -98,7 +98,7 @@ class GreekBounds:
     -----
     The trigger decides when to hedge; this decides with what. At least one bound or a risk aversion is what makes it
     trade: within bounds it trades only where the risk saved is worth the cost. The last four parameters are read by
-    whoever makes the `HedgeMarket`.
+    whoever makes the `HedgeMarket`. In a policy, [quote] is the account currency.
 
     References
     ----------
