@@ -256,6 +256,75 @@ HEDGES_BY_QUOTES: dict[str, Any] = {
     ],
 }
 """The same calls, coin-settled, with the volatility and the forward of quotes that were made up of two smiles."""
+_LISTED_CALL: dict[str, Any] = {
+    "kind": "option",
+    "underlying": "BTC-PERP",
+    "right": "call",
+    "quote_currency": "USD",
+    "lot": "0.1",
+    "tick": "0.5",
+}
+OPTIMIZED_HEDGES: dict[str, Any] = {
+    "as_of": AS_OF,
+    "account": {"equity": "250000", "currency": "USD"},
+    "instruments": [
+        {
+            **_LISTED_CALL,
+            "symbol": "BTC-27DEC19-9000-C",
+            "strike": "9000",
+            "expiry": "2019-12-27T08:00:00Z",
+        },
+        {
+            **_LISTED_CALL,
+            "symbol": "BTC-29NOV19-8500-C",
+            "strike": "8500",
+            "expiry": "2019-11-29T08:00:00Z",
+        },
+        {"symbol": "BTC-PERP", "kind": "linear", "quote_currency": "USD", "lot": "0.001", "tick": "0.5"},
+    ],
+    "positions": [
+        {
+            "symbol": "BTC-27DEC19-9000-C",
+            "quantity": "-10",
+            "implied_volatility": 0.62,
+            "forward_price": "8065",
+            "mark_price": "505",
+            "initial_margin": "14500",
+            "maintenance_margin": "11000",
+        },
+        {
+            "symbol": "BTC-29NOV19-8500-C",
+            "quantity": "0",
+            "implied_volatility": 0.6,
+            "forward_price": "8040",
+            "mark_price": "435",
+        },
+        {"symbol": "BTC-PERP", "quantity": "1", "mark_price": "8010.5"},
+    ],
+    "series": [BITCOIN],
+    "books": [
+        {
+            "symbol": "BTC-PERP",
+            "as_of": AS_OF,
+            "bids": [[8010, 4], [8008, 12], [8000, 30]],
+            "asks": [[8011, 3], [8013, 10], [8020, 30]],
+        },
+        {"symbol": "BTC-29NOV19-8500-C", "as_of": AS_OF, "bids": [[430, 6], [425, 15]], "asks": [[440, 8], [445, 12]]},
+    ],
+    "flow": [{"symbol": "BTC-PERP", "as_of": AS_OF, "average_daily_volume": 20000}],
+    "policy": {
+        "hedging": {"method": "threshold", "instrument": "BTC-PERP", "max_delta": 0.25},
+        "hedge_optimizer": {
+            "instruments": ["BTC-PERP", "BTC-29NOV19-8500-C"],
+            "max_delta": 0.1,
+            "max_gamma_1pct": 0.02,
+            "max_vega_per_point": 80,
+            "depth_distance": 0.02,
+        },
+        "costs": {"fee": 0.0005, "half_spread": 0.0001},
+    },
+}
+"""Short calls hedged with the perpetual and a listed call: delta, gamma and vega within bounds at the least cost."""
 
 OBSERVATIONS: dict[str, Any] = {
     "observations": [

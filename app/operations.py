@@ -182,6 +182,14 @@ OPERATIONS = (
         operation_id="compute_hedges",
         tag="Evaluate",
         summary="Orders that bring the delta of an underlying within its band",
+        description=(
+            "`policy.hedging` says when. `policy.hedge_optimizer` hedges gamma and vega too, over the instruments "
+            "that it names: send each as a position, of quantity 0 where none is held, with its price, options "
+            "with their implied volatility, and a book; without a fresh book of two sides it may only shrink. "
+            "`policy.hedge_gate`, which is recommended, lets a hedge grow on a sound market only; "
+            "`policy.hedge_execution` asks for slices, feedback and latency. `hedges[]` has one row for each "
+            "instrument that is traded, `hedge_plan` the figures behind them."
+        ),
         body=HedgesRequest,
         answers=(HedgesResponse,),
         problems=(*BODY, *AUDIT),
@@ -189,6 +197,7 @@ OPERATIONS = (
             "short_calls": ("Short calls against a perpetual", examples.HEDGES),
             "adaptive": ("A band from gamma and costs, with a cooldown and a hard limit", examples.ADAPTIVE_HEDGES),
             "quotes": ("Volatility and forward from the quotes of the chain", examples.HEDGES_BY_QUOTES),
+            "optimized": ("Short calls hedged with the perpetual and a listed call", examples.OPTIMIZED_HEDGES),
         },
         idempotent=True,
         timed=True,

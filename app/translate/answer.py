@@ -23,7 +23,7 @@ from services.core.explain import Limit, Step
 from services.core.instrument import Instrument, Kind, QuantityUnit
 from services.core.outcome import Status
 from services.engine.inputs import EvaluationInputs
-from services.engine.outputs import Evaluation, Hedge, MarginFigures, Order, Target, UnderlyingGreeks
+from services.engine.outputs import Evaluation, MarginFigures, Order, Target, UnderlyingGreeks
 from services.engine.tracking import TrackingFigures
 from services.liquidity.costs import CostColumns
 from services.options.exposures import Exposure
@@ -327,45 +327,6 @@ def _position_margin(row: Row, figures: MarginFigures, index: int) -> dict[str, 
             "touch_probability": stat(float(figures.touch_probability[index])),
             "basis": "venue" if row.instrument.margin_tiers else "model",
         }
-    return out
-
-
-def hedge_rows(inputs: EvaluationInputs, hedges: Sequence[Hedge]) -> list[dict[str, Any]]:
-    """hedges[] of an answer."""
-    return [
-        {
-            "underlying": hedge.underlying,
-            "symbol": inputs.rows[hedge.row].symbol,
-            "status": hedge.status,
-            "reason": hedge.reason,
-            **({"detail": hedge.detail} if hedge.detail else {}),
-            "trigger": hedge.trigger,
-            **_trigger(hedge),
-            "delta_before": stat(hedge.delta_before),
-            "delta_after": stat(hedge.delta_after),
-            "max_delta": hedge.max_delta,
-            "quantity": plain(hedge.contracts) if hedge.contracts is not None else None,
-            "gamma_1pct": stat(hedge.gamma_1pct),
-            "vega_per_point": stat(hedge.vega_per_point),
-            "theta_per_day": stat(hedge.theta_per_day),
-        }
-        for hedge in hedges
-    ]
-
-
-def _trigger(hedge: Hedge) -> dict[str, Any]:
-    """What the trigger said, and the figures behind it; fields that do not apply are left out."""
-    decision = hedge.decision
-    if decision is None:
-        return {}
-    out: dict[str, Any] = {"fired": list(decision.fired)}
-    if decision.outer is not None and decision.inner is not None:
-        out["band"] = {"outer": stat(decision.outer), "inner": stat(decision.inner)}
-    if decision.basis:
-        figures = {name: stat(value) for name, value in decision.basis.items()}
-        out["basis"] = {**figures, "impact_known": hedge.impact_known}
-    if hedge.cooldown_until is not None:
-        out["cooldown_until"] = time_text(hedge.cooldown_until)
     return out
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from models.api.policy import PolicyIn
 from services.core.errors import InvalidInput
-from services.engine.policy import DEFAULTS_VERSION, Policy
+from services.engine.policy import DEFAULTS_VERSION, HEDGE_BLOCKS, Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,17 @@ class NamedPolicy:
 @lru_cache(maxsize=1024)
 def policy_fields(policy: Policy) -> dict[str, Any]:
     """Every block with every field, defaults written out; the same dictionary for equal policies, to be read only."""
-    return {field.name: _block(getattr(policy, field.name)) for field in dataclasses.fields(policy)}
+    return {name: _block(value) for name, value in _blocks(policy)}
+
+
+def _blocks(policy: Policy) -> Iterator[tuple[str, Any]]:
+    """Blocks of a policy; those of hedges that it is without are left out, so that fingerprints from before there were
+    any still hold.
+    """
+    for field in dataclasses.fields(policy):
+        value = getattr(policy, field.name)
+        if value is not None or field.name not in HEDGE_BLOCKS:
+            yield field.name, value
 
 
 def _block(value: Any) -> Any:

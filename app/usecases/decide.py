@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import orjson
 
-from app.translate.answer import hedge_rows, margin_block, order_rows, portfolio_block, target_rows, time_text
+from app.translate.answer import margin_block, order_rows, portfolio_block, target_rows, time_text
 from app.translate.control import control_block, control_of
 from app.translate.events import market_events
+from app.translate.hedges import hedge_plan, hedge_rows
 from app.translate.instruments import InstrumentKey
 from app.translate.liquidity import depths, flows
 from app.translate.market_conditions import market_conditions
@@ -142,6 +143,7 @@ def decide(
         snapshot.notes.assume("/policy/correlation", "volatilities add up", result.market.source)
         if request.options.strict:
             raise AssumptionsRefused(snapshot.notes.assumptions)
+    _tell_assumed_depth(result, policy, snapshot.notes, strict=request.options.strict)
     digest = hashlib.sha256(raw).hexdigest()
     return Decision(door, request, snapshot, inputs, result, received_at, digest, gathered.policy)
 
@@ -204,6 +206,7 @@ def _surroundings(
         **({"conditions": market_conditions(request)} if isinstance(request, EvaluationRequest) else {}),
         "depths": depths(request.books, request.pools, described, latest),
         "flows": flows(request.flow, described, latest),
+        "marks": {mark.symbol: float(mark.price) for mark in request.marks},
     }
 
 
@@ -214,6 +217,17 @@ def _tell_never_hedged(request: AnyRequest, policy: Policy, notes: Notes) -> Non
     if request.previous is None or "hedges" not in request.previous.model_fields_set:
         effect = "no cooldown runs, and what counts from the last hedge is due: send state of the last answer"
         notes.assume("/previous/hedges", "never hedged", effect)
+
+
+def _tell_assumed_depth(result: Evaluation, policy: Policy, notes: Notes, *, strict: bool) -> None:
+    """A plan that trades on depth that nobody quoted says so."""
+    offered = [item for hedge in result.hedges if hedge.plan is not None for item in hedge.plan.offered]
+    assumed = [item.symbol for item in offered if item.depth_source == "assumed"]
+    if assumed and policy.hedge_optimizer is not None:
+        effect = f"for {names(assumed)}: no fresh book was sent, so that many base units are taken to be there"
+        notes.assume("/policy/hedge_optimizer/assumed_depth", f"{policy.hedge_optimizer.assumed_depth:g}", effect)
+        if strict:
+            raise AssumptionsRefused(notes.assumptions)
 
 
 def _tell_fallen_back(states: Mapping[str, StateInput], notes: Notes) -> None:
@@ -281,6 +295,8 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
         body["margin"] = margin
     if decision.door is Door.HEDGES or (decision.door is Door.EVALUATIONS and inputs.policy.hedging is not None):
         body["hedges"] = hedge_rows(inputs, result.hedges)
+        if (plan := hedge_plan(result.hedges)) is not None:
+            body["hedge_plan"] = plan
     if full and inputs.oracles:
         guards = inputs.policy.guards
         body["oracles"] = [oracle_row(symbol, found, guards) for symbol, found in inputs.oracles.items()]

@@ -12,7 +12,7 @@ from app.container import Container
 from app.ids import new_id
 from app.ports import Appended, AuditRecord, EventKind, IdempotencyKey, IdempotencyMismatch, StoredEntry
 from app.usecases.call import Answer, Call, Door
-from app.usecases.decide import Decision, Gathered, decide, render, state_record
+from app.usecases.decide import Decision, Gathered, decide, policy_of, render, state_record
 from app.usecases.effort import takes_a_while, validated
 from app.usecases.gather import TENANT, gather
 from app.version import versions_record
@@ -42,7 +42,8 @@ async def evaluate_portfolio(container: Container, call: Call, door: Door) -> An
     decided = partial(
         decide, door, request, call.body, gathered, evaluation_id=evaluation_id, received_at=call.received_at
     )
-    decision = await asyncio.to_thread(decided) if takes_a_while(request) else decided()
+    long = takes_a_while(request) or policy_of(request, gathered.policy).hedge_optimizer is not None
+    decision = await asyncio.to_thread(decided) if long else decided()
     body = render(decision, container.clock.now())
     computed = time.perf_counter()
     record = audit_record(decision, gathered, call, body, key)

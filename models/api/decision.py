@@ -214,47 +214,6 @@ class BothMarginsOut(Model):
     target: MarginOut | None = None
 
 
-class HedgeBandOut(Model):
-    """Half widths of the band of a trigger, in base units."""
-
-    outer: float | None = Field(description="Beyond it, the trigger trades.")
-    inner: float | None = Field(description="What it leaves, on the same side.")
-
-
-class HedgeBasisOut(Model):
-    """The figures behind an adaptive band."""
-
-    gamma: float | None = Field(description="|Gamma| of the book: base units per unit of price (account currency).")
-    cost_rate: float | None = Field(description="Fee, half spread and impact over notional.")
-    fixed_cost: float | None = Field(description="Of one order, in the account currency.")
-    risk_aversion: float | None = Field(description="Per unit of account currency; null: no risk is borne.")
-    impact_known: bool = Field(description="False: no volume was sent in flow[], so impact is left out.")
-
-
-class HedgeOut(Model):
-    """Hedge of one underlying."""
-
-    underlying: str
-    symbol: str
-    status: Literal["ok", "limited", "held", "refused"]
-    reason: str
-    detail: str | None = None
-    trigger: str
-    fired: list[str] | None = Field(
-        None, description="Rules that are due; `hard_limit` and `no_options` are those that wait for no cooldown."
-    )
-    band: HedgeBandOut | None = Field(None, description="Present under triggers that have one.")
-    basis: HedgeBasisOut | None = None
-    cooldown_until: Time | None = Field(None, description="Before it, only `hard_limit` and `no_options` act.")
-    delta_before: float | None = Field(description="Base units.")
-    delta_after: float | None
-    max_delta: float | None = Field(description="Of the trigger `threshold`, in base units.")
-    quantity: DecimalText | None = Field(description="Signed order in contracts.")
-    gamma_1pct: float | None = Field(default=None, description="Base units for a move of 1 %.")
-    vega_per_point: float | None = Field(default=None, description="Quote currency per volatility point.")
-    theta_per_day: float | None = Field(default=None, description="Quote currency per day.")
-
-
 class TrackingOut(Model):
     """How the book tracked its target volatility."""
 

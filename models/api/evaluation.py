@@ -9,8 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from models.api.base import DecimalText, Interval, Model, Name, Number, Time
 from models.api.control import PreviousIn, StateOut
-from models.api.decision import BothMarginsOut, HedgeOut, OrderOut, PortfolioOut, TargetOut
+from models.api.decision import BothMarginsOut, OrderOut, PortfolioOut, TargetOut
 from models.api.event import MAX_EVENTS, EventIn
+from models.api.hedge import HedgeOut, HedgePlanOut
 from models.api.liquidity import BookIn, FlowIn, PoolIn
 from models.api.market import (
     MAX_SYMBOLS,
@@ -222,7 +223,9 @@ class HedgesRequest(SnapshotIn):
         None, description="`state` of the last answer for this account, from here or from an evaluation."
     )
     books: Annotated[list[BookIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
-        default_factory=list, description="The half spread of the hedge is that of its book, else of policy.costs."
+        default_factory=list,
+        description="The half spread of a hedge is that of its book, else of policy.costs; the "
+        "depth is what policy.hedge_optimizer may trade.",
     )
     pools: Annotated[list[PoolIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
         default_factory=list, description="Automated market makers, for markets without a book."
@@ -308,6 +311,7 @@ class EvaluationResponse(EnvelopeOut):
     orders: list[OrderOut]
     margin: BothMarginsOut | None = None
     hedges: list[HedgeOut] | None = None
+    hedge_plan: HedgePlanOut | None = None
     portfolio: PortfolioOut
     oracles: list[OracleOut] | None = Field(None, description="Every source, accepted or rejected, by symbol.")
     state: StateOut | None = None
@@ -334,6 +338,7 @@ class HedgesResponse(EnvelopeOut):
     """Answer of `POST /v1/hedges`."""
 
     hedges: list[HedgeOut]
+    hedge_plan: HedgePlanOut | None = None
     orders: list[OrderOut]
     state: StateOut | None = None
 

@@ -12,6 +12,9 @@ from models.api.base import Model, Name
 from models.api.strict import StrictScalars
 from services.engine.policy import DEFAULTS_VERSION, Policy
 from services.guards.policy import OraclePolicy
+from services.hedging.gate import HedgeGate
+from services.hedging.hedge_execution import HedgeExecution
+from services.hedging.optimizers.greek_bounds import GreekBounds
 from services.hedging.registry import HedgeTrigger
 from services.liquidity.costs import Costs
 from services.margin.registry import MarginPolicy
@@ -40,6 +43,9 @@ def _threshold_by_default(value: Any) -> Any:
 HedgingIn = Annotated[
     HedgeTrigger, StrictScalars(), Field(discriminator="method"), BeforeValidator(_threshold_by_default)
 ]
+HedgeOptimizerIn = Annotated[GreekBounds, StrictScalars()]
+HedgeGateIn = Annotated[HedgeGate, StrictScalars()]
+HedgeExecutionIn = Annotated[HedgeExecution, StrictScalars()]
 _CONSERVATIVE: dict[str, Any] = {
     "sizing": {"method": "volatility_target", "target_volatility": 0.15},
     "limits": {"max_leverage": 1.5, "max_weight": 0.75, "max_margin_use": 0.5, "min_liquidation_distance": 8.0},
@@ -127,6 +133,9 @@ class PolicyIn(_Preset):
     margin: Annotated[MarginPolicy, StrictScalars()] = MarginPolicy()
     guards: Annotated[OraclePolicy, StrictScalars()] = OraclePolicy()
     hedging: HedgingIn | None = None
+    hedge_optimizer: HedgeOptimizerIn | None = None
+    hedge_gate: HedgeGateIn | None = None
+    hedge_execution: HedgeExecutionIn | None = None
 
 
 class MarginPolicyIn(_Preset):
@@ -145,6 +154,9 @@ class HedgesPolicyIn(_Preset):
     limits: Annotated[Limits, StrictScalars()] = Limits()
     orders: Annotated[OrderRules, StrictScalars()] = OrderRules()
     costs: Annotated[Costs, StrictScalars()] = Costs()
+    hedge_optimizer: HedgeOptimizerIn | None = None
+    hedge_gate: HedgeGateIn | None = None
+    hedge_execution: HedgeExecutionIn | None = None
 
 
 __all__ = ["DEFAULTS_VERSION", "PRESETS", "HedgesPolicyIn", "MarginPolicyIn", "PolicyIn", "merge"]

@@ -106,7 +106,7 @@ def row_problem(
         return row.problem, row.detail
     if row.instrument.kind is Kind.OPTION:
         return Reason.OPTION_NOT_RESIZED, ""
-    if policy.hedging is not None and policy.hedging.instrument == row.symbol:
+    if row.symbol in policy.hedge_symbols:
         return Reason.HEDGE_INSTRUMENT, ""
     if readout is None:
         refusal = market.refusals.get(row.market_key)
@@ -176,7 +176,7 @@ def book_columns(inputs: EvaluationInputs, market: Market) -> BookColumns:
     """Columns over all rows of the request."""
     rows, account = inputs.rows, inputs.account
     sizes = [exact_contracts(row, row.quantity) for row in rows]
-    greeks = row_greeks(rows, [float(size) for size in sizes], inputs.as_of)
+    greeks = row_greeks(rows, counted_contracts(inputs, sizes), inputs.as_of)
     states = tuple(row_state(*known, market, inputs) for known in zip(rows, sizes, greeks, strict=True))
     unit_value = np.array([unit_value_of(row) for row in rows], dtype=float)
     contracts = np.array([float(state.contracts) for state in states], dtype=float)
@@ -231,6 +231,18 @@ def book_columns(inputs: EvaluationInputs, market: Market) -> BookColumns:
     if faults := method_faults(inputs.policy.sizing, sizing, signals_present=inputs.signals_present):
         sizing, states = without(sizing, states, faults)
     return BookColumns(sizing, states, unit_value, contracts, expected, uncounted)
+
+
+def counted_contracts(inputs: EvaluationInputs, sizes: list[Decimal]) -> list[float]:
+    """Positions that Greeks are of: as they are, and with their open orders where hedges trade them, so that no hedge
+    is sent twice.
+    """
+    counted = [float(size) for size in sizes]
+    for index in inputs.hedge_rows.values():
+        row = inputs.rows[index]
+        if row.open_buys or row.open_sells:
+            counted[index] += float(exact_contracts(row, row.open_buys - row.open_sells))
+    return counted
 
 
 def elapsed_years(inputs: EvaluationInputs) -> float:

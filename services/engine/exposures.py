@@ -26,7 +26,7 @@ def underlying_greeks(inputs: EvaluationInputs, columns: BookColumns, final: Flo
     Notes
     -----
     That is options, positions with Greeks of their own, and coin-settled contracts; else there are none. Rows belong to
-    one underlying where they share a name, directly or through others. The instrument of the hedge counts with its open
+    one underlying where they share a name, directly or through others. Instruments of hedges count with their open
     orders, and collateral is in its base currency, as in the hedge. Money is in the account currency, NaN where a price
     or conversion is missing.
     """
@@ -61,16 +61,13 @@ def _one(
 ) -> UnderlyingGreeks:
     rows = inputs.rows
     named = rows[place if place in members else members[0]]
-    based = next((rows[i] for i in members if rows[i].instrument.base_currency), named)
     # A row of nothing adds nothing, whatever is unknown of it.
-    held = [i for i in members if _holds(inputs, columns, i, place, final)]
+    held = [i for i in members if _holds(inputs, columns, i, final)]
     known = [i for i in held if not delta_unknown(rows[i], columns, i)]
-    exposures = exposure_rows(
-        [_greeks(inputs, columns, i, place, final) for i in known], [_price(inputs, i) for i in known]
-    )
+    exposures = exposure_rows([_greeks(inputs, columns, i, final) for i in known], [_price(inputs, i) for i in known])
     rates = np.array([rows[i].fx or np.nan for i in known])[:, None]
     exposure = summed(np.where(_IS_MONEY, exposures * rates, exposures))
-    collateral = collateral_delta(inputs, named if place in members else based)
+    collateral = collateral_delta(inputs, members)
     return UnderlyingGreeks(
         underlying=named.instrument.underlying or named.instrument.base_currency or named.symbol,
         exposure=exposure,
@@ -80,17 +77,17 @@ def _one(
     )
 
 
-def _holds(inputs: EvaluationInputs, columns: BookColumns, index: int, place: int, final: Floats) -> bool:
+def _holds(inputs: EvaluationInputs, columns: BookColumns, index: int, final: Floats) -> bool:
     row, state = inputs.rows[index], columns.states[index]
-    held = state.expected if index == place else final[index]
+    held = state.expected if index in inputs.hedge_rows.values() else final[index]
     return row.problem is not Reason.EXPIRED and (row.own_greeks is not None or bool(state.contracts) or held != 0.0)
 
 
-def _greeks(inputs: EvaluationInputs, columns: BookColumns, index: int, place: int, final: Floats) -> LegGreeks:
+def _greeks(inputs: EvaluationInputs, columns: BookColumns, index: int, final: Floats) -> LegGreeks:
     found = columns.states[index].greeks
     if found is not None:
         return found if inputs.rows[index].own_greeks is None else replace(found, delta_black=found.delta)
-    delta = position_delta(inputs, columns, index, place, final)
+    delta = position_delta(inputs, columns, index, final)
     row = inputs.rows[index]
     value = delta * row.price.value if row.instrument.kind is Kind.SPOT and row.price is not None else 0.0
     return LegGreeks(delta=delta, delta_black=delta, value=value)

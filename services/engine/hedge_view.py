@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -48,12 +49,12 @@ def hedge_view(
 
     Notes
     -----
-    Pending orders of the hedge instrument count as done, so that a hedge is not sent twice; the other rows are as they
-    will be after the targets. Greeks are of the positions as they are. A memory of the future is no memory.
+    Pending orders of rows that hedges trade count as done, so that a hedge is not sent twice; the other rows are as
+    they will be after the targets, their Greeks of the positions as they are. A memory of the future is no memory.
     """
     row, greeks = inputs.rows[place], book_greeks(columns, members)
     assert row.price is not None
-    delta = sum(position_delta(inputs, columns, i, place, final) for i in members) + collateral_delta(inputs, row)
+    delta = sum(position_delta(inputs, columns, i, final) for i in members) + collateral_delta(inputs, members)
     readout = columns.states[place].readout
     per_contract = row.instrument.base_per_contract(row.price.value)
     rate, known = cost_rate(inputs, columns, place, abs(delta) / per_contract)
@@ -134,25 +135,22 @@ def memory_of(inputs: EvaluationInputs, underlying: str) -> HedgeMemory | None:
     return memory if memory is not None and memory.hedged_at <= inputs.as_of + CLOCK_SKEW else None
 
 
-def position_delta(inputs: EvaluationInputs, columns: BookColumns, index: int, place: int, final: Floats) -> float:
-    """Delta of a whole position [base units]: Greeks where there are any; the hedge, at `place`, with its orders."""
+def position_delta(inputs: EvaluationInputs, columns: BookColumns, index: int, final: Floats) -> float:
+    """Delta of a whole position [base units]: Greeks where there are any; rows that hedges trade with their orders."""
     row, state = inputs.rows[index], columns.states[index]
     if state.greeks is not None:
         return state.greeks.delta
     if row.price is None or row.problem is Reason.EXPIRED:
         return 0.0
-    contracts = float(state.expected) if index == place else float(final[index])
+    hedges = index in inputs.hedge_rows.values()
+    contracts = float(state.expected) if hedges else float(final[index])
     return contracts * row.instrument.base_per_contract(row.price.value)
 
 
-def collateral_delta(inputs: EvaluationInputs, row: Row) -> float:
-    """Coin of a row's base that is held as collateral [base units]."""
-    base = row.instrument.base_currency
-    return sum(
-        balance.amount
-        for balance in inputs.account.collateral
-        if balance.asset == base and base != inputs.account.currency
-    )
+def collateral_delta(inputs: EvaluationInputs, members: Iterable[int]) -> float:
+    """Coin of an underlying that is held as collateral [base units]: the base of any of its rows, each balance once."""
+    bases = {inputs.rows[i].instrument.base_currency for i in members} - {None, inputs.account.currency}
+    return sum(balance.amount for balance in inputs.account.collateral if balance.asset in bases)
 
 
 def delta_unknown(row: Row, columns: BookColumns, index: int) -> bool:

@@ -17,6 +17,11 @@ from services.core.explain import Floats
 from services.core.instrument import Kind
 from services.core.outcome import Reason, Status
 from services.engine.columns import MIN_AGE_SECONDS, BookColumns, max_age_seconds
+from services.engine.hedge_feedback import feedback_of, latency_of, widened
+from services.engine.hedge_gates import most_lots, permitted
+from services.engine.hedge_limits import allowed_contracts
+from services.engine.hedge_plans import exposure_after, plan_hedges, planned_hedge, raises_risk
+from services.engine.hedge_slices import slicing_of
 from services.engine.hedge_view import (
     book_greeks,
     delta_unknown,
@@ -25,14 +30,16 @@ from services.engine.hedge_view import (
     names_of,
     underlying_of,
 )
+from services.engine.hedged_book import HedgedBook, gross_delta
 from services.engine.inputs import EvaluationInputs
-from services.engine.margins import margin_view
+from services.engine.netting import netting_of
 from services.engine.outputs import Hedge
 from services.engine.targets import minimum_order
 from services.hedging.delta_neutral import HEDGING_KINDS, HedgeDecision, decide_hedge
+from services.hedging.exposures import Exposure
 from services.hedging.registry import AnyOf, HedgeTrigger, Threshold
 from services.hedging.view import HedgeView
-from services.sizing.rounding import change_in_lots
+from services.sizing.rounding import LotChange, change_in_lots
 
 DAY_SECONDS = 86_400
 HOLDS = frozenset({Reason.NONE, Reason.WITHIN_BUFFER, Reason.COOLDOWN, Reason.BELOW_LOT})
@@ -67,7 +74,8 @@ def hedge_book(inputs: EvaluationInputs, columns: BookColumns, final: Floats) ->
     if reason is not None or row.price is None:
         return (replace(refused, reason=reason or Reason.PRICE_REQUIRED, detail=detail),)
     view = hedge_view(inputs, columns, place, members, final)
-    decision = decide_hedge(view, trigger, row.instrument)
+    feedback, latency = feedback_of(inputs, columns, place, view), latency_of(inputs, view)
+    decision = decide_hedge(view, widened(trigger, feedback), row.instrument)
     greeks = book_greeks(columns, members)
     told = replace(
         refused,
@@ -77,35 +85,88 @@ def hedge_book(inputs: EvaluationInputs, columns: BookColumns, final: Floats) ->
         gamma_1pct=greeks.gamma_1pct,
         vega_per_point=greeks.vega_per_point,
         theta_per_day=greeks.theta_per_day,
+        feedback=feedback,
+        latency=latency,
+        netting=netting_of(inputs, columns, members, final),
     )
     if decision.reason not in HOLDS:
         return (replace(told, reason=decision.reason, detail=decision.trigger.detail),)
-    return (remembering(inputs, trigger, view, order_of(inputs, columns, decision, told)),)
+    book = HedgedBook(
+        inputs=inputs,
+        columns=columns,
+        place=place,
+        members=members,
+        view=view,
+        gross_delta=gross_delta(inputs, columns, members, final),
+        feedback=feedback,
+        latency=latency,
+    )
+    hedges, left = made_hedges(book, decision, told)
+    sliced = [replace(hedge, slicing=slicing_of(book, hedge)) for hedge in hedges]
+    return tuple(remembering(inputs, trigger, view, hedge, left) for hedge in sliced)
 
 
-def order_of(inputs: EvaluationInputs, columns: BookColumns, decision: HedgeDecision, hedge: Hedge) -> Hedge:
+def made_hedges(book: HedgedBook, decision: HedgeDecision, told: Hedge) -> tuple[list[Hedge], Exposure | None]:
+    """Hedges by the optimiser where there is one and it has an answer, else of the delta in the trigger's instrument;
+    with the Greeks that a plan leaves.
+    """
+    alone, inputs = [order_of(book, decision, told)], book.inputs
+    if inputs.policy.hedge_optimizer is None or decision.trigger.delta_to_trade is None:
+        return alone, None
+    planned = planned_hedge(book, told)
+    if planned.used and planned.plan is not None:
+        hedges = plan_hedges(book, planned, told)
+        if not raises_risk(book, planned, hedges, told):
+            first = replace(hedges[0], plan=planned)
+            return [first, *hedges[1:]], exposure_after(planned.plan, hedges, inputs)
+        detail = "the orders that may be sent of the plan would raise the risk"
+        planned = replace(planned, reason=Reason.RISK_NOT_REDUCED, detail=detail)
+    return [replace(alone[0], plan=replace(planned, used=False))], None
+
+
+def order_of(book: HedgedBook, decision: HedgeDecision, hedge: Hedge) -> Hedge:
     """The hedge with what of its decision can be traded in the instrument of its row."""
-    row, state = inputs.rows[hedge.row], columns.states[hedge.row]
+    row, state = book.row(hedge.row), book.state(hedge.row)
     assert row.price is not None
     before = decision.delta_before
     wanted = float(state.expected + decision.contracts)
-    allowed = max(allowed_contracts(inputs, columns, hedge.row), abs(float(state.expected)))
-    bounded = float(np.clip(wanted, -allowed, allowed))
-    change = change_in_lots(state.expected, bounded, lot=row.instrument.lot, minimum=minimum_order(row))
-    broke = inputs.account.equity <= 0.0
-    if broke:
-        change = change._replace(legs=tuple(leg for leg in change.legs if leg.reduce_only))
+    most = allowed_contracts(book.inputs, book.columns, hedge.row, book.reserve)
+    # What is held may be kept or closed whatever its size; what would be opened on the other side may not.
+    held = float(state.expected)
+    bounded = float(np.clip(wanted, min(-most, held), max(most, held)))
+    change = change_to(book, hedge.row, bounded)
+    permit = permitted(book, hedge.row, float(change.order), linear_only=True)
+    limit = Reason.LIMIT if bounded != wanted else None
+    if permit.most < abs(float(change.order)):
+        change, limit = (
+            change_to(book, hedge.row, float(state.expected + most_lots(permit, change.order))),
+            permit.reason,
+        )
+    hedge = replace(hedge, gate=permit.gate, detail=permit.detail if limit is permit.reason else "")
     if not change.legs:
-        limit = Reason.EQUITY_NOT_POSITIVE if broke else Reason.LIMIT if bounded != wanted else None
-        reason = decision.reason if decision.reason is not Reason.NONE else limit or change.reason or Reason.BELOW_LOT
+        broke = book.inputs.account.equity <= 0.0
+        barred = Reason.EQUITY_NOT_POSITIVE if broke else limit
+        reason = decision.reason if decision.reason is not Reason.NONE else barred or change.reason or Reason.BELOW_LOT
         return replace(hedge, status=Status.HELD, reason=reason, delta_after=before, contracts=Decimal(0))
-    status, reason = (Status.LIMITED, Reason.LIMIT) if bounded != wanted else (Status.OK, Reason.NONE)
+    status, reason = (Status.LIMITED, limit) if limit is not None else (Status.OK, Reason.NONE)
     after = before + float(change.order) * row.instrument.base_per_contract(row.price.value)
     return replace(hedge, status=status, reason=reason, delta_after=after, contracts=change.order, legs=change.legs)
 
 
-def remembering(inputs: EvaluationInputs, trigger: HedgeTrigger, view: HedgeView, hedge: Hedge) -> Hedge:
-    """The hedge with what the next decision should know of it, and with the end of the cooldown.
+def change_to(book: HedgedBook, index: int, wanted: float) -> LotChange:
+    """Change of the position of a row; without equity what reduces it only."""
+    row, state = book.row(index), book.state(index)
+    change = change_in_lots(state.expected, wanted, lot=row.instrument.lot, minimum=minimum_order(row))
+    if book.inputs.account.equity > 0.0:
+        return change
+    return change._replace(legs=tuple(leg for leg in change.legs if leg.reduce_only))
+
+
+def remembering(
+    inputs: EvaluationInputs, trigger: HedgeTrigger, view: HedgeView, hedge: Hedge, left: Exposure | None = None
+) -> Hedge:
+    """The hedge with what the next decision should know of it, and with the end of the cooldown; `left` are the Greeks
+    that a plan leaves.
 
     Greeks of options that are gone are kept until the book has options again: a hedge that goes flat in several orders
     waits for none of them.
@@ -120,6 +181,8 @@ def remembering(inputs: EvaluationInputs, trigger: HedgeTrigger, view: HedgeView
     before = memory_of(inputs, hedge.underlying)
     if not view.has_options:
         gamma, vega = (before.gamma_1pct, before.vega_per_point) if before is not None else (None, None)
+    if left is not None and (view.has_options or left.gamma_1pct):
+        gamma, vega = left.gamma_1pct, left.vega_per_point / (view.conversion or 1.0)
     memory = HedgeMemory(inputs.as_of, float(view.spot), gamma, vega)
     return replace(hedge, cooldown_until=until, memory=memory)
 
@@ -155,16 +218,3 @@ def hedge_problem(
             f"no held position shares a name with {row.symbol}: give its underlying in instruments[]",
         )
     return None, ""
-
-
-def allowed_contracts(inputs: EvaluationInputs, columns: BookColumns, place: int) -> float:
-    """Largest hedge position: the instrument's size, the leverage limits, the margin use of the policy."""
-    row, policy, equity = inputs.rows[place], inputs.policy, inputs.account.equity
-    unit_value = float(columns.unit_value[place])
-    if equity <= 0.0 or not np.isfinite(unit_value):
-        return 0.0
-    size = float(row.instrument.max_quantity) if row.instrument.max_quantity is not None else np.inf
-    leverage = min(policy.limits.max_leverage, row.instrument.max_leverage or np.inf)
-    rates = policy.margin.rates(margin_view(inputs, columns))
-    rate = max(float(rates.long[place]), float(rates.short[place]))
-    return min(size, leverage * equity / unit_value, policy.limits.max_margin_use * equity / (unit_value * rate))

@@ -85,6 +85,8 @@ class EvaluationInputs:
         Books or pools and flow, by symbol and venue, in contracts; for overlays.
     oracles : mapping
         What price sources agree on, by symbol; each judges the rows of its symbol, and of that underlying.
+    marks : mapping
+        Mark prices by symbol, of what is no row too: indices that hedges are judged by.
     historical : bool
         No orders are made.
     figures : bool
@@ -109,5 +111,13 @@ class EvaluationInputs:
     conditions: MarketConditions = MarketConditions()
     depths: Mapping[MarketKey, PostedDepth] = field(default_factory=dict)
     flows: Mapping[MarketKey, Flow] = field(default_factory=dict)
+    marks: Mapping[str, float] = field(default_factory=dict)
     historical: bool = False
     figures: bool = True
+
+    @property
+    def hedge_rows(self) -> dict[str, int]:
+        """Rows that hedges may trade, by symbol: the first of each symbol that the policy names for it."""
+        named = set(self.policy.hedge_symbols)
+        places = [(row.symbol, index) for index, row in enumerate(self.rows) if row.symbol in named] if named else []
+        return dict(reversed(places))

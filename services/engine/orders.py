@@ -10,13 +10,19 @@ import numpy as np
 
 from services.core.annualization import SECONDS_PER_YEAR
 from services.core.decimals import to_tick
+from services.core.instrument import Kind
 from services.engine.columns import BookColumns
+from services.engine.costs import half_spreads
 from services.engine.inputs import EvaluationInputs
+from services.engine.option_legs import option_leg
 from services.engine.outputs import Hedge, Order, Target
+from services.options.portfolio_greeks import leg_greeks
 from services.sizing.rounding import Leg
 
 LARGEST_MOVE = 5.0
 """Log return beyond which a collar is no protection: a factor of 148."""
+LARGEST_SPREAD = 0.9
+"""Half spread beyond which the price of an option says nothing [fraction]."""
 DEFAULT_VOLATILITY = 1.0
 """Annual volatility behind the price collar of a row without a forecast: a wide one, for hedges on unforecast
 markets.
@@ -38,6 +44,22 @@ def collar_price(mark: float, volatility: float, sigmas: float, seconds: float, 
     """Worst acceptable price: ``mark · exp(± sigmas · σ · sqrt(t))`` over the life of the order."""
     move = min(sigmas * volatility * (seconds / SECONDS_PER_YEAR) ** 0.5, LARGEST_MOVE)
     return float(mark * np.exp(move if buy else -move))
+
+
+def option_collar(inputs: EvaluationInputs, index: int) -> tuple[float, float]:
+    """Relative move of an option's price over that of its underlying, ``|Δ| F / V``; and the half spread of its book,
+    or that of the policy on the underlying [fractions of the option's price].
+
+    The worst price of an option allows for both: its price moves more, and its spread is wider, than the underlying's.
+    """
+    row = inputs.rows[index]
+    leg = option_leg(row, 1.0, inputs.as_of)
+    assert leg is not None
+    greeks = leg_greeks(leg)
+    notional = row.instrument.contract_multiplier * leg.forward
+    own, value = float(half_spreads(inputs)[index]), max(greeks.value, 1e-9 * notional)
+    spread = inputs.policy.costs.half_spread * notional / value if np.isnan(own) else own
+    return abs(greeks.delta_black) * leg.forward / value, min(spread, LARGEST_SPREAD)
 
 
 def make_orders(
@@ -74,13 +96,12 @@ def _order(
     row, rules, readout = inputs.rows[index], inputs.policy.orders, columns.states[index].readout
     assert row.price is not None
     buy = leg.quantity > 0
-    price = collar_price(
-        row.price.value,
-        readout.volatility if readout else DEFAULT_VOLATILITY,
-        rules.collar_sigmas,
-        rules.valid_for_seconds,
-        buy=buy,
-    )
+    volatility = readout.volatility if readout else DEFAULT_VOLATILITY
+    mark = row.price.value
+    if row.instrument.kind is Kind.OPTION:
+        elasticity, spread = option_collar(inputs, index)
+        volatility, mark = volatility * elasticity, mark * (1.0 + spread if buy else 1.0 - spread)
+    price = collar_price(mark, volatility, rules.collar_sigmas, rules.valid_for_seconds, buy=buy)
     limit: Decimal = to_tick(price, row.instrument.tick, up=not buy)
     if limit <= 0 and row.instrument.tick is not None:
         limit = row.instrument.tick  # the lowest price that there is

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from services.core.control import Control, HedgeMemory
 from services.core.explain import Floats, Trail
@@ -13,6 +13,11 @@ from services.core.outcome import Action, Permission, Reason, Status
 from services.engine.columns import BookColumns
 from services.engine.market import Market
 from services.engine.tracking import TrackingFigures
+from services.hedging.execution import ExecutionCost
+from services.hedging.gate import GateDecision
+from services.hedging.hedge_plan import HedgePlan, HedgeStatus
+from services.hedging.latency import LatencyCost
+from services.hedging.reflexivity import Reflexivity, ReflexivityDecision
 from services.hedging.view import TriggerDecision
 from services.liquidity.costs import CostColumns
 from services.options.exposures import Exposure
@@ -65,9 +70,109 @@ class MarginFigures:
     complete: bool
 
 
+class LeftOut(NamedTuple):
+    """An instrument that a hedge may not trade, or not as far as it would, and why."""
+
+    symbol: str
+    reason: Reason
+    detail: str
+
+
+class Offered(NamedTuple):
+    """What the optimiser might trade of an instrument [contracts], where its depth came from, whether its costs hold
+    the impact.
+    """
+
+    symbol: str
+    buy_depth: float
+    sell_depth: float
+    depth_source: Literal["book", "assumed", "none"]
+    impact_known: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedHedge:
+    """What became of the optimiser of a hedge. Money is in the account currency.
+
+    Parameters
+    ----------
+    used : bool
+        Whether hedges[] are its trades; else the delta alone is hedged in the trigger's instrument.
+    status : HedgeStatus
+    reason : Reason
+    detail : str
+    plan : HedgePlan, optional
+        None where the problem could not be posed.
+    margin_budget : float, optional
+        For all positions in the instruments.
+    offered, left_out : tuple
+        Instruments that might be traded; those that may not, or less.
+    """
+
+    used: bool
+    status: HedgeStatus
+    reason: Reason
+    detail: str
+    plan: HedgePlan | None = None
+    margin_budget: float | None = None
+    offered: tuple[Offered, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What hedges do to the price that they hedge: decision and slope [quote per base unit], or what they lack."""
+
+    levels: Reflexivity
+    decision: ReflexivityDecision | None = None
+    impact_slope: float | None = None
+    detail: str = ""
+
+
+class HedgeSlice(NamedTuple):
+    """Part of a hedge order [signed contracts]: between two times, or at a price [quote]."""
+
+    contracts: Decimal
+    start: datetime | None
+    end: datetime | None
+    price: Decimal | None
+    worst_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slicing:
+    """Slices of a hedge order; `unfilled` is what the volume does not bear, or all of it where a figure lacks
+    [contracts].
+    """
+
+    slices: tuple[HedgeSlice, ...]
+    unfilled: Decimal
+    reason: Reason
+    detail: str
+    cost: ExecutionCost | None = None
+
+
+class AccountShare(NamedTuple):
+    """Delta of one account [base units], and its share of the common hedge."""
+
+    account_id: str | None
+    delta: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Netting:
+    """Accounts that are hedged together [base units]."""
+
+    gross_delta: float
+    net_delta: float
+    saved_delta: float
+    by_account: tuple[AccountShare, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hedge:
-    """Hedge of one underlying: why, and the order.
+    """Hedge of one underlying in one instrument: why, and the order.
 
     Parameters
     ----------
@@ -89,6 +194,12 @@ class Hedge:
         Before it, only the hard limit acts, and going flat.
     memory : HedgeMemory, optional
         What the next decision should remember; None without an order.
+    plan : PlannedHedge, optional
+        On the first hedge of an underlying that an optimiser was asked for.
+    gate : GateDecision, optional
+        What the gate of the policy said of the trade that was wanted.
+    feedback, latency, slicing, netting : optional
+        Where the policy asks for them, or the book has several accounts.
     """
 
     row: int
@@ -109,6 +220,12 @@ class Hedge:
     impact_known: bool = True
     cooldown_until: datetime | None = None
     memory: HedgeMemory | None = None
+    plan: PlannedHedge | None = None
+    gate: GateDecision | None = None
+    feedback: Feedback | None = None
+    latency: LatencyCost | None = None
+    slicing: Slicing | None = None
+    netting: Netting | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,9 @@ from dataclasses import dataclass, fields
 
 from services.core.errors import InvalidInput
 from services.guards.policy import OraclePolicy
+from services.hedging.gate import HedgeGate
+from services.hedging.hedge_execution import HedgeExecution
+from services.hedging.optimizers.greek_bounds import GreekBounds
 from services.hedging.registry import HedgeTrigger
 from services.liquidity.costs import Costs
 from services.margin.registry import MarginPolicy
@@ -29,6 +32,10 @@ DEFAULTS_VERSION = 2
 """Changes with every change of a default, so that a new default never moves sizes silently."""
 
 
+HEDGE_BLOCKS = ("hedge_optimizer", "hedge_gate", "hedge_execution")
+"""Blocks of a hedge that a policy may be without; they go with `hedging`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Blocks of a policy; `sizing` and `hedging` have no default."""
@@ -49,6 +56,9 @@ class Policy:
     margin: MarginPolicy = MarginPolicy()
     guards: OraclePolicy = OraclePolicy()
     hedging: HedgeTrigger | None = None
+    hedge_optimizer: GreekBounds | None = None
+    hedge_gate: HedgeGate | None = None
+    hedge_execution: HedgeExecution | None = None
 
     def __post_init__(self) -> None:
         methods = [overlay.method for overlay in self.overlays]
@@ -57,6 +67,16 @@ class Policy:
         if block := raised_by(self.sizing, self.capital, self.scaling):
             rule = "must not raise the sizes of a method that bounds the fall of the wealth"
             raise InvalidInput(f"policy.{block}", rule, getattr(self, block).method)
+
+        if self.hedging is None and (block := next((name for name in HEDGE_BLOCKS if getattr(self, name)), None)):
+            raise InvalidInput(f"policy.{block}", "goes with policy.hedging, which says when to hedge", "no hedging")
+
+    @property
+    def hedge_symbols(self) -> tuple[str, ...]:
+        """Symbols that hedges may trade: the trigger's instrument, then those of the optimiser."""
+        first = (self.hedging.instrument,) if self.hedging is not None else ()
+        others = self.hedge_optimizer.instruments if self.hedge_optimizer is not None else ()
+        return tuple(dict.fromkeys(first + others))
 
     @property
     def target_volatility(self) -> float | None:

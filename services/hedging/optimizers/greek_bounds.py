@@ -84,11 +84,21 @@ class GreekBounds:
         Share of cost and risk that whole lots may lie above the proven least.
     time_limit_seconds : float
         Of each call of the solver [s].
+    sell_options : bool
+        Whether positions in options may be sold beyond flat. Otherwise a long one may be sold, and no more.
+    assumed_depth : float, optional
+        What may be bought and sold of an instrument of which no book is known [base units]. By default nothing: it may
+        only be brought nearer to flat.
+    depth_distance : float
+        How far beyond the best price the orders of a book count as depth [fraction of its mid].
+    max_book_age_seconds : float
+        Age from which a book counts as none [s].
 
     Notes
     -----
     The trigger decides when to hedge; this decides with what. At least one bound or a risk aversion is what makes it
-    trade: within bounds it trades only where the risk saved is worth the cost.
+    trade: within bounds it trades only where the risk saved is worth the cost. The last four parameters are read by
+    whoever makes the `HedgeMarket`. In a policy, [quote] is the account currency.
 
     References
     ----------
@@ -121,6 +131,10 @@ class GreekBounds:
     spot_volatility_correlation: Annotated[float, Ge(-1), Le(1)] = 0.0
     gap: Annotated[float, Ge(0), Le(0.1)] = 1e-3
     time_limit_seconds: Annotated[float, Gt(0), Le(10)] = 1.0
+    sell_options: bool = False
+    assumed_depth: Annotated[float, Gt(0)] | None = None
+    depth_distance: Annotated[float, Gt(0), Le(0.5)] = 0.005
+    max_book_age_seconds: Annotated[float, Gt(0), Le(86_400)] = 60.0
 
     requires: ClassVar[frozenset[str]] = frozenset({"greeks", "price", "volatility", "depth", "costs"})
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}

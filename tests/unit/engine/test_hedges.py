@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.core.book import OwnGreeks, Row
+from services.core.book import Account, Collateral, OwnGreeks, Row
 from services.core.control import Control, HedgeMemory
 from services.core.instrument import Instrument, Kind, QuantityUnit, Right
 from services.core.outcome import Reason, Status
@@ -78,6 +78,30 @@ def test_a_pending_hedge_is_not_sent_twice(trigger: HedgeTrigger) -> None:
     second = hedge_of(trigger, pending, calls())
     assert (second.status, second.contracts, second.legs) == (Status.HELD, D(0), ())
     assert second.delta_before == pytest.approx(first.delta_after)
+
+
+def test_coin_collateral_counts_once_whichever_row_names_the_coin() -> None:
+    """The perpetual names its underlying only; the options name their base. Two balances of the coin, and one of no
+    member.
+    """
+    coins = (Collateral("COIN", 4.0, None), Collateral("COIN", 0.5, None), Collateral("OTHER", 9.0, 1.0))
+    perpetual = Instrument(symbol="A", lot=D("0.01"), underlying="COIN")
+    options = [
+        replace(item, symbol=symbol, instrument=replace(item.instrument, underlying="A", base_currency="COIN"))
+        for symbol, item in (("O1", calls("-10")), ("O2", calls("-5")))
+    ]
+    book = (row("A", instrument=perpetual), *options)
+    trigger = Threshold(instrument="A", max_delta=0.5)
+    backed = hedged(trigger, *book, account=Account(10_000.0, "USD", coins))
+    bare = hedge_of(trigger, *book)
+    (hedge,) = backed.hedges
+    assert hedge.delta_before is not None and bare.delta_before is not None
+    assert hedge.delta_before == pytest.approx(bare.delta_before + 4.5)
+    (greeks,) = backed.portfolio.greeks
+    assert greeks.collateral == 4.5
+    assert greeks.net_delta_usd_view == pytest.approx(hedge.delta_before, rel=1e-12)
+    in_coin = hedge_of(trigger, *book, account=Account(10_000.0, "COIN", coins))
+    assert in_coin.delta_before == pytest.approx(bare.delta_before)
 
 
 @EVERY
@@ -222,3 +246,14 @@ def test_without_equity_the_band_is_the_narrowest_and_only_reductions_are_made()
     reducing = hedge_of(ADAPTIVE, row("A", quantity="20"), calls(), equity=-1.0)
     assert reducing.decision is not None and reducing.decision.outer == 0.005
     assert reducing.legs and all(leg.reduce_only for leg in reducing.legs)
+
+
+def test_a_hedge_that_turns_round_opens_no_more_than_the_limits_allow() -> None:
+    """Long 100 and 90 more by own Greeks: the 100 may be closed, and of the short only ten contracts are allowed."""
+    own = row("OPT", quantity="1", own_greeks=OwnGreeks(delta=90.0), instrument=calls().instrument, market_key="A")
+    limits = Limits(max_leverage=0.1, max_margin_use=1.0)
+    policy = Policy(hedging=Threshold(instrument="A", max_delta=0.5), limits=limits)
+    book = inputs(row("A", quantity="100"), own, policy=policy)
+    (hedge,) = evaluate(book).hedges
+    assert (hedge.status, hedge.reason) == (Status.LIMITED, Reason.LIMIT)
+    assert hedge.contracts == -100 - D(int(0.1 * book.account.equity / 100.0))
