@@ -23,6 +23,7 @@ _BOUNDS = {
     "less_than": ("lt", "<"),
     "less_than_equal": ("le", "<="),
 }
+_LENGTHS = {"too_short": ("min_length", "at least"), "too_long": ("max_length", "at most")}
 _KINDS = {
     "float": "a JSON number without quotes",
     "int": "a whole JSON number",
@@ -120,6 +121,9 @@ def _other(item: Any, name: str) -> tuple[str, str]:
     context = item.get("ctx") or {}
     if item["type"] in _BOUNDS and (key := _BOUNDS[item["type"]][0]) in context:
         return _bound(item["input"], name, _BOUNDS[item["type"]][1], float(context[key]))
+    if item["type"] in _LENGTHS and "actual_length" in context:
+        key, words = _LENGTHS[item["type"]]
+        return item["type"], f"must hold {words} {context[key]}, found {found(item['input'])}"
     if item["type"] == "int_from_float":
         return "wrong_type", f"must be a whole JSON number, found {found(item['input'])}"
     if what in ("type", "parsing") and kind in _KINDS:
