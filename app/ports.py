@@ -41,6 +41,7 @@ class EventKind(StrEnum):
     GRID = "grid"
     SCHEDULE = "schedule"
     VAULT = "vault"
+    ORDER_CHECK = "order_check"
 
 
 class Outcome(StrEnum):

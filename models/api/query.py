@@ -102,7 +102,9 @@ class PageParameters(Model):
     limit: Limit = Field(100, description="Rows of a page.")
 
 
-DecisionKind = Literal["evaluation", "targets", "margin", "hedges", "scalar", "oracle", "grid", "schedule", "vault"]
+DecisionKind = Literal[
+    "evaluation", "targets", "margin", "hedges", "scalar", "oracle", "grid", "schedule", "vault", "order_check"
+]
 
 
 class EvaluationsParameters(Model):
