@@ -103,3 +103,16 @@ MAX_POSITION: dict[str, Any] = {
 
 ORDER_CHECK: dict[str, Any] = {**MAX_POSITION, "position": "6", "quantity": "50"}
 """Buy 50 more."""
+
+BATCH: dict[str, Any] = {
+    "as_of": "2024-01-05T08:00:00Z",
+    "currency": "USD",
+    "markets": [
+        {"symbol": "BTC-PERP", "mark_price": "43120", "volatility": 0.5},
+        {"symbol": "ETH-PERP", "mark_price": "2266", "volatility": 0.6},
+    ],
+    "accounts": ["a1", "a2", "a3", "a4", "a5"],
+    "equity": [25000, 2500, 900, -40, None],
+    "quantities": [[1.5, -0.6, 0, 0.01, 1], [-10, 0, 6, 0, 0]],
+}
+"""One account that is well, one below its initial margin, two to be liquidated, one whose equity is not known."""

@@ -41,6 +41,7 @@ from models.api.grid import GridAnswer, GridRequest
 from models.api.history import EntryBody, EntryPage, InstrumentPage, InstrumentsAnswer, ReplayAnswer
 from models.api.implied_volatility import ImpliedVolatilityAnswer, ImpliedVolatilityRequest
 from models.api.margin_backtest import MarginBacktestAnswer, MarginBacktestRequest
+from models.api.margin_batch import MarginBatchAnswer, MarginBatchRequest
 from models.api.observation import (
     EstimateAnswer,
     EstimateRequest,
@@ -620,6 +621,25 @@ OPERATIONS = (
         examples={"resize": ("A buy that is cut by its distance to liquidation", margin_examples.ORDER_CHECK)},
         idempotent=True,
         timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/margin:batch",
+        operation_id="batch_margin",
+        tag="Margin",
+        summary="Margins of up to 20,000 accounts as columns, and the liquidation queue; nothing is stored",
+        description=(
+            "One JSON object: markets, then a column of equity and one of quantities for each market, all in the "
+            "order of `accounts`. Margins come from the margin model, each position for itself, or from a scenario "
+            "`preset` with netting. `queue` holds the accounts below maintenance, the largest maintenance over equity "
+            "first. A figure that is no number, or a position in a market without price or volatility, makes its "
+            "account `unknown`, with the reason, and leaves the others alone: unknown is neither ok nor queued. "
+            "The body may be four times max_body_bytes. Amounts are JSON numbers, as there are many of them."
+        ),
+        body=MarginBatchRequest,
+        answers=(MarginBatchAnswer,),
+        problems=BODY,
+        examples={"queue": ("Five accounts in two markets", margin_examples.BATCH)},
     ),
     Operation(
         method="POST",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from app.deps import container_of, read_call, read_query
+from app.limits import BATCH_PATH
 from app.ports import EventKind
 from app.routes.reply import reply
 from app.routes.routing import route
 from app.usecases.backtest_margin import run_margin_backtest
 from app.usecases.limit_position import limit_position
+from app.usecases.margin_batch import margin_batch
 from app.usecases.plan_execution import plan_execution
 from app.usecases.scenario_margin import margin_by_scenarios
 from models.api.query import NoParameters
@@ -39,7 +41,14 @@ async def check_order(request: Request) -> Response:
     return reply(request, await plan_execution(container_of(request), await read_call(request), EventKind.ORDER_CHECK))
 
 
+async def batch_margin(request: Request) -> Response:
+    """Margins of many accounts, and the liquidation queue."""
+    read_query(request, NoParameters)
+    return reply(request, await margin_batch(await read_call(request)))
+
+
 ROUTES = (
+    route("POST", BATCH_PATH, batch_margin),
     route("POST", "/v1/margin:max-position", max_position),
     route("POST", "/v1/orders:check", check_order),
     route("POST", "/v1/margin:scenario", margin_scenario),

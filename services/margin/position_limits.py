@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -22,10 +23,12 @@ from services.margin.max_position import margin_budget
 from services.margin.registry import MarginPolicy
 from services.margin.size_addons import SizeAddon
 
-DOUBLINGS = 128
-"""Sizes tried before one counts as unbounded: 1, 2, 4 ... lots."""
-PARTS = 32
-"""Parts that a bracket is cut into at once: five halvings for one call of the margin."""
+DOUBLINGS = range(0, 129, 4)
+"""Powers of two that are tried before a size counts as unbounded: 1, 16, 256 ... lots."""
+PARTS = 64
+"""Parts that a bracket is cut into at once: six halvings for one call of the margin."""
+EXACT = 1 << 53
+"""Integers below it are exact in floating point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +127,7 @@ class PositionTerms:
         """Initial and maintenance margin of the venue's table; the initial is never below the maintenance."""
         if not self.tiers:
             return np.zeros_like(notional), np.zeros_like(notional)
-        floors, rates, amounts, initials = (
-            np.array([getattr(tier, name) or 0.0 for tier in self.tiers])
-            for name in ("floor", "maintenance_rate", "maintenance_amount", "initial_rate")
-        )
+        floors, rates, amounts, initials = _tier_columns(self.tiers)
         place = np.maximum(np.searchsorted(floors, notional, side="right") - 1, 0)
         maintenance = np.maximum(rates[place] * notional - amounts[place], 0.0)
         return np.maximum(initials[place] * notional, maintenance), maintenance
@@ -278,11 +278,11 @@ def largest_lots(allowed: Callable[[Floats], Bools], lot: Decimal, edges: Iterab
     7
     """
     top, bottom = lot.as_integer_ratio()
-    most = 1 << DOUBLINGS
+    most = 1 << DOUBLINGS[-1]
     near = {max(0, min(math.floor(edge * bottom / top) + step, most)) for edge in edges for step in (-1, 0, 1)}
-    points = sorted({0, *(1 << power for power in range(DOUBLINGS + 1)), *near})
+    points = sorted({0, *(1 << power for power in DOUBLINGS), *near})
     while True:
-        good = allowed(np.array([count * top / bottom for count in points]))
+        good = allowed(_sizes(points, top, bottom))
         if good.all():
             return None
         place = int(np.argmin(good))
@@ -387,6 +387,20 @@ def _tier_lots(terms: PositionTerms, last: int, lot: Decimal) -> int | None:
         return None
     ceiling = terms.tiers[last].floor
     return largest_lots(lambda size: size * terms.notional_per_contract < ceiling, lot, terms.edges())
+
+
+@lru_cache(maxsize=256)
+def _tier_columns(tiers: tuple[MarginTier, ...]) -> Floats:
+    """Floors, maintenance rates, amounts and initial rates (0 where not given) as rows; never written to."""
+    rows = [(tier.floor, tier.maintenance_rate, tier.maintenance_amount, tier.initial_rate or 0.0) for tier in tiers]
+    return np.array(rows).T
+
+
+def _sizes(lots: list[int], top: int, bottom: int) -> Floats:
+    """Contracts of whole lots of ``top / bottom``, each rounded once, as a float of the exact decimal is."""
+    if lots[-1] * top < EXACT and bottom < EXACT:
+        return np.array(lots, dtype=np.float64) * top / bottom
+    return np.array([count * top / bottom for count in lots])
 
 
 def _whole(size: float | Decimal, lot: Decimal) -> int | None:
