@@ -92,7 +92,10 @@ class PositionRequest(MarketRequest):
     """One market, the account, and what bounds a position."""
 
     account: MarginAccountIn
-    position: PlainDecimal = Field(default=Decimal(0), description="Held now, signed, in quantity_unit.")
+    position: PlainDecimal = Field(
+        default=Decimal(0),
+        description="Held now, signed, in quantity_unit. Open orders in this market count only if you add them.",
+    )
     margin: Annotated[MarginPolicy, StrictScalars()] = Field(
         default=MarginPolicy(), description="Margin model and the rules around it, as in a policy."
     )

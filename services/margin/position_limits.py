@@ -23,7 +23,7 @@ from services.margin.max_position import margin_budget
 from services.margin.registry import MarginPolicy
 from services.margin.size_addons import SizeAddon
 
-DOUBLINGS = range(0, 129, 4)
+DOUBLINGS = range(0, 201, 4)
 """Powers of two that are tried before a size counts as unbounded: 1, 16, 256 ... lots."""
 PARTS = 64
 """Parts that a bracket is cut into at once: six halvings for one call of the margin."""
@@ -294,6 +294,18 @@ def largest_lots(allowed: Callable[[Floats], Bools], lot: Decimal, edges: Iterab
         points = sorted({low + (high - low) * part // PARTS for part in range(PARTS + 1)})
 
 
+def whole_lots(size: Decimal, lot: Decimal) -> int:
+    """Whole lots of a size, exact whatever its number of digits.
+
+    Examples
+    --------
+    >>> whole_lots(Decimal("0.3"), Decimal("0.1")), whole_lots(Decimal(10) ** 20, Decimal("1e-18")) == 10**38
+    (3, True)
+    """
+    (top, bottom), (step, parts) = size.as_integer_ratio(), lot.as_integer_ratio()
+    return top * parts // (bottom * step)
+
+
 class Verdict(StrEnum):
     """What becomes of an order."""
 
@@ -351,12 +363,12 @@ def check_order(current: Decimal, order: Decimal, limit: SideLimit, lot: Decimal
     if not adds_risk(current, order):
         return OrderCheck(Verdict.ACCEPT, order, Reason.NONE, ())
     sign = 1 if order > 0 else -1
-    held, wanted = sign * current, int(abs(order) // lot) * lot
+    held, wanted = sign * current, whole_lots(abs(order), lot) * lot
     closing, largest = max(-held, Decimal(0)), limit.largest
     room = wanted if largest is None else max(largest * lot - held, closing)
     room = min(wanted, room)
     # Toward zero, but never below what closes the position.
-    size = max(int(room // lot) * lot, min(closing, room))
+    size = max(whole_lots(room, lot) * lot, min(closing, room))
     cut = size < wanted
     why = Reason.LIMIT if cut else Reason.BELOW_LOT
     binding = limit.binding if cut else ()
@@ -407,4 +419,4 @@ def _whole(size: float | Decimal, lot: Decimal) -> int | None:
     """Whole lots of a size, toward zero; None for an infinite one."""
     if size == math.inf:
         return None
-    return max(0, int(Decimal(size) // lot)) if isinstance(size, Decimal) else max(0, math.floor(size / float(lot)))
+    return max(0, whole_lots(size if isinstance(size, Decimal) else Decimal(size), lot))

@@ -158,6 +158,32 @@ async def test_verdicts_are_recorded_once_and_recomputed(http: httpx.AsyncClient
     assert [item["evaluation_id"] for item in listed] == [evaluation_id]
 
 
+async def test_a_strict_caller_is_told_what_was_assumed(http: httpx.AsyncClient) -> None:
+    open_question = PLAIN | {"account": {"equity": "10000"}, "options": {"strict": True}, "quantity": "1"}
+    for path in (SIZES, CHECK):
+        body = (
+            open_question if path == CHECK else {key: open_question[key] for key in open_question if key != "quantity"}
+        )
+        answer = await http.post(path, json=body)
+        assert answer.status_code == 422, answer.text
+        assert "collateral" in answer.text
+
+
+async def test_a_cached_state_gives_the_volatility(http: httpx.AsyncClient) -> None:
+    closes = [100.0 * (1.02 if day % 2 else 1.0) for day in range(60)]
+    points = [
+        {"symbol": "COIN", "interval": "P1D", "close_time": f"2019-{8 + day // 30:02}-{1 + day % 30:02}T00:00:00Z"}
+        | {"close": close}
+        for day, close in enumerate(closes)
+    ]
+    assert (await http.post("/v1/observations", json={"observations": points})).status_code == 200
+    body = {key: value for key, value in PLAIN.items() if key != "volatility"} | {"as_of": "2019-09-30T01:00:00Z"}
+    found = await sizes(http, body)
+    assert (found["status"], found["volatility"]["source"]) == ("ok", "state")
+    given = await sizes(http, body | {"volatility": found["volatility"]["annual"]})
+    assert found["long"]["contracts"] == given["long"]["contracts"]
+
+
 async def test_sizes_are_not_recorded(http: httpx.AsyncClient) -> None:
     await asyncio.gather(*(sizes(http, MAX_POSITION) for _ in range(3)))
     assert (await http.get("/v1/audit/entries")).json()["items"] == []

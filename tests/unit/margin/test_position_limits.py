@@ -22,6 +22,7 @@ from services.margin.position_limits import (
     covered,
     largest_lots,
     side_limit,
+    whole_lots,
 )
 from services.margin.registry import MarginPolicy
 from services.margin.size_addons import LinearAddon, SizeAddon, SqrtAddon
@@ -174,6 +175,17 @@ def test_what_is_cut_below_the_minimum_is_no_order() -> None:
     assert (found.verdict, found.reason) == (Verdict.REJECT, Reason.BELOW_MINIMUM)
     closing = check_order(Decimal(-2), Decimal(20), SideLimit(1, {"margin": 0}), Decimal(1), Decimal(3))
     assert (closing.verdict, closing.contracts) == (Verdict.RESIZE, Decimal(2))
+
+
+def test_any_number_of_digits_is_exact() -> None:
+    huge = Decimal("99999999999999999999")
+    assert whole_lots(huge, Decimal("1e-18")) == 99_999_999_999_999_999_999 * 10**18
+    found = check_order(Decimal(0), huge, SideLimit(1, {"user": None}), Decimal("1e-18"), Decimal(0))
+    assert (found.verdict, found.contracts) == (Verdict.ACCEPT, huge)
+    steep = side_limit(
+        terms(size_addon=LinearAddon(per_contract=1e300)), AccountRoom(equity=1_000.0), PositionCaps(), LOT
+    )
+    assert steep.largest == 8_000
 
 
 def test_what_cannot_be_meant_is_refused() -> None:
