@@ -4,6 +4,9 @@ from __future__ import annotations
 
 MAX_VALUES = 500_000
 """Commas in a body: 400,000 points fit, or 4 MiB of ohlcv rows."""
+BATCH_PATH = "/v1/margin:batch"
+BATCH_BODIES = 4
+"""Bodies of that path may be so many times as large as others: 16 MiB by default."""
 MAX_CONTAINERS = 80_000
 """Objects and lists in a body: what 4 MiB of ohlcv rows hold."""
 MAX_KEYS = 200_000

@@ -66,3 +66,53 @@ REGIME: dict[str, Any] = {
     "cash": "9000",
 }
 """A perpetual under a price range that follows volatility: 26.6 % at 90 %."""
+
+MAX_POSITION: dict[str, Any] = {
+    "as_of": "2019-10-18T00:00:05Z",
+    "symbol": "BTC-PERP",
+    "instrument": {
+        "symbol": "BTC-PERP",
+        "kind": "linear",
+        "quote_currency": "USD",
+        "lot": "0.001",
+        "min_notional": "5",
+        "max_leverage": 20,
+        "margin_tiers": [
+            {"floor": "0", "maintenance_rate": 0.02, "initial_rate": 0.05},
+            {"floor": "100000", "maintenance_rate": 0.05, "maintenance_amount": "3000", "initial_rate": 0.25},
+        ],
+    },
+    "mark_price": "7993.5",
+    "volatility": 0.6,
+    "position": "-4",
+    "account": {
+        "equity": "40000",
+        "other_initial_margin": "3000",
+        "other_maintenance_margin": "1800",
+        "positions": [{"symbol": "ETH-PERP", "quantity": "60", "mark_price": "177", "volatility": 0.8}],
+    },
+    "caps": {"max_utilisation": 0.8, "min_distance_sigma": 5, "max_slippage": 0.005},
+    "book": {
+        "symbol": "BTC-PERP",
+        "as_of": "2019-10-18T00:00:04Z",
+        "bids": [["7993", "4"], ["7985", "12"], ["7950", "30"]],
+        "asks": [["7994", "3"], ["8002", "15"], ["8040", "40"]],
+    },
+}
+"""How large may it be: the account, what else it holds, the venue's tiers, a book to leave through."""
+
+ORDER_CHECK: dict[str, Any] = {**MAX_POSITION, "position": "6", "quantity": "50"}
+"""Buy 50 more."""
+
+BATCH: dict[str, Any] = {
+    "as_of": "2024-01-05T08:00:00Z",
+    "currency": "USD",
+    "markets": [
+        {"symbol": "BTC-PERP", "mark_price": "43120", "volatility": 0.5},
+        {"symbol": "ETH-PERP", "mark_price": "2266", "volatility": 0.6},
+    ],
+    "accounts": ["a1", "a2", "a3", "a4", "a5"],
+    "equity": [25000, 2500, 900, -40, None],
+    "quantities": [[1.5, -0.6, 0, 0.01, 1], [-10, 0, 6, 0, 0]],
+}
+"""One account that is well, one below its initial margin, two to be liquidated, one whose equity is not known."""

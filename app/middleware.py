@@ -14,7 +14,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 
 from app.errors import CODE_KEY, REQUEST_ID_KEY, internal_error, respond
-from app.limits import MAX_HEAD_BYTES, MAX_URL_BYTES
+from app.limits import BATCH_BODIES, BATCH_PATH, MAX_HEAD_BYTES, MAX_URL_BYTES
 from app.problems import BrokenRule, RequestProblem
 from app.settings import Settings, is_loopback
 from app.telemetry import Telemetry
@@ -81,7 +81,7 @@ class Edge:
             if problem is not None:
                 await respond(scope, problem)(scope, receive, send_with_headers)
             else:
-                await self.app(scope, _Capped(scope["headers"], receive, self.max_body_bytes), send_with_headers)
+                await self.app(scope, _Capped(scope["headers"], receive, self._most_bytes(scope)), send_with_headers)
         except ClientDisconnect:
             pass  # nobody waits for an answer; counted as 499
         except Exception as error:  # the last resort: nothing else may answer 500
@@ -90,6 +90,9 @@ class Edge:
             await respond(scope, internal_error(error, scope[REQUEST_ID_KEY]))(scope, receive, send_with_headers)
         finally:
             self._count(scope, status, time.perf_counter() - started)
+
+    def _most_bytes(self, scope: Scope) -> int:
+        return self.max_body_bytes * (BATCH_BODIES if scope["path"] == BATCH_PATH else 1)
 
     def check_host(self, headers: list[tuple[bytes, bytes]]) -> RequestProblem | None:
         """Refuse names that are not this machine's, while only this machine may call.

@@ -45,6 +45,7 @@ from models.api.history import EntryBody, EntryPage, InstrumentPage, Instruments
 from models.api.implied_volatility import ImpliedVolatilityAnswer, ImpliedVolatilityRequest
 from models.api.liquidation import LiquidationPriceAnswer, LiquidationPriceRequest
 from models.api.margin_backtest import MarginBacktestAnswer, MarginBacktestRequest
+from models.api.margin_batch import MarginBatchAnswer, MarginBatchRequest
 from models.api.observation import (
     EstimateAnswer,
     EstimateRequest,
@@ -64,6 +65,12 @@ from models.api.option_models import (
 )
 from models.api.option_surface import SurfaceAnswer, SurfaceRequest
 from models.api.oracle import OraclesAnswer, OraclesRequest
+from models.api.position_limits import (
+    MaxPositionAnswer,
+    MaxPositionRequest,
+    OrderCheckAnswer,
+    OrderCheckRequest,
+)
 from models.api.query import (
     DifferenceParameters,
     EntriesParameters,
@@ -642,6 +649,65 @@ OPERATIONS = (
         answers=(BacktestAnswer,),
         problems=BODY,
         examples={"bitcoin": ("Sixty days of Bitcoin at 20 % volatility", examples.BACKTEST)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/margin:max-position",
+        operation_id="max_position",
+        tag="Margin",
+        summary="The largest long and short that margin and your caps allow, in whole lots; nothing is stored",
+        description=(
+            "The margin of a size is that of the model, with its size add-on, or of the venue's tiers and leverage, "
+            "whichever is more; sizes are searched on it in whole lots, so one lot more breaks the cap in `binding`. "
+            "Caps: `margin` (max_utilisation of the equity, less what everything else needs), `distance` (still above "
+            "maintenance after a move of min_distance_sigma), `tier`, `liquidity` (what the book takes back within "
+            "max_slippage), `venue` and `user`. `headroom` is what may still be traded on each side; negative: what "
+            "has to be given back. Without a volatility the answer is `refused`, never a floor. Linear and inverse "
+            "contracts; amounts in the quote currency."
+        ),
+        body=MaxPositionRequest,
+        answers=(MaxPositionAnswer,),
+        problems=(*BODY, 503),
+        examples={"caps": ("A short under tiers, a distance and a book", margin_examples.MAX_POSITION)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/orders:check",
+        operation_id="check_order",
+        tag="Margin",
+        summary="An order before it is sent: accept, resize or reject, with the cap that says so",
+        description=(
+            "The caps of POST /v1/margin:max-position, on the side of the order. An order that only shrinks the "
+            "position is always accepted, also without a volatility or on an account that is short of margin. "
+            "`resize` says what to send instead; what closes a position on the way to the other side is never cut. "
+            "`after` is the account once that is filled. Audited, as a decision that you act on; nothing is sent to a "
+            "venue."
+        ),
+        body=OrderCheckRequest,
+        answers=(OrderCheckAnswer,),
+        problems=(*BODY, *AUDIT),
+        examples={"resize": ("A buy that is cut by its distance to liquidation", margin_examples.ORDER_CHECK)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/margin:batch",
+        operation_id="batch_margin",
+        tag="Margin",
+        summary="Margins of up to 20,000 accounts as columns, and the liquidation queue; nothing is stored",
+        description=(
+            "One JSON object: markets, then a column of equity and one of quantities for each market, all in the "
+            "order of `accounts`. Margins come from the margin model, each position for itself, or from a scenario "
+            "`preset` with netting. `queue` holds the accounts below maintenance, the largest maintenance over equity "
+            "first. A figure that is no number, or a position in a market without price or volatility, makes its "
+            "account `unknown`, with the reason, and leaves the others alone: unknown is neither ok nor queued. "
+            "The body may be four times max_body_bytes. Amounts are JSON numbers, as there are many of them."
+        ),
+        body=MarginBatchRequest,
+        answers=(MarginBatchAnswer,),
+        problems=BODY,
+        examples={"queue": ("Five accounts in two markets", margin_examples.BATCH)},
     ),
     Operation(
         method="POST",

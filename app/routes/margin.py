@@ -1,13 +1,18 @@
-"""Margin models: by scenarios, and on the past."""
+"""Margin models: by scenarios, on the past, and the sizes that they allow."""
 
 from __future__ import annotations
 
 from fastapi import Request, Response
 
-from app.deps import read_call, read_query
+from app.deps import container_of, read_call, read_query
+from app.limits import BATCH_PATH
+from app.ports import EventKind
 from app.routes.reply import reply
 from app.routes.routing import route
 from app.usecases.backtest_margin import run_margin_backtest
+from app.usecases.limit_position import limit_position
+from app.usecases.margin_batch import margin_batch
+from app.usecases.plan_execution import plan_execution
 from app.usecases.scenario_margin import margin_by_scenarios
 from models.api.query import NoParameters
 
@@ -24,7 +29,28 @@ async def backtest_margin(request: Request) -> Response:
     return reply(request, await run_margin_backtest(await read_call(request)))
 
 
+async def max_position(request: Request) -> Response:
+    """Largest long and short of one market."""
+    read_query(request, NoParameters)
+    return reply(request, await limit_position(container_of(request), await read_call(request)))
+
+
+async def check_order(request: Request) -> Response:
+    """Accept, resize or reject an order before it is sent."""
+    read_query(request, NoParameters)
+    return reply(request, await plan_execution(container_of(request), await read_call(request), EventKind.ORDER_CHECK))
+
+
+async def batch_margin(request: Request) -> Response:
+    """Margins of many accounts, and the liquidation queue."""
+    read_query(request, NoParameters)
+    return reply(request, await margin_batch(await read_call(request)))
+
+
 ROUTES = (
+    route("POST", BATCH_PATH, batch_margin),
+    route("POST", "/v1/margin:max-position", max_position),
+    route("POST", "/v1/orders:check", check_order),
     route("POST", "/v1/margin:scenario", margin_scenario),
     route("POST", "/v1/margin:backtest", backtest_margin),
 )

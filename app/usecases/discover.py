@@ -14,6 +14,7 @@ from app.problems import PROBLEMS, RULES
 from app.usecases.instruments import MAX_REGISTERED
 from models.api.base import MAX_SIGNIFICANT
 from models.api.evaluation import MAX_REQUEST_POINTS
+from models.api.margin_batch import MAX_ACCOUNTS, MAX_MARKETS
 from models.api.market import MAX_POINTS, MAX_SYMBOLS
 from models.api.observation import MAX_OBSERVATIONS, MAX_PATH_POINTS
 from models.api.price_sources import MAX_ORACLE_OBSERVATIONS, MAX_SOURCES
@@ -31,12 +32,15 @@ def published_limits(container: Container) -> dict[str, Any]:
     settings = container.settings
     return {
         "max_body_bytes": settings.max_body_bytes,
+        "max_batch_body_bytes": settings.max_body_bytes * limits.BATCH_BODIES,
         "body_timeout_seconds": settings.body_timeout_seconds,
         "max_values": limits.MAX_VALUES,
         "max_containers": limits.MAX_CONTAINERS,
         "max_url_bytes": limits.MAX_URL_BYTES,
         "max_head_bytes": limits.MAX_HEAD_BYTES,
         "max_symbols": MAX_SYMBOLS,
+        "max_batch_accounts": MAX_ACCOUNTS,
+        "max_batch_markets": MAX_MARKETS,
         "max_points_per_series": MAX_POINTS,
         "max_points_per_request": MAX_REQUEST_POINTS,
         "max_observations": MAX_OBSERVATIONS,

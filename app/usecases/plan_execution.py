@@ -1,4 +1,4 @@
-"""`POST /v1/grids`, `/v1/schedules` and `/v1/vaults`: gather one market, decide, write to the audit log, answer."""
+"""Grids, schedules, vaults and checked orders: gather one market, decide, write to the audit log, answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import orjson
 from app.container import Container
 from app.ids import new_id
 from app.ports import EventKind
-from app.translate import grid, schedule, vault
+from app.translate import grid, position_limits, schedule, vault
 from app.translate.answer import time_text
 from app.translate.instruments import InstrumentKey
 from app.translate.one_market import OneMarket, described_instrument, head, one_market, state_need
@@ -28,6 +28,7 @@ from app.usecases.evaluate_portfolio import event_record, idempotency_key, known
 from app.usecases.gather import load_states, registered
 from models.api.execution import MarketRequest
 from models.api.grid import GridRequest
+from models.api.position_limits import OrderCheckRequest
 from models.api.schedule import ScheduleRequest
 from models.api.vault import VaultRequest
 from services.core.instrument import Instrument
@@ -88,6 +89,12 @@ TOOLS: dict[EventKind, Tool] = {
         takes_long=lambda request: len(request.quotes or ()) > INLINE_QUOTES,
         trades_symbol=False,
     ),
+    EventKind.ORDER_CHECK: Tool(
+        "POST /v1/orders:check",
+        OrderCheckRequest,
+        position_limits.wants_volatility,
+        position_limits.order_check_body,
+    ),
 }
 
 
@@ -99,7 +106,7 @@ async def plan_execution(container: Container, call: Call, kind: EventKind) -> A
     if (known := await known_answer(container, key)) is not None:
         return known
     evaluation_id = new_id("ev", call.received_at)
-    read = await _read(container, request, wanted=tool.wants_volatility(request))
+    read = await read_market(container, request, wanted=tool.wants_volatility(request))
     started = time.perf_counter()
     planned = partial(plan_response, kind, request, read, evaluation_id, call.received_at)
     body = await asyncio.to_thread(planned) if tool.takes_long(request) else planned()
@@ -118,7 +125,8 @@ async def plan_execution(container: Container, call: Call, kind: EventKind) -> A
     return stored_answer(appended, body, timings)
 
 
-async def _read(container: Container, request: MarketRequest, *, wanted: bool) -> MarketRead:
+async def read_market(container: Container, request: MarketRequest, *, wanted: bool) -> MarketRead:
+    """Instrument and volatility state of a request, where it does not bring its own."""
     own = request.instrument is not None
     keys = set() if own else {(request.venue, request.symbol), (None, request.symbol)}
     found = await registered(container, keys) if keys else {}

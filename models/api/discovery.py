@@ -20,12 +20,15 @@ class LimitsAnswer(Model):
     """What a request may hold, and how long things are kept."""
 
     max_body_bytes: int
+    max_batch_body_bytes: int = Field(description="The same for POST /v1/margin:batch.")
     body_timeout_seconds: float = Field(description="Time in which a body must arrive.")
     max_values: int = Field(description="Values in a body.")
     max_containers: int = Field(description="Objects and lists in a body.")
     max_url_bytes: int = Field(description="Path and query.")
     max_head_bytes: int = Field(description="Request line and headers.")
     max_symbols: int = Field(description="Rows of each list of a snapshot.")
+    max_batch_accounts: int = Field(description="Accounts of POST /v1/margin:batch.")
+    max_batch_markets: int
     max_points_per_series: int
     max_points_per_request: int
     max_observations: int = Field(description="Of one call.")

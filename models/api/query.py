@@ -103,7 +103,17 @@ class PageParameters(Model):
 
 
 DecisionKind = Literal[
-    "evaluation", "targets", "margin", "hedges", "scalar", "oracle", "grid", "schedule", "vault", "allocation"
+    "evaluation",
+    "targets",
+    "margin",
+    "hedges",
+    "scalar",
+    "oracle",
+    "grid",
+    "schedule",
+    "vault",
+    "allocation",
+    "order_check",
 ]
 
 

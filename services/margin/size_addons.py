@@ -58,7 +58,8 @@ class SqrtAddon:
     def rate(self, base: ArrayLike, contracts: ArrayLike) -> Floats:
         """Rate of a position of this many contracts."""
         flat = np.asarray(base, dtype=np.float64)
-        steep: Floats = 0.8 * flat + self.coefficient * np.sqrt(np.abs(contracts))
+        with np.errstate(over="ignore"):  # an infinite rate is cut to its cap
+            steep: Floats = 0.8 * flat + self.coefficient * np.sqrt(np.abs(contracts))
         return np.maximum(flat, steep)
 
     def largest(self, base: ArrayLike, units: ArrayLike) -> Floats:
@@ -104,7 +105,8 @@ class LinearAddon:
 
     def rate(self, base: ArrayLike, contracts: ArrayLike) -> Floats:
         """Rate of a position of this many contracts."""
-        return np.asarray(base, dtype=np.float64) + self.per_contract * np.abs(contracts)
+        with np.errstate(over="ignore"):  # an infinite rate is cut to its cap
+            return np.asarray(base, dtype=np.float64) + self.per_contract * np.abs(contracts)
 
     def largest(self, base: ArrayLike, units: ArrayLike) -> Floats:
         """Size with ``size · rate(size) = units``: positive root of ``c q² + f q − units``, free of cancellation."""
