@@ -6,7 +6,7 @@ TESTS ?=
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-services demo test test-browser faults bench bench-peers check evaluate format docs lock clean
+.PHONY: help run run-services demo test test-browser faults fuzz bench bench-peers check evaluate format docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ demo: ## Size a real portfolio, print the reasons, draw a picture (CSV=path for 
 	@$(BOOTSTRAP) run
 	@$(BIN)/trimtab demo $(if $(CSV),--csv "$(CSV)")
 
-test: ## All tests but browser, faults and benchmarks (TESTS=path for a part)
+test: ## All tests but browser, faults, fuzz and benchmarks (TESTS=path for a part)
 	@$(BOOTSTRAP) dev
 	@$(BIN)/python -m pytest $(TESTS)
 
@@ -35,6 +35,10 @@ test-browser: ## The API explorer in headless Chromium
 faults: ## Kill, suspend and restart the service and its stores under load
 	@$(BOOTSTRAP) dev
 	@$(BIN)/python -m pytest -m faults -o faulthandler_timeout=1200 $(TESTS)
+
+fuzz: ## Every value of every parameter of every operation, by Schemathesis (four minutes)
+	@$(BOOTSTRAP) dev
+	@$(BIN)/python -m pytest -m fuzz $(TESTS)
 
 bench: ## Measure throughput and latency beside a FastAPI echo (needs a quiet machine)
 	@$(BOOTSTRAP) dev
