@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
+from services.core.control import BreakerState
+from services.guards.breakers import Breakers, Reading, advance
 from services.margin.assembly import requirement
 from services.margin.coverage import kupiec, traffic_light
 from services.margin.filtered_returns import Scaling, ewma_variances, losses_of, scenario_returns, tail_loss
@@ -200,6 +203,18 @@ def traffic_lights(inputs: dict[str, Any]) -> list[str]:
     return [traffic_light(int(breaches), int(inputs["n"]), inputs["p"]) for breaches in inputs["breaches"]]
 
 
+def breaker_trace(inputs: dict[str, Any]) -> list[str]:
+    """The trace gives an exit and a dwell to levels that have none: normal is not left downwards, flatten latches."""
+    rules = Breakers(
+        enter=tuple(inputs["enter"][1:]), leave=tuple(inputs["exit"][1:4]), dwell_seconds=tuple(inputs["dwell_s"][1:4])
+    )
+    state, levels, start = BreakerState(), [], datetime(2026, 1, 1, tzinfo=UTC)
+    for seconds, ratio in inputs["trace_time_marginratio"]:
+        state = advance(state, Reading(ratio), start + timedelta(seconds=seconds), rules).state
+        levels.append(inputs["levels"][state.level])
+    return levels
+
+
 COVERED = {
     "drift.weight.1": liability_weight,
     "drift.weight.8": liability_weight,
@@ -222,6 +237,7 @@ COVERED = {
     "apc.stress_floor": stress_and_floor,
     "own.kupiec.": proportion_of_failures,
     "own.traffic": traffic_lights,
+    "breaker.": breaker_trace,
 }
 WAITING = {
     "drift.weight.": "asset weights: collateral haircuts",
@@ -232,7 +248,6 @@ WAITING = {
     "xvenue.": "cross-venue allocation",
     "debtrank.": "contagion",
     "covar.": "contagion",
-    "breaker.": "circuit breakers",
 }
 
 
