@@ -34,8 +34,14 @@ class NamedPolicy:
 
 @lru_cache(maxsize=1024)
 def policy_fields(policy: Policy) -> dict[str, Any]:
-    """Every block with every field, defaults written out; the same dictionary for equal policies, to be read only."""
-    return {field.name: _block(getattr(policy, field.name)) for field in dataclasses.fields(policy)}
+    """Every block with every field, defaults written out; the same dictionary for equal policies, to be read only.
+
+    A policy without `breakers` has no such block, so that its fingerprint is what it was before there were any.
+    """
+    blocks = {field.name: _block(getattr(policy, field.name)) for field in dataclasses.fields(policy)}
+    if policy.breakers is None:
+        del blocks["breakers"]
+    return blocks
 
 
 def _block(value: Any) -> Any:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from annotated_types import Ge, Gt, Le
@@ -219,6 +220,14 @@ class Transition(NamedTuple):
     reason: str = ""
 
 
+class ResetOrder(NamedTuple):
+    """Order to take the latch off a scope: which, who, why."""
+
+    scope: str
+    actor: str
+    reason: str
+
+
 class Advanced(NamedTuple):
     """State after a reading, what changed, and whether the clock went backwards so that nothing did."""
 
@@ -376,5 +385,5 @@ def _below(value: float | None, exit_at: float | None, *, touching: bool = False
 
 
 def _rising(name: str, values: tuple[float, ...], order: str = "strictly increasing") -> None:
-    if not (values[0] > 0.0 and all(low < high for low, high in zip(values, values[1:], strict=False))):
+    if not (values[0] > 0.0 and all(low < high for low, high in pairwise(values))):
         raise InvalidInput(f"policy.breakers.{name}", f"must be > 0 and {order}", values)

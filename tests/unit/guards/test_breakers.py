@@ -133,9 +133,7 @@ def test_nothing_is_flattened_on_a_price_that_is_not_trusted() -> None:
     assert moved is not None
     assert (state.level, state.latched, moved.cause) == (3, False, Cause.UNTRUSTED_PRICE)
     assert advance(state, stale._replace(trusted=True), after(1), RULES).state.level == 4
-    assert advance(BreakerState(4, latched=True), stale, START, RULES).state.level == 4, (
-        "a latch is no matter of prices"
-    )
+    assert advance(BreakerState(4, latched=True), stale, START, RULES).state.level == 4, "it stays latched"
 
 
 def test_a_stale_price_is_not_calm() -> None:
