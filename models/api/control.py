@@ -69,7 +69,7 @@ class PreviousIn(Model):
         scopes = [item.scope for item in self.breakers]
         if twice := [scope for index, scope in enumerate(scopes) if scope in scopes[:index]]:
             text = "{field} holds {key} more than once: send one row for each"
-            raise PydanticCustomError("duplicate_row", text, {"field": "previous.breakers", "key": twice[0]})
+            raise PydanticCustomError("duplicate_row", text, {"field": "breakers", "key": twice[0]})
         return self
 
 
