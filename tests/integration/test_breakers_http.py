@@ -60,7 +60,7 @@ async def matches(http: httpx.AsyncClient, answer: Body) -> bool:
 
 
 async def test_the_answer_says_which_tier_since_when_and_how_it_ends(http: httpx.AsyncClient) -> None:
-    found = await answered(http, body(equity=await equity_for(http, 0.7)))
+    found = await answered(http, body(RATIO | {"reduce_to": 0.5}, equity=await equity_for(http, 0.7)))
     breaker = found["margin"]["breaker"]
     assert (breaker["scope"], breaker["tier"], breaker["level"], breaker["latched"]) == ("account", 2, "reduce", False)
     assert breaker["since"] == found["as_of"]
@@ -78,7 +78,9 @@ async def test_the_answer_says_which_tier_since_when_and_how_it_ends(http: httpx
     ]
     (target,) = found["targets"]
     assert (target["action"], target["reason"]) == ("decrease", "limit")
-    assert found["margin"]["target"]["maintenance_to_equity"] <= 0.6
+    assert found["margin"]["target"]["maintenance_to_equity"] == pytest.approx(0.5, abs=0.01)
+    (step,) = [step for step in target["steps"] if step["stage"] == "breaker"]
+    assert step["parameter"] == "policy.breakers"
     assert found["state"]["breaker_tier"] == 2
     assert await matches(http, found)
 

@@ -25,6 +25,8 @@ from tests.support.books import AS_OF, OPEN, inputs, row
 
 RATIO = Breakers(distance=None, drawdown=None)
 """Looks at the maintenance ratio alone."""
+DEEP = replace(RATIO, reduce_to=0.5)
+"""Below what the limit on margin use of 1 leaves: initial margin is maintenance / 0.6."""
 MUCH = 5.0
 """Target volatility: 1250 contracts of the market of 40 % on an equity of 10,000."""
 
@@ -96,20 +98,22 @@ def test_a_reversal_closes_and_opens_a_share() -> None:
 
 def test_reduce_brings_the_ratio_down_at_once() -> None:
     found = evaluate(
-        inputs(row(quantity=size_at(0.7), direction=1.0), policy=policy(buffer=PositionBuffer(fraction=0.9)))
+        inputs(row(quantity=size_at(0.7), direction=1.0), policy=policy(DEEP, buffer=PositionBuffer(fraction=0.9)))
     )
     assert level(found) == Level.REDUCE
     assert found.margin_target is not None
-    assert float(found.margin_target.maintenance[0]) == pytest.approx(6_000.0, rel=1e-4)
-    assert float(found.margin_target.maintenance[0]) <= 6_000.0, "rounded toward less risk"
+    assert float(found.margin_target.maintenance[0]) == pytest.approx(5_000.0, rel=1e-4)
+    assert float(found.margin_target.maintenance[0]) <= 5_000.0, "rounded toward less risk"
 
 
 def test_reduce_shrinks_every_row_by_one_ratio() -> None:
     half = float(size_at(0.7)) / 2
     rows = (row("A", quantity=str(half), direction=1.0), row("B", quantity=str(-half), direction=-1.0))
-    found = evaluate(inputs(*rows, policy=policy()))
+    found = evaluate(inputs(*rows, policy=policy(DEEP)))
     assert level(found) == Level.REDUCE
-    assert target(found, 0) == -target(found, 1) < half
+    assert 0.0 < target(found, 0) == -target(found, 1) < half
+    assert found.margin_target is not None
+    assert float(found.margin_target.maintenance.sum()) == pytest.approx(5_000.0, rel=1e-4)
 
 
 def test_flatten_closes_what_has_no_signal_too() -> None:
