@@ -52,7 +52,9 @@ def draw(folder: Path, found: Sequence[Position]) -> dict[str, Summary]:
             f"A long of {ASSET} at {LEVERAGE:g}x through three crashes, by what guards it", fontweight="bold"
         )
         figure.supxlabel(
-            "Hourly. Breakers end where the latch closes the position; nobody resets it.", fontsize=8.0, color=GREY
+            "Hourly. Leverage and level end where the latch or the venue closes the position; nobody resets the latch.",
+            fontsize=8.0,
+            color=GREY,
         )
         summary = summarized(curves)
         save(figure, folder / f"{NAME}.png", json.dumps(summary))
@@ -66,7 +68,8 @@ def _column(axes: list[Axes], one: Position, *, first: bool) -> dict[str, Floats
     price.set(title=one.crash.name)
     for name, (colour, line) in STYLES.items():
         ride = one.rides[name]
-        rows = (np.array(ride.equity) / EQUITY, np.array(ride.leverage), np.array(ride.tier, dtype=float))
+        closed = [ride.equity[-1]] * (len(times) - len(ride.equity))
+        rows = (np.array(ride.equity + closed) / EQUITY, np.array(ride.leverage), np.array(ride.tier, dtype=float))
         for panel, values in zip((equity, leverage, tier), rows, strict=True):
             if panel is tier and name in (LIMITS, HELD):
                 continue
