@@ -57,6 +57,7 @@ evaluate: ## Measure forecasts and targets on public closes, with their gates (m
 	@$(BIN)/python -m tests.evaluation.hedge_bands $(if $(WRITE),--write)
 	@$(BIN)/python -m tests.evaluation.hedge_crash $(if $(WRITE),--write)
 	@$(BIN)/python -m tests.evaluation.predictive_hedging $(if $(WRITE),--write)
+	@$(BIN)/python -m tests.evaluation.breakers $(if $(WRITE),--write)
 
 check: ## Static checks: lint, format, types, import contracts
 	@$(BOOTSTRAP) dev
@@ -81,6 +82,7 @@ docs: ## Write the tables and draw the pictures of docs/ anew
 	@$(BIN)/python -m scripts.ladder_page
 	@$(BIN)/python -m scripts.surface_page
 	@$(BIN)/python -m scripts.bands_page
+	@$(BIN)/python -m scripts.breakers_page
 
 # Dependencies: edit pyproject.toml, then `make lock` (UPGRADE=1 takes the newest versions).
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from app.translate.answer import money, stat, time_text
 from models.api.control import PreviousIn
-from services.core.control import Control, HedgeMemory, RowMemory
+from services.core.control import BreakerState, Control, HedgeMemory, RowMemory
 from services.core.decimals import decimal_text
 
 
@@ -14,7 +15,7 @@ def control_of(previous: PreviousIn | None) -> Control | None:
     """Control state that a request brings."""
     if previous is None:
         return None
-    amounts = {
+    amounts: dict[str, Any] = {
         name: float(value)
         for name in ("initial_capital", "high_water_mark", "net_deposits", "floor")
         if (value := getattr(previous, name)) is not None
@@ -28,7 +29,11 @@ def control_of(previous: PreviousIn | None) -> Control | None:
         )
         for item in previous.hedges
     }
-    return Control(**amounts, as_of=previous.as_of, breaker_tier=previous.breaker_tier, rows=rows, hedges=hedges)
+    breakers = {item.scope: BreakerState(**item.model_dump(exclude={"scope"})) for item in previous.breakers}
+    known = Control(
+        as_of=previous.as_of, breaker_tier=previous.breaker_tier, rows=rows, hedges=hedges, breakers=breakers
+    )
+    return replace(known, **amounts)
 
 
 def control_block(control: Control, *, hedging: bool = False) -> dict[str, Any]:
@@ -49,7 +54,21 @@ def control_block(control: Control, *, hedging: bool = False) -> dict[str, Any]:
     ]
     if hedging or control.hedges:
         block["hedges"] = [_hedge(underlying, memory) for underlying, memory in control.hedges.items()]
+    if control.breakers:
+        block["breakers"] = [breaker_state(scope, state) for scope, state in control.breakers.items()]
     return block
+
+
+def breaker_state(scope: str, state: BreakerState) -> dict[str, Any]:
+    """State of one breaker."""
+    times = {name: getattr(state, name) for name in ("since", "calm_since", "last_at")}
+    return {
+        "scope": scope,
+        "level": state.level,
+        "latched": state.latched,
+        **{name: time_text(moment) for name, moment in times.items() if moment is not None},
+        **({"forgiven": state.forgiven} if state.forgiven else {}),
+    }
 
 
 def _hedge(underlying: str, memory: HedgeMemory) -> dict[str, Any]:

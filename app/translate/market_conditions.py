@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.api.evaluation import EvaluationRequest
-from models.api.market_conditions import ChainIn
+from models.api.market_conditions import ChainIn, VenueIn
 from services.core.market_conditions import (
     ChainCondition,
     MarketConditions,
@@ -16,7 +16,7 @@ from services.core.market_conditions import (
 def market_conditions(request: EvaluationRequest) -> MarketConditions:
     """Conditions of the core."""
     return MarketConditions(
-        venues={item.venue: VenueCondition(**item.model_dump(exclude={"venue"})) for item in request.venues},
+        venues={item.venue: venue_condition(item) for item in request.venues},
         protocols={
             item.protocol: ProtocolCondition(**item.model_dump(exclude={"protocol"})) for item in request.protocols
         },
@@ -25,6 +25,12 @@ def market_conditions(request: EvaluationRequest) -> MarketConditions:
             item.symbol: VolatilityView(**item.model_dump(exclude={"symbol"})) for item in request.volatilities
         },
     )
+
+
+def venue_condition(item: VenueIn) -> VenueCondition:
+    """Venue of the core: equity as a float."""
+    equity = None if item.equity is None else float(item.equity)
+    return VenueCondition(**item.model_dump(exclude={"venue", "equity"}), equity=equity)
 
 
 def chain_condition(item: ChainIn) -> ChainCondition:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from models.api.policy import PolicyIn
 from services.core.errors import InvalidInput
-from services.engine.policy import DEFAULTS_VERSION, HEDGE_BLOCKS, Policy
+from services.engine.policy import DEFAULTS_VERSION, OPTIONAL_BLOCKS, Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +39,10 @@ def policy_fields(policy: Policy) -> dict[str, Any]:
 
 
 def _blocks(policy: Policy) -> Iterator[tuple[str, Any]]:
-    """Blocks of a policy; those of hedges that it is without are left out, so that fingerprints from before there were
-    any still hold.
-    """
+    """Blocks of a policy; optional ones that it is without are left out: fingerprints from before there were any hold."""
     for field in dataclasses.fields(policy):
         value = getattr(policy, field.name)
-        if value is not None or field.name not in HEDGE_BLOCKS:
+        if value is not None or field.name not in OPTIONAL_BLOCKS:
             yield field.name, value
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 
 from app.translate.answer import margin_block, order_rows, portfolio_block, target_rows, time_text
+from app.translate.breakers import breaker_block, breaker_warnings, reset_of
 from app.translate.control import control_block, control_of
 from app.translate.events import market_events
 from app.translate.hedges import hedge_plan, hedge_rows
@@ -42,6 +43,7 @@ from services.engine.columns import MIN_AGE_SECONDS
 from services.engine.inputs import MarketEvent, RecordedCorrelation
 from services.engine.policy import DEFAULTS_VERSION, Policy
 from services.engine.tracking import Tracking
+from services.guards.breakers import ResetOrder
 from services.risk.methods.undiversified import Undiversified
 from services.volatility.readout import VolatilityReadout
 from services.volatility.registry import driver_names
@@ -132,6 +134,7 @@ def decide(
         tracking=tracking,
         events=_events(request, snapshot),
         control=None if isinstance(request, MarginRequest) else control_of(request.previous),
+        breaker_reset=_breaker_reset(request, policy, snapshot.notes),
         **_surroundings(request, described, snapshot.as_of),
         oracles=snapshot.oracles,
         figures=request.options.view == "full" or door is Door.MARGIN,
@@ -208,6 +211,27 @@ def _surroundings(
         "flows": flows(request.flow, described, latest),
         "marks": {mark.symbol: float(mark.price) for mark in request.marks},
     }
+
+
+def _breaker_reset(request: AnyRequest, policy: Policy, notes: Notes) -> ResetOrder | None:
+    """Reset of a circuit breaker; tells where breakers start as if nothing had ever happened.
+
+    Raises
+    ------
+    InvalidInput
+        If there is nothing to reset.
+    """
+    if not isinstance(request, EvaluationRequest):
+        return None
+    if policy.breakers is None:
+        if request.breaker_reset is not None:
+            rule = "needs policy.breakers: without them there is nothing to reset"
+            raise InvalidInput("breaker_reset", rule, request.breaker_reset.scope)
+        return None
+    if request.previous is None:
+        effect = "every circuit breaker starts at normal, and no drawdown is known: send state of the last answer"
+        notes.assume("/previous/breakers", "normal", effect)
+    return reset_of(request.breaker_reset)
 
 
 def _tell_never_hedged(request: AnyRequest, policy: Policy, notes: Notes) -> None:
@@ -292,6 +316,8 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
         margin = {"current": margin_block(inputs, result.margin_current)}
         if result.margin_target is not None:
             margin["target"] = margin_block(inputs, result.margin_target)
+        if result.breaking is not None and inputs.policy.breakers is not None:
+            margin["breaker"] = breaker_block(result.breaking, inputs.policy.breakers)
         body["margin"] = margin
     if decision.door is Door.HEDGES or (decision.door is Door.EVALUATIONS and inputs.policy.hedging is not None):
         body["hedges"] = hedge_rows(inputs, result.hedges)
@@ -366,6 +392,8 @@ def _warnings(decision: Decision) -> list[dict[str, Any]]:
                 "send initial_margin and maintenance_margin",
             }
         )
+    if decision.result.breaking is not None:
+        warnings += breaker_warnings(decision.result.breaking)
     beyond = open_orders_beyond(decision)
     if beyond:
         text = f"open orders of {', '.join(beyond)} would increase what may only be reduced: cancel them"

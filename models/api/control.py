@@ -18,8 +18,10 @@ from models.api.base import (
     Symbol,
     Time,
 )
+from models.api.breaker import BreakerStateIn, BreakerStateOut
 
 MAX_REMEMBERED = 1000
+MAX_BREAKERS = 102
 
 
 class RowMemoryIn(Model):
@@ -57,6 +59,18 @@ class PreviousIn(Model):
     hedges: Annotated[list[HedgeMemoryIn], Field(max_length=MAX_REMEMBERED, fail_fast=True)] = Field(
         default_factory=list, description="Last hedge of each underlying; one that is missing was never hedged."
     )
+    breakers: Annotated[list[BreakerStateIn], Field(max_length=MAX_BREAKERS, fail_fast=True)] = Field(
+        default_factory=list,
+        description="Circuit breakers by scope. Without them a breaker_tier starts the account's breaker.",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> PreviousIn:
+        scopes = [item.scope for item in self.breakers]
+        if twice := [scope for index, scope in enumerate(scopes) if scope in scopes[:index]]:
+            text = "{field} holds {key} more than once: send one row for each"
+            raise PydanticCustomError("duplicate_row", text, {"field": "breakers", "key": twice[0]})
+        return self
 
     @model_validator(mode="after")
     def _one_memory_each(self) -> PreviousIn:
@@ -97,3 +111,4 @@ class StateOut(Model):
     breaker_tier: int
     rows: list[RowMemoryOut]
     hedges: list[HedgeMemoryOut] | None = Field(None, description="Present under a policy with hedging.")
+    breakers: list[BreakerStateOut] | None = Field(None, description="Present under a policy with breakers.")

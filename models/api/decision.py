@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from models.api.base import DecimalText, Model, Time
+from models.api.breaker import BreakerOut
 from models.api.exposure import UnderlyingGreeksOut
 
 
@@ -212,6 +213,7 @@ class BothMarginsOut(Model):
 
     current: MarginOut
     target: MarginOut | None = None
+    breaker: BreakerOut | None = Field(None, description="Present under a policy with breakers.")
 
 
 class TrackingOut(Model):

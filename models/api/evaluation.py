@@ -8,6 +8,7 @@ from pydantic import Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.api.base import DecimalText, Interval, Model, Name, Number, Time
+from models.api.breaker import BreakerResetIn
 from models.api.control import PreviousIn, StateOut
 from models.api.decision import BothMarginsOut, OrderOut, PortfolioOut, TargetOut
 from models.api.event import MAX_EVENTS, EventIn
@@ -164,6 +165,9 @@ class EvaluationRequest(SnapshotIn):
         default_factory=list, description="Ed25519 public keys whose signatures count."
     )
     previous: PreviousIn | None = Field(None, description="`state` of the last answer for this account.")
+    breaker_reset: BreakerResetIn | None = Field(
+        None, description="Takes the latch of one circuit breaker off, before it is read; needs policy.breakers."
+    )
     tracking: TrackingIn | None = Field(None, description="Goes with portfolio_id.")
     venues: Annotated[list[VenueIn], Field(max_length=MAX_PLACES, fail_fast=True)] = Field(
         default_factory=list, description="State of the venues of the rows; overlays and caps read them."

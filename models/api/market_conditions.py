@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
-from models.api.base import Model, Name, Number, Symbol
+from models.api.base import Model, Name, Number, PlainDecimal, Symbol
 
 MAX_PLACES = 100
 YEAR_SECONDS = 31_536_000
@@ -32,6 +32,11 @@ class VenueIn(Model):
         None, description="Multiplier on positions there, from a contagion model of your own."
     )
     latency_seconds: Seconds | None = Field(None, description="From decision to acceptance of an order.")
+    equity: PlainDecimal | None = Field(
+        None,
+        description="Part of the account's equity that is held there, in the account currency; policy.breakers then "
+        "has a breaker of the venue.",
+    )
 
 
 class ProtocolIn(Model):

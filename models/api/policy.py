@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from models.api.base import Model, Name
 from models.api.strict import StrictScalars
 from services.engine.policy import DEFAULTS_VERSION, Policy
+from services.guards.breakers import Breakers
 from services.guards.policy import OraclePolicy
 from services.hedging.gate import HedgeGate
 from services.hedging.hedge_execution import HedgeExecution
@@ -132,6 +133,7 @@ class PolicyIn(_Preset):
     orders: Annotated[OrderRules, StrictScalars()] = OrderRules()
     margin: Annotated[MarginPolicy, StrictScalars()] = MarginPolicy()
     guards: Annotated[OraclePolicy, StrictScalars()] = OraclePolicy()
+    breakers: Annotated[Breakers, StrictScalars()] | None = None
     hedging: HedgingIn | None = None
     hedge_optimizer: HedgeOptimizerIn | None = None
     hedge_gate: HedgeGateIn | None = None

@@ -40,6 +40,33 @@ class HedgeMemory(NamedTuple):
     vega_per_point: float | None = None
 
 
+class BreakerState(NamedTuple):
+    """State of the circuit breaker of one scope.
+
+    Parameters
+    ----------
+    level : int
+        0 normal, 1 caution, 2 reduce, 3 close only, 4 flatten.
+    since : datetime, optional
+        When the level was reached; None where it always was.
+    calm_since : datetime, optional
+        Since when every metric has been below the exit of the level; None where one is not.
+    latched : bool
+        Flatten, until somebody resets it.
+    last_at : datetime, optional
+        Time of the last reading.
+    forgiven : float
+        Part of the fall from the high-water mark that a reset has forgiven, in [0, 1).
+    """
+
+    level: int = 0
+    since: datetime | None = None
+    calm_since: datetime | None = None
+    latched: bool = False
+    last_at: datetime | None = None
+    forgiven: float = 0.0
+
+
 RowName = tuple[str, str | None, str | None, str | None]
 """Identity of a row: symbol, venue, account, position side."""
 
@@ -61,11 +88,13 @@ class Control:
     as_of : datetime, optional
         Event time of the decision that left this state.
     breaker_tier : int
-        Tier of the circuit breaker, 0 (normal) to 4 (flatten).
+        Tier of the circuit breaker, 0 (normal) to 4 (flatten): the highest of all scopes.
     rows : dict
         Memory by row identity.
     hedges : dict
         Memory of the last hedge by underlying.
+    breakers : dict
+        State of the circuit breaker by scope: `account`, `portfolio`, `venue:NAME`.
     """
 
     initial_capital: float | None = None
@@ -76,6 +105,7 @@ class Control:
     breaker_tier: int = 0
     rows: dict[RowName, RowMemory] = field(default_factory=dict)
     hedges: dict[str, HedgeMemory] = field(default_factory=dict)
+    breakers: dict[str, BreakerState] = field(default_factory=dict)
 
     def at(self, equity: float, net_deposits: float | None) -> Control:
         """This state on an account of `equity` whose cumulative deposits are now `net_deposits`.
@@ -102,6 +132,7 @@ class Control:
             breaker_tier=self.breaker_tier,
             rows=self.rows,
             hedges=self.hedges,
+            breakers=self.breakers,
         )
 
 

@@ -30,6 +30,8 @@ class VenueCondition:
         Multiplier on positions there that a contagion model gave, in [0, 1].
     latency_seconds : float, optional
         From decision to acceptance of an order [s].
+    equity : float, optional
+        Part of the account's equity that is held there [account currency].
     """
 
     protocol: str | None = None
@@ -39,6 +41,7 @@ class VenueCondition:
     distress: float | None = None
     contagion_multiplier: float | None = None
     latency_seconds: float | None = None
+    equity: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from services.core.explain import Floats
 from services.engine.columns import BookColumns
 from services.engine.costs import half_spreads
 from services.engine.inputs import EvaluationInputs
-from services.engine.outputs import Hedge, Target
+from services.engine.outputs import Breaking, Hedge, Target
 from services.sizing.abilities import KeepsFloor
 from services.sizing.buffers import Standing
 
@@ -23,13 +23,21 @@ def row_name(row: Row) -> RowName:
 
 
 def control_after(
-    inputs: EvaluationInputs, columns: BookColumns, targets: tuple[Target, ...], hedges: tuple[Hedge, ...] = ()
+    inputs: EvaluationInputs,
+    columns: BookColumns,
+    targets: tuple[Target, ...],
+    hedges: tuple[Hedge, ...] = (),
+    breaking: Breaking | None = None,
 ) -> Control:
-    """State that the next decision should be given: marks at the present equity, which rows and hedges trade now."""
+    """State that the next decision should be given: marks at the present equity, which rows and hedges trade now,
+    what the circuit breakers have come to.
+    """
     before = inputs.control or Control()
     known = columns.sizing.control if columns.sizing is not None else before
     if columns.sizing is not None and isinstance(inputs.policy.sizing, KeepsFloor):
         known = replace(known, floor=inputs.policy.sizing.next_floor(columns.sizing))
+    if breaking is not None:
+        known = replace(known, breakers=breaking.states, breaker_tier=breaking.tier)
     traded = {
         row_name(row): RowMemory(inputs.as_of)
         for row, target in zip(inputs.rows, targets, strict=True)

@@ -10,6 +10,7 @@ from services.core.explain import Bools
 from services.core.outcome import Reason
 from services.engine.abilities import remarked, skew_of
 from services.engine.baseline import baseline_targets
+from services.engine.breakers import apply_breakers, breakers_of
 from services.engine.columns import BookColumns, book_columns, expiry_of
 from services.engine.conditions import conditions_of
 from services.engine.control import control_after, standing_of
@@ -23,9 +24,10 @@ from services.engine.margins import margin_figures, row_limits
 from services.engine.market import resolve_market
 from services.engine.oracles import overlays_of
 from services.engine.orders import make_orders
-from services.engine.outputs import Evaluation, Target
+from services.engine.outputs import Breaking, Evaluation, Target
 from services.engine.targets import decide_targets, hold_all
 from services.engine.tracking import TrackingFigures, tracking_figures
+from services.guards.breakers import Level
 from services.sizing.buffers import apply_buffer
 from services.sizing.joint import JointRounding, round_jointly
 from services.sizing.pipeline import RowLimits, Sized, size_rows
@@ -54,10 +56,12 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
     limits = row_limits(inputs, columns) if columns.sizing is not None else None
     if columns.sizing is not None and limits is not None:
         columns = replace(columns, sizing=with_margin(columns.sizing, limits))
-    scope, sized, targets = _targets(inputs, columns, limits)
-    trail = sized.trail if sized is not None else None
     figures = inputs.figures
-    margin_current = margin_figures(inputs, columns, columns.contracts, open_orders=True) if figures else None
+    asked = figures or inputs.policy.breakers is not None
+    margin_current = margin_figures(inputs, columns, columns.contracts, open_orders=True) if asked else None
+    breaking = breakers_of(inputs, columns, margin_current) if margin_current is not None else None
+    scope, sized, targets = _targets(inputs, columns, limits, breaking)
+    trail = sized.trail if sized is not None else None
     final = np.array(
         [float(target.target if target.target is not None else target.current) for target in targets], dtype=float
     )
@@ -77,7 +81,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         trail=trail,
         capacity=capacity_of(inputs, columns, limits, trail) if wants_figures and limits is not None else None,
         orders=() if inputs.historical else make_orders(inputs, columns, targets, hedges, valid_until),
-        margin_current=margin_current,
+        margin_current=margin_current if figures else None,
         margin_target=margin_target,
         hedges=hedges,
         portfolio=replace(
@@ -94,8 +98,9 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         overlays=sized.overlays if sized is not None else (),
         baseline=baseline_targets(inputs, columns, limits, scope) if wants_figures else None,
         costs=trade_costs(inputs, columns, targets) if wants_figures else None,
-        control=control_after(inputs, columns, targets, hedges),
+        control=control_after(inputs, columns, targets, hedges, breaking),
         quote_skew=skew_of(inputs, columns),
+        breaking=breaking,
     )
 
 
@@ -108,7 +113,7 @@ def tracking_of(inputs: EvaluationInputs) -> TrackingFigures | None:
 
 
 def _targets(
-    inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits | None
+    inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits | None, breaking: Breaking | None
 ) -> tuple[str | None, Sized | None, tuple[Target, ...]]:
     method = inputs.policy.sizing
     if columns.sizing is None:
@@ -116,11 +121,13 @@ def _targets(
     if method is None or limits is None:
         return None, None, hold_all(columns, Reason.NONE)
     scope = method.scope or ("instrument" if inputs.signals_present else "book")
-    sized, inside = sized_book(inputs, columns, limits, scope)
+    sized, inside = sized_book(inputs, columns, limits, scope, breaking)
     return scope, sized, decide_targets(inputs, columns, sized, inside, scope, limits.margin_complete)
 
 
-def sized_book(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits, scope: str) -> tuple[Sized, Bools]:
+def sized_book(
+    inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits, scope: str, breaking: Breaking | None = None
+) -> tuple[Sized, Bools]:
     """Sizes up to the decision to trade, not yet in lots of each row; and the rows that are left as they are."""
     method = inputs.policy.sizing
     assert columns.sizing is not None
@@ -136,6 +143,9 @@ def sized_book(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits
         conditions=conditions_of(inputs, columns, limits) if overlays else None,
         tracking_factor=tracked.factor if tracked is not None else 1.0,
     )
+    if breaking is not None:
+        apply_breakers(sized.trail, inputs, columns, limits, breaking)
+        sized = replace(sized, barred=breaking.levels >= Level.CLOSE_ONLY)
     standing = standing_of(inputs, columns, sized.trail.value)
     inside = apply_buffer(sized.trail, standing, inputs.policy.buffer)
     if isinstance(inputs.policy.rounding, JointRounding):

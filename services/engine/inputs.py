@@ -13,6 +13,7 @@ from services.core.explain import Floats
 from services.core.market_conditions import MarketConditions
 from services.engine.policy import Policy
 from services.engine.tracking import Tracking
+from services.guards.breakers import ResetOrder
 from services.guards.observation import Aggregate
 from services.liquidity.flow import Flow
 from services.liquidity.markets import MarketKey, PostedDepth
@@ -79,6 +80,8 @@ class EvaluationInputs:
         Their variance comes on top of the forecasts that targets are sized with.
     control : Control, optional
         Control state that the last answer left; None: the account starts now.
+    breaker_reset : ResetOrder, optional
+        Latch of a circuit breaker to take off before it is read.
     conditions : MarketConditions
         Venues, protocols, chains and volatility views, for overlays.
     depths, flows : mappings
@@ -107,6 +110,7 @@ class EvaluationInputs:
     tracking: Tracking | None = None
     events: tuple[MarketEvent, ...] = ()
     control: Control | None = None
+    breaker_reset: ResetOrder | None = None
     oracles: Mapping[str, Aggregate] = field(default_factory=dict)
     conditions: MarketConditions = MarketConditions()
     depths: Mapping[MarketKey, PostedDepth] = field(default_factory=dict)

@@ -7,12 +7,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from services.core.control import Control, HedgeMemory
+import numpy as np
+from numpy.typing import NDArray
+
+from services.core.control import BreakerState, Control, HedgeMemory
 from services.core.explain import Floats, Trail
 from services.core.outcome import Action, Permission, Reason, Status
 from services.engine.columns import BookColumns
 from services.engine.market import Market
 from services.engine.tracking import TrackingFigures
+from services.guards.breakers import Reading, Transition
 from services.hedging.execution import ExecutionCost
 from services.hedging.gate import GateDecision
 from services.hedging.hedge_plan import HedgePlan, HedgeStatus
@@ -270,6 +274,34 @@ class Capacity:
     scalar: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class Breaking:
+    """Circuit breakers of a decision.
+
+    Parameters
+    ----------
+    states, readings : dict
+        State after this decision and metrics, by scope.
+    transitions : tuple
+        Scope and change, in order: a reset comes first.
+    backwards : tuple of str
+        Scopes whose last reading is of a later time: they keep their state.
+    levels : (n,) int array
+        Level that holds for each row.
+    """
+
+    states: dict[str, BreakerState]
+    readings: dict[str, Reading]
+    transitions: tuple[tuple[str, Transition], ...]
+    backwards: tuple[str, ...]
+    levels: NDArray[np.int64]
+
+    @property
+    def tier(self) -> int:
+        """Highest level of all scopes."""
+        return max(state.level for state in self.states.values())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """Everything that one call of `evaluate` decided."""
@@ -295,3 +327,4 @@ class Evaluation:
     control: Control | None = None
     costs: CostColumns | None = None
     quote_skew: Skew | None = None
+    breaking: Breaking | None = None

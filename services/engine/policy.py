@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from services.core.errors import InvalidInput
+from services.guards.breakers import Breakers
 from services.guards.policy import OraclePolicy
 from services.hedging.gate import HedgeGate
 from services.hedging.hedge_execution import HedgeExecution
@@ -34,11 +35,13 @@ DEFAULTS_VERSION = 2
 
 HEDGE_BLOCKS = ("hedge_optimizer", "hedge_gate", "hedge_execution")
 """Blocks of a hedge that a policy may be without; they go with `hedging`."""
+OPTIONAL_BLOCKS = (*HEDGE_BLOCKS, "breakers")
+"""Blocks that are no part of a policy's fingerprint where it is without them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Blocks of a policy; `sizing` and `hedging` have no default."""
+    """Blocks of a policy; `sizing` and `hedging` have no default. Without `breakers` none acts."""
 
     sizing: SizingMethod | None = None
     capital: Capital = FullCompounding()
@@ -55,6 +58,7 @@ class Policy:
     orders: OrderRules = OrderRules()
     margin: MarginPolicy = MarginPolicy()
     guards: OraclePolicy = OraclePolicy()
+    breakers: Breakers | None = None
     hedging: HedgeTrigger | None = None
     hedge_optimizer: GreekBounds | None = None
     hedge_gate: HedgeGate | None = None
@@ -64,6 +68,9 @@ class Policy:
         methods = [overlay.method for overlay in self.overlays]
         if twice := [method for method in methods if methods.count(method) > 1]:
             raise InvalidInput("policy.overlays", "must hold each overlay once", twice[0])
+        if self.breakers is not None and "breaker_tier" in methods:
+            rule = "must not hold breaker_tier beside policy.breakers, which multiplies increases itself"
+            raise InvalidInput("policy.overlays", rule, "breaker_tier", "leave one of them out")
         if block := raised_by(self.sizing, self.capital, self.scaling):
             rule = "must not raise the sizes of a method that bounds the fall of the wealth"
             raise InvalidInput(f"policy.{block}", rule, getattr(self, block).method)

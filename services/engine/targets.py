@@ -30,7 +30,7 @@ def decide_targets(
 ) -> tuple[Target, ...]:
     """One decision per row; records the rounding as the last stage of the trail.
 
-    A row that an overlay allows no increase of may only be reduced while the answer is valid.
+    A row that an overlay or a circuit breaker allows no increase of may only be reduced while the answer is valid.
     """
     trail = sized.trail
     cut, blocked = trail.bound_mask(), sized.blocked

@@ -84,15 +84,16 @@ class SizingRules:
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """Optimal sizes with their explanation, and what each overlay did."""
+    """Optimal sizes with their explanation, what each overlay did, and rows that are barred for another reason."""
 
     trail: Trail
     overlays: tuple[Reported, ...] = ()
+    barred: Bools | None = None
 
     @property
     def blocked(self) -> Bools:
-        """Rows that an overlay allows no increase of."""
-        found = np.zeros(self.trail.value.shape, dtype=bool)
+        """Rows that no increase is allowed of."""
+        found = np.zeros(self.trail.value.shape, dtype=bool) if self.barred is None else self.barred.copy()
         for item in self.overlays:
             found |= item.on_increase == 0.0
         return found

@@ -124,6 +124,8 @@ def smallest(branches: Sequence[Branch]) -> Term:
 
 def size_branches(policy: Policy, box: Box) -> list[Branch]:
     """What the method asks for, scaled, and what overlays on the exposure leave of it."""
+    if policy.breakers is not None:
+        raise Unmodelled("breakers")
     volatility = variable("volatility", *box.volatility)
     found = [scaled(policy, full_size(policy, box), volatility)]
     if isinstance(policy.scaling, ToVolatility) and policy.scaling.mode == "cap":
@@ -280,7 +282,7 @@ def increase_share(policy: Policy, tier: int) -> float:
 
 def reads_tier(policy: Policy) -> bool:
     """Whether any part of a policy depends on the breaker tier."""
-    return any(isinstance(overlay, BreakerTier) for overlay in policy.overlays)
+    return policy.breakers is not None or any(isinstance(overlay, BreakerTier) for overlay in policy.overlays)
 
 
 def never_grows(policy: Policy, tier: int) -> bool:

@@ -30,7 +30,9 @@ class BreakerTier:
     Notes
     -----
     Acts on increases alone, also in tier 4: closing positions is not the business of a multiplier on what is added.
-    Which tier holds is read from the control state; without `previous` it is 0.
+    Which tier holds is read from the control state; without `previous` it is 0. Under `policy.breakers` the engine
+    moves the ladder itself and multiplies increases by it, so that a policy has one or the other; the tier that it
+    leaves in the state is what this overlay of another policy reads.
 
     References
     ----------

@@ -12,7 +12,7 @@ from app.catalog import catalog
 from app.translate.policy import added_since, narrowed, policy_fields, policy_sha256, resolved_json, restored
 from models.api.policy import PRESETS, HedgesPolicyIn, MarginPolicyIn, PolicyIn
 from services.core.errors import InvalidInput
-from services.engine.policy import HEDGE_BLOCKS, Policy
+from services.engine.policy import OPTIONAL_BLOCKS, Policy
 
 SIZING = {"method": "volatility_target", "target_volatility": 0.2}
 ONE_OF: dict[str, dict[str, Any]] = {
@@ -39,6 +39,8 @@ HEDGING = {"method": "threshold", "instrument": "BTC-PERP", "max_delta": 0.1}
 CASES = [
     *({**policy, "sizing": policy.get("sizing", SIZING)} for policy in PRESETS.values()),
     *default_methods(),
+    {"sizing": SIZING, "breakers": {}},
+    {"sizing": SIZING, "breakers": {"enter": [0.4, 0.6, 0.7, 0.8], "leave": [0.3, 0.5, 0.6], "reduce_to": 0.5}},
     {"sizing": SIZING, "hedging": HEDGING},
     {"sizing": SIZING, "margin": {"model": {"method": "sigma_multiple"}}},
     {"sizing": SIZING, "hedging": HEDGING, "hedge_optimizer": {"instruments": ["BTC-PERP", "CALL"], "max_delta": 0.0}},
@@ -63,7 +65,7 @@ def test_a_stored_policy_comes_back_equal_with_the_same_fingerprint(sent: dict[s
     assert policy_sha256(again) == policy_sha256(policy)
     assert added_since(resolved_json(policy)) == ()
     blocks = {field.name for field in dataclasses.fields(Policy)}
-    assert set(policy_fields(again)) == blocks - {name for name in HEDGE_BLOCKS if getattr(policy, name) is None}
+    assert set(policy_fields(again)) == blocks - {name for name in OPTIONAL_BLOCKS if getattr(policy, name) is None}
 
 
 def test_there_is_a_case_of_most_methods() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from services.core.book import Signal
 from services.core.errors import InvalidInput
 from services.engine import Policy, evaluate
+from services.guards.breakers import Breakers
 from services.margin.methods.filtered_historical import FilteredHistorical
 from services.margin.registry import MarginPolicy
 from services.sizing.buffers import NoBuffer, PositionBuffer, ToleranceBuffer
@@ -437,3 +438,12 @@ def test_a_margin_that_reads_returns_is_not_proved_from_volatility() -> None:
     ranges = Ranges(volatility=(0.1, 0.9), direction=(0.0, 1.0))
     for found in (check(policy, SolventAfterShock(shock=0.2), ranges), refines(policy, policy, ranges)):
         assert found.verdict == "unknown" and "filtered_historical, which reads returns" in found.detail
+
+
+def test_a_ladder_that_the_engine_moves_is_not_modelled() -> None:
+    """What it does depends on margins and on time: nothing is proved of it, not even where no overlay reads a tier."""
+    guarded = replace(TARGET, breakers=Breakers())
+    for statement in (LeverageCap(), TiersShrink()):
+        found = check(guarded, statement, Ranges())
+        assert found.verdict != "proved"
+    assert "breakers" in check(guarded, LeverageCap(), Ranges()).detail
