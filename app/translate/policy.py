@@ -39,7 +39,7 @@ def policy_fields(policy: Policy) -> dict[str, Any]:
 
 
 def _blocks(policy: Policy) -> Iterator[tuple[str, Any]]:
-    """Blocks of a policy; optional ones that it is without are left out: fingerprints from before there were any hold."""
+    """Blocks of a policy; optional ones that it is without are left out, so that older fingerprints hold."""
     for field in dataclasses.fields(policy):
         value = getattr(policy, field.name)
         if value is not None or field.name not in OPTIONAL_BLOCKS:
