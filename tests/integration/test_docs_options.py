@@ -1,4 +1,4 @@
-"""docs/options.md and docs/hedging.md say what the code does: commands, links, paths."""
+"""Pages on options, hedging and margin say what the code does: commands, links, paths."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.support.documents import ROOT, difference, examples, output
 from tests.support.service import ServiceProcess, running
 
-PAGES = [ROOT / "docs" / "options.md", ROOT / "docs" / "hedging.md"]
+PAGES = [ROOT / "docs" / f"{name}.md" for name in ("options", "hedging", "margin")]
 ROUNDED = 0.01
 """Statistics are printed to three digits and more."""
 
