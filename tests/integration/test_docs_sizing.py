@@ -44,7 +44,8 @@ def test_every_method_is_asked_for_by_a_question_and_walks_or_says_why_not() -> 
 def test_every_block_is_in_the_table_or_has_a_page_of_its_own() -> None:
     named = set(re.findall(r"^\| `(\w+)` \|", block_table(), re.MULTILINE))
     assert {item["block"] for item in catalog()["blocks"]} - named <= {
-        "sizing", "estimator", "correlation", "limits", "overlays", "guards", "orders", "hedging", "margin"
+        "sizing", "estimator", "correlation", "limits", "overlays", "guards", "orders", "margin", "breakers",
+        "hedging", "hedge_optimizer", "hedge_gate", "hedge_execution",
     }  # fmt: skip
 
 
