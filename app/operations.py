@@ -346,6 +346,7 @@ OPERATIONS = (
             ScheduleAnswer,
             VaultAnswer,
             AllocateAnswer,
+            OrderCheckAnswer,
         ),
         problems=(*QUERY, 404, 503),
     ),

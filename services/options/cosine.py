@@ -63,8 +63,8 @@ def model_prices(
     Raises
     ------
     InvalidInput
-        Numbers out of range, or an expiry so short against the volatility of variance that the series has not
-        decayed within 131,072 terms.
+        Numbers out of range, or a law that 131,072 terms do not describe: so peaked (a short expiry against the
+        volatility of variance), or with tails so heavy, that the series has not decayed.
 
     Notes
     -----
@@ -169,7 +169,7 @@ def put_values(
         done += _BLOCK
         active = active[np.abs(values[..., -1]).max(axis=0) > tolerance * np.maximum(u[:, -1], 1.0)]
     if total is None or (active.size and most_terms is None):
-        rule = f"is too short against volatility_of_variance: the series has not decayed within {_MOST_TERMS:,} terms"
+        rule = f"and the parameters of the model make a law that {_MOST_TERMS:,} terms do not describe"
         raise InvalidInput("time_to_expiry", rule, expiries[active].tolist())
     # Beyond [a, b] the option is its intrinsic value.
     total = np.where(log_moneyness >= high[which], -np.expm1(-log_moneyness), total)

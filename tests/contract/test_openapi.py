@@ -206,3 +206,15 @@ async def test_problems_fit_their_schema(http: httpx.AsyncClient) -> None:
 
 if __name__ == "__main__":
     SNAPSHOT.write_bytes(written(openapi_document()))
+
+
+def test_an_answer_that_is_recorded_can_be_read_again() -> None:
+    """Every answer with an id and a place in the audit log has a schema where answers are read."""
+    read = next(item for item in OPERATIONS if item.path == "/v1/evaluations/{evaluation_id}")
+    recorded = {
+        answer
+        for item in OPERATIONS
+        for answer in item.answers
+        if {"audit", "evaluation_id"} <= answer.model_fields.keys() and item is not read
+    }
+    assert recorded <= set(read.answers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -102,7 +103,9 @@ def test_the_order_of_venues_does_not_matter(
     venues, balances, routes = world
     first = planned(venues, balances, [])
     turned = planned(venues[::-1], balances[::-1], [])
-    assert {row.name: row for row in first.venues} == {row.name: row for row in turned.venues}
+    # The price of equity of venues that tie is not unique.
+    plain = [{row.name: replace(row, worth_of_equity=None) for row in plan.venues} for plan in (first, turned)]
+    assert plain[0] == plain[1]
     one, other = planned(venues, balances, routes), planned(venues[::-1], balances[::-1], routes[::-1])
     assert one.verdict == other.verdict or {one.verdict, other.verdict} == {"transfer", "keep"}
     if one.safety_attainable is not None:
