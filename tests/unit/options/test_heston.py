@@ -114,5 +114,5 @@ def test_arguments_out_of_range() -> None:
     slow = Heston(
         initial_variance=1e-7, mean_reversion=1.0, long_run_variance=1e-7, volatility_of_variance=30.0, correlation=0.0
     )
-    with pytest.raises(InvalidInput, match="time_to_expiry is too short"):
+    with pytest.raises(InvalidInput, match="terms do not describe"):
         model_prices(slow, 100.0, 100.0, 1e-4, 1)
