@@ -43,6 +43,10 @@ class EventKind(StrEnum):
     VAULT = "vault"
     ALLOCATION = "allocation"
     ORDER_CHECK = "order_check"
+    PORTFOLIO = "portfolio"
+    SNAPSHOT = "snapshot"
+    LIVE = "live"
+    EXECUTIONS = "executions"
 
 
 class Outcome(StrEnum):
@@ -159,6 +163,14 @@ class StoredEntry(EntrySummary):
 
 
 @dataclass(frozen=True, slots=True)
+class TailEntry:
+    """A stored entry and whose it is."""
+
+    tenant_id: str
+    entry: StoredEntry
+
+
+@dataclass(frozen=True, slots=True)
 class Appended:
     """Where a record lies in the log.
 
@@ -216,6 +228,20 @@ class AuditLog(Protocol):
         client_reference: str | None = None,
     ) -> list[EntrySummary]:
         """At most `limit` entries with index above `after`, ascending, that match every filter given."""
+        ...
+
+    async def tail(self, *, after: int, limit: int) -> list[TailEntry]:
+        """At most `limit` entries of every tenant with index above `after`, ascending, with their bytes.
+
+        Contiguous: an entry is never skipped because another writer committed a later one first.
+        """
+        ...
+
+    async def wait(self, *, after: int, timeout: float) -> int:
+        """Size of the log as soon as it is above `after + 1`, else after `timeout` [s].
+
+        Appends of this process wake it at once, those of others as soon as the store tells of them.
+        """
         ...
 
     async def previous(self, tenant_id: str, index: int, *, kind: EventKind, portfolio_id: str) -> EntrySummary | None:

@@ -1,0 +1,1 @@
+"""Live updates: channels, their positions, what a reader may still be sent."""
