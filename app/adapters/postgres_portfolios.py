@@ -51,10 +51,6 @@ class PostgresPortfolios:
             raise await self._conflict(tenant_id, portfolio_id)
         return row is not None
 
-    async def list(self, tenant_id: str, *, after: str | None, limit: int) -> list[StoredPortfolio]:
-        """Page of portfolios by id."""
-        return [portfolio_of(row) for row in await self._readers.fetch(_PAGE, tenant_id, after or "", limit)]
-
     async def put_snapshot(self, tenant_id: str, snapshot: StoredSnapshot) -> StoredSnapshot | None:
         """Keep a newer snapshot; what is stored afterwards."""
         values = (snapshot.portfolio_id, snapshot.snapshot_seq, snapshot.snapshot, snapshot.received_at)
@@ -70,6 +66,10 @@ class PostgresPortfolios:
     async def registered(self) -> list[tuple[str, StoredPortfolio, StoredSnapshot | None]]:
         """Every portfolio with its newest snapshot."""
         return [registered_of(row) for row in await self._readers.fetch(REGISTERED)]
+
+    async def list(self, tenant_id: str, *, after: str | None, limit: int) -> list[StoredPortfolio]:
+        """Page of portfolios by id."""
+        return [portfolio_of(row) for row in await self._readers.fetch(_PAGE, tenant_id, after or "", limit)]
 
     async def _conflict(self, tenant_id: str, portfolio_id: str) -> VersionConflict:
         stored = await self.get(tenant_id, portfolio_id)

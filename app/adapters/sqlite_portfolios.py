@@ -59,10 +59,6 @@ class SqlitePortfolios:
             raise await self._conflict(tenant_id, portfolio_id)
         return bool(ended)
 
-    async def list(self, tenant_id: str, *, after: str | None, limit: int) -> list[StoredPortfolio]:
-        """Page of portfolios by id."""
-        return [portfolio_of(row, from_microseconds) for row in await self._rows(_PAGE, tenant_id, after or "", limit)]
-
     async def put_snapshot(self, tenant_id: str, snapshot: StoredSnapshot) -> StoredSnapshot | None:
         """Keep a newer snapshot; what is stored afterwards."""
         values = (
@@ -91,6 +87,10 @@ class SqlitePortfolios:
     async def registered(self) -> list[tuple[str, StoredPortfolio, StoredSnapshot | None]]:
         """Every portfolio with its newest snapshot."""
         return [registered_of(row, from_microseconds) for row in await self._rows(REGISTERED)]
+
+    async def list(self, tenant_id: str, *, after: str | None, limit: int) -> list[StoredPortfolio]:
+        """Page of portfolios by id."""
+        return [portfolio_of(row, from_microseconds) for row in await self._rows(_PAGE, tenant_id, after or "", limit)]
 
     async def _conflict(self, tenant_id: str, portfolio_id: str) -> VersionConflict:
         stored = await self.get(tenant_id, portfolio_id)
