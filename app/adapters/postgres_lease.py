@@ -7,8 +7,8 @@ loss: cut off, it stops at least two seconds before another can begin. What cann
 a question and a write may write after the lock has passed on, and a server that is restarted gives the lock away before
 the former holder has noticed. For these the log decides, see `app.live_ports.continuation`.
 
-The lock needs a session: behind a pooler that shares sessions between clients (PgBouncer's transaction mode) it does not
-work.
+The lock needs a session: behind a pooler that shares sessions between clients (PgBouncer in transaction mode) it does
+not work.
 """
 
 from __future__ import annotations
