@@ -1,4 +1,4 @@
-"""The durable store of a process: audit log, instruments and policies over one URL."""
+"""The durable store of a process: audit log, instruments, policies and portfolios over one URL."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from app.adapters.postgres_instruments import PostgresInstruments
 from app.adapters.postgres_lease import PostgresLease
 from app.adapters.postgres_notices import POLL_SECONDS, PostgresNotices
 from app.adapters.postgres_policies import PostgresPolicies
+from app.adapters.postgres_portfolios import PostgresPortfolios
 from app.adapters.postgres_writer import PostgresWriter
 from app.adapters.schema import require_schema
 from app.adapters.sqlite_audit import SqliteAuditLog
@@ -27,8 +28,9 @@ from app.adapters.sqlite_connection import SqliteReaders
 from app.adapters.sqlite_instruments import SqliteInstruments
 from app.adapters.sqlite_lease import SqliteLease
 from app.adapters.sqlite_policies import SqlitePolicies
+from app.adapters.sqlite_portfolios import SqlitePortfolios
 from app.adapters.sqlite_writer import SqliteWriter
-from app.live_ports import Lease
+from app.live_ports import Lease, PortfolioStore
 from app.ports import AuditLog, InstrumentStore, PolicyStore
 
 
@@ -39,6 +41,7 @@ class Database:
     audit: AuditLog
     instruments: InstrumentStore
     policies: PolicyStore
+    portfolios: PortfolioStore
     lease: Lease
 
 
@@ -77,6 +80,7 @@ async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
                 SqliteAuditLog(writer, readers, growth),
                 SqliteInstruments(writer, readers),
                 SqlitePolicies(writer, readers),
+                SqlitePortfolios(writer, readers),
                 SqliteLease(),
             )
         finally:
@@ -96,7 +100,8 @@ async def _open_postgres(target: PostgresUrl) -> AsyncIterator[Database]:
     try:
         warnings = await durability_warnings(readers)
         audit = PostgresAuditLog(writer, readers, notices, await readers.server_version(), warnings)
-        yield Database(audit, PostgresInstruments(readers), PostgresPolicies(readers), lease)
+        instruments, policies = PostgresInstruments(readers), PostgresPolicies(readers)
+        yield Database(audit, instruments, policies, PostgresPortfolios(readers), lease)
     finally:
         await lease.release()
         await notices.close()
