@@ -206,6 +206,10 @@ class UpdateBus(Protocol):
         """Note that everything up to an audit index is published."""
         ...
 
+    async def forget(self) -> None:
+        """Begin every channel anew, without a cursor: the audit log is another one than was published, or a shorter."""
+        ...
+
 
 class LogConsumer(Protocol):
     """Part of the live engine that acts on what the audit log holds; runs only where the lease is held."""
