@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.fit_port import FitWorker
-    from app.live_ports import PortfolioStore
+    from app.live_ports import PortfolioStore, UpdateBus
     from app.ports import AuditLog, Clock, InstrumentStore, PolicyStore, VolatilityStore
     from app.settings import Settings
 
@@ -23,4 +23,5 @@ class Container:
     instruments: InstrumentStore
     policies: PolicyStore
     portfolios: PortfolioStore
+    bus: UpdateBus
     fits: FitWorker
