@@ -7,7 +7,7 @@ newest states. Everything may be lost at any time: a channel without its hash be
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,8 +23,8 @@ from services.streaming.update import Channel, Position, Publication, Update
 
 TIMEOUT_SECONDS = 0.25
 MAX_CONNECTIONS = 8
-BATCH = 64
-"""States of one transaction: they hold the server for about 2 ms."""
+BATCH, BATCH_BYTES = 64, 1024 * 1024
+"""States and bytes of one transaction: they hold the server for about 2 ms."""
 LOG_SECONDS = 7 * 86_400
 META_SECONDS = 90 * 86_400
 """A channel's history ends long before its epoch does: a sequence is never given twice within an epoch."""
@@ -119,8 +119,8 @@ class RedisChannels:
     async def publish_many(self, publications: Sequence[Publication]) -> list[Update | None]:
         """Publish in order; None for each whose version is not new."""
         answers: list[Update | None] = []
-        for start in range(0, len(publications), BATCH):
-            answers += await self._publish(publications[start : start + BATCH])
+        for batch in _batches(publications):
+            answers += await self._publish(batch)
         return answers
 
     async def _publish(self, batch: Sequence[Publication]) -> list[Update | None]:
@@ -214,6 +214,20 @@ class RedisChannels:
     async def ping(self) -> None:
         """Return if the store answers."""
         await _asked(self._client.ping())
+
+
+def _batches(publications: Sequence[Publication]) -> Iterator[list[Publication]]:
+    """Parts of at most `BATCH` states and, beyond their first state, `BATCH_BYTES`."""
+    batch: list[Publication] = []
+    size = 0
+    for item in publications:
+        if batch and (len(batch) == BATCH or size + len(item.data) > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += len(item.data)
+    if batch:
+        yield batch
 
 
 async def _asked(call: Awaitable[Any]) -> Any:
