@@ -1,4 +1,4 @@
-"""An account without a row, as a live portfolio sends it when it is flat and has no view: no method stumbles over it."""
+"""An account without a row, as a live portfolio that is flat and has no view sends it: no method stumbles over it."""
 
 from __future__ import annotations
 

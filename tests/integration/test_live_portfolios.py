@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -189,7 +190,6 @@ async def test_targets_expire_with_the_snapshot_and_a_newer_one_revives_them(liv
     assert expired.status_code == 200, "that it expired is news"
     assert expired.json()["expired"] is True
     assert (await live.targets(**{"If-None-Match": expired.headers["ETag"]})).status_code == 304
-    await live.observe(["AAA"], end=LAST_CLOSE + timedelta(days=1), close=None) if False else None
     live.answer(await live.http.put("/v1/instruments", json={"instruments": [{"symbol": "AAA", "kind": "linear"}]}))
     await live.settle()
     assert len(await live.entries("live")) == 1, "a change evaluates no old snapshot"
@@ -257,14 +257,30 @@ async def test_a_snapshot_without_positions_is_a_flat_account(live: Live) -> Non
 
 
 async def test_a_reset_of_a_breaker_acts_once(live: Live) -> None:
-    breakers = {"drawdown": {"levels": [{"enter": 0.05}]}}
-    answer = await live.http.put("/v1/portfolios/latched", json={**REGISTRATION, "policy": VOLATILITY_TARGET})
-    assert answer.status_code == 200, breakers
-    reset = {"scope": "account", "actor": "ops", "reason": "checked"}
-    refused = await live.http.post(
-        "/v1/portfolios/latched/snapshots", json={**SNAPSHOT, "snapshot_seq": 1, "breaker_reset": reset}
+    policy = {**VOLATILITY_TARGET, "margin": {"floor": 0.3}, "breakers": {"distance": None, "drawdown": None}}
+    await live.register(policy=policy)
+    short = {"positions": [{"symbol": "AAA", "quantity": "5000", "mark_price": "101"}]}
+    reset = {"scope": "account", "actor": "risk desk", "reason": "collateral added"}
+
+    async def breaker() -> tuple[str, str | None]:
+        found = (await live.decision((await live.published())["evaluation_id"]))["margin"]["breaker"]
+        return found["level"], next((change["cause"] for change in found["transitions"]), None)
+
+    early = await live.http.post(
+        "/v1/portfolios/desk/snapshots", json={**SNAPSHOT, "snapshot_seq": 1, "breaker_reset": reset}
     )
-    assert refused.status_code in (200, 422)
+    assert (early.status_code, early.json()["errors"][0]["pointer"]) == (422, "/breaker_reset/scope")
+    await live.snapshot(1, **short)
+    assert (await breaker())[0] == "flatten"
+    rich = {**short, "account": {"equity": "9000000", "currency": "USD"}}
+    await live.snapshot(2, **rich)
+    assert (await breaker())[0] == "flatten", "a latch stays"
+    released = await live.snapshot(3, **rich, breaker_reset=reset)
+    assert await breaker() == ("close_only", "manual_reset")
+    assert (await live.snapshot(3, **rich, breaker_reset=reset))["duplicate"] is True
+    assert await breaker() == ("close_only", None), f"acts once: {released}"
+    evaluation_id = (await live.published())["evaluation_id"]
+    assert "breaker_reset" not in await live.request(evaluation_id)
 
 
 async def test_a_deleted_portfolio_ends_and_a_new_one_begins(live: Live) -> None:
@@ -353,8 +369,6 @@ async def test_waiting_readers_get_the_next_targets(live: Live) -> None:
 
     async def next_targets() -> httpx.Response:
         return await live.http.get(url, params={"wait_seconds": 20}, headers={"If-None-Match": tag})
-
-    import asyncio
 
     waiting = asyncio.create_task(next_targets())
     await asyncio.sleep(0.15)
