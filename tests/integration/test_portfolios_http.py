@@ -212,9 +212,8 @@ async def test_a_snapshot_that_no_evaluation_could_use_is_refused(live: Live) ->
         ({"snapshot_seq": "1"}, "/snapshot_seq"),
         ({"breaker_reset": {"scope": "account", "actor": "a", "reason": "b"}}, "/breaker_reset/scope"),
     ):
-        found = broken(
-            await push(live, **{"seq": 1, **changes}) if "snapshot_seq" not in changes else await _raw(live, changes)
-        )
+        body = {**SNAPSHOT, "snapshot_seq": 1, **changes}
+        found = broken(await live.http.post(f"{URL}/snapshots", json=body))
         assert pointer in [place for place, _ in found], (pointer, found)
     assert await live.container.portfolios.get_snapshot("local", "desk") is None
     assert await live.entries("snapshot") == []
