@@ -142,6 +142,9 @@ async def test_what_leads_to_an_evaluation_and_what_does_not(live: Live) -> None
     assert await evaluations() == 6
     live.answer(await live.http.post("/v1/evaluations/" + (await live.entries("live"))[0]["evaluation_id"] + ":replay"))
     assert await evaluations() == 6, "reading changes nothing"
+    live.answer(await live.http.delete("/v1/volatility", params={"symbol": "AAA", "interval": "P1D"}))
+    assert await evaluations() == 7, "the loss of a state"
+    assert (await live.published())["targets"][0]["reason"] == "volatility_unavailable"
 
 
 async def test_a_row_with_a_venue_follows_its_own_state_and_the_one_without_a_venue(live: Live) -> None:
