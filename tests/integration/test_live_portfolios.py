@@ -14,9 +14,10 @@ import orjson
 import pytest
 
 from app.ports import AuditUnavailable, Outcome
+from app.usecases.live_engine import LiveEngine
 from models.api.portfolio import LiveResponse, TargetsAnswer
 from services.streaming.update import Channel, Kind
-from tests.support.live import LAST_CLOSE, REGISTRATION, SNAPSHOT, START, Live, running
+from tests.support.live import LAST_CLOSE, REGISTRATION, SNAPSHOT, START, Live, Timers, running
 
 VOLATILITY_TARGET = REGISTRATION["policy"]
 
@@ -351,6 +352,27 @@ async def test_what_changed_without_an_entry_is_found(live: Live) -> None:
     await live.engine.sweep()
     await live.settle()
     assert len(await live.entries("live")) == 2
+
+
+async def test_of_two_engines_that_both_think_they_lead_one_goes_on_from_the_other(live: Live) -> None:
+    """Both continue the same entry: the log keeps the first, and the other begins again from it."""
+    await live.snapshot(1)
+    first = await live.published()
+    other = LiveEngine(live.container, later=Timers().later)
+    await other.begin(await live.container.audit.size())
+    second = await live.published()
+    while other.busy:
+        second = await live.published()
+    assert second["evaluation_id"] != first["evaluation_id"]
+    await live.snapshot(2)
+    third = await live.published()
+    assert [item["evaluation_id"] for item in await live.entries("live")] == [
+        item["evaluation_id"] for item in (first, second, third)
+    ]
+    assert third["snapshot_seq"] == 2
+    state = (await live.decision(second["evaluation_id"]))["state"]
+    assert (await live.request(third["evaluation_id"]))["previous"] == state
+    await other.end()
 
 
 async def test_the_end_of_a_lease_stops_everything(live: Live) -> None:

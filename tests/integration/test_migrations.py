@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -78,6 +79,7 @@ async def populate(url: str) -> None:
         await asyncio.gather(*(database.audit.append(item, timeout=20) for item in records))
         await database.instruments.put_many("local", [("", "BTC-PERP", b"{}")])
         await database.policies.add("local", policy_draft("content"))
+        await database.portfolios.put("local", "desk", b"{}", expected=None, now=datetime(2026, 11, 20, tzinfo=UTC))
 
 
 def test_up_down_up_on_a_populated_database(url: str) -> None:
