@@ -19,7 +19,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from app.adapters.bus_codec import PREFIX, channel_of, feed_name, message_update
-from app.adapters.redis_bus import BusDown, Facts, RedisChannels
+from app.adapters.redis_bus import BusDown, Facts, RedisChannels, heed_cancellation
 from services.core.errors import InvalidInput
 from services.streaming.update import Channel, Position, Update
 
@@ -114,7 +114,8 @@ class RedisFeed:
             item = self._followed[channel] = _Followed(channel, asyncio.get_running_loop().create_future())
             await self._subscribe(item)
         try:
-            await asyncio.wait_for(asyncio.shield(item.ready), CONFIRM_SECONDS)
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                await asyncio.shield(item.ready)
         except TimeoutError:
             self._followed.pop(channel, None)
             raise BusDown("the store of updates does not confirm a subscription") from None
@@ -128,6 +129,7 @@ class RedisFeed:
         if self._pubsub is not None:
             with contextlib.suppress(*_ERRORS):  # the reader of the connection sees it too, and makes a new one
                 await self._pubsub.subscribe(feed_name(item.channel, self._channels.database))
+                heed_cancellation()
 
     async def unfollow(self, channel: Channel) -> None:
         """Stop telling of a channel."""
@@ -182,6 +184,7 @@ class RedisFeed:
             self._pubsub = pubsub  # from here on `follow` subscribes by itself
             if later := self._names() - first:
                 await pubsub.subscribe(*later)
+            heed_cancellation()
             await self._listen(pubsub)
         finally:
             if self._pubsub is pubsub:
@@ -205,6 +208,7 @@ class RedisFeed:
             elif seconds() - heard > SILENT_SECONDS and not asked:
                 asked = True
                 await pubsub.ping()
+            heed_cancellation()
 
     def _message(self, message: dict[str, Any]) -> None:
         kind, name = message["type"], message.get("channel") or b""

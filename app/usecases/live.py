@@ -74,7 +74,7 @@ class Live:
         """End what is under way and give the lease back, so that another process can go on at once."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait((self._task,))
+            await asyncio.wait((self._task,), timeout=END_SECONDS + 1.0)
         await self._container.lease.release()
 
     async def _run(self) -> None:
