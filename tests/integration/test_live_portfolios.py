@@ -13,6 +13,7 @@ import httpx
 import orjson
 import pytest
 
+from app.adapters.schema import migrate
 from app.ports import AuditUnavailable, Outcome
 from app.usecases.live_engine import LiveEngine
 from models.api.portfolio import LiveResponse, TargetsAnswer
@@ -338,6 +339,26 @@ async def test_a_store_that_is_down_delays_and_loses_nothing(tmp_path: Path) -> 
         assert targets["snapshot_seq"] == 2
         in_doubt = await live.decision(entries[-2]["evaluation_id"])
         assert (await live.request(targets["evaluation_id"]))["previous"] == in_doubt["state"]
+
+
+async def test_it_is_the_same_on_postgresql(tmp_path: Path, postgres_url: str) -> None:
+    await asyncio.to_thread(migrate, postgres_url)
+    async with running(tmp_path, postgres_url) as live:
+        await live.observe(["AAA"], count=80)
+        await live.register()
+        for seq in (1, 2):
+            await live.snapshot(seq)
+            assert (await live.published())["snapshot_seq"] == seq
+        first, second = await live.entries("live")
+        previous = (await live.request(second["evaluation_id"]))["previous"]
+        assert previous == (await live.decision(first["evaluation_id"]))["state"]
+        replay = await live.http.post(f"/v1/evaluations/{second['evaluation_id']}:replay")
+        assert live.answer(replay)["match"] is True
+        live.answer(await live.http.delete("/v1/portfolios/desk"))
+        await live.settle()
+        last = await live.container.bus.latest(Channel("local", Kind.TARGETS, "desk"))
+        assert last is not None
+        assert orjson.loads(last.data)["ended"] is True
 
 
 async def test_what_changed_without_an_entry_is_found(live: Live) -> None:

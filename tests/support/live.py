@@ -167,11 +167,11 @@ SNAPSHOT: dict[str, Any] = {
 
 
 @asynccontextmanager
-async def running(folder: Path, **ports: Any) -> AsyncIterator[Live]:
-    """A live engine on embedded stores in `folder`."""
+async def running(folder: Path, database_url: str | None = None) -> AsyncIterator[Live]:
+    """A live engine on embedded stores in `folder`, or on a database."""
     clock = SetClock()
-    async with open_container(Settings(data_dir=folder)) as opened:
-        container = dataclasses.replace(opened, clock=clock, **ports)
+    async with open_container(Settings(data_dir=folder, database_url=database_url)) as opened:
+        container = dataclasses.replace(opened, clock=clock)
         async with client_of(container) as http:
             live = Live(container, http, clock)
             await live.engine.begin(await container.audit.size())
