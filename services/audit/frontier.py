@@ -5,7 +5,8 @@ adding one to a binary number: at most log₂ n hashes, one on average.
 
 References
 ----------
-RFC 6962 (2013), section 2.1; Crosby & Wallach (2009), "Efficient data structures for tamper-evident logging", section 3.
+RFC 6962 (2013), section 2.1; Crosby & Wallach (2009), "Efficient data structures for
+tamper-evident logging", section 3.
 """
 
 from __future__ import annotations

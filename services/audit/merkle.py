@@ -196,10 +196,12 @@ def verify_consistency(first: int, second: int, first_root: bytes, second_root: 
     ----------
     RFC 9162, section 2.1.4.2.
     """
-    if not 0 < first <= second or not _all_hashes((first_root, second_root, *proof)):
+    if not 0 < first <= second:
         return False
     if first == second:
         return not proof and first_root == second_root
+    if not _all_hashes((first_root, second_root, *proof)):
+        return False
     path = [first_root, *proof] if first & (first - 1) == 0 else list(proof)
     if len(path) < 2:
         return False
