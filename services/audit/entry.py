@@ -39,8 +39,11 @@ class LogEntry:
         Aware.
     status : int
         HTTP status of the answer.
-    body_sha256, request_sha256, response_sha256 : bytes
-        Digests of the whole body, of the request and of the answer without its `audit` member.
+    body_sha256 : bytes
+        Digest of the whole body.
+    request_sha256, response_sha256 : bytes, optional
+        Digests of the request and of the answer without its `audit` member; entries made before there was a tree have
+        none.
     body_length : int
         Bytes of the body.
     stream : bytes
@@ -57,8 +60,8 @@ class LogEntry:
     recorded_at: datetime
     status: int
     body_sha256: bytes
-    request_sha256: bytes
-    response_sha256: bytes
+    request_sha256: bytes | None
+    response_sha256: bytes | None
     body_length: int
     stream: bytes
     stream_seq: int
@@ -66,8 +69,9 @@ class LogEntry:
 
     def __post_init__(self) -> None:
         for name in ("body_sha256", "request_sha256", "response_sha256", "stream", "stream_prev"):
-            if len(getattr(self, name)) != HASH_BYTES:
-                raise InvalidInput(name, f"must be {HASH_BYTES} bytes", len(getattr(self, name)))
+            value = getattr(self, name)
+            if value is not None and len(value) != HASH_BYTES:
+                raise InvalidInput(name, f"must be {HASH_BYTES} bytes", len(value))
         if self.stream_seq < 1:
             raise InvalidInput("stream_seq", "must be >= 1", self.stream_seq)
         if (self.stream_seq == 1) != (self.stream_prev == FIRST):
@@ -75,16 +79,16 @@ class LogEntry:
 
     def encoded(self) -> bytes:
         """Canonical bytes: what the leaf hash is taken of."""
+        parts = {"request": self.request_sha256, "response": self.response_sha256}
         return canonical(
             {
+                **{name: digest_text(digest) for name, digest in parts.items() if digest is not None},
                 "at": moment(self.recorded_at),
                 "body": digest_text(self.body_sha256),
                 "body_len": self.body_length,
                 "id": self.event_id,
                 "kind": self.kind,
                 "log": self.log,
-                "request": digest_text(self.request_sha256),
-                "response": digest_text(self.response_sha256),
                 "status": self.status,
                 "stream": f"hmac-sha256:{self.stream.hex()}",
                 "stream_prev": digest_text(self.stream_prev),

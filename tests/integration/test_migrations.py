@@ -134,10 +134,8 @@ def test_constraint_names_follow_the_convention(postgres_url: str) -> None:
 def test_sqlite_tables_are_strict(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'audit.db'}"
     migrate(url)
-    assert query(url, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0") == [
-        ("alembic_version",),
-        ("sqlite_schema",),
-    ]
+    loose = query(url, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0")
+    assert set(loose) == {("alembic_version",), ("sqlite_schema",)}
     with pytest.raises(sqlite3.IntegrityError):
         query(url, "UPDATE log_head SET size = 'many'")
 
@@ -147,7 +145,7 @@ def test_two_migrators_at_once(postgres_url: str) -> None:
         states = list(pool.map(migrate, [postgres_url] * 4))
     assert SchemaStatus.EMPTY in {state.status for state in states}
     assert schema_state(postgres_url).status is SchemaStatus.CURRENT
-    assert query(postgres_url, "SELECT * FROM log_head") == [(1, 0)]
+    assert query(postgres_url, "SELECT log_id, size FROM log_head") == [(1, 0)]
 
 
 def test_a_migration_that_the_database_refuses_is_rolled_back(url: str) -> None:
