@@ -15,6 +15,7 @@ from app.adapters.database import open_database
 from app.adapters.database_url import DatabaseUnreachable, InvalidDatabaseUrl
 from app.adapters.file_lock import DatabaseInUse
 from app.adapters.fit_worker import open_fit_worker
+from app.adapters.memory_bus import MemoryBus
 from app.adapters.memory_volatility import MemoryVolatilityStore
 from app.adapters.redis_volatility import open_redis_volatility
 from app.adapters.schema import SchemaMismatch
@@ -55,6 +56,8 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             audit=database.audit,
             instruments=database.instruments,
             policies=database.policies,
+            portfolios=database.portfolios,
+            bus=MemoryBus(),
             volatility=states,
             fits=fits,
         )

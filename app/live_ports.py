@@ -85,8 +85,11 @@ class PortfolioStore(Protocol):
         """
         ...
 
-    async def put_snapshot(self, tenant_id: str, snapshot: StoredSnapshot) -> StoredSnapshot:
-        """Keep the snapshot if its sequence is above the stored one; return what is stored afterwards."""
+    async def put_snapshot(self, tenant_id: str, snapshot: StoredSnapshot) -> StoredSnapshot | None:
+        """Keep the snapshot if its sequence is above the stored one; return what is stored afterwards.
+
+        None where the portfolio is not registered: nothing is stored then.
+        """
         ...
 
     async def get_snapshot(self, tenant_id: str, portfolio_id: str) -> StoredSnapshot | None:
@@ -201,6 +204,10 @@ class UpdateBus(Protocol):
 
     async def advance(self, index: int) -> None:
         """Note that everything up to an audit index is published."""
+        ...
+
+    async def forget(self) -> None:
+        """Begin every channel anew, without a cursor: the audit log is another one than was published, or a shorter."""
         ...
 
 

@@ -21,6 +21,7 @@ from app.routes import (
     options,
     oracles,
     policies,
+    portfolios,
     reference,
     volatility,
 )
@@ -34,6 +35,7 @@ ROUTES: tuple[Route, ...] = (
     *execution.ROUTES,
     *instruments.ROUTES,
     *policies.ROUTES,
+    *portfolios.ROUTES,
     *margin.ROUTES,
     *option_book.ROUTES,
     *option_models.ROUTES,

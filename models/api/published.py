@@ -39,6 +39,14 @@ class PublishedTargets(PublishedHead):
     warnings: list[WarningOut]
 
 
+class PublishedEnd(Model):
+    """Last state of `targets:PORTFOLIO` and `margin:PORTFOLIO` of a portfolio that was deleted: act on nothing more."""
+
+    ended: Literal[True]
+    portfolio_id: str
+    index: int = Field(description="Audit entry of the deletion.")
+
+
 class PublishedMargin(PublishedHead):
     """State of `margin:PORTFOLIO`."""
 

@@ -134,8 +134,12 @@ def test_constraint_names_follow_the_convention(postgres_url: str) -> None:
 def test_sqlite_tables_are_strict(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'audit.db'}"
     migrate(url)
-    loose = query(url, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0")
-    assert set(loose) == {("alembic_version",), ("sqlite_schema",)}
+    assert query(
+        url, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0 ORDER BY name"
+    ) == [
+        ("alembic_version",),
+        ("sqlite_schema",),
+    ]
     with pytest.raises(sqlite3.IntegrityError):
         query(url, "UPDATE log_head SET size = 'many'")
 
