@@ -18,6 +18,7 @@ from app.adapters.postgres_audit import PostgresAuditLog, durability_warnings
 from app.adapters.postgres_connection import CONNECTION_ERRORS, PostgresReaders
 from app.adapters.postgres_instruments import PostgresInstruments
 from app.adapters.postgres_lease import PostgresLease
+from app.adapters.postgres_log import PostgresLogTree
 from app.adapters.postgres_notices import POLL_SECONDS, PostgresNotices
 from app.adapters.postgres_policies import PostgresPolicies
 from app.adapters.postgres_portfolios import PostgresPortfolios
@@ -27,10 +28,12 @@ from app.adapters.sqlite_audit import SqliteAuditLog
 from app.adapters.sqlite_connection import SqliteReaders
 from app.adapters.sqlite_instruments import SqliteInstruments
 from app.adapters.sqlite_lease import SqliteLease
+from app.adapters.sqlite_log import SqliteLogTree
 from app.adapters.sqlite_policies import SqlitePolicies
 from app.adapters.sqlite_portfolios import SqlitePortfolios
 from app.adapters.sqlite_writer import SqliteWriter
 from app.live_ports import Lease, PortfolioStore
+from app.log_ports import LogTree
 from app.ports import AuditLog, InstrumentStore, PolicyStore
 
 
@@ -43,6 +46,7 @@ class Database:
     policies: PolicyStore
     portfolios: PortfolioStore
     lease: Lease
+    tree: LogTree
 
 
 @contextlib.asynccontextmanager
@@ -82,6 +86,7 @@ async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
                 SqlitePolicies(writer, readers),
                 SqlitePortfolios(writer, readers),
                 SqliteLease(),
+                SqliteLogTree(writer, readers),
             )
         finally:
             await asyncio.to_thread(writer.close)
@@ -101,7 +106,7 @@ async def _open_postgres(target: PostgresUrl) -> AsyncIterator[Database]:
         warnings = await durability_warnings(readers)
         audit = PostgresAuditLog(writer, readers, notices, await readers.server_version(), warnings)
         instruments, policies = PostgresInstruments(readers), PostgresPolicies(readers)
-        yield Database(audit, instruments, policies, PostgresPortfolios(readers), lease)
+        yield Database(audit, instruments, policies, PostgresPortfolios(readers), lease, PostgresLogTree(readers))
     finally:
         await lease.release()
         await notices.close()

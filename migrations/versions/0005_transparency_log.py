@@ -123,7 +123,7 @@ def _extend_postgres() -> None:
         op.add_column("log_head", column)
     op.add_column("log_head", sa.Column("verifier_key", sa.Text()))
     bind = op.get_bind()
-    log = _Log(_secrets())
+    log = _Log(_secrets("audit_entry"))
     update = sa.text(
         "UPDATE audit_entry SET stream = :stream, stream_seq = :stream_seq, entry = :entry, leaf = :leaf, "
         "head_size = :head_size WHERE log_id = :log_id AND idx = :idx"
@@ -151,7 +151,7 @@ def _rebuild_sqlite(*, extended: bool) -> None:
     _create_entries(extended=extended)
     bind = op.get_bind()
     if extended:
-        log = _Log(_secrets())
+        log = _Log(_secrets("audit_entry_before"))
         names = (*OLD, "stream", "stream_seq", "entry", "leaf", "head_size")
         values = ", ".join(f":{name}" for name in names)
         insert = sa.text(f"INSERT INTO audit_entry ({', '.join(names)}) VALUES ({values})")  # noqa: S608
@@ -252,10 +252,10 @@ def _protect() -> None:
             )
 
 
-def _secrets() -> dict[str, bytes]:
+def _secrets(table: str) -> dict[str, bytes]:
     """A secret for each tenant that has entries, and for the one that every installation has."""
     bind = op.get_bind()
-    names = {"local", *bind.execute(sa.text("SELECT DISTINCT tenant_id FROM audit_entry")).scalars()}
+    names = {"local", *bind.execute(sa.text(f"SELECT DISTINCT tenant_id FROM {table}")).scalars()}
     made = {name: secrets.token_bytes(32) for name in sorted(names)}
     rows = [{"tenant_id": name, "stream_secret": secret} for name, secret in made.items()]
     bind.execute(sa.text("INSERT INTO tenant (tenant_id, stream_secret) VALUES (:tenant_id, :stream_secret)"), rows)
