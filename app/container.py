@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.fit_port import FitWorker
-    from app.live_ports import PortfolioStore, UpdateBus
+    from app.live_ports import Lease, PortfolioStore, UpdateBus
     from app.ports import AuditLog, Clock, InstrumentStore, PolicyStore, VolatilityStore
     from app.settings import Settings
 
@@ -24,4 +24,5 @@ class Container:
     policies: PolicyStore
     portfolios: PortfolioStore
     bus: UpdateBus
+    lease: Lease
     fits: FitWorker

@@ -222,6 +222,10 @@ class LogConsumer(Protocol):
         """Further entries, in order, each once."""
         ...
 
+    async def sweep(self) -> None:
+        """Look for what changed without an entry; called from time to time."""
+        ...
+
     async def end(self) -> None:
         """The lease is lost or given back: stop at once; what is under way is finished or forgotten."""
         ...

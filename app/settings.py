@@ -44,6 +44,8 @@ class Settings:
         Time for the durable write where the client sends no `Request-Timeout-Ms`.
     shutdown_seconds : float
         Time for running requests after SIGTERM.
+    live : bool
+        Compete for running the live engine of the deployment; the stream is served either way.
     allow_unauthenticated : bool
         Listen on a non-loopback address although every caller is trusted.
     allowed_hosts : tuple of str
@@ -71,6 +73,7 @@ class Settings:
     body_timeout_seconds: float = 10.0
     request_timeout_seconds: float = 5.0
     shutdown_seconds: float = 15.0
+    live: bool = True
     allow_unauthenticated: bool = False
     allowed_hosts: tuple[str, ...] = ()
     log_level: str = "INFO"
@@ -215,6 +218,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_BODY_TIMEOUT_SECONDS": ("body_timeout_seconds", _seconds(0.1, 120)),
     "TRIMTAB_REQUEST_TIMEOUT_SECONDS": ("request_timeout_seconds", _seconds(0.01, 60)),
     "TRIMTAB_SHUTDOWN_SECONDS": ("shutdown_seconds", _seconds(0, 300)),
+    "TRIMTAB_LIVE": ("live", _flag),
     "TRIMTAB_ALLOW_UNAUTHENTICATED": ("allow_unauthenticated", _flag),
     "TRIMTAB_ALLOWED_HOSTS": ("allowed_hosts", _hosts),
     "TRIMTAB_LOG_LEVEL": ("log_level", _level),

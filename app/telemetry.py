@@ -49,6 +49,13 @@ class Telemetry:
             "dependency_up", "Whether a store answered the last probe.", ("dependency",), registry=self.registry
         )
         self._log_size = Gauge("log_size", "Entries of the audit log.", registry=self.registry)
+        self._relay_lag = Gauge(
+            "relay_lag_entries", "Entries of the audit log that the stream has not told yet.", registry=self.registry
+        )
+        self._leads = Gauge("live_leads", "Whether this process runs the live engine.", registry=self.registry)
+        self._shared = Gauge(
+            "stream_shared", "Whether the stream reaches other processes (Redis answers).", registry=self.registry
+        )
         ProcessCollector(registry=self.registry)
         self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
 
@@ -77,6 +84,15 @@ class Telemetry:
     def log_size(self, entries: int) -> None:
         """Record the size of the audit log."""
         self._log_size.set(entries)
+
+    def relay_lag(self, entries: int) -> None:
+        """Record how far the stream is behind the log."""
+        self._relay_lag.set(entries)
+
+    def live(self, *, leads: bool, shared: bool) -> None:
+        """Record what this process does for the others."""
+        self._leads.set(leads)
+        self._shared.set(shared)
 
     def render(self) -> bytes:
         """Text exposition format."""

@@ -15,6 +15,8 @@ from services.volatility.outcome import PointOutcome
 
 Body = Mapping[str, Any]
 
+PORTFOLIO_KINDS = (Kind.TARGETS, Kind.MARGIN, Kind.HEDGES, Kind.BREAKERS)
+"""Channels of a portfolio."""
 _HEAD = (
     "portfolio_id",
     "evaluation_id",
@@ -75,10 +77,23 @@ def _deleted(item: TailEntry) -> Iterator[Publication]:
     """The end of a portfolio's states; a registration says nothing before its first decision."""
     answer: Body = orjson.loads(item.entry.response)
     if answer.get("deleted"):
-        row = {"ended": True, "portfolio_id": answer["portfolio_id"], "index": item.entry.index}
-        for kind in (Kind.TARGETS, Kind.MARGIN):
-            channel = Channel(item.tenant_id, kind, answer["portfolio_id"])
-            yield _publication(item, channel, item.entry.recorded_at, row)
+        data = ended_state(answer["portfolio_id"], item.entry.index, item.entry.recorded_at)
+        for kind in PORTFOLIO_KINDS:
+            yield Publication(
+                channel=Channel(item.tenant_id, kind, answer["portfolio_id"]),
+                version=item.entry.index,
+                at=item.entry.recorded_at,
+                valid_until=item.entry.recorded_at,
+                data=data,
+            )
+
+
+def ended_state(portfolio_id: str, index: int, at: datetime) -> bytes:
+    """Last state of the channels of a deleted portfolio."""
+    detail = "the portfolio is deleted"
+    return orjson.dumps(
+        {"ended": True, "portfolio_id": portfolio_id, "index": index, "at": time_text(at), "detail": detail}
+    )
 
 
 def _decided(item: TailEntry) -> Iterator[Publication]:

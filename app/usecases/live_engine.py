@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import orjson
 
 from app.container import Container
 from app.live_ports import StoredPortfolio, StoredSnapshot
 from app.ports import EventKind, TailEntry
-from app.translate.answer import time_text
 from app.translate.live_request import LastDecision
 from app.translate.log_changes import Change, Watched, change_of
+from app.translate.publications import PORTFOLIO_KINDS, ended_state
 from app.usecases.live_evaluation import Evaluated, Skipped, evaluate_live, recorded_decision
 from app.usecases.live_queue import Later, LiveQueue
-from services.streaming.update import Channel, Kind
+from services.streaming.update import Channel
 
 AT_ONCE = 4
 """Evaluations under way at the same time: while one waits for its durable write, others compute."""
 AFTER_DUE = 0.001
 """A moment after the time at which something becomes old: it then is [s]."""
-CHANNELS = (Kind.TARGETS, Kind.MARGIN, Kind.HEDGES, Kind.BREAKERS)
 Name = tuple[str, str]
 """Tenant and portfolio."""
 Failures = Mapping[Name, str]
@@ -174,7 +172,7 @@ class LiveEngine:
         version = max(known.ended, known.last.index + 1 if known.last is not None else 0)
         now = self._container.clock.now()
         data = ended_state(name[1], known.ended, now)
-        for kind in CHANNELS:
+        for kind in PORTFOLIO_KINDS:
             channel = Channel(name[0], kind, name[1])
             if await self._container.bus.latest(channel) is not None:
                 await self._container.bus.publish(channel, version=version, at=now, data=data, valid_until=now)
@@ -189,16 +187,3 @@ class LiveEngine:
 
 def _versions(portfolio: StoredPortfolio, snapshot: StoredSnapshot | None) -> tuple[int, int]:
     return portfolio.version, snapshot.snapshot_seq if snapshot is not None else -1
-
-
-def ended_state(portfolio_id: str, index: int, now: datetime) -> bytes:
-    """Last state of the channels of a deleted portfolio."""
-    return orjson.dumps(
-        {
-            "ended": True,
-            "portfolio_id": portfolio_id,
-            "index": index,
-            "at": time_text(now),
-            "detail": "the portfolio is deleted",
-        }
-    )

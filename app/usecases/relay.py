@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from app.live_ports import PortfolioStore, UpdateBus
 from app.ports import AuditDamaged, AuditLog, AuditUnavailable, EventKind, TailEntry
@@ -96,7 +96,7 @@ class Relay:
     async def _last_decisions(self, below: int) -> list[TailEntry]:
         """Last live entry of each registered portfolio among the entries below an index, in order."""
         found = []
-        for tenant_id, portfolio in await self._portfolios.registered():
+        for tenant_id, portfolio, _ in await self._portfolios.registered():
             last = await self._audit.previous(
                 tenant_id, below, kind=EventKind.LIVE, portfolio_id=portfolio.portfolio_id
             )
@@ -122,7 +122,7 @@ class Relay:
         await self._publish(tail.entries)
         await self._bus.advance(tail.reached)
 
-    async def _publish(self, entries: list[TailEntry] | tuple[TailEntry, ...]) -> None:
+    async def _publish(self, entries: Sequence[TailEntry]) -> None:
         waiting: list[Publication] = []
         for item in entries:
             waiting += states_of(item)

@@ -40,11 +40,13 @@ class PublishedTargets(PublishedHead):
 
 
 class PublishedEnd(Model):
-    """Last state of `targets:PORTFOLIO` and `margin:PORTFOLIO` of a portfolio that was deleted: act on nothing more."""
+    """Last state of the channels of a portfolio that was deleted: act on nothing said before."""
 
     ended: Literal[True]
     portfolio_id: str
     index: int = Field(description="Audit entry of the deletion.")
+    at: Time
+    detail: str
 
 
 class PublishedMargin(PublishedHead):
