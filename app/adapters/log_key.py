@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from app.log_ports import LogTree
 from services.audit.note import ED25519, VerifierKey
 
 
@@ -61,6 +62,26 @@ def load_signer(path: Path, *, create: bool) -> FileSigner:
     if not isinstance(key, Ed25519PrivateKey):
         raise LogKeyRefused(_not_a_key(path))
     return FileSigner(key)
+
+
+async def open_signer(path: Path | None, tree: LogTree) -> FileSigner | None:
+    """Signer of a log: the key of the file, which must be the one that the log was signed with so far.
+
+    A new log takes the key that it finds, or a new one; None where no file is named.
+
+    Raises
+    ------
+    LogKeyRefused
+        If the key cannot be used, or is not that of the log.
+    """
+    if path is None:
+        return None
+    head = await tree.head()
+    signer = load_signer(path, create=head.verifier_key is None)
+    mine = signer.public(head.origin).text()
+    if (known := await tree.adopt_key(mine)) != mine:
+        raise LogKeyRefused(f"the log is signed with the key {known}, and {path} holds another: put that key there")
+    return signer
 
 
 def _not_a_key(path: Path) -> str:
