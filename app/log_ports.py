@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.ports import StoredEntry
 from services.audit.note import VerifierKey
 from services.audit.verify import StoredLeaf
 
@@ -60,6 +61,10 @@ class LogTree(Protocol):
 
     async def stored(self, *, start: int, limit: int, bodies: bool) -> list[StoredLeaf]:
         """Rows from index `start` on, for a check of the log; with the digests of their bodies if asked for."""
+        ...
+
+    async def records(self, *, after: int, limit: int) -> list[StoredEntry]:
+        """At most `limit` entries with index above `after`, ascending, with their bodies."""
         ...
 
     async def stream_secrets(self) -> Mapping[str, bytes]:

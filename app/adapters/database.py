@@ -71,6 +71,42 @@ async def open_database(url: str) -> AsyncIterator[Database]:
 
 
 @contextlib.asynccontextmanager
+async def open_tree(url: str) -> AsyncIterator[LogTree]:
+    """Open the tree of a log to read it, also beside a running service; an embedded file is opened read-only.
+
+    Raises
+    ------
+    InvalidDatabaseUrl, SchemaMismatch, DatabaseUnreachable
+        As `open_database`.
+    """
+    target = parse_database_url(url)
+    if isinstance(target, SqliteUrl) and not target.path.exists():
+        raise DatabaseUnreachable(f"{target}: there is no such file")
+    await asyncio.to_thread(require_schema, url)
+    if isinstance(target, SqliteUrl):
+        readers = SqliteReaders(target.path)
+        try:
+            yield SqliteLogTree(None, readers)
+        finally:
+            await asyncio.to_thread(readers.close)
+        return
+    async with _postgres_readers(target) as pool:
+        yield PostgresLogTree(pool)
+
+
+@contextlib.asynccontextmanager
+async def _postgres_readers(target: PostgresUrl) -> AsyncIterator[PostgresReaders]:
+    try:
+        readers = await PostgresReaders.open(target)
+    except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+        raise DatabaseUnreachable(f"{target}: {redact(str(error)) or type(error).__name__}") from None
+    try:
+        yield readers
+    finally:
+        await readers.close()
+
+
+@contextlib.asynccontextmanager
 async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
     with file_lock(target.path):
         growth = LogGrowth()
@@ -95,10 +131,12 @@ async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
 
 @contextlib.asynccontextmanager
 async def _open_postgres(target: PostgresUrl) -> AsyncIterator[Database]:
-    try:
-        readers = await PostgresReaders.open(target)
-    except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-        raise DatabaseUnreachable(f"{target}: {redact(str(error)) or type(error).__name__}") from None
+    async with _postgres_readers(target) as readers, _on_postgres(target, readers) as database:
+        yield database
+
+
+@contextlib.asynccontextmanager
+async def _on_postgres(target: PostgresUrl, readers: PostgresReaders) -> AsyncIterator[Database]:
     growth = LogGrowth(POLL_SECONDS)
     writer = PostgresWriter(target, postgres_audit.write_entries, postgres_audit.any_written, growth)
     notices, lease = PostgresNotices(target, growth), PostgresLease(target)
@@ -111,4 +149,3 @@ async def _open_postgres(target: PostgresUrl) -> AsyncIterator[Database]:
         await lease.release()
         await notices.close()
         await writer.close()
-        await readers.close()

@@ -65,7 +65,7 @@ WITH entries AS (
 UPDATE log_head SET size = $20, frontier = $25, root = $26 WHERE log_id = {LOG_ID}
 RETURNING pg_notify('{GROWN_CHANNEL}', size::text)
 """  # noqa: S608 - only a constant is put in
-_READ = RowReader(lambda value: value, lambda value: value)
+READ = RowReader(lambda value: value, lambda value: value)
 
 
 async def write_entries(connection: asyncpg.Connection, entries: Sequence[Entry]) -> Placement:
@@ -175,18 +175,18 @@ class PostgresAuditLog:
         row = await self._readers.fetch_one(BY_INDEX, appended.index)
         if row is None:
             raise AuditDamaged(f"entry {appended.index} of a stored key is missing")
-        return Appended(appended.index, replayed=True, entry=_READ.entry(row))
+        return Appended(appended.index, replayed=True, entry=READ.entry(row))
 
     async def find_idempotent(self, tenant_id: str, route: str, key: str) -> IdempotentEntry | None:
         """Entry stored under the key."""
         row = await self._readers.fetch_one(BY_KEY, tenant_id, route, key)
-        return _READ.idempotent(row) if row else None
+        return READ.idempotent(row) if row else None
 
     async def get(self, tenant_id: str, event_id: str) -> StoredEntry | None:
         """Entry with this event id."""
         event = event_uuid(event_id)
         row = await self._readers.fetch_one(BY_EVENT, tenant_id, event) if event else None
-        return _READ.entry(row) if row else None
+        return READ.entry(row) if row else None
 
     async def entries(
         self,
@@ -200,14 +200,14 @@ class PostgresAuditLog:
     ) -> list[EntrySummary]:
         """Page of summaries, ascending."""
         text, arguments = page_query(tenant_id, after, limit, kind, portfolio_id, client_reference)
-        return [_READ.summary(row) for row in await self._readers.fetch(text, *arguments)]
+        return [READ.summary(row) for row in await self._readers.fetch(text, *arguments)]
 
     async def tail(self, *, after: int, limit: int) -> list[TailEntry]:
         """Entries above `after`; a writer holds the lock of the log until its commit is seen, so none is skipped."""
         rows = await self._readers.fetch(TAIL, after, limit)
         if sum(row[9] for row in rows) <= THREAD_BYTES:
-            return _READ.tail(rows)
-        return await asyncio.to_thread(_READ.tail, rows)
+            return READ.tail(rows)
+        return await asyncio.to_thread(READ.tail, rows)
 
     async def wait(self, *, after: int, timeout: float) -> int:
         """Size of the log once it is above `after + 1`: as the notices tell it, else asked each second."""
@@ -216,7 +216,7 @@ class PostgresAuditLog:
     async def previous(self, tenant_id: str, index: int, *, kind: EventKind, portfolio_id: str) -> EntrySummary | None:
         """Last entry of this kind and portfolio below `index`."""
         row = await self._readers.fetch_one(PREVIOUS, tenant_id, portfolio_id, index, kind.value)
-        return _READ.summary(row) if row else None
+        return READ.summary(row) if row else None
 
     async def size(self) -> int:
         """Number of entries of the whole log."""

@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from app.adapters import log_rows as rows
 from app.adapters.audit_codec import event_uuid
+from app.adapters.audit_rows import TAIL
+from app.adapters.postgres_audit import READ
 from app.adapters.postgres_connection import PostgresReaders
 from app.log_ports import LoggedEntry, LogState
+from app.ports import StoredEntry
 from services.audit.verify import StoredLeaf
 
 
@@ -53,6 +56,11 @@ class PostgresLogTree:
         return await asyncio.to_thread(
             lambda: [rows.stored_leaf(row, lambda value: value, lambda value: value) for row in found]
         )
+
+    async def records(self, *, after: int, limit: int) -> list[StoredEntry]:
+        """Entries with their bodies, decompressed in a worker thread."""
+        found = await self._readers.fetch(TAIL, after, limit)
+        return [item.entry for item in await asyncio.to_thread(READ.tail, found)]
 
     async def stream_secrets(self) -> Mapping[str, bytes]:
         """Secrets of the streams."""

@@ -50,7 +50,7 @@ _SWEEP = (
     "(SELECT rowid FROM idempotency WHERE created_at < ? ORDER BY created_at LIMIT ?)"
 )
 _RETENTION = int(IDEMPOTENCY_RETENTION.total_seconds() * 1_000_000)
-_READ = RowReader(from_microseconds, lambda value: uuid.UUID(bytes=value))
+READ = RowReader(from_microseconds, lambda value: uuid.UUID(bytes=value))
 
 
 def write_entries(connection: sqlite3.Connection, entries: Sequence[Entry]) -> list[Verdict]:
@@ -150,18 +150,18 @@ class SqliteAuditLog:
         row = await self._one(BY_INDEX, appended.index)
         if row is None:
             raise AuditDamaged(f"entry {appended.index} of a stored key is missing")
-        return Appended(appended.index, replayed=True, entry=_READ.entry(row))
+        return Appended(appended.index, replayed=True, entry=READ.entry(row))
 
     async def find_idempotent(self, tenant_id: str, route: str, key: str) -> IdempotentEntry | None:
         """Entry stored under the key."""
         row = await self._one(BY_KEY, tenant_id, route, key)
-        return _READ.idempotent(row) if row else None
+        return READ.idempotent(row) if row else None
 
     async def get(self, tenant_id: str, event_id: str) -> StoredEntry | None:
         """Entry with this event id."""
         event = event_uuid(event_id)
         row = await self._one(BY_EVENT, tenant_id, event.bytes) if event else None
-        return _READ.entry(row) if row else None
+        return READ.entry(row) if row else None
 
     async def entries(
         self,
@@ -178,13 +178,13 @@ class SqliteAuditLog:
         rows = await self._readers.run(
             lambda connection: connection.execute(text.replace("$", "?"), arguments).fetchall()
         )
-        return [_READ.summary(row) for row in rows]
+        return [READ.summary(row) for row in rows]
 
     async def tail(self, *, after: int, limit: int) -> list[TailEntry]:
         """Entries above `after`, read and checked in the reading thread."""
         text = TAIL.replace("$", "?")
         return await self._readers.run(
-            lambda connection: _READ.tail(connection.execute(text, (after, limit)).fetchall())
+            lambda connection: READ.tail(connection.execute(text, (after, limit)).fetchall())
         )
 
     async def wait(self, *, after: int, timeout: float) -> int:
@@ -194,7 +194,7 @@ class SqliteAuditLog:
     async def previous(self, tenant_id: str, index: int, *, kind: EventKind, portfolio_id: str) -> EntrySummary | None:
         """Last entry of this kind and portfolio below `index`."""
         row = await self._one(PREVIOUS, tenant_id, portfolio_id, index, kind.value)
-        return _READ.summary(row) if row else None
+        return READ.summary(row) if row else None
 
     async def size(self) -> int:
         """Number of entries of the whole log."""

@@ -8,16 +8,19 @@ from typing import Any
 
 from app.adapters import log_rows as rows
 from app.adapters.audit_codec import event_uuid
+from app.adapters.audit_rows import TAIL
+from app.adapters.sqlite_audit import READ
 from app.adapters.sqlite_connection import SqliteReaders, from_microseconds
 from app.adapters.sqlite_writer import SqliteWriter
 from app.log_ports import LoggedEntry, LogState
+from app.ports import StoredEntry
 from services.audit.verify import StoredLeaf
 
 
 class SqliteLogTree:
-    """`app.log_ports.LogTree` of one process."""
+    """`app.log_ports.LogTree` of one process; without a writer it can only be read, and computes tiles anew."""
 
-    def __init__(self, writer: SqliteWriter, readers: SqliteReaders) -> None:
+    def __init__(self, writer: SqliteWriter | None, readers: SqliteReaders) -> None:
         self._writer, self._readers = writer, readers
 
     async def head(self) -> LogState:
@@ -59,6 +62,14 @@ class SqliteLogTree:
             ]
         )
 
+    async def records(self, *, after: int, limit: int) -> list[StoredEntry]:
+        """Entries with their bodies, decompressed in the reading thread."""
+        statement = _own(TAIL)
+        found = await self._readers.run(
+            lambda connection: READ.tail(connection.execute(statement, (after, limit)).fetchall())
+        )
+        return [item.entry for item in found]
+
     async def stream_secrets(self) -> Mapping[str, bytes]:
         """Secrets of the streams."""
         return dict(await self._rows(rows.SECRETS))
@@ -71,6 +82,9 @@ class SqliteLogTree:
         return await self._readers.run(lambda connection: connection.execute(_own(text), values).fetchall())
 
     async def _change(self, text: str, *values: object) -> None:
+        if self._writer is None:
+            return
+
         def work(connection: Any) -> None:
             connection.execute(_own(text), values)
 

@@ -11,7 +11,7 @@ C2SP tlog-tiles.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from services.audit.merkle import HASH_BYTES, SubtreeHash, node_hash
@@ -107,3 +107,41 @@ def _subtree(hashes: bytes, first: int, height: int) -> bytes:
     while len(level) > 1:
         level = [node_hash(level[place], level[place + 1]) for place in range(0, len(level), 2)]
     return level[0]
+
+
+class TileHashes:
+    """Hashes of every level above the leaves, from the leaves in order: 32 bytes for 256 entries.
+
+    Examples
+    --------
+    >>> found = TileHashes()
+    >>> found.add([bytes(32)] * 600)
+    >>> len(found.at(1, 0)) // 32, found.at(2, 0)
+    (2, b'')
+    """
+
+    def __init__(self) -> None:
+        self._levels: list[bytearray] = [bytearray()]
+        self._pending = bytearray()
+
+    def add(self, leaves: Iterable[bytes]) -> None:
+        """Take further leaf hashes."""
+        for leaf in leaves:
+            self._pending += leaf
+            if len(self._pending) == WIDTH * HASH_BYTES:
+                self._append(0, tile_root(bytes(self._pending)))
+                self._pending.clear()
+
+    def at(self, level: int, number: int) -> bytes:
+        """Hashes of a tile so far."""
+        if not 1 <= level <= len(self._levels):
+            return b""
+        return bytes(self._levels[level - 1][number * WIDTH * HASH_BYTES : (number + 1) * WIDTH * HASH_BYTES])
+
+    def _append(self, place: int, value: bytes) -> None:
+        if place == len(self._levels):
+            self._levels.append(bytearray())
+        row = self._levels[place]
+        row += value
+        if len(row) % (WIDTH * HASH_BYTES) == 0:
+            self._append(place + 1, tile_root(bytes(row[-WIDTH * HASH_BYTES :])))
