@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from app.commands.audit import audit_commands
 from app.commands.backtest import backtest_command
 from app.commands.catalog import catalog_command
 from app.commands.check_policy import check_policy_command, compare_policies_command
@@ -56,6 +57,7 @@ application.command("margin-backtest", epilog=EXIT_CODES)(margin_backtest_comman
 application.command("observe", epilog=EXIT_CODES)(observe_command)
 application.command("fit", epilog=EXIT_CODES)(fit_command)
 application.add_typer(state_commands, name="state", epilog=EXIT_CODES)
+application.add_typer(audit_commands, name="audit")
 application.command("diff", epilog=EXIT_CODES)(diff_command)
 application.command("check-policy", epilog=EXIT_CODES)(check_policy_command)
 application.command("compare-policies", epilog=EXIT_CODES)(compare_policies_command)

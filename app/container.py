@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from app.fit_port import FitWorker
     from app.live_ports import Lease, PortfolioStore, UpdateBus
+    from app.log_ports import LogSigner, LogTree
     from app.ports import AuditLog, Clock, InstrumentStore, PolicyStore, VolatilityStore
     from app.settings import Settings
 
@@ -19,6 +20,8 @@ class Container:
     settings: Settings
     clock: Clock
     audit: AuditLog
+    tree: LogTree
+    signer: LogSigner | None
     volatility: VolatilityStore
     instruments: InstrumentStore
     policies: PolicyStore

@@ -16,7 +16,8 @@ from app.container import Container
 from app.limits import MAX_IDEMPOTENCY_KEY, MAX_QUERY_PARAMETERS, MAX_TAGS, MAX_TIMEOUT_MS
 from app.problems import BrokenRule, RequestProblem
 from app.usecases.call import Call
-from app.validation import broken_rules
+from app.validation import broken_rules, core_rule
+from services.core.errors import InvalidInput
 
 Query = TypeVar("Query", bound=BaseModel)
 _KEY = re.compile(rf"[!-~](?:[ -~]{{0,{MAX_IDEMPOTENCY_KEY - 2}}}[!-~])?\Z", re.ASCII)
@@ -155,6 +156,23 @@ def read_query(request: Request, model: type[Query]) -> Query:
 
 def _summary(rules: list[BrokenRule]) -> str:
     return f"{rules[0].pointer} {rules[0].detail}" if rules else "the query breaks a rule"
+
+
+@contextmanager
+def query_rules() -> Iterator[None]:
+    """A rule of the core that a query parameter breaks.
+
+    Raises
+    ------
+    RequestProblem
+        422 `invalid_request` at the parameter.
+    """
+    try:
+        yield
+    except InvalidInput as error:
+        found = core_rule(error)
+        rule = BrokenRule("query:" + found.pointer.removeprefix("/"), found.code, found.detail)
+        raise RequestProblem("invalid_request", f"{rule.pointer} {rule.detail}", [rule]) from error
 
 
 @contextmanager

@@ -26,7 +26,9 @@ from app.usecases.compare_evaluations import NotComparable, NothingBefore
 from app.usecases.decide import AssumptionsRefused
 from app.usecases.find_policy import UnknownPolicy
 from app.usecases.portfolios import NotEvaluated, SnapshotConflict, StaleSnapshot, UnknownPortfolio
+from app.usecases.prove import LogTooYoung
 from app.usecases.read_evaluations import NotReplayable, UnknownEntry
+from app.usecases.read_log import LogNotSigned, NoSuchTile
 from app.validation import broken_rules, core_rule
 from models.api.problem import MAX_ERRORS
 from services.core.errors import InvalidInput
@@ -178,6 +180,18 @@ def _version(request: Request, error: VersionConflict) -> RequestProblem:
     return RequestProblem("precondition_failed", f"the present version is {error.current}", headers=(("ETag", tag),))
 
 
+def _young(request: Request, error: LogTooYoung) -> RequestProblem:
+    return RequestProblem("log_too_young", str(error))
+
+
+def _unsigned(request: Request, error: LogNotSigned) -> RequestProblem:
+    return RequestProblem("log_not_signed", "no key is configured")
+
+
+def _tile(request: Request, error: NoSuchTile) -> RequestProblem:
+    return RequestProblem("not_found", "the tree has no such tile")
+
+
 def _known(request: Request, error: RequestProblem) -> RequestProblem:
     return error
 
@@ -211,6 +225,9 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     AuditUnavailable: _audit,
     StateUnavailable: _state,
     IdempotencyMismatch: _mismatch,
+    LogTooYoung: _young,
+    LogNotSigned: _unsigned,
+    NoSuchTile: _tile,
     UnknownEntry: _unknown,
     UnknownPolicy: _policy,
     NotReplayable: _fact,

@@ -15,6 +15,7 @@ from app.adapters.database import open_database
 from app.adapters.database_url import DatabaseUnreachable, InvalidDatabaseUrl
 from app.adapters.file_lock import DatabaseInUse
 from app.adapters.fit_worker import open_fit_worker
+from app.adapters.log_key import LogKeyRefused, open_signer
 from app.adapters.memory_bus import MemoryBus
 from app.adapters.memory_volatility import MemoryVolatilityStore
 from app.adapters.redis_volatility import open_redis_volatility
@@ -29,7 +30,15 @@ from app.usecases.live import Live
 from app.usecases.rebuild_states import Progress, rebuild_states
 from app.version import ENGINE_VERSION
 
-REFUSALS = (SchemaMismatch, DatabaseUnreachable, DatabaseInUse, InvalidDatabaseUrl, StateUnavailable, OSError)
+REFUSALS = (
+    SchemaMismatch,
+    DatabaseUnreachable,
+    DatabaseInUse,
+    InvalidDatabaseUrl,
+    LogKeyRefused,
+    StateUnavailable,
+    OSError,
+)
 """Reasons not to start that the operator can mend: their text says it all, so no traceback is shown."""
 SILENT_SECONDS, TOLD_EVERY_SECONDS = 2.0, 5.0
 """A rebuild that takes longer is announced, and told of this often."""
@@ -42,7 +51,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
 
     Raises
     ------
-    SchemaMismatch, DatabaseUnreachable, DatabaseInUse, InvalidDatabaseUrl
+    SchemaMismatch, DatabaseUnreachable, DatabaseInUse, InvalidDatabaseUrl, LogKeyRefused
         Where the process must not start; the text names the remedy.
     """
     if settings.embedded_database:
@@ -58,6 +67,8 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             settings=settings,
             clock=clock,
             audit=database.audit,
+            tree=database.tree,
+            signer=await open_signer(settings.log_key_path, database.tree),
             instruments=database.instruments,
             policies=database.policies,
             portfolios=database.portfolios,
@@ -175,6 +186,8 @@ def banner(container: Container) -> list[str]:
         f"audit log: {container.audit.server_version()}, {kept}",
         f"volatility states: {container.volatility.server_version()}, {states}",
     ]
+    if container.signer is None:
+        lines.append("audit log: not signed; TRIMTAB_LOG_KEY_FILE names a key")
     warnings = [*container.audit.warnings(), *container.volatility.warnings()]
     unknown = [f"variable {name} means nothing to this program" for name in settings.unknown_variables]
     return lines + [f"note: {text}" for text in (*warnings, *unknown)]

@@ -45,10 +45,12 @@ TAGS = {
     "Policies": "Policies stored under a name: numbered versions that never change.",
     "Live": "Portfolios whose targets are kept up to date.",
     "History": "The audit log, and recorded decisions computed again.",
+    "Log": "The Merkle tree over the audit log: signed heads, proofs and tiles, for anybody who wants to check.",
     "Discovery": "What the service says about itself.",
     "Health": "For operators.",
 }
 PATH_SCHEMAS: dict[str, dict[str, Any]] = {
+    "tile": {"type": "string", "pattern": "^[0-9]{1,2}/(x[0-9]{3}/)*[0-9]{3}(\\.p/[0-9]{1,3})?$"},
     "evaluation_id": {"type": "string", "pattern": "^ev_[0-9a-f]{32}$"},
     "fit_id": {"type": "string", "pattern": "^fit_[0-9a-f]{32}$"},
     "policy_id": {"type": "string", "pattern": NAME_PATTERN},

@@ -98,6 +98,13 @@ from models.api.query import (
 from models.api.scenario_margin import ScenarioMarginAnswer, ScenarioMarginRequest
 from models.api.schedule import ScheduleAnswer, ScheduleRequest
 from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, PolicyVersion, StorePolicyRequest
+from models.api.transparency import (
+    ConsistencyAnswer,
+    ConsistencyParameters,
+    InclusionAnswer,
+    InclusionParameters,
+    LogEntryOut,
+)
 from models.api.vault import VaultAnswer, VaultRequest
 from models.api.verification import (
     CheckPolicyAnswer,
@@ -410,6 +417,83 @@ OPERATIONS = (
         summary="The exact bytes that an entry holds",
         description=f"{_ENTRY} Request, answer, the state that was read, and versions: all that recomputes the answer.",
         answers=(EntryBody,),
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/audit/entries/{evaluation_id}/entry",
+        operation_id="read_log_entry",
+        tag="Log",
+        summary="What the tree holds of a record: digests, no contents",
+        description=f"{_ENTRY} Canonical JSON: its leaf hash is SHA-256 of the byte 0 and exactly these bytes.",
+        answers=(LogEntryOut,),
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/audit/entries/{evaluation_id}/receipt",
+        operation_id="read_receipt",
+        tag="Log",
+        summary="Proof that a record is in the log, to be checked without a network",
+        description=(
+            f"{_ENTRY} A C2SP `tlog-proof`: index, inclusion proof, and the signed head of the log right after the "
+            "entry was written. Keep it: whoever holds it can show that the log was changed or cut."
+        ),
+        media_type="text/plain",
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/log/checkpoint",
+        operation_id="read_checkpoint",
+        tag="Log",
+        summary="Signed head of the log",
+        description="A C2SP `tlog-checkpoint`: origin, size and root, signed with Ed25519.",
+        media_type="text/plain",
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/log/key",
+        operation_id="read_log_key",
+        tag="Log",
+        summary="Public key of the log",
+        description="As `name+id+key` (C2SP signed-note). Get it once, over a way that you trust, and keep it.",
+        media_type="text/plain",
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/log/proof/inclusion",
+        operation_id="prove_inclusion",
+        tag="Log",
+        summary="Proof that an entry is in a tree",
+        query=InclusionParameters,
+        answers=(InclusionAnswer,),
+        problems=(*QUERY, 404, 503),
+        query_examples={"index": 0, "size": 1},
+    ),
+    Operation(
+        method="GET",
+        path="/v1/log/proof/consistency",
+        operation_id="prove_consistency",
+        tag="Log",
+        summary="Proof that one tree begins with another",
+        query=ConsistencyParameters,
+        answers=(ConsistencyAnswer,),
+        problems=(*QUERY, 404, 503),
+        query_examples={"first": 1, "second": 1},
+    ),
+    Operation(
+        method="GET",
+        path="/v1/log/tile/{tile}",
+        operation_id="read_tile",
+        tag="Log",
+        summary="Hashes of the tree, 256 at a time",
+        description=(
+            "A C2SP `tlog-tiles` tile, `LEVEL/NUMBER` or `LEVEL/NUMBER.p/WIDTH`: 32 bytes a hash. A tile never changes."
+        ),
+        media_type="application/octet-stream",
         problems=(*QUERY, 404, 503),
     ),
     Operation(

@@ -6,7 +6,7 @@ Use cases know only these names; `app.adapters` implements them and `app.lifespa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -116,6 +116,8 @@ class AuditRecord:
         Canonical bytes of the state read (may be empty) and of the versions that the numbers depend on.
     idempotency : IdempotencyKey, optional
         Made durable in the same transaction.
+    proof : bool
+        Whether the caller wants the inclusion proof of its entry.
     """
 
     event_id: str
@@ -130,6 +132,7 @@ class AuditRecord:
     state: bytes
     versions: bytes
     idempotency: IdempotencyKey | None = None
+    proof: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,16 +174,40 @@ class TailEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Seal:
+    """What the tree holds of a record, and the tree right after the batch that wrote it.
+
+    Parameters
+    ----------
+    entry : bytes
+        Canonical entry.
+    leaf : bytes
+        Its leaf hash.
+    size, root : int, bytes
+        Of the tree after the batch.
+    proof : tuple of bytes
+        Inclusion proof in that tree; empty unless the record asked for it.
+    """
+
+    entry: bytes
+    leaf: bytes
+    size: int
+    root: bytes
+    proof: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Appended:
     """Where a record lies in the log.
 
     `replayed`: its idempotency key had been stored before with the same fingerprint; nothing was written, `entry` is
-    the stored one and `index` its index.
+    the stored one and `index` its index. `seal` is there where something was written.
     """
 
     index: int
     replayed: bool = False
     entry: StoredEntry | None = None
+    seal: Seal | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

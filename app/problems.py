@@ -95,6 +95,21 @@ _KINDS = (
         "Compare the path with GET /openapi.json, and the id with the answer that gave it.",
     ),
     ProblemKind(
+        "log_too_young",
+        404,
+        "The log is not that long yet",
+        "A proof was asked for a size that the log does not have.",
+        "Ask for a size up to that of GET /v1/log/checkpoint.",
+        retryable=True,
+    ),
+    ProblemKind(
+        "log_not_signed",
+        404,
+        "The log is not signed",
+        "No key signs the heads of this log: there are no checkpoints and no receipts. Its tree is kept all the same.",
+        "Let the operator name a key in TRIMTAB_LOG_KEY_FILE.",
+    ),
+    ProblemKind(
         "unknown_portfolio",
         404,
         "There is no such portfolio",

@@ -50,6 +50,9 @@ class Settings:
         Listen on a non-loopback address although every caller is trusted.
     allowed_hosts : tuple of str
         Names under which a proxy on this machine may pass requests on, besides the loopback names.
+    log_key_file : Path, optional
+        Ed25519 key that signs the heads of the audit log; by default `log.key` beside the embedded database, and none
+        for another: the log is then kept in its tree, but not signed. All processes of one log need the same key.
     log_level : str
         Level of the process's log.
     unknown_variables : tuple of str
@@ -76,6 +79,7 @@ class Settings:
     live: bool = True
     allow_unauthenticated: bool = False
     allowed_hosts: tuple[str, ...] = ()
+    log_key_file: Path | None = None
     log_level: str = "INFO"
     unknown_variables: tuple[str, ...] = ()
 
@@ -111,6 +115,12 @@ class Settings:
     def embedded_database(self) -> bool:
         """Whether the audit log is the embedded file."""
         return self.database_url is None
+
+    @property
+    def log_key_path(self) -> Path | None:
+        """Where the key of the log is kept, if it is signed."""
+        beside = self.data_dir / "log.key" if self.embedded_database else None
+        return self.log_key_file or beside
 
     def redacted(self) -> dict[str, str]:
         """Every setting as text, credentials hidden."""
@@ -221,6 +231,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_LIVE": ("live", _flag),
     "TRIMTAB_ALLOW_UNAUTHENTICATED": ("allow_unauthenticated", _flag),
     "TRIMTAB_ALLOWED_HOSTS": ("allowed_hosts", _hosts),
+    "TRIMTAB_LOG_KEY_FILE": ("log_key_file", lambda _, text: Path(text)),
     "TRIMTAB_LOG_LEVEL": ("log_level", _level),
 }
 """Variable to (setting, parser); the table of the manual is made from it."""

@@ -9,11 +9,11 @@ import asyncio
 import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.adapters.audit_codec import EncodedBody, encode_body, event_uuid
 from app.adapters.log_growth import LogGrowth
-from app.ports import Appended, AuditRecord, AuditUnavailable, IdempotencyMismatch, Outcome
+from app.ports import Appended, AuditRecord, AuditUnavailable, IdempotencyMismatch, Outcome, Seal
 
 LOG_ID = 1
 MAX_QUEUE = 4096
@@ -54,6 +54,13 @@ class Placement:
 
     rows: list[tuple[int, Entry]]
     verdicts: list[Verdict]
+
+    def sealed(self, seals: Mapping[int, Seal]) -> list[Verdict]:
+        """Verdicts with the seals of what was written."""
+        return [
+            replace(item, seal=seals[item.index]) if isinstance(item, Appended) and not item.replayed else item
+            for item in self.verdicts
+        ]
 
 
 @dataclass(slots=True, eq=False)

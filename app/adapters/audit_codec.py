@@ -40,9 +40,14 @@ _local = threading.local()
 
 @dataclass(frozen=True, slots=True)
 class EncodedBody:
-    """Stored form of a body: `sha256` (32 bytes) and `length` are those of the uncompressed body."""
+    """Stored form of a body: `sha256` (32 bytes) and `length` are those of the uncompressed body.
+
+    `request_sha256` and `response_sha256` are those of two of its sections.
+    """
 
     sha256: bytes
+    request_sha256: bytes
+    response_sha256: bytes
     length: int
     blob: bytes
 
@@ -59,7 +64,8 @@ def encode_body(record: AuditRecord) -> EncodedBody:
     body = b"".join((_LENGTHS.pack(*map(len, sections)), *sections))
     if len(body) > MAX_BODY_BYTES:
         raise ValueError(f"audit body: must be at most {MAX_BODY_BYTES} bytes; found {len(body)}")
-    return EncodedBody(hashlib.sha256(body).digest(), len(body), bytes((DICTIONARY,)) + _compressor().compress(body))
+    whole, request, response = (hashlib.sha256(item).digest() for item in (body, record.request, record.response))
+    return EncodedBody(whole, request, response, len(body), bytes((DICTIONARY,)) + _compressor().compress(body))
 
 
 def decode_body(blob: bytes, sha256: bytes, length: int) -> tuple[bytes, bytes, bytes, bytes]:
@@ -83,6 +89,16 @@ def decode_body(blob: bytes, sha256: bytes, length: int) -> tuple[bytes, bytes, 
     if len(body) != length or hashlib.sha256(body).digest() != sha256:
         raise AuditDamaged("stored body: does not match its recorded SHA-256")
     return _sections(body)
+
+
+def body_digest(blob: bytes, length: int) -> bytes:
+    """Digest of a stored body as it is now; empty for one that cannot be read any more."""
+    try:
+        if zstandard.frame_content_size(blob[1:]) != length:
+            return b""
+        return hashlib.sha256(_decompressor(blob[0]).decompress(blob[1:])).digest()
+    except (IndexError, FileNotFoundError, zstandard.ZstdError):
+        return b""
 
 
 def _sections(body: bytes) -> tuple[bytes, bytes, bytes, bytes]:

@@ -18,6 +18,7 @@ from app.adapters.postgres_audit import PostgresAuditLog, durability_warnings
 from app.adapters.postgres_connection import CONNECTION_ERRORS, PostgresReaders
 from app.adapters.postgres_instruments import PostgresInstruments
 from app.adapters.postgres_lease import PostgresLease
+from app.adapters.postgres_log import PostgresLogTree
 from app.adapters.postgres_notices import POLL_SECONDS, PostgresNotices
 from app.adapters.postgres_policies import PostgresPolicies
 from app.adapters.postgres_portfolios import PostgresPortfolios
@@ -27,10 +28,12 @@ from app.adapters.sqlite_audit import SqliteAuditLog
 from app.adapters.sqlite_connection import SqliteReaders
 from app.adapters.sqlite_instruments import SqliteInstruments
 from app.adapters.sqlite_lease import SqliteLease
+from app.adapters.sqlite_log import SqliteLogTree
 from app.adapters.sqlite_policies import SqlitePolicies
 from app.adapters.sqlite_portfolios import SqlitePortfolios
 from app.adapters.sqlite_writer import SqliteWriter
 from app.live_ports import Lease, PortfolioStore
+from app.log_ports import LogTree
 from app.ports import AuditLog, InstrumentStore, PolicyStore
 
 
@@ -43,6 +46,7 @@ class Database:
     policies: PolicyStore
     portfolios: PortfolioStore
     lease: Lease
+    tree: LogTree
 
 
 @contextlib.asynccontextmanager
@@ -67,6 +71,42 @@ async def open_database(url: str) -> AsyncIterator[Database]:
 
 
 @contextlib.asynccontextmanager
+async def open_tree(url: str) -> AsyncIterator[LogTree]:
+    """Open the tree of a log to read it, also beside a running service; an embedded file is opened read-only.
+
+    Raises
+    ------
+    InvalidDatabaseUrl, SchemaMismatch, DatabaseUnreachable
+        As `open_database`.
+    """
+    target = parse_database_url(url)
+    if isinstance(target, SqliteUrl) and not target.path.exists():
+        raise DatabaseUnreachable(f"{target}: there is no such file")
+    await asyncio.to_thread(require_schema, url)
+    if isinstance(target, SqliteUrl):
+        readers = SqliteReaders(target.path)
+        try:
+            yield SqliteLogTree(None, readers)
+        finally:
+            await asyncio.to_thread(readers.close)
+        return
+    async with _postgres_readers(target) as pool:
+        yield PostgresLogTree(pool)
+
+
+@contextlib.asynccontextmanager
+async def _postgres_readers(target: PostgresUrl) -> AsyncIterator[PostgresReaders]:
+    try:
+        readers = await PostgresReaders.open(target)
+    except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+        raise DatabaseUnreachable(f"{target}: {redact(str(error)) or type(error).__name__}") from None
+    try:
+        yield readers
+    finally:
+        await readers.close()
+
+
+@contextlib.asynccontextmanager
 async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
     with file_lock(target.path):
         growth = LogGrowth()
@@ -82,6 +122,7 @@ async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
                 SqlitePolicies(writer, readers),
                 SqlitePortfolios(writer, readers),
                 SqliteLease(),
+                SqliteLogTree(writer, readers),
             )
         finally:
             await asyncio.to_thread(writer.close)
@@ -90,10 +131,12 @@ async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
 
 @contextlib.asynccontextmanager
 async def _open_postgres(target: PostgresUrl) -> AsyncIterator[Database]:
-    try:
-        readers = await PostgresReaders.open(target)
-    except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-        raise DatabaseUnreachable(f"{target}: {redact(str(error)) or type(error).__name__}") from None
+    async with _postgres_readers(target) as readers, _on_postgres(target, readers) as database:
+        yield database
+
+
+@contextlib.asynccontextmanager
+async def _on_postgres(target: PostgresUrl, readers: PostgresReaders) -> AsyncIterator[Database]:
     growth = LogGrowth(POLL_SECONDS)
     writer = PostgresWriter(target, postgres_audit.write_entries, postgres_audit.any_written, growth)
     notices, lease = PostgresNotices(target, growth), PostgresLease(target)
@@ -101,9 +144,8 @@ async def _open_postgres(target: PostgresUrl) -> AsyncIterator[Database]:
         warnings = await durability_warnings(readers)
         audit = PostgresAuditLog(writer, readers, notices, await readers.server_version(), warnings)
         instruments, policies = PostgresInstruments(readers), PostgresPolicies(readers)
-        yield Database(audit, instruments, policies, PostgresPortfolios(readers), lease)
+        yield Database(audit, instruments, policies, PostgresPortfolios(readers), lease, PostgresLogTree(readers))
     finally:
         await lease.release()
         await notices.close()
         await writer.close()
-        await readers.close()

@@ -11,6 +11,7 @@ import asyncpg
 from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Placement, Scope, place, settled
 from app.adapters.audit_codec import event_uuid
 from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, PREVIOUS, SIZE, TAIL, RowReader, page_query
+from app.adapters.audit_seal import LogHead, SealedBatch, new_secret, seal_batch, streams_of
 from app.adapters.postgres_connection import PostgresReaders
 from app.adapters.postgres_notices import GROWN_CHANNEL, PostgresNotices
 from app.adapters.postgres_writer import THREAD_BYTES, PostgresWriter
@@ -25,21 +26,31 @@ from app.ports import (
     StoredEntry,
     TailEntry,
 )
+from services.audit.chain import StreamHead
+from services.audit.frontier import Frontier
 
-_LOCK = f"SELECT size FROM log_head WHERE log_id = {LOG_ID} FOR UPDATE"  # noqa: S608 - a constant
+_LOCK = f"SELECT size, origin, frontier FROM log_head WHERE log_id = {LOG_ID} FOR UPDATE"  # noqa: S608 - a constant
 _KNOWN = (
     "SELECT k.tenant_id, k.route, k.key, k.fingerprint, k.idx FROM idempotency k "
     "JOIN unnest($1::text[], $2::text[], $3::text[]) AS w(tenant_id, route, key) USING (tenant_id, route, key)"
 )
 _WRITTEN = "SELECT EXISTS (SELECT FROM audit_entry WHERE event_id = ANY($1::uuid[]))"
+_TENANTS = "SELECT tenant_id, stream_secret FROM tenant WHERE tenant_id = ANY($1::text[])"
+_ADD_TENANT = "INSERT INTO tenant (tenant_id, stream_secret) VALUES ($1, $2)"
+_STREAM_HEADS = (
+    "SELECT w.stream, e.stream_seq, e.leaf FROM unnest($1::bytea[]) AS w(stream) CROSS JOIN LATERAL ("
+    "SELECT stream_seq, leaf FROM audit_entry WHERE stream = w.stream ORDER BY stream_seq DESC LIMIT 1) AS e"
+)
 # One statement, one round trip. Each batch clears twice the keys it adds: the table stays bounded without a timer.
 # The notice is sent by the commit itself; it takes a lock that makes commits wait for one another, as they do anyway.
 _WRITE = f"""
 WITH entries AS (
     INSERT INTO audit_entry (log_id, idx, event_id, recorded_at, tenant_id, kind, portfolio_id, client_reference,
-                             status, body_sha256, body_length, stored_length)
-    SELECT {LOG_ID}, * FROM unnest($1::bigint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
-                                   $7::text[], $8::smallint[], $9::bytea[], $10::int[], $11::int[])
+                             status, body_sha256, body_length, stored_length, stream, stream_seq, entry, leaf,
+                             head_size)
+    SELECT {LOG_ID}, *, $20 FROM unnest($1::bigint[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[],
+                                        $6::text[], $7::text[], $8::smallint[], $9::bytea[], $10::int[], $11::int[],
+                                        $21::bytea[], $22::bigint[], $23::bytea[], $24::bytea[])
 ), bodies AS (
     INSERT INTO audit_body (log_id, idx, body) SELECT {LOG_ID}, * FROM unnest($1::bigint[], $12::bytea[])
 ), expired AS (
@@ -51,20 +62,39 @@ WITH entries AS (
     FROM unnest($13::text[], $14::text[], $15::text[], $16::bytea[], $17::bigint[], $18::timestamptz[])
          AS k(tenant_id, route, key, fingerprint, idx, created_at)
 )
-UPDATE log_head SET size = size + cardinality($1::bigint[]) WHERE log_id = {LOG_ID}
+UPDATE log_head SET size = $20, frontier = $25, root = $26 WHERE log_id = {LOG_ID}
 RETURNING pg_notify('{GROWN_CHANNEL}', size::text)
 """  # noqa: S608 - only a constant is put in
-_READ = RowReader(lambda value: value, lambda value: value)
+READ = RowReader(lambda value: value, lambda value: value)
 
 
 async def write_entries(connection: asyncpg.Connection, entries: Sequence[Entry]) -> Placement:
     """Take the lock of the log, place entries and insert them in the open transaction."""
-    size = await connection.fetchval(_LOCK)
+    size, origin, frontier = await connection.fetchrow(_LOCK)
     # A statement after the lock sees what the former holder committed; in one statement with it, it would not.
     placement = place(entries, size, await _known(connection, entries))
-    if placement.rows:
-        await connection.execute(_WRITE, *_columns(placement.rows))
-    return placement
+    if not placement.rows:
+        return placement
+    head = LogHead(origin, Frontier.unpacked(size, frontier))
+    streams = streams_of(placement.rows, await _secrets(connection, placement.rows))
+    batch = seal_batch(head, placement.rows, streams, await _stream_heads(connection, streams))
+    await connection.execute(_WRITE, *_columns(batch))
+    return Placement(placement.rows, placement.sealed(batch.seals()))
+
+
+async def _secrets(connection: asyncpg.Connection, rows: Sequence[tuple[int, Entry]]) -> dict[str, bytes]:
+    """Stream secrets of the tenants of a batch; a tenant without one gets it in the same transaction."""
+    tenants = {entry.record.tenant_id for _, entry in rows}
+    found = {row[0]: row[1] for row in await connection.fetch(_TENANTS, list(tenants))}
+    for tenant_id in sorted(tenants - found.keys()):
+        found[tenant_id] = new_secret()
+        await connection.execute(_ADD_TENANT, tenant_id, found[tenant_id])
+    return found
+
+
+async def _stream_heads(connection: asyncpg.Connection, streams: Sequence[bytes]) -> dict[bytes, StreamHead]:
+    rows = await connection.fetch(_STREAM_HEADS, list(set(streams)))
+    return {row[0]: StreamHead(row[1], row[2]) for row in rows}
 
 
 async def any_written(connection: asyncpg.Connection, entries: Sequence[Entry]) -> bool:
@@ -82,7 +112,8 @@ async def _known(connection: asyncpg.Connection, entries: Sequence[Entry]) -> di
     return {(row[0], row[1], row[2]): Known(row[3], row[4]) for row in rows}
 
 
-def _columns(rows: Sequence[tuple[int, Entry]]) -> list[Any]:
+def _columns(batch: SealedBatch) -> list[Any]:
+    rows, links = batch.rows, batch.links
     records = [entry.record for _, entry in rows]
     bodies = [entry.body for _, entry in rows]
     keyed = [
@@ -110,6 +141,13 @@ def _columns(rows: Sequence[tuple[int, Entry]]) -> list[Any]:
         [index for index, _, _ in keyed],
         [record.recorded_at for _, record, _ in keyed],
         max(record.recorded_at for record in records) - IDEMPOTENCY_RETENTION,
+        batch.after.size,
+        batch.streams,
+        [link.stream_seq for link in links],
+        [link.entry for link in links],
+        [link.leaf for link in links],
+        batch.after.packed(),
+        batch.after.root,
     ]
 
 
@@ -137,18 +175,18 @@ class PostgresAuditLog:
         row = await self._readers.fetch_one(BY_INDEX, appended.index)
         if row is None:
             raise AuditDamaged(f"entry {appended.index} of a stored key is missing")
-        return Appended(appended.index, replayed=True, entry=_READ.entry(row))
+        return Appended(appended.index, replayed=True, entry=READ.entry(row))
 
     async def find_idempotent(self, tenant_id: str, route: str, key: str) -> IdempotentEntry | None:
         """Entry stored under the key."""
         row = await self._readers.fetch_one(BY_KEY, tenant_id, route, key)
-        return _READ.idempotent(row) if row else None
+        return READ.idempotent(row) if row else None
 
     async def get(self, tenant_id: str, event_id: str) -> StoredEntry | None:
         """Entry with this event id."""
         event = event_uuid(event_id)
         row = await self._readers.fetch_one(BY_EVENT, tenant_id, event) if event else None
-        return _READ.entry(row) if row else None
+        return READ.entry(row) if row else None
 
     async def entries(
         self,
@@ -162,14 +200,14 @@ class PostgresAuditLog:
     ) -> list[EntrySummary]:
         """Page of summaries, ascending."""
         text, arguments = page_query(tenant_id, after, limit, kind, portfolio_id, client_reference)
-        return [_READ.summary(row) for row in await self._readers.fetch(text, *arguments)]
+        return [READ.summary(row) for row in await self._readers.fetch(text, *arguments)]
 
     async def tail(self, *, after: int, limit: int) -> list[TailEntry]:
         """Entries above `after`; a writer holds the lock of the log until its commit is seen, so none is skipped."""
         rows = await self._readers.fetch(TAIL, after, limit)
         if sum(row[9] for row in rows) <= THREAD_BYTES:
-            return _READ.tail(rows)
-        return await asyncio.to_thread(_READ.tail, rows)
+            return READ.tail(rows)
+        return await asyncio.to_thread(READ.tail, rows)
 
     async def wait(self, *, after: int, timeout: float) -> int:
         """Size of the log once it is above `after + 1`: as the notices tell it, else asked each second."""
@@ -178,7 +216,7 @@ class PostgresAuditLog:
     async def previous(self, tenant_id: str, index: int, *, kind: EventKind, portfolio_id: str) -> EntrySummary | None:
         """Last entry of this kind and portfolio below `index`."""
         row = await self._readers.fetch_one(PREVIOUS, tenant_id, portfolio_id, index, kind.value)
-        return _READ.summary(row) if row else None
+        return READ.summary(row) if row else None
 
     async def size(self) -> int:
         """Number of entries of the whole log."""

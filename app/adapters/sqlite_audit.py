@@ -11,6 +11,7 @@ from typing import Any
 from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Scope, Verdict, place, settled
 from app.adapters.audit_codec import event_uuid
 from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, PREVIOUS, SIZE, TAIL, RowReader, page_query
+from app.adapters.audit_seal import LogHead, SealedBatch, new_secret, seal_batch, streams_of
 from app.adapters.log_growth import LogGrowth
 from app.adapters.sqlite_connection import SqliteReaders, from_microseconds, microseconds
 from app.adapters.sqlite_writer import SqliteWriter
@@ -25,38 +26,74 @@ from app.ports import (
     StoredEntry,
     TailEntry,
 )
+from services.audit.chain import StreamHead
+from services.audit.frontier import Frontier
 
 _KNOWN = "SELECT fingerprint, idx FROM idempotency WHERE tenant_id = ? AND route = ? AND key = ?"
 _INSERT_ENTRY = (
     "INSERT INTO audit_entry (log_id, idx, event_id, recorded_at, tenant_id, kind, portfolio_id, client_reference, "
-    "status, body_sha256, body_length, stored_length) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "status, body_sha256, body_length, stored_length, stream, stream_seq, entry, leaf, head_size) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _INSERT_BODY = "INSERT INTO audit_body (log_id, idx, body) VALUES (?, ?, ?)"
 _INSERT_KEY = (
     "INSERT INTO idempotency (tenant_id, route, key, fingerprint, log_id, idx, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
-_ADVANCE = "UPDATE log_head SET size = ? WHERE log_id = ?"
+_ADVANCE = "UPDATE log_head SET size = ?, frontier = ?, root = ? WHERE log_id = ?"
+_HEAD = f"SELECT size, origin, frontier FROM log_head WHERE log_id = {LOG_ID}"  # noqa: S608 - a constant
+_TENANT = "SELECT stream_secret FROM tenant WHERE tenant_id = ?"
+_ADD_TENANT = "INSERT INTO tenant (tenant_id, stream_secret) VALUES (?, ?)"
+_STREAM_HEAD = "SELECT stream_seq, leaf FROM audit_entry WHERE stream = ? ORDER BY stream_seq DESC LIMIT 1"
 # Each batch clears twice what it adds: the table stays bounded without a timer.
 _SWEEP = (
     "DELETE FROM idempotency WHERE rowid IN "
     "(SELECT rowid FROM idempotency WHERE created_at < ? ORDER BY created_at LIMIT ?)"
 )
 _RETENTION = int(IDEMPOTENCY_RETENTION.total_seconds() * 1_000_000)
-_READ = RowReader(from_microseconds, lambda value: uuid.UUID(bytes=value))
+READ = RowReader(from_microseconds, lambda value: uuid.UUID(bytes=value))
 
 
 def write_entries(connection: sqlite3.Connection, entries: Sequence[Entry]) -> list[Verdict]:
     """Place entries and put them into the open transaction."""
-    size: int = connection.execute(SIZE).fetchone()[0]
+    size, origin, frontier = connection.execute(_HEAD).fetchone()
     placement = place(entries, size, _known(connection, entries))
+    if not placement.rows:
+        return placement.verdicts
     rows = placement.rows
-    connection.executemany(_INSERT_ENTRY, [_entry_row(index, entry) for index, entry in rows])
+    streams = streams_of(rows, _secrets(connection, rows))
+    head = LogHead(origin, Frontier.unpacked(size, frontier))
+    batch = seal_batch(head, rows, streams, _stream_heads(connection, streams))
+    connection.executemany(_INSERT_ENTRY, _entry_rows(batch))
     connection.executemany(_INSERT_BODY, [(LOG_ID, index, entry.body.blob) for index, entry in rows])
     if keys := [_key_row(index, entry) for index, entry in rows if entry.scope is not None]:
         connection.execute(_SWEEP, (max(row[-1] for row in keys) - _RETENTION, 2 * len(keys)))
         connection.executemany(_INSERT_KEY, keys)
-    connection.execute(_ADVANCE, (size + len(rows), LOG_ID))
-    return placement.verdicts
+    connection.execute(_ADVANCE, (batch.after.size, batch.after.packed(), batch.after.root, LOG_ID))
+    return placement.sealed(batch.seals())
+
+
+def _secrets(connection: sqlite3.Connection, rows: Sequence[tuple[int, Entry]]) -> dict[str, bytes]:
+    """Stream secrets of the tenants of a batch; a tenant without one gets it in the same transaction."""
+    found = {}
+    for tenant_id in {entry.record.tenant_id for _, entry in rows}:
+        row = connection.execute(_TENANT, (tenant_id,)).fetchone()
+        found[tenant_id] = row[0] if row else new_secret()
+        if row is None:
+            connection.execute(_ADD_TENANT, (tenant_id, found[tenant_id]))
+    return found
+
+
+def _stream_heads(connection: sqlite3.Connection, streams: Sequence[bytes]) -> dict[bytes, StreamHead]:
+    found = {stream: connection.execute(_STREAM_HEAD, (stream,)).fetchone() for stream in set(streams)}
+    return {stream: StreamHead(*row) for stream, row in found.items() if row is not None}
+
+
+def _entry_rows(batch: SealedBatch) -> list[tuple[object, ...]]:
+    size = batch.after.size
+    return [
+        (*_entry_row(index, entry), stream, link.stream_seq, link.entry, link.leaf, size)
+        for (index, entry), stream, link in zip(batch.rows, batch.streams, batch.links, strict=True)
+    ]
 
 
 def _known(connection: sqlite3.Connection, entries: Sequence[Entry]) -> dict[Scope, Known]:
@@ -113,18 +150,18 @@ class SqliteAuditLog:
         row = await self._one(BY_INDEX, appended.index)
         if row is None:
             raise AuditDamaged(f"entry {appended.index} of a stored key is missing")
-        return Appended(appended.index, replayed=True, entry=_READ.entry(row))
+        return Appended(appended.index, replayed=True, entry=READ.entry(row))
 
     async def find_idempotent(self, tenant_id: str, route: str, key: str) -> IdempotentEntry | None:
         """Entry stored under the key."""
         row = await self._one(BY_KEY, tenant_id, route, key)
-        return _READ.idempotent(row) if row else None
+        return READ.idempotent(row) if row else None
 
     async def get(self, tenant_id: str, event_id: str) -> StoredEntry | None:
         """Entry with this event id."""
         event = event_uuid(event_id)
         row = await self._one(BY_EVENT, tenant_id, event.bytes) if event else None
-        return _READ.entry(row) if row else None
+        return READ.entry(row) if row else None
 
     async def entries(
         self,
@@ -141,13 +178,13 @@ class SqliteAuditLog:
         rows = await self._readers.run(
             lambda connection: connection.execute(text.replace("$", "?"), arguments).fetchall()
         )
-        return [_READ.summary(row) for row in rows]
+        return [READ.summary(row) for row in rows]
 
     async def tail(self, *, after: int, limit: int) -> list[TailEntry]:
         """Entries above `after`, read and checked in the reading thread."""
         text = TAIL.replace("$", "?")
         return await self._readers.run(
-            lambda connection: _READ.tail(connection.execute(text, (after, limit)).fetchall())
+            lambda connection: READ.tail(connection.execute(text, (after, limit)).fetchall())
         )
 
     async def wait(self, *, after: int, timeout: float) -> int:
@@ -157,7 +194,7 @@ class SqliteAuditLog:
     async def previous(self, tenant_id: str, index: int, *, kind: EventKind, portfolio_id: str) -> EntrySummary | None:
         """Last entry of this kind and portfolio below `index`."""
         row = await self._one(PREVIOUS, tenant_id, portfolio_id, index, kind.value)
-        return _READ.summary(row) if row else None
+        return READ.summary(row) if row else None
 
     async def size(self) -> int:
         """Number of entries of the whole log."""

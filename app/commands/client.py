@@ -40,6 +40,22 @@ class ServiceClient:
             raise refused(response)
         return orjson.loads(response.content) if response.content else {}
 
+    def text(self, path: str) -> str:
+        """Text of an answer that is no JSON.
+
+        Raises
+        ------
+        Failure
+            As `call`.
+        """
+        try:
+            response = self.http.get(path)
+        except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
+            raise unreachable(str(self.http.base_url), error) from None
+        if response.status_code >= 400:
+            raise refused(response)
+        return response.text
+
 
 @contextmanager
 def connect(url: str) -> Iterator[ServiceClient]:

@@ -14,6 +14,7 @@ from app.routes import (
     health,
     history,
     instruments,
+    log,
     margin,
     option_book,
     option_models,
@@ -29,6 +30,7 @@ from app.routes import (
 ROUTES: tuple[Route, ...] = (
     *evaluations.ROUTES,
     *history.ROUTES,
+    *log.ROUTES,
     *volatility.ROUTES,
     *fits.ROUTES,
     *backtests.ROUTES,

@@ -16,9 +16,11 @@ from app.usecases.call import Answer, Call, Door
 from app.usecases.decide import AnyRequest, Decision, Gathered, decide, policy_of, render, state_record
 from app.usecases.effort import takes_a_while, validated
 from app.usecases.gather import TENANT, gather
+from app.usecases.receipts import with_receipt
 from app.version import versions_record
 from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginRequest
 from models.api.portfolio import LiveRequest
+from services.core.errors import InvalidInput
 
 REQUEST_MODELS: dict[Door, type[EvaluationRequest] | type[MarginRequest] | type[HedgesRequest]] = {
     Door.EVALUATIONS: EvaluationRequest,
@@ -34,13 +36,22 @@ async def evaluate_portfolio(container: Container, call: Call, door: Door) -> An
 
     The answer is durable in the audit log before it is returned. With an idempotency key that was seen before, the
     stored answer is returned, byte for byte.
+
+    Raises
+    ------
+    InvalidInput
+        If a receipt is asked for and nobody signs the log.
     """
     request = await validated(REQUEST_MODELS[door], call)
+    proof = request.options.receipt == "proof"
+    if proof and container.signer is None:
+        raise InvalidInput("options.receipt", "needs a log that is signed", "proof", "TRIMTAB_LOG_KEY_FILE names a key")
     key = idempotency_key(call, door.value)
     if (known := await known_answer(container, key)) is not None:
-        return known
+        return await with_receipt(container, known, None) if proof else known
     recorded = await decide_and_record(container, call, door, request, key)
-    return stored_answer(recorded.appended, recorded.body, recorded.timings)
+    answer = stored_answer(recorded.appended, recorded.body, recorded.timings)
+    return await with_receipt(container, answer, recorded.appended) if proof else answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +111,7 @@ def audit_record(
         state=state_record(decision, gathered),
         versions=versions_record(),
         idempotency=key,
+        proof=decision.request.options.receipt == "proof",
     )
 
 

@@ -69,6 +69,10 @@ class OptionsIn(Model):
     view: Literal["full", "compact"] = Field(
         default="full", description="compact: targets (without steps), orders, portfolio volatility."
     )
+    receipt: Literal["none", "proof"] = Field(
+        default="none",
+        description="proof: `audit` carries the entry of the log and a receipt, to be checked without this service.",
+    )
 
 
 class SnapshotIn(Model):
@@ -285,6 +289,11 @@ class AuditOut(Model):
 
     index: int
     durable: bool
+    entry: str | None = Field(None, description="What the tree holds of this answer. Present with options.receipt.")
+    receipt: str | None = Field(
+        None,
+        description="A C2SP `tlog-proof` of it: index, path and signed head. Present with options.receipt.",
+    )
 
 
 class EnvelopeOut(Model):

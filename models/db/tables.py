@@ -1,4 +1,4 @@
-"""Tables: the audit log in three parts, the registered instruments, the stored policies, and the live portfolios.
+"""Tables: the audit log and its tree, registered instruments, stored policies, and live portfolios.
 
 An entry is small and stays for ever; its body is large, compressed and may be pruned one day, so it lies apart under
 the same key. Keys start with `log_id` and `idx`, so that both can become tables partitioned by `idx` without a new key;
@@ -16,10 +16,29 @@ log_head = Table(
     metadata,
     Column("log_id", Int, primary_key=True, autoincrement=False),
     Column("size", Big, nullable=False),
+    Column("origin", String, nullable=False),
+    Column("frontier", Bytes, nullable=False),
+    Column("root", Bytes, nullable=False),
+    Column("verifier_key", String),
     CheckConstraint("size >= 0", name="size"),
+    CheckConstraint("length(root) = 32", name="root"),
     sqlite_strict=True,
 )
-"""One row a log. Who holds its lock gives out the next indices: so they are contiguous with any number of writers."""
+"""One row a log. Who holds its lock gives out the next indices: so they are contiguous with any number of writers.
+
+`frontier` holds one hash for each complete subtree of the Merkle tree, `root` its root; `verifier_key` is the public
+key of the one that signs, from the first signature on.
+"""
+
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("tenant_id", String, primary_key=True),
+    Column("stream_secret", Bytes, nullable=False),
+    CheckConstraint("length(stream_secret) = 32", name="stream_secret"),
+    sqlite_strict=True,
+)
+"""`stream_secret` turns portfolio ids into the stream names of the public tree. It never changes."""
 
 audit_entry = Table(
     "audit_entry",
@@ -36,8 +55,18 @@ audit_entry = Table(
     Column("body_sha256", Bytes, nullable=False),
     Column("body_length", Int, nullable=False),
     Column("stored_length", Int, nullable=False),
+    Column("stream", Bytes, nullable=False),
+    Column("stream_seq", Big, nullable=False),
+    Column("entry", Bytes, nullable=False),
+    Column("leaf", Bytes, nullable=False),
+    Column("head_size", Big, nullable=False),
     CheckConstraint("length(body_sha256) = 32", name="body_sha256"),
+    CheckConstraint("length(stream) = 32", name="stream"),
+    CheckConstraint("length(leaf) = 32", name="leaf"),
+    CheckConstraint("stream_seq >= 1", name="stream_seq"),
+    CheckConstraint("head_size > idx", name="head_size"),
     CheckConstraint("idx >= 0", name="idx"),
+    Index("ix_audit_entry_stream_stream_seq", "stream", "stream_seq", unique=True),
     Index("uq_audit_entry_event_id", "event_id", unique=True),
     Index("ix_audit_entry_tenant_id_idx", "tenant_id", "idx"),
     Index(
@@ -58,6 +87,22 @@ audit_entry = Table(
     ),
     sqlite_strict=True,
 )
+"""`entry` is what the leaf hash is taken of: canonical JSON, never made anew. `head_size` is the size of the log once
+the batch that wrote it was in: a receipt over it is the same whenever it is made.
+"""
+
+merkle_tile = Table(
+    "merkle_tile",
+    metadata,
+    Column("log_id", Int, primary_key=True, autoincrement=False),
+    Column("level", Int, primary_key=True, autoincrement=False),
+    Column("number", Big, primary_key=True, autoincrement=False),
+    Column("hashes", Bytes, nullable=False),
+    CheckConstraint("level >= 1", name="level"),
+    CheckConstraint("length(hashes) BETWEEN 32 AND 8192 AND length(hashes) % 32 = 0", name="hashes"),
+    sqlite_strict=True,
+)
+"""Tiles above the leaves: a copy of what the entries say, to be found faster; they grow, and never change otherwise."""
 
 audit_body = Table(
     "audit_body",

@@ -1,0 +1,71 @@
+"""The tree of the log in PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from app.adapters import log_rows as rows
+from app.adapters.audit_codec import event_uuid
+from app.adapters.audit_rows import TAIL
+from app.adapters.postgres_audit import READ
+from app.adapters.postgres_connection import PostgresReaders
+from app.log_ports import LoggedEntry, LogState
+from app.ports import StoredEntry
+from services.audit.verify import StoredLeaf
+
+
+class PostgresLogTree:
+    """`app.log_ports.LogTree` on a server."""
+
+    def __init__(self, readers: PostgresReaders) -> None:
+        self._readers = readers
+
+    async def head(self) -> LogState:
+        """Head of the log."""
+        origin, size, root, frontier, key = await self._readers.fetch_one(rows.HEAD)
+        return LogState(origin=origin, size=size, root=root, frontier=frontier, verifier_key=key)
+
+    async def adopt_key(self, verifier_key: str) -> str:
+        """Make this the key of the log unless it has one."""
+        await self._readers.fetch(rows.ADOPT_KEY, verifier_key)
+        return (await self.head()).verifier_key or verifier_key
+
+    async def entry_of(self, tenant_id: str, event_id: str) -> LoggedEntry | None:
+        """Entry of an event."""
+        event = event_uuid(event_id)
+        row = await self._readers.fetch_one(rows.ENTRY_OF, tenant_id, event) if event else None
+        return LoggedEntry(*row) if row else None
+
+    async def leaves(self, start: int, end: int) -> list[bytes]:
+        """Leaf hashes."""
+        return [row[0] for row in await self._readers.fetch(rows.LEAVES, start, end)]
+
+    async def tile(self, level: int, number: int) -> bytes:
+        """Hashes of a tile."""
+        row = await self._readers.fetch_one(rows.TILE, level, number)
+        return row[0] if row else b""
+
+    async def put_tile(self, level: int, number: int, hashes: bytes) -> None:
+        """Store a tile."""
+        await self._readers.fetch(rows.PUT_TILE, level, number, hashes)
+
+    async def stored(self, *, start: int, limit: int, bodies: bool) -> list[StoredLeaf]:
+        """Rows for a check; bodies are read and hashed in a worker thread."""
+        found = await self._readers.fetch(rows.STORED_WITH_BODIES if bodies else rows.STORED, start, limit)
+        return await asyncio.to_thread(
+            lambda: [rows.stored_leaf(row, lambda value: value, lambda value: value) for row in found]
+        )
+
+    async def records(self, *, after: int, limit: int) -> list[StoredEntry]:
+        """Entries with their bodies, decompressed in a worker thread."""
+        found = await self._readers.fetch(TAIL, after, limit)
+        return [item.entry for item in await asyncio.to_thread(READ.tail, found)]
+
+    async def stream_secrets(self) -> Mapping[str, bytes]:
+        """Secrets of the streams."""
+        return {row[0]: row[1] for row in await self._readers.fetch(rows.SECRETS)}
+
+    async def tiles(self) -> Sequence[tuple[int, int, bytes]]:
+        """Every stored tile."""
+        return [(row[0], row[1], row[2]) for row in await self._readers.fetch(rows.TILES)]

@@ -1,0 +1,95 @@
+"""The tree of the log in the embedded SQLite file."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.adapters import log_rows as rows
+from app.adapters.audit_codec import event_uuid
+from app.adapters.audit_rows import TAIL
+from app.adapters.sqlite_audit import READ
+from app.adapters.sqlite_connection import SqliteReaders, from_microseconds
+from app.adapters.sqlite_writer import SqliteWriter
+from app.log_ports import LoggedEntry, LogState
+from app.ports import StoredEntry
+from services.audit.verify import StoredLeaf
+
+
+class SqliteLogTree:
+    """`app.log_ports.LogTree` of one process; without a writer it can only be read, and computes tiles anew."""
+
+    def __init__(self, writer: SqliteWriter | None, readers: SqliteReaders) -> None:
+        self._writer, self._readers = writer, readers
+
+    async def head(self) -> LogState:
+        """Head of the log."""
+        [(origin, size, root, frontier, key)] = await self._rows(rows.HEAD)
+        return LogState(origin=origin, size=size, root=root, frontier=frontier, verifier_key=key)
+
+    async def adopt_key(self, verifier_key: str) -> str:
+        """Make this the key of the log unless it has one."""
+        await self._change(rows.ADOPT_KEY, verifier_key)
+        return (await self.head()).verifier_key or verifier_key
+
+    async def entry_of(self, tenant_id: str, event_id: str) -> LoggedEntry | None:
+        """Entry of an event."""
+        event = event_uuid(event_id)
+        found = await self._rows(rows.ENTRY_OF, tenant_id, event.bytes) if event else []
+        return LoggedEntry(*found[0]) if found else None
+
+    async def leaves(self, start: int, end: int) -> list[bytes]:
+        """Leaf hashes."""
+        return [row[0] for row in await self._rows(rows.LEAVES, start, end)]
+
+    async def tile(self, level: int, number: int) -> bytes:
+        """Hashes of a tile."""
+        found = await self._rows(rows.TILE, level, number)
+        return found[0][0] if found else b""
+
+    async def put_tile(self, level: int, number: int, hashes: bytes) -> None:
+        """Store a tile."""
+        await self._change(rows.PUT_TILE, level, number, hashes)
+
+    async def stored(self, *, start: int, limit: int, bodies: bool) -> list[StoredLeaf]:
+        """Rows for a check; bodies are read and hashed in the reading thread."""
+        statement = _own(rows.STORED_WITH_BODIES if bodies else rows.STORED)
+        return await self._readers.run(
+            lambda connection: [
+                rows.stored_leaf(row, from_microseconds, lambda value: uuid.UUID(bytes=value))
+                for row in connection.execute(statement, (start, limit))
+            ]
+        )
+
+    async def records(self, *, after: int, limit: int) -> list[StoredEntry]:
+        """Entries with their bodies, decompressed in the reading thread."""
+        statement = _own(TAIL)
+        found = await self._readers.run(
+            lambda connection: READ.tail(connection.execute(statement, (after, limit)).fetchall())
+        )
+        return [item.entry for item in found]
+
+    async def stream_secrets(self) -> Mapping[str, bytes]:
+        """Secrets of the streams."""
+        return dict(await self._rows(rows.SECRETS))
+
+    async def tiles(self) -> Sequence[tuple[int, int, bytes]]:
+        """Every stored tile."""
+        return await self._rows(rows.TILES)
+
+    async def _rows(self, text: str, *values: object) -> list[Any]:
+        return await self._readers.run(lambda connection: connection.execute(_own(text), values).fetchall())
+
+    async def _change(self, text: str, *values: object) -> None:
+        if self._writer is None:
+            return
+
+        def work(connection: Any) -> None:
+            connection.execute(_own(text), values)
+
+        await self._writer.perform(work)
+
+
+def _own(text: str) -> str:
+    return text.replace("$", "?")

@@ -1,0 +1,25 @@
+"""`trimtab audit`: the history checked, by whoever does not want to take our word for it."""
+
+from __future__ import annotations
+
+import typer
+
+from app.commands.audit_receipt import check_receipt_command
+from app.commands.audit_replay import replay_command
+from app.commands.audit_verify import verify_command
+from app.commands.audit_witness import witness_command
+
+EXIT_CODES = (
+    "Exit codes: 0 nothing is wrong · 1 evidence of tampering · 2 incomplete (bodies are pruned), or wrong usage · "
+    "3 the input cannot be read · 4 unavailable (service or store)."
+)
+
+audit_commands = typer.Typer(
+    help="Check the audit log: rows, receipts, recomputed answers, and heads over time.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+audit_commands.command("verify", epilog=EXIT_CODES)(verify_command)
+audit_commands.command("check-receipt", epilog=EXIT_CODES)(check_receipt_command)
+audit_commands.command("replay", epilog=EXIT_CODES)(replay_command)
+audit_commands.command("witness", epilog=EXIT_CODES)(witness_command)

@@ -1,0 +1,122 @@
+"""`trimtab audit verify`: every row of the log checked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import Progress, TaskID
+
+from app.commands.audit_files import read_checkpoint, read_key
+from app.commands.console import ExitCode, Failure, err, out, progress, reporting, write_json
+from app.commands.serve import settings_of
+
+if TYPE_CHECKING:
+    from app.usecases.verify_log import Verified
+    from services.audit.note import Checkpoint
+
+TAMPERED, INCOMPLETE = 1, 2
+
+
+def verify_command(
+    database_url: Annotated[
+        str | None,
+        typer.Option(help="Database of the log [DATABASE_URL, the embedded file].", show_default=False, metavar="URL"),
+    ] = None,
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(help="Head or receipt that you kept; may be repeated. Goes with --key.", show_default=False),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Public key of the log, or a file that holds it.", show_default=False, metavar="KEY"),
+    ] = None,
+    bodies: Annotated[
+        bool, typer.Option(help="Also read every recorded request and answer and compare its digest.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check the whole log: every row against every other, its tree, its streams, its bodies, and heads that you kept.
+
+    Also beside a running service. **Without a head that you kept, a log whose end was cut off looks like a shorter
+    log**: keep receipts, or run `trimtab audit witness`.
+
+    **Examples**
+
+    - `trimtab audit verify`
+
+    - `trimtab audit verify --checkpoint monday.txt --key log.vkey --json`
+    """
+    with reporting(as_json):
+        if checkpoint and key is None:
+            raise Failure(ExitCode.USAGE, "--checkpoint goes with --key", remedy="Name the public key of the log.")
+        kept = [read_checkpoint(path, read_key(key)) for path in checkpoint or ()] if key else []
+        url = settings_of({"DATABASE_URL": database_url, "TRIMTAB_LOG_LEVEL": "WARNING"}).audit_url
+        started = time.perf_counter()
+        with progress("checking", 0, visible=not as_json) as bar:
+            found = asyncio.run(_verify(url, kept, bar, bodies=bodies))
+        if as_json:
+            write_json(verified_document(found))
+        else:
+            show_verified(found, time.perf_counter() - started)
+        if found.findings:
+            raise typer.Exit(TAMPERED)
+        if found.pruned:
+            raise typer.Exit(INCOMPLETE)
+
+
+async def _verify(url: str, kept: list[Checkpoint], bar: Progress, *, bodies: bool) -> Verified:
+    from app.adapters.database import open_tree
+    from app.lifespan import REFUSALS
+    from app.ports import AuditUnavailable
+    from app.usecases.verify_log import verify_log
+
+    def advance(done: int, total: int) -> None:
+        bar.update(TaskID(0), completed=done, total=total)
+
+    try:
+        async with open_tree(url) as tree:
+            return await verify_log(tree, kept, bodies=bodies, advance=advance)
+    except (*REFUSALS, AuditUnavailable) as error:
+        raise Failure(ExitCode.UNAVAILABLE, "The log cannot be read", str(error)) from None
+
+
+def verified_document(found: Verified) -> dict[str, Any]:
+    """Findings as JSON."""
+    return {
+        "log": found.origin,
+        "size": found.size,
+        "root": found.root.hex(),
+        "sound": not found.findings,
+        "findings": [{"index": item.index, "what": item.what} for item in found.findings],
+        "findings_left_out": found.left_out,
+        "bodies_checked": found.bodies_checked,
+        "bodies_pruned": found.pruned,
+        "checkpoints": found.checkpoints,
+    }
+
+
+def show_verified(found: Verified, seconds: float) -> None:
+    """Findings, and what was checked."""
+    console = out()
+    for item in found.findings:
+        place = "the log" if item.index is None else f"entry {item.index}"
+        err().print(f"{place}: {item.what}", style="bold red", markup=False)
+    if found.left_out:
+        err().print(f"and {found.left_out:,} more", style="bold red", markup=False)
+    checked = "rows and bodies" if found.bodies_checked else "rows, not their bodies"
+    heads = {0: "no kept head", 1: "1 kept head"}.get(found.checkpoints, f"{found.checkpoints} kept heads")
+    rate = found.size / seconds if seconds > 0 else 0.0
+    console.print(f"{found.origin}: {found.size:,} entries, {checked}, {heads}; {rate:,.0f} a second", markup=False)
+    if found.pruned:
+        console.print(f"{found.pruned:,} bodies are pruned: of these only the digests could be checked", markup=False)
+    if not found.findings:
+        console.print("nothing is wrong", style="green", markup=False)
+    if not found.checkpoints:
+        note = (
+            "Nobody can tell without a kept head whether the end was cut off: --checkpoint, or trimtab audit witness."
+        )
+        console.print(note, markup=False)

@@ -1,0 +1,88 @@
+"""Doors of the verifiable log to the outside: its tree as stored, and the key that signs its heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.ports import StoredEntry
+from services.audit.note import VerifierKey
+from services.audit.verify import StoredLeaf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogState:
+    """Head of the log as stored; `verifier_key` is that of the key which signs, None before the first signature."""
+
+    origin: str
+    size: int
+    root: bytes
+    frontier: bytes
+    verifier_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEntry:
+    """What the tree holds of a record; `head_size` is the size of the log after the batch that wrote it."""
+
+    index: int
+    entry: bytes
+    leaf: bytes
+    head_size: int
+
+
+class LogTree(Protocol):
+    """The Merkle tree of the log as stored. Every method raises `AuditUnavailable` if it cannot answer."""
+
+    async def head(self) -> LogState:
+        """Head of the log."""
+        ...
+
+    async def adopt_key(self, verifier_key: str) -> str:
+        """Make this the key of the log unless it has one; returns the one it has then."""
+        ...
+
+    async def entry_of(self, tenant_id: str, event_id: str) -> LoggedEntry | None:
+        """Entry of an event; None also for another tenant's."""
+        ...
+
+    async def leaves(self, start: int, end: int) -> list[bytes]:
+        """Leaf hashes of the entries from `start` to `end`, which is left out."""
+        ...
+
+    async def tile(self, level: int, number: int) -> bytes:
+        """Hashes of a tile above the leaves, as many as are stored."""
+        ...
+
+    async def put_tile(self, level: int, number: int, hashes: bytes) -> None:
+        """Store a tile unless a longer one is stored: tiles only ever grow."""
+        ...
+
+    async def stored(self, *, start: int, limit: int, bodies: bool) -> list[StoredLeaf]:
+        """Rows from index `start` on, for a check of the log; with the digests of their bodies if asked for."""
+        ...
+
+    async def records(self, *, after: int, limit: int) -> list[StoredEntry]:
+        """At most `limit` entries with index above `after`, ascending, with their bodies."""
+        ...
+
+    async def stream_secrets(self) -> Mapping[str, bytes]:
+        """Secrets of the streams by tenant."""
+        ...
+
+    async def tiles(self) -> Sequence[tuple[int, int, bytes]]:
+        """Every stored tile as (level, number, hashes)."""
+        ...
+
+
+class LogSigner(Protocol):
+    """Holder of the key that signs the heads of the log."""
+
+    def public(self, name: str) -> VerifierKey:
+        """The public key under the name of the log."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Ed25519 signature; deterministic."""
+        ...

@@ -1,0 +1,1 @@
+"""Verifiable history: canonical entries, a Merkle tree over them, checkpoints and proofs."""

@@ -1,0 +1,113 @@
+"""A batch of records on its way into the tree: chained within their streams, hashed, proved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from services.audit.entry import FIRST, LogEntry
+from services.audit.frontier import Frontier
+from services.audit.merkle import SubtreeHash, inclusion_proof, leaf_hash, node_hash, subtrees
+
+
+class StreamHead(NamedTuple):
+    """Last entry of a stream: its number and its leaf hash."""
+
+    seq: int = 0
+    leaf: bytes = FIRST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unchained:
+    """What an entry says of a record, before it has its place in a stream; see `LogEntry`."""
+
+    event_id: str
+    kind: str
+    recorded_at: datetime
+    status: int
+    body_sha256: bytes
+    request_sha256: bytes
+    response_sha256: bytes
+    body_length: int
+    stream: bytes
+
+
+class Link(NamedTuple):
+    """An entry with its place: number in its stream, canonical bytes, leaf hash."""
+
+    stream_seq: int
+    entry: bytes
+    leaf: bytes
+
+
+def chain(log: str, records: Sequence[Unchained], heads: Mapping[bytes, StreamHead]) -> list[Link]:
+    """Entries of a batch, in order, each continuing its stream.
+
+    Parameters
+    ----------
+    log : str
+        Origin of the log.
+    heads : mapping
+        Last stored entry of each stream of the batch; one that is missing begins now.
+    """
+    last = dict(heads)
+    links = []
+    for record in records:
+        before = last.get(record.stream, StreamHead())
+        entry = LogEntry(
+            log=log,
+            event_id=record.event_id,
+            kind=record.kind,
+            recorded_at=record.recorded_at,
+            status=record.status,
+            body_sha256=record.body_sha256,
+            request_sha256=record.request_sha256,
+            response_sha256=record.response_sha256,
+            body_length=record.body_length,
+            stream=record.stream,
+            stream_seq=before.seq + 1,
+            stream_prev=before.leaf,
+        ).encoded()
+        leaf = leaf_hash(entry)
+        last[record.stream] = StreamHead(before.seq + 1, leaf)
+        links.append(Link(before.seq + 1, entry, leaf))
+    return links
+
+
+def batch_proof(before: Frontier, leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """Inclusion proof of a leaf of a batch in the tree right after it, from the tree before it and the batch alone.
+
+    Parameters
+    ----------
+    before : Frontier
+        Tree before the batch.
+    leaves : sequence of bytes
+        Leaf hashes of the batch.
+    index : int
+        Index of the leaf in the log.
+    """
+    return inclusion_proof(index, before.size + len(leaves), batch_subtrees(before, leaves))
+
+
+def batch_subtrees(before: Frontier, leaves: Sequence[bytes]) -> SubtreeHash:
+    """Complete subtrees that a proof of a leaf of the batch can ask for, each hashed once.
+
+    Each is a subtree of the frontier, or contains leaves of the batch: what lies wholly before the batch and is not in
+    the frontier is part of one that is, and no proof of a later leaf goes into it.
+    """
+    known: dict[tuple[int, int], bytes] = dict(zip(subtrees(0, before.size), before.subtrees, strict=True))
+
+    def at(height: int, number: int) -> bytes:
+        found = known.get((height, number))
+        if found is None:
+            found = (
+                leaves[number - before.size]
+                if height == 0
+                else node_hash(at(height - 1, 2 * number), at(height - 1, 2 * number + 1))
+            )
+            known[height, number] = found
+        return found
+
+    return at

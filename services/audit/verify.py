@@ -1,0 +1,162 @@
+"""Checking a whole log from its stored rows: nothing is taken on trust that another row could contradict.
+
+Rows are handed in order; what is wrong is reported at its index and the check goes on: one run finds everything.
+
+References
+----------
+RFC 6962 (2013), section 2.1; Crosby & Wallach (2009), section 2.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from services.audit.chain import StreamHead
+from services.audit.entry import digest_text, moment, stream_id
+from services.audit.frontier import Frontier
+from services.audit.merkle import leaf_hash
+from services.audit.note import Checkpoint
+
+MAX_FINDINGS = 1000
+"""Findings that are kept; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Evidence that something was changed: `index` is None where it is the log as a whole."""
+
+    index: int | None
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLeaf:
+    """One row of the log as stored; see `LogEntry`. `body_found` is the digest of the body, None if it was pruned."""
+
+    index: int
+    event_id: str
+    kind: str
+    recorded_at: datetime
+    tenant_id: str
+    portfolio_id: str | None
+    status: int
+    body_sha256: bytes
+    body_length: int
+    stream: bytes
+    stream_seq: int
+    entry: bytes
+    leaf: bytes
+    head_size: int
+    body_found: bytes | None = None
+
+
+@dataclass(slots=True)
+class LogCheck:
+    """State of a check that has seen the rows up to `frontier.size`.
+
+    Parameters
+    ----------
+    origin : str
+        Name of the log.
+    stream_secrets : mapping
+        Secrets by tenant; None where they are not known, and streams are not traced to their portfolios.
+    checkpoints : iterable of Checkpoint
+        Heads that somebody kept: each must be a root that the log had at its size.
+    bodies : bool
+        Whether the rows come with the digests of their bodies.
+    """
+
+    origin: str
+    stream_secrets: Mapping[str, bytes] | None = None
+    checkpoints: Iterable[Checkpoint] = ()
+    bodies: bool = False
+    frontier: Frontier = field(default_factory=Frontier)
+    findings: list[Finding] = field(default_factory=list)
+    found: int = 0
+    pruned: int = 0
+    _streams: dict[bytes, StreamHead] = field(default_factory=dict)
+    _heads: dict[int, list[Checkpoint]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for item in self.checkpoints:
+            self._heads.setdefault(item.size, []).append(item)
+        self._compare_head()
+
+    def add(self, rows: Iterable[StoredLeaf]) -> None:
+        """Check further rows."""
+        for row in rows:
+            if row.index != self.frontier.size:
+                self._report(row.index, f"its index should be {self.frontier.size}: rows are missing or out of order")
+                return
+            self._check(row)
+            self.frontier = self.frontier.appended((row.leaf,))
+            self._compare_head()
+
+    def close(self, size: int, root: bytes, frontier: bytes) -> None:
+        """Compare with the stored head, once every row is in."""
+        if (size, root, frontier) != (self.frontier.size, self.frontier.root, self.frontier.packed()):
+            self._report(None, f"the stored head of size {size} is not the root of the {self.frontier.size} rows")
+        for kept in sorted(kept for kept in self._heads if kept > self.frontier.size):
+            self._report(None, f"a checkpoint of size {kept} was signed: the end of the log is missing")
+
+    def _compare_head(self) -> None:
+        for item in self._heads.get(self.frontier.size, ()):
+            if item.origin != self.origin:
+                self._report(None, f"a checkpoint names another log: {item.origin}")
+            elif item.root != self.frontier.root:
+                self._report(None, f"the checkpoint of size {item.size} has another root: history was rewritten")
+
+    def _check(self, row: StoredLeaf) -> None:
+        if leaf_hash(row.entry) != row.leaf:
+            self._report(row.index, "its leaf hash is not that of its entry")
+        before = self._streams.get(row.stream, StreamHead())
+        if row.stream_seq != before.seq + 1:
+            self._report(row.index, f"it should be number {before.seq + 1} of its stream, and is {row.stream_seq}")
+        said = _parsed(row.entry)
+        for name, value in self._expected(row, before).items():
+            if said.get(name) != value:
+                self._report(
+                    row.index, f"its entry says {name} = {str(said.get(name))[:80]}, the row {str(value)[:80]}"
+                )
+        if self.stream_secrets is not None:
+            secret = self.stream_secrets.get(row.tenant_id)
+            if secret is None or stream_id(secret, row.portfolio_id) != row.stream:
+                self._report(row.index, "its stream is not that of its tenant and portfolio")
+        if not row.index < row.head_size:
+            self._report(row.index, "its batch ended before it")
+        if self.bodies and row.body_found is None:
+            self.pruned += 1
+        elif self.bodies and row.body_found != row.body_sha256:
+            self._report(row.index, "its body does not have the recorded digest")
+        self._streams[row.stream] = StreamHead(row.stream_seq, row.leaf)
+
+    def _expected(self, row: StoredLeaf, before: StreamHead) -> dict[str, Any]:
+        return {
+            "at": moment(row.recorded_at),
+            "body": digest_text(row.body_sha256),
+            "body_len": row.body_length,
+            "id": row.event_id,
+            "kind": row.kind,
+            "log": self.origin,
+            "status": row.status,
+            "stream": f"hmac-sha256:{row.stream.hex()}",
+            "stream_prev": digest_text(before.leaf),
+            "stream_seq": row.stream_seq,
+        }
+
+    def _report(self, index: int | None, what: str) -> None:
+        self.found += 1
+        if len(self.findings) < MAX_FINDINGS:
+            self.findings.append(Finding(index, what))
+
+
+def _parsed(entry: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(entry)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
