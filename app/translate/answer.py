@@ -26,6 +26,7 @@ from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Evaluation, MarginFigures, Order, Target, UnderlyingGreeks
 from services.engine.tracking import TrackingFigures
 from services.liquidity.costs import CostColumns
+from services.margin.collateral import Backing
 from services.options.exposures import Exposure
 from services.sizing.abilities import Survival
 from services.volatility.readout import VolatilityReadout
@@ -296,16 +297,18 @@ def order_rows(inputs: EvaluationInputs, orders: Sequence[Order]) -> list[dict[s
     return rows
 
 
-def margin_block(inputs: EvaluationInputs, figures: MarginFigures) -> dict[str, Any]:
-    """Margin of one book."""
+def margin_block(inputs: EvaluationInputs, figures: MarginFigures, backing: Backing | None = None) -> dict[str, Any]:
+    """Margin of one book, against the equity that counts for it."""
     equity = inputs.account.equity
+    for_initial = equity if backing is None else backing.equity_initial
+    for_maintenance = equity if backing is None else backing.equity_maintenance
     initial, maintenance = float(np.nansum(figures.initial)), float(np.nansum(figures.maintenance))
     return {
         "currency": inputs.account.currency,
         "initial": money(initial),
         "maintenance": money(maintenance),
-        "initial_to_equity": stat(initial / equity) if equity > 0 else None,
-        "maintenance_to_equity": stat(maintenance / equity) if equity > 0 else None,
+        "initial_to_equity": stat(initial / for_initial) if for_initial > 0 else None,
+        "maintenance_to_equity": stat(maintenance / for_maintenance) if for_maintenance > 0 else None,
         "complete": figures.complete,
         "method_used": sorted(set(figures.method_used)),
         "per_position": [_position_margin(row, figures, index) for index, row in enumerate(inputs.rows)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,7 +13,7 @@ from services.core.explain import Bools, Floats, Trail
 from services.core.outcome import Permission, Reason
 from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
-from services.engine.margins import isolated_margins
+from services.engine.margins import isolated_margins, maintenance_equity
 from services.engine.oracles import row_quality
 from services.engine.outputs import Breaking, MarginFigures
 from services.guards.breakers import (
@@ -24,6 +25,7 @@ from services.guards.breakers import (
     remaining_drawdown,
     reset,
 )
+from services.margin.collateral import Backing
 from services.sizing.columns import SizingColumns
 from services.sizing.legs import tie_legs
 from services.sizing.overlay import grown
@@ -51,7 +53,8 @@ def breakers_of(inputs: EvaluationInputs, columns: BookColumns, margin: MarginFi
     * `portfolio`: fall of the account's equity from its high-water mark. No margin moves it, and it moves no venue.
 
     A margin that is not complete is unknown; a held position whose price is stale, or that its oracles do not let
-    increase, makes the readings of its scopes not trusted.
+    increase, makes the readings of its scopes not trusted. That of the account is not where only collateral that is
+    stale or unknown, and so counts for little or nothing, reaches its level.
     """
     rules = inputs.policy.breakers
     if rules is None:
@@ -113,8 +116,20 @@ def _reading(
     asked = float(margin.maintenance[held].sum())
     if scope != ACCOUNT:
         return state, Reading(_ratio(asked, _venue_equity(scope, inputs)), trusted=trusted)
-    free = inputs.account.equity - float(np.nansum(isolated))
-    return state, Reading(_ratio(asked, free), _worst_distance(margin, held), trusted=trusted)
+    locked = float(np.nansum(isolated))
+    ratio = _ratio(asked, maintenance_equity(inputs, columns) - locked)
+    reading = Reading(ratio, _worst_distance(margin, held), trusted=trusted)
+    if columns.backing is not None and not columns.backing.trusted:
+        known = _ratio(asked, inputs.account.equity - columns.backing.demanded_maintenance - locked)
+        reading = _as_far_as_known(reading, known, columns.backing, inputs.policy.breakers or Breakers())
+    return state, reading
+
+
+def _as_far_as_known(reading: Reading, ratio: float, backing: Backing, rules: Breakers) -> Reading:
+    """A reading that counts collateral at its worst, not trusted where only that reaches its level."""
+    level, _ = rules.entered(reading)
+    known, _ = rules.entered(reading._replace(maintenance_ratio=ratio, distance=math.inf))
+    return reading._replace(trusted=reading.trusted and backing.complete and level <= known)
 
 
 def _ratio(maintenance: float, equity: float | None) -> float:
@@ -213,7 +228,7 @@ def _free(
     """Maintenance that the resized rows of a scope may ask [account currency]; None where it is not known."""
     assert columns.sizing is not None
     if scope in (ACCOUNT, PORTFOLIO):
-        equity = inputs.account.equity - float(np.nansum(limits.isolated))
+        equity = inputs.account.equity - limits.uncounted_maintenance - float(np.nansum(limits.isolated))
         return rules.reduce_to * equity - limits.fixed_maintenance
     own = _venue_equity(scope, inputs)
     if own is None:
