@@ -60,7 +60,7 @@ class Balances:
             self._assume("maximum_loan_to_value 0: what the loan pledges gives no credit for initial margin", name)
         return AccountLoan(
             name=name,
-            collateral=self._balance(item.collateral, item.collateral.amount, pointer),
+            collateral=self._balance(item.collateral, item.collateral.amount, pointer, counted=item.margin == "cross"),
             debt=self._owed(item.debt),
             liquidation_threshold=item.liquidation_threshold,
             maximum_loan_to_value=item.maximum_loan_to_value or 0.0,
@@ -77,8 +77,11 @@ class Balances:
             return 1.0
         return None if item.price is None else float(item.price)
 
-    def _balance(self, item: CollateralIn | PledgedIn, amount: Decimal, pointer: str) -> Collateral:
-        price, own = self._price(item), item.asset == self.currency
+    def _balance(
+        self, item: CollateralIn | PledgedIn, amount: Decimal, pointer: str, *, counted: bool = True
+    ) -> Collateral:
+        """Balance of the core; what is not counted as margin, as in an isolated loan, has no haircut to assume for."""
+        price, held = self._price(item), counted and item.asset != self.currency and amount > 0
         if item.as_of is not None and item.as_of > self.as_of + self.tolerance:
             rule = f"must not lie after as_of ({self.as_of.isoformat()})"
             raise InvalidInput(f"{pointer}.as_of", rule, item.as_of.isoformat())
@@ -86,28 +89,29 @@ class Balances:
             asset=item.asset,
             amount=float(amount),
             price=price,
-            asset_class=self._class(item),
+            asset_class=self._class(item, needed=held),
             volatility=item.volatility,
             market_key=self._market(item),
             venue=item.venue,
-            age_seconds=self._age(item, known=price is not None and not own and amount > 0),
+            age_seconds=self._age(item, known=price is not None and held),
             heartbeat_seconds=item.heartbeat_seconds,
-            peg_price=self._peg(item, price),
+            peg_price=self._peg(item, price, needed=held),
             spread=item.spread,
-            average_daily_volume=self._volume(item, needed=not own and amount > 0),
+            average_daily_volume=self._volume(item, needed=held),
             deposits=None if item.deposits is None else float(item.deposits),
             deposit_cap=None if item.deposit_cap is None else float(item.deposit_cap),
             wrong_way_correlation=item.wrong_way_correlation,
         )
 
-    def _class(self, item: BalanceIn) -> AssetClass:
+    def _class(self, item: BalanceIn, *, needed: bool) -> AssetClass:
         if item.asset_class is not None:
             return AssetClass(item.asset_class)
         if item.asset == self.currency:
             return AssetClass.CASH
         if item.asset in MAJORS:
             return AssetClass.MAJOR
-        self._assume("asset_class other: the largest floor of a haircut", item.asset)
+        if needed:
+            self._assume("asset_class other: the largest floor of a haircut", item.asset)
         return AssetClass.OTHER
 
     def _market(self, item: BalanceIn) -> str | None:
@@ -122,12 +126,13 @@ class Balances:
             self._assume("as_of of the request: the price is taken as of now", item.asset)
         return None
 
-    def _peg(self, item: BalanceIn, price: float | None) -> float | None:
+    def _peg(self, item: BalanceIn, price: float | None, *, needed: bool) -> float | None:
         if item.peg_price is not None:
             return float(item.peg_price)
         if item.asset_class != "stable" or item.asset == self.currency:
             return None
-        self._assume("peg_price as price: it is taken to be pegged to the account currency", item.asset)
+        if needed:
+            self._assume("peg_price as price: it is taken to be pegged to the account currency", item.asset)
         return price
 
     def _volume(self, item: BalanceIn, *, needed: bool) -> float | None:

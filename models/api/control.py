@@ -22,7 +22,7 @@ from models.api.breaker import BreakerStateIn, BreakerStateOut
 
 MAX_REMEMBERED = 1000
 MAX_BREAKERS = 102
-MAX_CONTAGION = 200
+MAX_CONTAGION = 1000
 
 
 class RowMemoryIn(Model):

@@ -13,9 +13,9 @@ from services.core.book import Account, Collateral, Row
 from services.core.explain import Floats
 from services.core.outcome import Reason
 from services.engine.columns import BookColumns, max_age_seconds
-from services.engine.contagion import Tightening
+from services.engine.contagion import Tightening, tightening_of
 from services.engine.inputs import EvaluationInputs
-from services.engine.market import Market
+from services.engine.market import Market, resolve_market
 from services.margin.collateral import Backing, Correlated, Seen, backing_of
 
 
@@ -50,8 +50,27 @@ def backing(
     return backing_of(account, seen_of(account, around), policy.collateral)
 
 
+def valued(inputs: EvaluationInputs) -> tuple[Backing, Tightening | None]:
+    """Backing of an account under `policy.collateral`, whose positions are not looked at, and the tightening of venues.
+
+    Raises
+    ------
+    ValueError
+        If the policy is without collateral.
+    """
+    policy = inputs.policy
+    if policy.collateral is None:
+        raise ValueError("an account is valued under policy.collateral")
+    tightening = tightening_of(inputs)
+    around = Around(resolve_market(inputs), inputs.as_of, policy.limits.max_data_age_bars, None, tightening)
+    account = with_row_prices(inputs.account, ())
+    return backing_of(account, seen_of(account, around), policy.collateral), tightening
+
+
 def with_row_prices(account: Account, rows: tuple[Row, ...]) -> Account:
-    """The account with the prices and markets of rows for balances that bring none of their own."""
+    """The account with the prices and markets of rows for balances that bring none of their own; a market that nothing
+    names is that of the asset's name.
+    """
     loans = tuple(
         replace(
             loan,
@@ -68,7 +87,7 @@ def _with_row(balance: Collateral, currency: str, rows: tuple[Row, ...]) -> Coll
     if balance.asset == currency:
         return replace(balance, price=1.0)
     carrying = [row for row in rows if row.carries(balance.asset)]
-    key = balance.market_key or next((row.market_key for row in carrying), None)
+    key = balance.market_key or next((row.market_key for row in carrying), balance.asset)
     priced = next((row for row in carrying if row.price is not None and row.fx is not None), None)
     if balance.price is not None or priced is None or priced.price is None or priced.fx is None:
         return replace(balance, market_key=key)
@@ -141,4 +160,4 @@ def _correlation(balance: Collateral, around: Around) -> tuple[float, Correlated
     return min(max(found, -1.0), 1.0), Correlated.MEASURED
 
 
-__all__ = ["Around", "Held", "backing", "held_positions", "seen_of", "with_row_prices"]
+__all__ = ["Around", "Held", "backing", "held_positions", "seen_of", "valued", "with_row_prices"]
