@@ -27,6 +27,8 @@ from services.margin.view import MarginView
 from services.sizing.pipeline import RowLimits
 
 DAY = SECONDS_PER_DAY / SECONDS_PER_YEAR
+FAR_MOVE = 50.0
+"""Log return beyond which a distance is that far away: its exponential stays a number."""
 
 
 def market_volatility(columns: BookColumns) -> Floats:
@@ -131,6 +133,7 @@ def _uncounted(inputs: EvaluationInputs, columns: BookColumns) -> dict[str, Any]
     if backing is None or sizing is None:
         return {}
     move = inputs.policy.limits.min_liquidation_distance * sizing.volatility * DAY**0.5
+    move = np.minimum(move, FAR_MOVE)
     linear = ~(kinds(inputs, Kind.INVERSE) | kinds(inputs, Kind.SPOT))
     price = np.array([row.price.value * row.fx if row.price and row.fx else 0.0 for row in inputs.rows], dtype=float)
     worth = np.where(linear, coin_backing(inputs, columns) * price, 0.0)
