@@ -9,7 +9,7 @@ from typing import Any
 
 from app.translate.answer import money, stat
 from app.translate.notes import Notes
-from models.api.market import AccountLoanIn, BalanceIn, CollateralIn, OwedIn, PledgedIn
+from models.api.balance import AccountLoanIn, BalanceIn, CollateralIn, OwedIn, PledgedIn
 from services.core.book import AccountLoan, AssetClass, Collateral, LoanMargin
 from services.core.decimals import decimal_text
 from services.core.errors import InvalidInput

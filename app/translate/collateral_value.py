@@ -14,8 +14,8 @@ from app.translate.market_conditions import venue_conditions
 from app.translate.notes import Notes
 from app.translate.series import check_columns, series_input
 from app.translate.snapshot import CLOCK_SKEW, DEFAULT_INTERVAL, StateNeed, collateral_needs, event_time, names
+from models.api.balance import BalanceIn
 from models.api.collateral_value import CollateralValueRequest
-from models.api.market import BalanceIn
 from services.core.book import Account
 from services.core.errors import InvalidInput
 from services.core.market_conditions import MarketConditions

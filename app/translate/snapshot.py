@@ -16,8 +16,9 @@ from app.translate.notes import Notes
 from app.translate.option_quotes import read_quotes, surface_rows
 from app.translate.oracles import aggregated
 from app.translate.series import series_input
+from models.api.balance import BalanceIn
 from models.api.evaluation import EvaluationRequest, SnapshotIn
-from models.api.market import AccountIn, BalanceIn, MarkIn, PositionIn, SignalIn
+from models.api.market import AccountIn, MarkIn, PositionIn, SignalIn
 from services.core.annualization import parse_interval
 from services.core.book import Account, Collateral, OwnGreeks, PriceUsed, Row, Signal
 from services.core.errors import InvalidInput

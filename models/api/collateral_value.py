@@ -8,11 +8,12 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.api.backing import BackingOut, VenueTighteningOut
+from models.api.balance import AccountLoanIn, CollateralIn
 from models.api.base import Currency, Interval, Model, PlainDecimal, Time
 from models.api.control import ContagionStateOut, PreviousIn
 from models.api.evaluation import Assumption, WarningOut
 from models.api.execution import StrictnessIn
-from models.api.market import MAX_SYMBOLS, AccountLoanIn, CollateralIn, SeriesIn
+from models.api.market import MAX_SYMBOLS, SeriesIn
 from models.api.market_conditions import MAX_PLACES, VenueIn
 from models.api.policy import CollateralPolicyIn, ContagionPolicyIn
 from models.api.strict import StrictScalars

@@ -49,7 +49,7 @@ def breakers_of(inputs: EvaluationInputs, columns: BookColumns, margin: MarginFi
     * `account`: maintenance of cross positions over the equity that isolated ones have not locked away, and the worst
       distance to liquidation of a cross position.
     * `venue:NAME`, where `venues[].equity` is given: maintenance of the cross positions there over that equity. A
-      venue that had a breaker and sends no equity now is unknown.
+      venue that had a breaker and sends no equity now is unknown. That equity is taken as sent, without haircuts.
     * `portfolio`: fall of the account's equity from its high-water mark. No margin moves it, and it moves no venue.
 
     A margin that is not complete is unknown; a held position whose price is stale, or that its oracles do not let

@@ -157,6 +157,21 @@ async def test_an_evaluation_counts_it_records_it_and_replays(http: httpx.AsyncC
     assert again["match"] is True
 
 
+async def test_a_cached_state_behind_a_balance_is_recorded_and_replays(http: httpx.AsyncClient) -> None:
+    fed = await http.post("/v1/observations", json={"observations": bars("ETH-USD", "kraken")})
+    assert fed.status_code == 200, fed.text
+    body = desk()
+    body["account"]["collateral"].append(
+        {"asset": "ETH", "amount": "10", "price": "2500", "market": "ETH-USD", "venue": "kraken"}
+    )
+    found = await posted(http, "/v1/evaluations", body)
+    row = found["margin"]["collateral"]["assets"][1]
+    assert row["volatility"] is not None
+    assert row["parts"]["contagion"] == 1.9, "a venue of which nothing is known: as the worst"
+    again = (await http.post(f"/v1/evaluations/{found['evaluation_id']}:replay")).json()
+    assert again["match"] is True
+
+
 async def test_state_travels_and_loosens_by_a_tenth_an_hour(http: httpx.AsyncClient) -> None:
     first = await posted(http, "/v1/evaluations", desk())
     calm = desk(venues=[{"venue": "x", "distress": 0}], previous=first["state"], as_of="2026-11-20T01:00:05Z")

@@ -17,6 +17,7 @@ from services.core.instrument import Instrument, QuantityUnit
 from services.core.market_conditions import MarketConditions, VenueCondition, VenueMetrics
 from services.core.outcome import Permission, Reason
 from services.engine import Evaluation, Policy, StateInput, evaluate
+from services.engine.hedge_view import collateral_delta
 from services.guards.breakers import Breakers
 from services.margin.collateral import Backing, Correlated
 from services.margin.haircuts import VolatilityHaircut
@@ -191,6 +192,8 @@ def test_loans_are_part_of_the_exposure_once() -> None:
     sizing = found.columns.sizing
     assert sizing is not None
     assert sizing.collateral.tolist() == [46.0]
+    case = inputs(perpetual(), policy=policy(), account=account(COIN, loans=(lent,)))
+    assert collateral_delta(case, [0]) == 46.0, "what hedges and Greeks count"
     assert backing(found).coins("COIN") == pytest.approx(36.0 + 0.0 * 10.0 + 0.8 * 10.0 - 4.0)
 
 
