@@ -332,14 +332,14 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
     if decision.door is not Door.MARGIN:
         body["orders"] = order_rows(inputs, result.orders)
     if decision.door in (Door.EVALUATIONS, Door.MARGIN) and result.margin_current is not None:
-        backing = result.columns.backing
-        margin: dict[str, Any] = {"current": margin_block(inputs, result.margin_current, backing)}
+        columns = result.columns
+        margin: dict[str, Any] = {"current": margin_block(inputs, result.margin_current, columns)}
         if result.margin_target is not None:
-            margin["target"] = margin_block(inputs, result.margin_target, backing)
-        if backing is not None:
-            margin["collateral"] = backing_block(backing)
-        if (tightening := result.columns.tightening) is not None:
-            margin["contagion"] = tightening_rows(tightening)
+            margin["target"] = margin_block(inputs, result.margin_target, columns)
+        if columns.backing is not None:
+            margin["collateral"] = backing_block(columns.backing)
+        if columns.tightening is not None:
+            margin["contagion"] = tightening_rows(columns.tightening)
         if result.breaking is not None and inputs.policy.breakers is not None:
             margin["breaker"] = breaker_block(result.breaking, inputs.policy.breakers)
         body["margin"] = margin

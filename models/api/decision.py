@@ -192,6 +192,9 @@ class PositionMarginOut(Model):
     maintenance: DecimalText | None
     rate_initial: float | None
     method_used: str
+    contagion_multiplier: float | None = Field(
+        None, description="On the rate of the model, floors apart. Present under a policy with contagion."
+    )
     venue_figures: VenueMarginOut | None = None
     liquidation: LiquidationOut | None = None
 

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from services.core.control import BreakerState, Control, drawdown_of
 from services.core.explain import Bools, Floats, Trail
-from services.core.outcome import Permission, Reason
 from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
 from services.engine.margins import isolated_margins, maintenance_equity
-from services.engine.oracles import row_quality
+from services.engine.oracles import doubtful_rows
 from services.engine.outputs import Breaking, MarginFigures
 from services.guards.breakers import (
     Breakers,
@@ -32,8 +31,6 @@ from services.sizing.overlay import grown
 from services.sizing.pipeline import RowLimits
 
 ACCOUNT, PORTFOLIO, VENUE = "account", "portfolio", "venue:"
-DOUBTFUL = (Reason.STALE_PRICE, Reason.INVALID_PRICE, Reason.PRICE_INCONSISTENT, Reason.SPLIT_SUSPECTED)
-"""Problems of a row that make its price one that nothing is flattened on."""
 
 
 def breakers_of(inputs: EvaluationInputs, columns: BookColumns, margin: MarginFigures) -> Breaking | None:
@@ -107,7 +104,7 @@ def _reading(
     drawdown: float,
 ) -> tuple[BreakerState, Reading]:
     """Metrics of one scope, and its state with what of an old fall is still forgiven."""
-    trusted = not (_doubtful(inputs, columns) & _inside(scope, inputs)).any()
+    trusted = not (doubtful_rows(inputs, columns.states) & (columns.contracts != 0.0) & _inside(scope, inputs)).any()
     if scope == PORTFOLIO:
         left, forgiven = remaining_drawdown(drawdown, state.forgiven)
         return state._replace(forgiven=forgiven), Reading(drawdown=left, trusted=trusted)
@@ -154,16 +151,6 @@ def _inside(scope: str, inputs: EvaluationInputs) -> Bools:
     """Rows of a scope."""
     name = scope.removeprefix(VENUE) if scope.startswith(VENUE) else None
     return np.array([name is None or (row.venue or row.instrument.venue) == name for row in inputs.rows], dtype=bool)
-
-
-def _doubtful(inputs: EvaluationInputs, columns: BookColumns) -> Bools:
-    """Held rows whose price nothing is flattened on."""
-    found = np.array([state.problem in DOUBTFUL for state in columns.states], dtype=bool)
-    if inputs.oracles:
-        judged = [row_quality(row, inputs) for row in inputs.rows]
-        found |= np.array([item is not None and item.permission is not Permission.ANY for item in judged], dtype=bool)
-    doubtful: Bools = found & (columns.contracts != 0.0)
-    return doubtful
 
 
 def _row_levels(inputs: EvaluationInputs, states: Mapping[str, BreakerState]) -> NDArray[np.int64]:

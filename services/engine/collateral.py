@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from services.engine.columns import BookColumns, max_age_seconds
 from services.engine.contagion import Tightening, tightening_of
 from services.engine.inputs import EvaluationInputs
 from services.engine.market import Market, resolve_market
+from services.engine.oracles import doubtful_rows
 from services.margin.collateral import Backing, Correlated, Seen, backing_of
 
 
@@ -46,7 +48,7 @@ def backing(
         return None
     held = held_positions(inputs, columns, market)
     around = Around(market, inputs.as_of, policy.limits.max_data_age_bars, held, tightening)
-    account = with_row_prices(inputs.account, inputs.rows)
+    account = with_row_prices(inputs.account, inputs.rows, doubtful_rows(inputs, columns.states).tolist())
     return backing_of(account, seen_of(account, around), policy.collateral)
 
 
@@ -63,35 +65,42 @@ def valued(inputs: EvaluationInputs) -> tuple[Backing, Tightening | None]:
         raise ValueError("an account is valued under policy.collateral")
     tightening = tightening_of(inputs)
     around = Around(resolve_market(inputs), inputs.as_of, policy.limits.max_data_age_bars, None, tightening)
-    account = with_row_prices(inputs.account, ())
+    account = with_row_prices(inputs.account, (), ())
     return backing_of(account, seen_of(account, around), policy.collateral), tightening
 
 
-def with_row_prices(account: Account, rows: tuple[Row, ...]) -> Account:
+def with_row_prices(account: Account, rows: Sequence[Row], doubtful: Sequence[bool]) -> Account:
     """The account with the prices and markets of rows for balances that bring none of their own; a market that nothing
-    names is that of the asset's name.
+    names is that of the asset's name. The price of a doubtful row is stale.
     """
+
+    def told(balance: Collateral) -> Collateral:
+        return _with_row(balance, account.currency, rows, doubtful)
+
     loans = tuple(
         replace(
             loan,
-            collateral=_with_row(loan.collateral, account.currency, rows),
-            debt=_with_row(loan.debt, account.currency, rows),
+            collateral=told(loan.collateral),
+            debt=told(loan.debt),
         )
         for loan in account.loans
     )
-    balances = tuple(_with_row(item, account.currency, rows) for item in account.collateral)
-    return replace(account, collateral=balances, loans=loans)
+    return replace(account, collateral=tuple(map(told, account.collateral)), loans=loans)
 
 
-def _with_row(balance: Collateral, currency: str, rows: tuple[Row, ...]) -> Collateral:
+def _with_row(balance: Collateral, currency: str, rows: Sequence[Row], doubtful: Sequence[bool]) -> Collateral:
     if balance.asset == currency:
         return replace(balance, price=1.0)
-    carrying = [row for row in rows if row.carries(balance.asset)]
-    key = balance.market_key or next((row.market_key for row in carrying), balance.asset)
-    priced = next((row for row in carrying if row.price is not None and row.fx is not None), None)
-    if balance.price is not None or priced is None or priced.price is None or priced.fx is None:
-        return replace(balance, market_key=key)
-    return replace(balance, price=priced.price.value * priced.fx, age_seconds=priced.price.age_seconds, market_key=key)
+    carrying = [(row, wrong) for row, wrong in zip(rows, doubtful, strict=True) if row.carries(balance.asset)]
+    key = balance.market_key or next((row.market_key for row, _ in carrying), balance.asset)
+    named = replace(balance, market_key=key)
+    if balance.price is not None:
+        return named
+    for row, wrong in carrying:
+        if row.price is not None and row.fx is not None:
+            priced = replace(named, price=row.price.value * row.fx, age_seconds=row.price.age_seconds)
+            return replace(priced, age_seconds=row.price.age_seconds or 1.0, heartbeat_seconds=0.0) if wrong else priced
+    return named
 
 
 def held_positions(inputs: EvaluationInputs, columns: BookColumns, market: Market) -> Held:

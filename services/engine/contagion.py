@@ -124,8 +124,6 @@ def apply_contagion(trail: Trail, columns: SizingColumns, tightening: Tightening
     is decided on again and again approaches its target by the same share of what is left each time.
     """
     value = np.where(columns.sizable, grown(columns.current, trail.value, tightening.growth), trail.value)
-    bound = value != trail.value
-    if bound.any():
-        trail.apply("contagion", value, "policy.contagion", bound=bound)
+    trail.bind("contagion", value, "policy.contagion")
     barred: Bools = tightening.growth == 0.0
     return barred

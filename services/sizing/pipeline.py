@@ -232,7 +232,7 @@ def cap_opening_margin(trail: Trail, columns: SizingColumns, limits: Limits, row
     if more <= 0.0 or use(trail.value) <= free:
         return
     after = kept + max((free - use(kept)) / more, 0.0) * (trail.value - kept)
-    trail.apply("opening_margin", after, "policy.collateral", bound=after != trail.value)
+    trail.bind("opening_margin", after, "policy.collateral")
 
 
 def cap_liquidation_distance(trail: Trail, columns: SizingColumns, rows: RowLimits) -> None:

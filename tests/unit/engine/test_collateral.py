@@ -140,6 +140,27 @@ def test_a_stale_price_opens_nothing_and_closes_nothing() -> None:
     assert target(decided("95", 1.0, STALE, policy=rules)) == 90.0, "what twice the haircut asks for is asked for"
 
 
+def test_the_price_of_a_row_that_is_doubtful_is_stale_for_the_coin_too() -> None:
+    """A mark of five times the last close is no price to open on."""
+    case = inputs(
+        row(quantity="1", direction=1.0, instrument=PERPETUAL, price=500.0), policy=policy(), account=account(COIN)
+    )
+    found = backing(evaluate(case))
+    assert (found.equity_initial, found.trusted) == (10_000.0 - 40.0 * 500.0, False)
+    assert found.credits[0].haircut_maintenance == pytest.approx(0.2)
+
+
+def test_what_bound_a_size_is_named() -> None:
+    found = decided("100", policy=policy(**ALONE, sizing=VolatilityTarget(target_volatility=0.8)), **at(HALF))
+    assert found.trail is not None
+    limit = found.trail.row_limits(0)[0]
+    assert (limit.stage, limit.parameter, limit.allowed) == (
+        "contagion",
+        "policy.contagion",
+        pytest.approx(100.0 + 100.0 / 1.75),
+    )
+
+
 def test_a_coin_without_a_price_lets_nothing_grow() -> None:
     stray = Collateral("ELSE", 10.0, None, volatility=0.3)
     found = decided("1", 1.0, stray)
