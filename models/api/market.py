@@ -156,7 +156,9 @@ class CalendarIn(Model):
 class AccountIn(Model):
     """Account that the sizes are for."""
 
-    equity: PlainDecimal = Field(description="Mark-to-market equity in `currency`.")
+    equity: PlainDecimal = Field(
+        description="Mark-to-market equity in `currency`, collateral and loans at their market value."
+    )
     currency: Currency = Field(description="Account currency, such as USD.")
     net_deposits: PlainDecimal | None = Field(
         None, description="Cumulative deposits less withdrawals: neither profit nor drawdown. Default: unchanged."

@@ -86,9 +86,9 @@ def capacity_of(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimit
     alone = policy.scaling.alone(policy.sizing.full_weight(sizing, 1), sizing)
     ceiling = min(policy.limits.max_leverage, policy.limits.max_weight or np.inf, policy.sizing.max_gross() or np.inf)
     weight = np.minimum(alone / count * (shared_multiplier(trail) if trail is not None else 1.0), ceiling)
-    counted = 1.0 - max(limits.uncounted_opening, limits.uncounted_initial) / sizing.equity
+    counted = 1.0 - max(limits.opening_initial, limits.uncounted_initial) / sizing.equity
     room = max(policy.limits.max_margin_use * counted - limits.fixed_initial / sizing.equity, 0.0)
-    taken = limits.fixed_maintenance + limits.uncounted_maintenance
+    taken = limits.fixed_maintenance + max(limits.opening_maintenance, limits.uncounted_maintenance)
     free_long = np.maximum(1.0 - (taken + limits.coin_loss(np.ones(1))) / sizing.equity, 0.0)
     free_short = np.maximum(1.0 - (taken + limits.coin_loss(-np.ones(1))) / sizing.equity, 0.0)
     far_long = np.minimum(limits.distance_long, FAR) * free_long

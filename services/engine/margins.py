@@ -136,11 +136,13 @@ def _uncounted(inputs: EvaluationInputs, columns: BookColumns) -> dict[str, Any]
     move = np.minimum(move, FAR_MOVE)
     linear = ~(kinds(inputs, Kind.INVERSE) | kinds(inputs, Kind.SPOT))
     price = np.array([row.price.value * row.fx if row.price and row.fx else 0.0 for row in inputs.rows], dtype=float)
-    worth = np.where(linear, coin_backing(inputs, columns) * price, 0.0)
+    coins = np.array([backing.coins_to_keep(row.instrument.base_currency or "") for row in inputs.rows], dtype=float)
+    worth = np.where(linear, coins * price, 0.0)
     return {
         "uncounted_initial": backing.demanded_initial,
         "uncounted_maintenance": backing.demanded_maintenance,
-        "uncounted_opening": backing.equity - backing.equity_initial,
+        "opening_initial": backing.equity - backing.equity_initial,
+        "opening_maintenance": backing.equity - backing.equity_maintenance,
         "coin_loss_long": np.maximum(worth, 0.0) * -np.expm1(-move),
         "coin_loss_short": np.maximum(-worth, 0.0) * np.expm1(move),
     }

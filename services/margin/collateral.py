@@ -180,6 +180,12 @@ class Backing:
         held = [item for item in self.credits if item.holding.balance.asset == asset]
         return math.fsum(item.holding.balance.amount * (1.0 - item.haircut_maintenance) for item in held)
 
+    def coins_to_keep(self, asset: str) -> float:
+        """The same where positions must shrink: of what lacks a figure, what is left after the least haircut."""
+        held = [item for item in self.credits if item.holding.balance.asset == asset]
+        shares = [item.demanded_maintenance / item.value if item.value > 0.0 else 0.0 for item in held]
+        return math.fsum(item.holding.balance.amount * (1.0 - share) for item, share in zip(held, shares, strict=True))
+
 
 def backing_of(account: Account, seen: Sequence[Seen], policy: VolatilityHaircut) -> Backing:
     r"""Credit of every balance and loan of an account, and the equity that counts.

@@ -41,8 +41,8 @@ class RowLimits:
         increased.
     uncounted_initial, uncounted_maintenance : float
         Equity that does not count for either margin: haircuts of collateral [account currency].
-    uncounted_opening : float
-        The same for increases alone, where a price is stale: at least `uncounted_initial`.
+    opening_initial, opening_maintenance : float
+        The same for increases alone, where a price is stale or a volatility unknown: at least as much.
     coin_loss_long, coin_loss_short : (n,) arrays, optional
         What coin that backs a row loses over the distance asked of a long and of a short [account currency].
     """
@@ -61,7 +61,8 @@ class RowLimits:
     margin_complete: bool = True
     uncounted_initial: float = 0.0
     uncounted_maintenance: float = 0.0
-    uncounted_opening: float = 0.0
+    opening_initial: float = 0.0
+    opening_maintenance: float = 0.0
     coin_loss_long: Floats | None = None
     coin_loss_short: Floats | None = None
 
@@ -219,7 +220,7 @@ def cap_opening_margin(trail: Trail, columns: SizingColumns, limits: Limits, row
 
     By one share m of all increases, ``kept + m (wanted − kept)``: the margin is convex in m, so the chord is above it.
     """
-    if rows.uncounted_opening <= rows.uncounted_initial:
+    if rows.opening_initial <= rows.uncounted_initial:
         return
     kept = np.where(columns.sizable, without_growth(columns.current, trail.value), trail.value)
 
@@ -227,7 +228,7 @@ def cap_opening_margin(trail: Trail, columns: SizingColumns, limits: Limits, row
         needed = np.abs(contracts) * columns.unit_value * rows.initial(contracts)
         return float(needed[columns.sizable].sum())
 
-    free = limits.max_margin_use * (columns.equity - rows.uncounted_opening) - rows.fixed_initial
+    free = limits.max_margin_use * (columns.equity - rows.opening_initial) - rows.fixed_initial
     more = use(trail.value) - use(kept)
     if more <= 0.0 or use(trail.value) <= free:
         return
@@ -236,17 +237,31 @@ def cap_opening_margin(trail: Trail, columns: SizingColumns, limits: Limits, row
 
 
 def cap_liquidation_distance(trail: Trail, columns: SizingColumns, rows: RowLimits) -> None:
-    """Each row's liquidation price stays at the required distance, the maintenance of the others paid from equity."""
+    """Each row's liquidation price stays at the required distance, the maintenance of the others paid from equity.
+
+    Collateral that is stale or unknown pays for no increase, and closes nothing.
+    """
+    allowed = at_distance(trail.value, columns, rows, rows.uncounted_maintenance)
+    trail.cap("liquidation_distance", allowed, "limits.min_liquidation_distance")
+    if rows.opening_maintenance > rows.uncounted_maintenance:
+        opening = at_distance(trail.value, columns, rows, rows.opening_maintenance)
+        kept = np.abs(without_growth(columns.current, trail.value))
+        size = np.minimum(np.abs(trail.value), np.maximum(opening, kept))
+        trail.bind("opening_distance", np.copysign(size, trail.value), "policy.collateral")
+
+
+def at_distance(value: Floats, columns: SizingColumns, rows: RowLimits, uncounted: float) -> Floats:
+    """Largest |contracts| of each row whose liquidation price stays at the required distance; inf: no limit."""
     cross = columns.sizable & np.isnan(rows.isolated)
-    maintenance = np.where(cross, np.abs(trail.value) * columns.unit_value * rows.maintenance(trail.value), 0.0)
-    own = columns.equity - rows.uncounted_maintenance - np.nansum(rows.isolated)
-    left = own - rows.fixed_maintenance - (maintenance.sum() - maintenance) - rows.coin_loss(trail.value)
+    maintenance = np.where(cross, np.abs(value) * columns.unit_value * rows.maintenance(value), 0.0)
+    own = columns.equity - uncounted - np.nansum(rows.isolated)
+    left = own - rows.fixed_maintenance - (maintenance.sum() - maintenance) - rows.coin_loss(value)
     free = np.where(np.isnan(rows.isolated), np.maximum(left, 0.0), rows.isolated)
-    per_equity = np.where(trail.value >= 0, rows.distance_long, rows.distance_short)
+    per_equity = np.where(value >= 0, rows.distance_long, rows.distance_short)
     allowed = np.full(free.shape, np.inf)
     bounded = columns.sizable & np.isfinite(per_equity)
     allowed[bounded] = free[bounded] * per_equity[bounded] / columns.unit_value[bounded]
-    trail.cap("liquidation_distance", allowed, "limits.min_liquidation_distance")
+    return allowed
 
 
 def cap_exposure(trail: Trail, columns: SizingColumns, method: SizingMethod, limits: Limits, rows: RowLimits) -> None:

@@ -201,6 +201,19 @@ def test_the_distance_asked_for_holds_with_coin_behind_it() -> None:
     assert float(margin.distance_sigma[0]) == pytest.approx(5.0, rel=1e-3)
 
 
+def test_what_lacks_a_figure_keeps_no_distance_for_more() -> None:
+    """A coin without a volatility: less size than with the largest one, but what is held stays."""
+    limits = Limits(max_leverage=100.0, max_margin_use=1.0, min_liquidation_distance=5.0)
+    rules = policy(limits=limits, margin=MarginPolicy(floor=0.001))
+    stray = Collateral("ELSE", 50.0, 100.0, asset_class=AssetClass.MAJOR, wrong_way_correlation=0.0)
+    known = target(decided("0", 1.0, replace(stray, volatility=5.0), policy=rules))
+    assert target(decided("0", 1.0, stray, policy=rules)) < known
+    held = decided(f"{known:.2f}", 1.0, stray, policy=rules)
+    assert target(held) == pytest.approx(known)
+    assert held.trail is not None
+    assert any(step.stage == "opening_distance" or step.stage == "opening_margin" for step in held.trail.steps(0))
+
+
 def test_loans_are_part_of_the_exposure_once() -> None:
     lent = AccountLoan(
         name="cdp",

@@ -81,6 +81,13 @@ def test_an_unknown_volatility_gives_no_credit_and_demands_the_floor() -> None:
     assert (found.complete, found.trusted) == (True, False)
 
 
+def test_coins_to_keep_are_those_after_what_a_reduction_may_be_demanded_for() -> None:
+    blind = backed(coin(), seen=[Seen(40_000.0, math.nan)])
+    assert (blind.coins("BTC"), blind.coins_to_keep("BTC")) == (0.0, pytest.approx(1.9))
+    owed = backed(coin(-1.0), seen=[Seen(math.nan, math.nan)])
+    assert (owed.coins("BTC"), owed.coins_to_keep("BTC")) == (-1.0, -1.0)
+
+
 def test_without_a_price_it_is_not_known_what_counts() -> None:
     found = backed(coin(), seen=[Seen(math.nan, 0.5)])
     assert found.credits[0].reason is CreditReason.PRICE_REQUIRED
