@@ -35,6 +35,62 @@ ALLOCATE: dict[str, Any] = {
 }
 """Three accounts, one of which is a quarter of a standard deviation away from liquidation."""
 
+VALUE: dict[str, Any] = {
+    "as_of": "2024-08-05T06:00:00Z",
+    "account": {
+        "currency": "USD",
+        "collateral": [
+            {"asset": "USD", "amount": "-15000"},
+            {
+                "asset": "BTC",
+                "amount": "2",
+                "price": "60000",
+                "as_of": "2024-08-05T05:59:58Z",
+                "heartbeat_seconds": 60,
+                "volatility": 0.65,
+                "average_daily_volume": "2000000000",
+                "spread": 0.0002,
+                "wrong_way_correlation": 0.9,
+                "venue": "exchange",
+            },
+            {
+                "asset": "USDT",
+                "amount": "50000",
+                "price": "0.985",
+                "as_of": "2024-08-05T05:59:58Z",
+                "asset_class": "stable",
+                "peg_price": "0.985",
+                "volatility": 0.03,
+                "average_daily_volume": "5000000000",
+                "wrong_way_correlation": 0,
+                "venue": "wallet",
+            },
+        ],
+        "loans": [
+            {
+                "name": "cdp",
+                "collateral": {
+                    "asset": "ETH",
+                    "amount": "10",
+                    "price": "2500",
+                    "as_of": "2024-08-05T05:59:58Z",
+                    "volatility": 0.8,
+                },
+                "debt": {"asset": "USD", "amount": "12000"},
+                "liquidation_threshold": 0.825,
+                "maximum_loan_to_value": 0.8,
+                "borrow_rate": 0.06,
+            }
+        ],
+    },
+    "venues": [
+        {"venue": "exchange", "metrics": {"depth_ratio": 0.5, "error_rate": 0.04}},
+        {"venue": "wallet", "distress": 0},
+    ],
+    "policy": {"contagion": {}},
+}
+"""A coin at an exchange under strain, a stablecoin off its peg, owed cash, and a loan that stands alone."""
+
 CONTAGION: dict[str, Any] = {
     "nodes": [
         {"name": "lender", "equity": "2000000"},

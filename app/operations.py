@@ -26,6 +26,7 @@ from app import (
 from app.usecases.instruments import InstrumentsRequest
 from models.api.backtest import BacktestAnswer, BacktestRequest
 from models.api.collateral import AllocateAnswer, AllocateRequest
+from models.api.collateral_value import CollateralValueAnswer, CollateralValueRequest
 from models.api.contagion import ContagionAnswer, ContagionRequest
 from models.api.correlation import CorrelationAnswer, CorrelationRequest
 from models.api.difference import EvaluationDifference
@@ -640,6 +641,23 @@ OPERATIONS = (
         examples={"three_venues": ("Three accounts, one close to liquidation", collateral_examples.ALLOCATE)},
         idempotent=True,
         timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/collateral:value",
+        operation_id="value_collateral",
+        tag="Margin",
+        summary="What balances and loans count as margin, with the reason for every haircut; nothing is stored",
+        description=(
+            "`haircut = max(floor, k σ √t + spread/2 + impact √(size/volume) + peg) · wrong way · contagion`; for "
+            "initial margin 1.25 times as much. What is owed counts in full. The volatility is given, of a posted "
+            "series or of a cached state; what is not known gives no credit, a stale price none for initial margin. "
+            "`policy.collateral` of POST /v1/evaluations and POST /v1/margin makes these equities count there."
+        ),
+        body=CollateralValueRequest,
+        answers=(CollateralValueAnswer,),
+        problems=(*BODY, 503),
+        examples={"coin": ("A coin, a stablecoin off its peg, and a loan", collateral_examples.VALUE)},
     ),
     Operation(
         method="POST",

@@ -17,6 +17,12 @@ async def allocate_collateral(request: Request) -> Response:
     return reply(request, await collateral.allocate_collateral(container_of(request), await read_call(request)))
 
 
+async def value_collateral(request: Request) -> Response:
+    """What balances and loans count as margin."""
+    read_query(request, NoParameters)
+    return reply(request, await collateral.value_collateral(container_of(request), await read_call(request)))
+
+
 async def propagate_contagion(request: Request) -> Response:
     """Distress of a network."""
     read_query(request, NoParameters)
@@ -31,6 +37,7 @@ async def find_liquidation_price(request: Request) -> Response:
 
 ROUTES = (
     route("POST", "/v1/collateral:allocate", allocate_collateral),
+    route("POST", "/v1/collateral:value", value_collateral),
     route("POST", "/v1/contagion:propagate", propagate_contagion),
     route("POST", "/v1/margin:liquidation-price", find_liquidation_price),
 )

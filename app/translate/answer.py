@@ -22,6 +22,7 @@ from services.core.decimals import decimal_text, plain
 from services.core.explain import Limit, Step
 from services.core.instrument import Instrument, Kind, QuantityUnit
 from services.core.outcome import Status
+from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Evaluation, MarginFigures, Order, Target, UnderlyingGreeks
 from services.engine.tracking import TrackingFigures
@@ -296,26 +297,30 @@ def order_rows(inputs: EvaluationInputs, orders: Sequence[Order]) -> list[dict[s
     return rows
 
 
-def margin_block(inputs: EvaluationInputs, figures: MarginFigures) -> dict[str, Any]:
-    """Margin of one book."""
-    equity = inputs.account.equity
+def margin_block(inputs: EvaluationInputs, figures: MarginFigures, columns: BookColumns) -> dict[str, Any]:
+    """Margin of one book, against the equity that counts for it."""
+    equity, backing = inputs.account.equity, columns.backing
+    for_initial = equity if backing is None else backing.equity_initial
+    for_maintenance = equity if backing is None else backing.equity_maintenance
     initial, maintenance = float(np.nansum(figures.initial)), float(np.nansum(figures.maintenance))
     return {
         "currency": inputs.account.currency,
         "initial": money(initial),
         "maintenance": money(maintenance),
-        "initial_to_equity": stat(initial / equity) if equity > 0 else None,
-        "maintenance_to_equity": stat(maintenance / equity) if equity > 0 else None,
+        "initial_to_equity": stat(initial / for_initial) if for_initial > 0 else None,
+        "maintenance_to_equity": stat(maintenance / for_maintenance) if for_maintenance > 0 else None,
         "complete": figures.complete,
         "method_used": sorted(set(figures.method_used)),
-        "per_position": [_position_margin(row, figures, index) for index, row in enumerate(inputs.rows)],
+        "per_position": [_position_margin(row, figures, columns, index) for index, row in enumerate(inputs.rows)],
     }
 
 
-def _position_margin(row: Row, figures: MarginFigures, index: int) -> dict[str, Any]:
+def _position_margin(row: Row, figures: MarginFigures, columns: BookColumns, index: int) -> dict[str, Any]:
     out = identity(row)
     out["initial"], out["maintenance"] = money(float(figures.initial[index])), money(float(figures.maintenance[index]))
     out["rate_initial"], out["method_used"] = stat(float(figures.rate_initial[index])), figures.method_used[index]
+    if columns.tightening is not None:
+        out["contagion_multiplier"] = stat(float(columns.tightening.rows[index]))
     venue = figures.venue_maintenance[index]
     if venue is not None:
         out["venue_figures"] = {"initial": money(figures.venue_initial[index]), "maintenance": money(venue)}

@@ -11,7 +11,8 @@ from app.translate.notes import Notes
 from models.api.contagion import ContagionRequest, NodeIn
 from services.core.errors import InvalidInput
 from services.core.explain import Floats
-from services.risk.contagion import Distress, Propagation, VenueMetrics, delta_covar, propagate
+from services.core.market_conditions import VenueMetrics
+from services.risk.contagion import Distress, Propagation, delta_covar, propagate
 
 UNITS = {
     "direct": "fraction of equity",

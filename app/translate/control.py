@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from app.translate.answer import money, stat, time_text
 from models.api.control import PreviousIn
-from services.core.control import BreakerState, Control, HedgeMemory, RowMemory
+from services.core.control import BreakerState, ContagionState, Control, HedgeMemory, RowMemory
 from services.core.decimals import decimal_text
 
 
@@ -31,7 +32,12 @@ def control_of(previous: PreviousIn | None) -> Control | None:
     }
     breakers = {item.scope: BreakerState(**item.model_dump(exclude={"scope"})) for item in previous.breakers}
     known = Control(
-        as_of=previous.as_of, breaker_tier=previous.breaker_tier, rows=rows, hedges=hedges, breakers=breakers
+        as_of=previous.as_of,
+        breaker_tier=previous.breaker_tier,
+        rows=rows,
+        hedges=hedges,
+        breakers=breakers,
+        contagion={item.venue: ContagionState(item.multiplier, item.as_of) for item in previous.contagion},
     )
     return replace(known, **amounts)
 
@@ -56,7 +62,17 @@ def control_block(control: Control, *, hedging: bool = False) -> dict[str, Any]:
         block["hedges"] = [_hedge(underlying, memory) for underlying, memory in control.hedges.items()]
     if control.breakers:
         block["breakers"] = [breaker_state(scope, state) for scope, state in control.breakers.items()]
+    if control.contagion:
+        block["contagion"] = contagion_states(control.contagion)
     return block
+
+
+def contagion_states(states: Mapping[str, ContagionState]) -> list[dict[str, Any]]:
+    """Multipliers of venues, with all their digits: what is sent back is what was."""
+    return [
+        {"venue": venue, "multiplier": state.multiplier, "as_of": time_text(state.as_of)}
+        for venue, state in states.items()
+    ]
 
 
 def breaker_state(scope: str, state: BreakerState) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from models.api.evaluation import EvaluationRequest
 from models.api.market_conditions import ChainIn, VenueIn
 from services.core.market_conditions import (
@@ -9,6 +11,7 @@ from services.core.market_conditions import (
     MarketConditions,
     ProtocolCondition,
     VenueCondition,
+    VenueMetrics,
     VolatilityView,
 )
 
@@ -16,7 +19,7 @@ from services.core.market_conditions import (
 def market_conditions(request: EvaluationRequest) -> MarketConditions:
     """Conditions of the core."""
     return MarketConditions(
-        venues={item.venue: venue_condition(item) for item in request.venues},
+        venues=venue_conditions(request.venues),
         protocols={
             item.protocol: ProtocolCondition(**item.model_dump(exclude={"protocol"})) for item in request.protocols
         },
@@ -27,10 +30,16 @@ def market_conditions(request: EvaluationRequest) -> MarketConditions:
     )
 
 
+def venue_conditions(items: Iterable[VenueIn]) -> dict[str, VenueCondition]:
+    """Venues of the core, by name."""
+    return {item.venue: venue_condition(item) for item in items}
+
+
 def venue_condition(item: VenueIn) -> VenueCondition:
     """Venue of the core: equity as a float."""
     equity = None if item.equity is None else float(item.equity)
-    return VenueCondition(**item.model_dump(exclude={"venue", "equity"}), equity=equity)
+    metrics = None if item.metrics is None else VenueMetrics(**item.metrics.model_dump())
+    return VenueCondition(**item.model_dump(exclude={"venue", "equity", "metrics"}), equity=equity, metrics=metrics)
 
 
 def chain_condition(item: ChainIn) -> ChainCondition:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,13 +10,15 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from app.translate.backing import Balances, balance_market
 from app.translate.instruments import InstrumentKey, assumed_instrument, by_key, find
 from app.translate.notes import Notes
 from app.translate.option_quotes import read_quotes, surface_rows
 from app.translate.oracles import aggregated
 from app.translate.series import series_input
+from models.api.balance import BalanceIn
 from models.api.evaluation import EvaluationRequest, SnapshotIn
-from models.api.market import MarkIn, PositionIn, SignalIn
+from models.api.market import AccountIn, MarkIn, PositionIn, SignalIn
 from services.core.annualization import parse_interval
 from services.core.book import Account, Collateral, OwnGreeks, PriceUsed, Row, Signal
 from services.core.errors import InvalidInput
@@ -150,8 +152,10 @@ def translate(
     hedge_symbol: str | None = None,
     drivers: tuple[str, ...] = (),
     guards: OraclePolicy | None = None,
+    counts_collateral: bool = False,
 ) -> Snapshot:
-    """Domain view of a request; `drivers` are those of its estimator, `guards` judge its price sources.
+    """Domain view of a request; `drivers` are those of its estimator, `guards` judge its price sources,
+    `counts_collateral` says whether its policy takes haircuts.
 
     Raises
     ------
@@ -178,7 +182,8 @@ def translate(
         notes.assume(
             "/interval", DEFAULT_INTERVAL, "cached volatility states of daily bars are used where no series is sent"
         )
-    return Snapshot(as_of, account(request), quoted.rows if quoted else rows, series, notes, oracles, quoted, surfaces)
+    own = account(request, as_of, notes, counts_collateral=counts_collateral)
+    return Snapshot(as_of, own, quoted.rows if quoted else rows, series, notes, oracles, quoted, surfaces)
 
 
 def request_oracles(request: SnapshotIn, guards: OraclePolicy, as_of: datetime) -> dict[str, Aggregate]:
@@ -224,19 +229,41 @@ def event_time(request: Dated, received_at: datetime, notes: Notes) -> datetime:
     return request.as_of
 
 
-def account(request: SnapshotIn) -> Account:
-    """Account of the core."""
-    collateral = tuple(
-        Collateral(item.asset, float(item.amount), float(item.price) if item.price else None)
-        for item in request.account.collateral
-    )
-    deposits = request.account.net_deposits
-    return Account(
-        float(request.account.equity),
-        request.account.currency,
-        collateral,
-        float(deposits) if deposits is not None else None,
-    )
+def account(request: SnapshotIn, as_of: datetime, notes: Notes, *, counts_collateral: bool) -> Account:
+    """Account of the core; what haircuts are made of only where they are asked for.
+
+    Raises
+    ------
+    InvalidInput
+        For loans without a policy that says what they count, or a price of the future.
+    """
+    given = request.account
+    deposits = float(given.net_deposits) if given.net_deposits is not None else None
+    if not counts_collateral:
+        if given.loans:
+            rule = "needs policy.collateral, which says what loans count as margin"
+            raise InvalidInput("account.loans", rule, len(given.loans), "add it, {} takes its defaults")
+        plain = tuple(
+            Collateral(item.asset, float(item.amount), float(item.price) if item.price else None)
+            for item in given.collateral
+        )
+        return Account(float(given.equity), given.currency, plain, deposits)
+    balances = Balances(given.currency, as_of, [item.symbol for item in request.series], CLOCK_SKEW)
+    collateral, loans = balances.collateral(given.collateral), balances.loans(given.loans)
+    balances.tell(notes)
+    return Account(float(given.equity), given.currency, collateral, deposits, loans)
+
+
+def collateral_needs(items: Iterable[BalanceIn], posted: Container[str]) -> list[StateNeed]:
+    """States of the markets that balances name and no series is posted of."""
+    named = [(item.market, item.venue) for item in items if item.market is not None and item.market not in posted]
+    needs = {balance_market(name, venue, posted): (name, venue) for name, venue in named}
+    return [StateNeed(key, name, venue) for key, (name, venue) in needs.items()]
+
+
+def account_balances(account: AccountIn) -> list[BalanceIn]:
+    """Everything of an account that may need a haircut."""
+    return [*account.collateral, *(loan.collateral for loan in account.loans)]
 
 
 class _RowBuilder:

@@ -15,13 +15,14 @@ import numpy as np
 import orjson
 
 from app.translate.answer import margin_block, order_rows, portfolio_block, target_rows, time_text
+from app.translate.backing import backing_block, tell_backing, tell_tightening, tightening_rows
 from app.translate.breakers import breaker_block, breaker_warnings, reset_of
 from app.translate.control import control_block, control_of
 from app.translate.events import market_events
 from app.translate.hedges import hedge_plan, hedge_rows
 from app.translate.instruments import InstrumentKey
 from app.translate.liquidity import depths, flows
-from app.translate.market_conditions import market_conditions
+from app.translate.market_conditions import market_conditions, venue_conditions
 from app.translate.notes import Notes
 from app.translate.option_quotes import volatility_rows
 from app.translate.oracles import oracle_row
@@ -38,6 +39,7 @@ from models.api.portfolio import LiveRequest
 from services.core.annualization import parse_interval
 from services.core.errors import InvalidInput, Refusal
 from services.core.instrument import Instrument
+from services.core.market_conditions import MarketConditions
 from services.core.outcome import Permission, Reason
 from services.engine import Evaluation, EvaluationInputs, StateInput, evaluate
 from services.engine.columns import MIN_AGE_SECONDS
@@ -115,6 +117,7 @@ def decide(
         hedge_symbol=hedge_symbol,
         drivers=driver_names(policy.estimator),
         guards=policy.guards,
+        counts_collateral=policy.collateral is not None,
     )
     for index, series in enumerate(snapshot.series.values()):
         check_columns(series, index, policy.estimator)
@@ -137,7 +140,7 @@ def decide(
         correlation=gathered.correlation,
         tracking=tracking,
         events=_events(request, snapshot),
-        control=None if isinstance(request, MarginRequest) else control_of(request.previous),
+        control=control_of(request.previous),
         breaker_reset=_breaker_reset(request, policy, snapshot.notes),
         **_surroundings(request, described, snapshot.as_of),
         oracles=snapshot.oracles,
@@ -151,6 +154,9 @@ def decide(
         snapshot.notes.assume("/policy/correlation", "volatilities add up", result.market.source)
         if request.options.strict:
             raise AssumptionsRefused(snapshot.notes.assumptions)
+    _tell_margin_inputs(request, inputs, result, snapshot.notes)
+    if request.options.strict and snapshot.notes.assumptions:
+        raise AssumptionsRefused(snapshot.notes.assumptions)
     _tell_assumed_depth(result, policy, snapshot.notes, strict=request.options.strict)
     digest = hashlib.sha256(raw).hexdigest()
     return Decision(door, request, snapshot, inputs, result, received_at, digest, gathered.policy)
@@ -216,7 +222,7 @@ def _surroundings(
 ) -> dict[str, Any]:
     """State of venues and markets that overlays and hedge triggers read."""
     if isinstance(request, MarginRequest):
-        return {}
+        return {"conditions": MarketConditions(venues=venue_conditions(request.venues))}
     latest = as_of + CLOCK_SKEW
     return {
         **({"conditions": market_conditions(request)} if isinstance(request, EvaluationRequest) else {}),
@@ -245,6 +251,19 @@ def _breaker_reset(request: AnyRequest, policy: Policy, notes: Notes) -> ResetOr
         effect = "every circuit breaker starts at normal, and no drawdown is known: send state of the last answer"
         notes.assume("/previous/breakers", "normal", effect)
     return reset_of(request.breaker_reset)
+
+
+def _tell_margin_inputs(request: AnyRequest, inputs: EvaluationInputs, result: Evaluation, notes: Notes) -> None:
+    """What is not known of collateral and of the distress of venues."""
+    columns = result.columns
+    if columns.backing is not None:
+        tell_backing(columns.backing, notes)
+    if columns.tightening is not None:
+        if request.previous is None:
+            effect = "no multiplier of a venue is remembered: send state of the last answer"
+            notes.assume("/previous/contagion", "1", effect)
+        places = [(row.symbol, row.venue or row.instrument.venue) for row in inputs.rows]
+        tell_tightening(columns.tightening, places, notes)
 
 
 def _tell_never_hedged(request: AnyRequest, policy: Policy, notes: Notes) -> None:
@@ -326,9 +345,14 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
     if decision.door is not Door.MARGIN:
         body["orders"] = order_rows(inputs, result.orders)
     if decision.door in WHOLE | {Door.MARGIN} and result.margin_current is not None:
-        margin = {"current": margin_block(inputs, result.margin_current)}
+        columns = result.columns
+        margin: dict[str, Any] = {"current": margin_block(inputs, result.margin_current, columns)}
         if result.margin_target is not None:
-            margin["target"] = margin_block(inputs, result.margin_target)
+            margin["target"] = margin_block(inputs, result.margin_target, columns)
+        if columns.backing is not None:
+            margin["collateral"] = backing_block(columns.backing)
+        if columns.tightening is not None:
+            margin["contagion"] = tightening_rows(columns.tightening)
         if result.breaking is not None and inputs.policy.breakers is not None:
             margin["breaker"] = breaker_block(result.breaking, inputs.policy.breakers)
         body["margin"] = margin
@@ -344,7 +368,8 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
         body["option_surfaces"] = decision.snapshot.surfaces
     if decision.door in SIZED:
         body["portfolio"] = portfolio_block(result)
-    if decision.door is not Door.MARGIN and result.control is not None:
+    remembers = decision.door is not Door.MARGIN or inputs.policy.contagion is not None
+    if remembers and result.control is not None:
         body["state"] = control_block(result.control, hedging=inputs.policy.hedging is not None)
     if full and decision.door in WHOLE:
         body["policy_resolved"] = policy_fields(inputs.policy)

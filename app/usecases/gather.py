@@ -15,7 +15,14 @@ from app.container import Container
 from app.ports import StateDamaged, StateKey
 from app.translate.instruments import InstrumentKey, domain_instrument
 from app.translate.policy import NamedPolicy
-from app.translate.snapshot import DEFAULT_INTERVAL, StateNeed, describe_instruments, states_needed
+from app.translate.snapshot import (
+    DEFAULT_INTERVAL,
+    StateNeed,
+    account_balances,
+    collateral_needs,
+    describe_instruments,
+    states_needed,
+)
 from app.usecases.damage import damage_refusal
 from app.usecases.decide import AnyRequest, Gathered, policy_of
 from app.usecases.find_policy import find_policy
@@ -54,6 +61,11 @@ async def gather(container: Container, request: AnyRequest) -> Gathered:
     registered = await registered_instruments(container, request, hedge_symbol)
     described = describe_instruments(request, registered)
     needs = states_needed(request, described, hedge_symbol)
+    if policy.collateral is not None:
+        known = {need.market_key for need in needs}
+        posted = frozenset(item.symbol for item in request.series)
+        more = collateral_needs(account_balances(request.account), posted)
+        needs += [need for need in more if need.market_key not in known]
     if not needs:
         return Gathered(registered, described=described, policy=named)
     states = await load_states(container, needs, request.interval or DEFAULT_INTERVAL, policy.estimator)

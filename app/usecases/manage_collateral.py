@@ -1,9 +1,11 @@
-"""Collateral, contagion and liquidation prices: the plan of transfers is recorded, the other two are computed only."""
+"""Collateral, contagion and liquidation prices: the plan of transfers is recorded, the others are computed only."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 import orjson
@@ -13,18 +15,23 @@ from app.ids import new_id
 from app.ports import EventKind
 from app.translate.answer import time_text
 from app.translate.collateral import allocation_body
+from app.translate.collateral_value import states_to_read, value_body, value_inputs
 from app.translate.contagion import contagion_body
 from app.translate.liquidation import book_of, liquidation_body
 from app.translate.notes import Notes
 from app.translate.options import moment
-from app.translate.snapshot import CLOCK_SKEW
+from app.translate.snapshot import CLOCK_SKEW, DEFAULT_INTERVAL
 from app.usecases.call import Answer, Call
-from app.usecases.effort import validated
+from app.usecases.decide import AssumptionsRefused, known_at
+from app.usecases.effort import takes_long, validated
 from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
+from app.usecases.gather import load_states
 from models.api.collateral import AllocateRequest
+from models.api.collateral_value import CollateralValueRequest
 from models.api.contagion import ContagionRequest
 from models.api.liquidation import LiquidationPriceRequest
 from services.core.errors import InvalidInput
+from services.engine.inputs import StateInput
 
 ALLOCATE = "POST /v1/collateral:allocate"
 INLINE_POSITIONS = 20
@@ -71,6 +78,34 @@ def allocation_response(request: AllocateRequest, evaluation_id: str, received_a
         "received_at": time_text(received_at),
     }
     return orjson.dumps({**head, **body, "assumptions": notes.assumptions, "warnings": notes.warnings})
+
+
+async def value_collateral(container: Container, call: Call) -> Answer:
+    """What balances and loans count as margin; reads cached states, stores nothing."""
+    request = await validated(CollateralValueRequest, call)
+    needs, interval = states_to_read(request), request.interval or DEFAULT_INTERVAL
+    states = await load_states(container, needs, interval, request.policy.estimator) if needs else {}
+    if takes_long(request.series):
+        return Answer(200, await asyncio.to_thread(value_answer, request, states, call.received_at))
+    return Answer(200, value_answer(request, states, call.received_at))
+
+
+def value_answer(request: CollateralValueRequest, states: Mapping[str, StateInput], received_at: datetime) -> bytes:
+    """Answer bytes.
+
+    Raises
+    ------
+    InvalidInput
+        What no default can mend.
+    AssumptionsRefused
+        Under `options.strict`.
+    """
+    notes = Notes()
+    inputs = value_inputs(request, states, received_at, notes)
+    body = value_body(request, replace(inputs, states=known_at(states, inputs.as_of)), notes)
+    if request.options.strict and notes.assumptions:
+        raise AssumptionsRefused(notes.assumptions)
+    return orjson.dumps({**body, "assumptions": notes.assumptions, "warnings": notes.warnings})
 
 
 async def propagate_contagion(call: Call) -> Answer:

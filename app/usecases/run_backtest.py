@@ -38,6 +38,8 @@ def report(
 ) -> dict[str, Any]:
     """Body of the answer; `advance` is told how many bars of all strategies are done."""
     policy, notes = request.policy.resolved(), Notes()
+    if policy.contagion is not None:
+        notes.warn("venue_unknown", "bars say nothing of a venue: under policy.contagion nothing is ever increased")
     trading = Trading(borrow_rate=request.borrow_rate, lag_bars=request.lag_bars, warm_up_bars=request.warm_up_bars)
     plan = Plan(
         markets=tuple(markets_of(request, policy, received_at, notes)),

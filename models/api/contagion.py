@@ -10,31 +10,15 @@ from pydantic_core import PydanticCustomError
 
 from models.api.base import DecimalText, Model, NonNegativeDecimal, Number, PlainDecimal, PositiveDecimal, Symbol
 from models.api.evaluation import Assumption, WarningOut
+from models.api.market_conditions import Figure, VenueMetricsIn
 from models.api.strict import StrictScalars
-from services.risk.contagion import DistressPolicy, TighteningPolicy
+from services.risk.contagion import DistressPolicy
+from services.risk.tightening import TighteningPolicy
 
 MAX_NODES = 100
 MAX_EXPOSURES = 2_000
 MAX_RETURNS = 2_000
 LEAST_RETURNS = 3
-Percentile = Annotated[Number, Field(ge=0, le=1)]
-Figure = Annotated[Number, Field(ge=-1e9, le=1e9)]
-
-
-class VenueMetricsIn(Model):
-    """What is seen of a venue; a part that is left out drops out of the mean, and is never taken for calm."""
-
-    leverage_percentile: Percentile | None = Field(
-        None, description="Of open interest over market capitalisation, in its own history."
-    )
-    funding_percentile: Percentile | None = Field(None, description="Of the absolute funding rate.")
-    basis_bps: Figure | None = Field(None, description="From the median of other venues; its size counts.")
-    depth_ratio: Annotated[Number, Field(ge=0, le=1e9)] | None = Field(
-        None, description="Depth of the book over its 30-day median."
-    )
-    withdrawal_share: Figure | None = Field(None, description="Net withdrawals of a day over reserves.")
-    peg_deviation: Figure | None = Field(None, description="Of its quote currency, as a fraction; its size counts.")
-    error_rate: Percentile | None = Field(None, description="Share of calls to its API that fail.")
 
 
 class NodeIn(Model):

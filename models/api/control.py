@@ -22,6 +22,7 @@ from models.api.breaker import BreakerStateIn, BreakerStateOut
 
 MAX_REMEMBERED = 1000
 MAX_BREAKERS = 102
+MAX_CONTAGION = 1000
 
 
 class RowMemoryIn(Model):
@@ -44,6 +45,14 @@ class HedgeMemoryIn(Model):
     vega_per_point: Number | None = Field(None, description="Of the book then: quote currency per volatility point.")
 
 
+class ContagionStateIn(Model):
+    """How far margin at a venue is tightened, as the last answer gave it."""
+
+    venue: Name
+    multiplier: Annotated[Number, Field(ge=1, le=101)] = Field(description="On margin rates and haircuts.")
+    as_of: Time
+
+
 class PreviousIn(Model):
     """`state` of the last answer, sent back as it was; without it the account starts now."""
 
@@ -64,12 +73,20 @@ class PreviousIn(Model):
         description="Circuit breakers by scope. Without them a breaker_tier starts the account's breaker.",
     )
 
+    contagion: Annotated[list[ContagionStateIn], Field(max_length=MAX_CONTAGION, fail_fast=True)] = Field(
+        default_factory=list, description="Multiplier of each venue; one that is missing starts now."
+    )
+
     @model_validator(mode="after")
     def _one_of_each(self) -> PreviousIn:
-        scopes = [item.scope for item in self.breakers]
-        if twice := [scope for index, scope in enumerate(scopes) if scope in scopes[:index]]:
-            text = "{field} holds {key} more than once: send one row for each"
-            raise PydanticCustomError("duplicate_row", text, {"field": "breakers", "key": twice[0]})
+        lists = {
+            "breakers": [item.scope for item in self.breakers],
+            "contagion": [item.venue for item in self.contagion],
+        }
+        for field, names in lists.items():
+            if twice := [name for index, name in enumerate(names) if name in names[:index]]:
+                text = "{field} holds {key} more than once: send one row for each"
+                raise PydanticCustomError("duplicate_row", text, {"field": field, "key": twice[0]})
         return self
 
     @model_validator(mode="after")
@@ -100,6 +117,14 @@ class HedgeMemoryOut(Model):
     vega_per_point: float | None = None
 
 
+class ContagionStateOut(Model):
+    """How far margin at a venue is tightened."""
+
+    venue: str
+    multiplier: float
+    as_of: Time
+
+
 class StateOut(Model):
     """Control state after this decision: send it as `previous` of the next request."""
 
@@ -112,3 +137,4 @@ class StateOut(Model):
     rows: list[RowMemoryOut]
     hedges: list[HedgeMemoryOut] | None = Field(None, description="Present under a policy with hedging.")
     breakers: list[BreakerStateOut] | None = Field(None, description="Present under a policy with breakers.")
+    contagion: list[ContagionStateOut] | None = Field(None, description="Present under a policy with contagion.")

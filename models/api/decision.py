@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from models.api.backing import BackingOut, VenueTighteningOut
 from models.api.base import DecimalText, Model, Time
 from models.api.breaker import BreakerOut
 from models.api.exposure import UnderlyingGreeksOut
@@ -191,6 +192,9 @@ class PositionMarginOut(Model):
     maintenance: DecimalText | None
     rate_initial: float | None
     method_used: str
+    contagion_multiplier: float | None = Field(
+        None, description="On the rate of the model, floors apart. Present under a policy with contagion."
+    )
     venue_figures: VenueMarginOut | None = None
     liquidation: LiquidationOut | None = None
 
@@ -201,8 +205,8 @@ class MarginOut(Model):
     currency: str
     initial: DecimalText
     maintenance: DecimalText
-    initial_to_equity: float | None
-    maintenance_to_equity: float | None
+    initial_to_equity: float | None = Field(description="Over the equity that counts for initial margin.")
+    maintenance_to_equity: float | None = Field(description="Over the equity that counts for maintenance margin.")
     complete: bool = Field(description="False: some positions' margin is neither modelled here nor given.")
     method_used: list[str]
     per_position: list[PositionMarginOut]
@@ -214,6 +218,8 @@ class BothMarginsOut(Model):
     current: MarginOut
     target: MarginOut | None = None
     breaker: BreakerOut | None = Field(None, description="Present under a policy with breakers.")
+    collateral: BackingOut | None = Field(None, description="Present under a policy with collateral.")
+    contagion: list[VenueTighteningOut] | None = Field(None, description="Present under a policy with contagion.")
 
 
 class TrackingOut(Model):

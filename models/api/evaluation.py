@@ -229,6 +229,13 @@ class MarginRequest(SnapshotIn):
     """Snapshot for `POST /v1/margin`: margin of the positions as they are."""
 
     policy: MarginPolicyChoice = MarginPolicyIn()
+    venues: Annotated[list[VenueIn], Field(max_length=MAX_PLACES, fail_fast=True)] = Field(
+        default_factory=list, description="State of the venues, for policy.contagion."
+    )
+    previous: PreviousIn | None = Field(None, description="`state` of the last answer, for policy.contagion.")
+
+    def _keys(self) -> dict[str, list[Any]]:
+        return {**super()._keys(), "venues": [row.venue for row in self.venues]}
 
 
 class HedgesRequest(SnapshotIn):
@@ -353,6 +360,7 @@ class MarginResponse(EnvelopeOut):
     """Answer of `POST /v1/margin`."""
 
     margin: BothMarginsOut
+    state: StateOut | None = Field(None, description="Present under a policy with contagion.")
 
 
 class HedgesResponse(EnvelopeOut):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, Strict, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from models.api.balance import AccountLoanIn, CollateralIn
 from models.api.base import (
     Currency,
     DriverName,
@@ -152,29 +153,21 @@ class CalendarIn(Model):
     periods_per_year: Annotated[Number, Field(gt=0, le=31_536_000)] = Field(description="Bars a year.")
 
 
-class CollateralIn(Model):
-    """Balance of one asset held as collateral."""
-
-    asset: Currency
-    amount: PlainDecimal = Field(
-        description="Of a coin in which options are settled: the equity in that coin, marks of options included, as "
-        "venues report it. Their hedge delta has its premium taken off, and a bare balance would not put it back."
-    )
-    price: PositiveDecimal | None = Field(
-        None, description="In the account currency; default: 1 for the account currency itself."
-    )
-
-
 class AccountIn(Model):
     """Account that the sizes are for."""
 
-    equity: PlainDecimal = Field(description="Mark-to-market equity in `currency`.")
+    equity: PlainDecimal = Field(
+        description="Mark-to-market equity in `currency`, collateral and loans at their market value."
+    )
     currency: Currency = Field(description="Account currency, such as USD.")
     net_deposits: PlainDecimal | None = Field(
         None, description="Cumulative deposits less withdrawals: neither profit nor drawdown. Default: unchanged."
     )
     collateral: Annotated[list[CollateralIn], Field(max_length=50, fail_fast=True)] = Field(
         default_factory=list, description="Coin balances behind the equity; their delta counts once per underlying."
+    )
+    loans: Annotated[list[AccountLoanIn], Field(max_length=50, fail_fast=True)] = Field(
+        default_factory=list, description="Loans of the account; they need policy.collateral."
     )
 
 

@@ -19,6 +19,26 @@ Share = Annotated[
 Seconds = Annotated[Number, Field(ge=0, le=YEAR_SECONDS)]
 
 
+Percentile = Annotated[Number, Field(ge=0, le=1)]
+Figure = Annotated[Number, Field(ge=-1e9, le=1e9)]
+
+
+class VenueMetricsIn(Model):
+    """What is seen of a venue; a part that is left out drops out of the mean, and is never taken for calm."""
+
+    leverage_percentile: Percentile | None = Field(
+        None, description="Of open interest over market capitalisation, in its own history."
+    )
+    funding_percentile: Percentile | None = Field(None, description="Of the absolute funding rate.")
+    basis_bps: Figure | None = Field(None, description="From the median of other venues; its size counts.")
+    depth_ratio: Annotated[Number, Field(ge=0, le=1e9)] | None = Field(
+        None, description="Depth of the book over its 30-day median."
+    )
+    withdrawal_share: Figure | None = Field(None, description="Net withdrawals of a day over reserves.")
+    peg_deviation: Figure | None = Field(None, description="Of its quote currency, as a fraction; its size counts.")
+    error_rate: Percentile | None = Field(None, description="Share of calls to its API that fail.")
+
+
 class VenueIn(Model):
     """State of a venue. Rows name it by their own `venue`, or by that of their instrument."""
 
@@ -36,6 +56,9 @@ class VenueIn(Model):
         None,
         description="Part of the account's equity that is held there, in the account currency; policy.breakers then "
         "has a breaker of the venue.",
+    )
+    metrics: VenueMetricsIn | None = Field(
+        None, description="What is seen of it; policy.contagion makes distress of them, and takes the larger of both."
     )
 
 

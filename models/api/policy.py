@@ -18,9 +18,11 @@ from services.hedging.hedge_execution import HedgeExecution
 from services.hedging.optimizers.greek_bounds import GreekBounds
 from services.hedging.registry import HedgeTrigger
 from services.liquidity.costs import Costs
+from services.margin.haircuts import VolatilityHaircut
 from services.margin.registry import MarginPolicy
 from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationMethod
+from services.risk.tightening import ContagionPolicy
 from services.sizing.buffers import Buffer, PositionBuffer
 from services.sizing.capital import Capital, FullCompounding
 from services.sizing.damping import Damping, NoDamping
@@ -47,6 +49,9 @@ HedgingIn = Annotated[
 HedgeOptimizerIn = Annotated[GreekBounds, StrictScalars()]
 HedgeGateIn = Annotated[HedgeGate, StrictScalars()]
 HedgeExecutionIn = Annotated[HedgeExecution, StrictScalars()]
+
+CollateralPolicyIn = Annotated[VolatilityHaircut, StrictScalars()]
+ContagionPolicyIn = Annotated[ContagionPolicy, StrictScalars()]
 _CONSERVATIVE: dict[str, Any] = {
     "sizing": {"method": "volatility_target", "target_volatility": 0.15},
     "limits": {"max_leverage": 1.5, "max_weight": 0.75, "max_margin_use": 0.5, "min_liquidation_distance": 8.0},
@@ -134,6 +139,8 @@ class PolicyIn(_Preset):
     margin: Annotated[MarginPolicy, StrictScalars()] = MarginPolicy()
     guards: Annotated[OraclePolicy, StrictScalars()] = OraclePolicy()
     breakers: Annotated[Breakers, StrictScalars()] | None = None
+    collateral: CollateralPolicyIn | None = None
+    contagion: ContagionPolicyIn | None = None
     hedging: HedgingIn | None = None
     hedge_optimizer: HedgeOptimizerIn | None = None
     hedge_gate: HedgeGateIn | None = None
@@ -146,6 +153,8 @@ class MarginPolicyIn(_Preset):
     estimator: Annotated[Estimator, StrictScalars(), Field(discriminator="method")] = Adaptive()
     limits: Annotated[Limits, StrictScalars()] = Limits()
     margin: Annotated[MarginPolicy, StrictScalars()] = MarginPolicy()
+    collateral: CollateralPolicyIn | None = None
+    contagion: ContagionPolicyIn | None = None
 
 
 class HedgesPolicyIn(_Preset):
@@ -156,6 +165,7 @@ class HedgesPolicyIn(_Preset):
     limits: Annotated[Limits, StrictScalars()] = Limits()
     orders: Annotated[OrderRules, StrictScalars()] = OrderRules()
     costs: Annotated[Costs, StrictScalars()] = Costs()
+    collateral: CollateralPolicyIn | None = None
     hedge_optimizer: HedgeOptimizerIn | None = None
     hedge_gate: HedgeGateIn | None = None
     hedge_execution: HedgeExecutionIn | None = None

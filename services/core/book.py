@@ -2,32 +2,125 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import NamedTuple
 
 from services.core.instrument import Instrument, Kind, QuantityUnit
 from services.core.outcome import Reason
 
 
+class AssetClass(StrEnum):
+    """How liquid an asset is: what its haircut is at least."""
+
+    CASH = "cash"
+    STABLE = "stable"
+    MAJOR = "major"
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class Collateral:
-    """Balance of one asset: `amount` units, `price` in the account currency."""
+    """Balance of one asset, and what its haircut is made of; None where unknown.
+
+    Parameters
+    ----------
+    amount : float
+        Units, signed: negative is owed.
+    price : float, optional
+        In the account currency.
+    asset_class : AssetClass
+    volatility : float, optional
+        [annual fraction]; else that of the market.
+    market_key : str, optional
+        Series or cached state that carries the volatility; else that of a row of the coin.
+    venue : str, optional
+        Where it lies.
+    age_seconds, heartbeat_seconds : float, optional
+        Age of the price, and how often its source speaks [s].
+    peg_price : float, optional
+        Price in units of the peg; None: it has none.
+    spread : float
+        Bid-ask spread [fraction of the price].
+    average_daily_volume : float, optional
+        [account currency].
+    deposits, deposit_cap : float, optional
+        Of the asset, in one unit; beyond the cap the weight for initial margin shrinks.
+    wrong_way_correlation : float, optional
+        With the profit of the positions, in [-1, 1]; else that of the market.
+    """
 
     asset: str
     amount: float
     price: float | None
+    _: KW_ONLY
+    asset_class: AssetClass = AssetClass.OTHER
+    volatility: float | None = None
+    market_key: str | None = None
+    venue: str | None = None
+    age_seconds: float | None = None
+    heartbeat_seconds: float | None = None
+    peg_price: float | None = None
+    spread: float = 0.0
+    average_daily_volume: float | None = None
+    deposits: float | None = None
+    deposit_cap: float | None = None
+    wrong_way_correlation: float | None = None
+
+
+class LoanMargin(StrEnum):
+    """Whether a loan shares the margin of the account, or stands alone."""
+
+    CROSS = "cross"
+    ISOLATED = "isolated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountLoan:
+    """A loan of the account, whose value ``collateral − debt`` is part of its equity.
+
+    Parameters
+    ----------
+    name : str
+        For the answer.
+    collateral, debt : Collateral
+        What is pledged and what is owed; both amounts >= 0.
+    liquidation_threshold, maximum_loan_to_value : float
+        Shares of the collateral at which the debt is called, and up to which may be borrowed.
+    borrow_rate, supply_rate : float
+        [annual, continuously compounded].
+    margin : LoanMargin
+        Isolated: what it is worth backs nothing else.
+    """
+
+    name: str
+    collateral: Collateral
+    debt: Collateral
+    liquidation_threshold: float
+    maximum_loan_to_value: float = 0.0
+    borrow_rate: float = 0.0
+    supply_rate: float = 0.0
+    margin: LoanMargin = LoanMargin.ISOLATED
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Equity [account currency], the collateral that backs it, and cumulative deposits less withdrawals."""
+    """Equity [account currency], the collateral that backs it, cumulative deposits less withdrawals, and loans."""
 
     equity: float
     currency: str
     collateral: tuple[Collateral, ...] = ()
     net_deposits: float | None = None
+    loans: tuple[AccountLoan, ...] = ()
+
+    @property
+    def balances(self) -> tuple[Collateral, ...]:
+        """Everything whose value moves with its own price: collateral, what loans pledge, and what they owe."""
+        pledged = tuple(loan.collateral for loan in self.loans)
+        owed = tuple(replace(loan.debt, amount=-loan.debt.amount) for loan in self.loans)
+        return self.collateral + pledged + owed
 
 
 class PriceUsed(NamedTuple):

@@ -67,6 +67,13 @@ class BreakerState(NamedTuple):
     forgiven: float = 0.0
 
 
+class ContagionState(NamedTuple):
+    """Multiplier of a venue in distress, >= 1, and the decision that left it."""
+
+    multiplier: float
+    as_of: datetime
+
+
 RowName = tuple[str, str | None, str | None, str | None]
 """Identity of a row: symbol, venue, account, position side."""
 
@@ -95,6 +102,8 @@ class Control:
         Memory of the last hedge by underlying.
     breakers : dict
         State of the circuit breaker by scope: `account`, `portfolio`, `venue:NAME`.
+    contagion : dict
+        Multiplier by venue.
     """
 
     initial_capital: float | None = None
@@ -106,6 +115,7 @@ class Control:
     rows: dict[RowName, RowMemory] = field(default_factory=dict)
     hedges: dict[str, HedgeMemory] = field(default_factory=dict)
     breakers: dict[str, BreakerState] = field(default_factory=dict)
+    contagion: dict[str, ContagionState] = field(default_factory=dict)
 
     def at(self, equity: float, net_deposits: float | None) -> Control:
         """This state on an account of `equity` whose cumulative deposits are now `net_deposits`.
@@ -133,6 +143,7 @@ class Control:
             rows=self.rows,
             hedges=self.hedges,
             breakers=self.breakers,
+            contagion=self.contagion,
         )
 
 

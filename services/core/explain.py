@@ -74,6 +74,13 @@ class Trail:
         if bound.any():
             self.apply(stage, np.where(bound, np.copysign(allowed, self.value), self.value), parameter, bound=bound)
 
+    def bind(self, stage: str, after: Floats, parameter: str) -> None:
+        """Replace the value by what a rule allows of it, and keep that for `binding` of the rows that it changes."""
+        bound = after != self.value
+        if bound.any():
+            self.limits.append((stage, parameter, np.where(bound, np.abs(after), np.inf)))
+            self.apply(stage, after, parameter, bound=bound)
+
     def bound_mask(self) -> Bools:
         """Rows that any rule has cut so far."""
         mask = np.zeros(self.value.shape, dtype=bool)

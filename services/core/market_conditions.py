@@ -13,6 +13,37 @@ RiskGrade = Literal["A", "B", "C", "D", "E"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VenueMetrics:
+    """What is seen of one venue; None is unknown, and never taken for calm.
+
+    Parameters
+    ----------
+    leverage_percentile : float
+        Of open interest over market capitalisation in its own history, in [0, 1].
+    funding_percentile : float
+        Of the absolute funding rate in its own history, in [0, 1].
+    basis_bps : float
+        Distance of its price from the median of other venues [bp].
+    depth_ratio : float
+        Depth of the book over its 30-day median.
+    withdrawal_share : float
+        Net withdrawals of a day over reserves.
+    peg_deviation : float
+        Distance of its quote currency from the peg [fraction].
+    error_rate : float
+        Share of calls to its API that fail.
+    """
+
+    leverage_percentile: float | None = None
+    funding_percentile: float | None = None
+    basis_bps: float | None = None
+    depth_ratio: float | None = None
+    withdrawal_share: float | None = None
+    peg_deviation: float | None = None
+    error_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VenueCondition:
     """A venue, what it runs on and how it fares; None where unknown.
 
@@ -32,6 +63,8 @@ class VenueCondition:
         From decision to acceptance of an order [s].
     equity : float, optional
         Part of the account's equity that is held there [account currency].
+    metrics : VenueMetrics, optional
+        What is seen of it; a policy with contagion makes distress of them.
     """
 
     protocol: str | None = None
@@ -42,6 +75,7 @@ class VenueCondition:
     contagion_multiplier: float | None = None
     latency_seconds: float | None = None
     equity: float | None = None
+    metrics: VenueMetrics | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

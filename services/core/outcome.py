@@ -106,7 +106,8 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.SPLIT_SUSPECTED: "Price and volume of the last bar changed like those of a split: held, and only reductions "
     "are allowed, until it is sent again with split (1 if the price did move).",
     Reason.ZERO_VOLATILITY: "The forecast volatility is zero: a size cannot be computed from it.",
-    Reason.MARGIN_UNMODELLED: "The margin of a held position is neither modelled nor given: increases are blocked.",
+    Reason.MARGIN_UNMODELLED: "The margin of a held position is neither modelled nor given, or what collateral counts "
+    "is not known: increases are blocked.",
     Reason.GREEKS_UNAVAILABLE: "The option lacks an implied volatility and forward, and brings no Greeks of its own.",
     Reason.OPEN_ORDERS: "Open orders stand beyond the target: cancel them; nothing is traded against an open order.",
     Reason.EXPIRED: "The option has expired.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,11 +10,10 @@ from numpy.typing import NDArray
 
 from services.core.control import BreakerState, Control, drawdown_of
 from services.core.explain import Bools, Floats, Trail
-from services.core.outcome import Permission, Reason
 from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
-from services.engine.margins import isolated_margins
-from services.engine.oracles import row_quality
+from services.engine.margins import isolated_margins, maintenance_equity
+from services.engine.oracles import doubtful_rows
 from services.engine.outputs import Breaking, MarginFigures
 from services.guards.breakers import (
     Breakers,
@@ -24,14 +24,13 @@ from services.guards.breakers import (
     remaining_drawdown,
     reset,
 )
+from services.margin.collateral import Backing
 from services.sizing.columns import SizingColumns
 from services.sizing.legs import tie_legs
 from services.sizing.overlay import grown
 from services.sizing.pipeline import RowLimits
 
 ACCOUNT, PORTFOLIO, VENUE = "account", "portfolio", "venue:"
-DOUBTFUL = (Reason.STALE_PRICE, Reason.INVALID_PRICE, Reason.PRICE_INCONSISTENT, Reason.SPLIT_SUSPECTED)
-"""Problems of a row that make its price one that nothing is flattened on."""
 
 
 def breakers_of(inputs: EvaluationInputs, columns: BookColumns, margin: MarginFigures) -> Breaking | None:
@@ -47,11 +46,12 @@ def breakers_of(inputs: EvaluationInputs, columns: BookColumns, margin: MarginFi
     * `account`: maintenance of cross positions over the equity that isolated ones have not locked away, and the worst
       distance to liquidation of a cross position.
     * `venue:NAME`, where `venues[].equity` is given: maintenance of the cross positions there over that equity. A
-      venue that had a breaker and sends no equity now is unknown.
+      venue that had a breaker and sends no equity now is unknown. That equity is taken as sent, without haircuts.
     * `portfolio`: fall of the account's equity from its high-water mark. No margin moves it, and it moves no venue.
 
     A margin that is not complete is unknown; a held position whose price is stale, or that its oracles do not let
-    increase, makes the readings of its scopes not trusted.
+    increase, makes the readings of its scopes not trusted. That of the account is not where only collateral that is
+    stale or unknown, and so counts for little or nothing, reaches its level.
     """
     rules = inputs.policy.breakers
     if rules is None:
@@ -104,7 +104,7 @@ def _reading(
     drawdown: float,
 ) -> tuple[BreakerState, Reading]:
     """Metrics of one scope, and its state with what of an old fall is still forgiven."""
-    trusted = not (_doubtful(inputs, columns) & _inside(scope, inputs)).any()
+    trusted = not (doubtful_rows(inputs, columns.states) & (columns.contracts != 0.0) & _inside(scope, inputs)).any()
     if scope == PORTFOLIO:
         left, forgiven = remaining_drawdown(drawdown, state.forgiven)
         return state._replace(forgiven=forgiven), Reading(drawdown=left, trusted=trusted)
@@ -113,8 +113,20 @@ def _reading(
     asked = float(margin.maintenance[held].sum())
     if scope != ACCOUNT:
         return state, Reading(_ratio(asked, _venue_equity(scope, inputs)), trusted=trusted)
-    free = inputs.account.equity - float(np.nansum(isolated))
-    return state, Reading(_ratio(asked, free), _worst_distance(margin, held), trusted=trusted)
+    locked = float(np.nansum(isolated))
+    ratio = _ratio(asked, maintenance_equity(inputs, columns) - locked)
+    reading = Reading(ratio, _worst_distance(margin, held), trusted=trusted)
+    if columns.backing is not None and not columns.backing.trusted:
+        known = _ratio(asked, inputs.account.equity - columns.backing.demanded_maintenance - locked)
+        reading = _as_far_as_known(reading, known, columns.backing, inputs.policy.breakers or Breakers())
+    return state, reading
+
+
+def _as_far_as_known(reading: Reading, ratio: float, backing: Backing, rules: Breakers) -> Reading:
+    """A reading that counts collateral at its worst, not trusted where only that reaches its level."""
+    level, _ = rules.entered(reading)
+    known, _ = rules.entered(reading._replace(maintenance_ratio=ratio, distance=math.inf))
+    return reading._replace(trusted=reading.trusted and backing.complete and level <= known)
 
 
 def _ratio(maintenance: float, equity: float | None) -> float:
@@ -139,16 +151,6 @@ def _inside(scope: str, inputs: EvaluationInputs) -> Bools:
     """Rows of a scope."""
     name = scope.removeprefix(VENUE) if scope.startswith(VENUE) else None
     return np.array([name is None or (row.venue or row.instrument.venue) == name for row in inputs.rows], dtype=bool)
-
-
-def _doubtful(inputs: EvaluationInputs, columns: BookColumns) -> Bools:
-    """Held rows whose price nothing is flattened on."""
-    found = np.array([state.problem in DOUBTFUL for state in columns.states], dtype=bool)
-    if inputs.oracles:
-        judged = [row_quality(row, inputs) for row in inputs.rows]
-        found |= np.array([item is not None and item.permission is not Permission.ANY for item in judged], dtype=bool)
-    doubtful: Bools = found & (columns.contracts != 0.0)
-    return doubtful
 
 
 def _row_levels(inputs: EvaluationInputs, states: Mapping[str, BreakerState]) -> NDArray[np.int64]:
@@ -213,7 +215,7 @@ def _free(
     """Maintenance that the resized rows of a scope may ask [account currency]; None where it is not known."""
     assert columns.sizing is not None
     if scope in (ACCOUNT, PORTFOLIO):
-        equity = inputs.account.equity - float(np.nansum(limits.isolated))
+        equity = inputs.account.equity - limits.uncounted_maintenance - float(np.nansum(limits.isolated))
         return rules.reduce_to * equity - limits.fixed_maintenance
     own = _venue_equity(scope, inputs)
     if own is None:

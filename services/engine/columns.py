@@ -17,11 +17,13 @@ from services.core.decimals import decimal_text
 from services.core.explain import Bools, Floats
 from services.core.instrument import Kind, QuantityUnit
 from services.core.outcome import NOT_A_FAULT, Reason
+from services.engine.contagion import Tightening
 from services.engine.events import event_shocks
 from services.engine.evidence import evidence_of_book, method_faults, uses_evidence
 from services.engine.inputs import EvaluationInputs
 from services.engine.market import Market
 from services.engine.option_legs import row_greeks
+from services.margin.collateral import Backing
 from services.options.portfolio_greeks import LegGreeks
 from services.sizing.columns import SizingColumns
 from services.volatility.readout import VolatilityReadout
@@ -51,7 +53,7 @@ class RowState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BookColumns:
-    """Sizing columns with the per-row states that they were made of."""
+    """Sizing columns with the per-row states that they were made of; tightening and backing where the policy asks."""
 
     sizing: SizingColumns | None
     states: tuple[RowState, ...]
@@ -59,6 +61,8 @@ class BookColumns:
     contracts: Floats
     expected: Floats
     collateral_uncounted: tuple[str, ...]
+    tightening: Tightening | None = None
+    backing: Backing | None = None
 
 
 def exact_contracts(row: Row, quantity: Decimal) -> Decimal:
@@ -299,13 +303,13 @@ def collateral_contracts(
     The row is one that will be resized, where there is one: it carries what is missing to the target exposure.
     """
     contracts, uncounted = np.zeros(len(rows)), []
-    for balance in account.collateral:
+    for balance in account.balances:
         if balance.asset == account.currency or balance.amount == 0.0:
             continue
         places = [i for i in np.flatnonzero(priced) if rows[i].carries(balance.asset)]
         place = next((i for i in places if resized[i]), places[0] if places else None)
         if place is None:
-            uncounted.append(balance.asset)
+            uncounted += [balance.asset] if balance.asset not in uncounted else []
             continue
         row = rows[place]
         assert row.price is not None

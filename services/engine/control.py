@@ -38,6 +38,8 @@ def control_after(
         known = replace(known, floor=inputs.policy.sizing.next_floor(columns.sizing))
     if breaking is not None:
         known = replace(known, breakers=breaking.states, breaker_tier=breaking.tier)
+    if columns.tightening is not None:
+        known = replace(known, contagion=columns.tightening.states(inputs.as_of, before.contagion))
     traded = {
         row_name(row): RowMemory(inputs.as_of)
         for row, target in zip(inputs.rows, targets, strict=True)

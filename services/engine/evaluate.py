@@ -11,8 +11,10 @@ from services.core.outcome import Reason
 from services.engine.abilities import remarked, skew_of
 from services.engine.baseline import baseline_targets
 from services.engine.breakers import apply_breakers, breakers_of
+from services.engine.collateral import backing
 from services.engine.columns import BookColumns, book_columns, expiry_of
 from services.engine.conditions import conditions_of
+from services.engine.contagion import apply_contagion, tightening_of
 from services.engine.control import control_after, standing_of
 from services.engine.costs import trade_costs
 from services.engine.evidence import with_margin
@@ -21,7 +23,7 @@ from services.engine.figures import capacity_of, portfolio_figures
 from services.engine.hedges import hedge_book
 from services.engine.inputs import EvaluationInputs
 from services.engine.margins import margin_figures, row_limits
-from services.engine.market import resolve_market
+from services.engine.market import Market, resolve_market
 from services.engine.oracles import overlays_of
 from services.engine.orders import make_orders
 from services.engine.outputs import Breaking, Evaluation, Target
@@ -30,6 +32,7 @@ from services.engine.tracking import TrackingFigures, tracking_figures
 from services.guards.breakers import Level
 from services.sizing.buffers import apply_buffer
 from services.sizing.joint import JointRounding, round_jointly
+from services.sizing.legs import tie_legs
 from services.sizing.pipeline import RowLimits, Sized, size_rows
 
 
@@ -52,7 +55,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
     held and may only be reduced. Cost: O(rows² + bars × rows).
     """
     market = resolve_market(inputs)
-    columns = book_columns(inputs, market)
+    columns = prepared(inputs, market)
     limits = row_limits(inputs, columns) if columns.sizing is not None else None
     if columns.sizing is not None and limits is not None:
         columns = replace(columns, sizing=with_margin(columns.sizing, limits))
@@ -104,6 +107,12 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
     )
 
 
+def prepared(inputs: EvaluationInputs, market: Market) -> BookColumns:
+    """Columns of the book, with the tightening of its venues and the backing of its account."""
+    columns, tightening = book_columns(inputs, market), tightening_of(inputs)
+    return replace(columns, tightening=tightening, backing=backing(inputs, columns, market, tightening))
+
+
 def tracking_of(inputs: EvaluationInputs) -> TrackingFigures | None:
     """How the book tracked its target; None without a record or without a target."""
     target = inputs.policy.target_volatility
@@ -143,9 +152,15 @@ def sized_book(
         conditions=conditions_of(inputs, columns, limits) if overlays else None,
         tracking_factor=tracked.factor if tracked is not None else 1.0,
     )
+    barred = np.zeros(len(inputs.rows), dtype=bool)
+    if columns.tightening is not None:
+        barred |= apply_contagion(sized.trail, columns.sizing, columns.tightening)
+        if method.tied:
+            tie_legs(sized.trail, columns.sizing)
     if breaking is not None:
         apply_breakers(sized.trail, inputs, columns, limits, breaking)
-        sized = replace(sized, barred=breaking.levels >= Level.CLOSE_ONLY)
+        barred |= breaking.levels >= Level.CLOSE_ONLY
+    sized = replace(sized, barred=barred)
     standing = standing_of(inputs, columns, sized.trail.value)
     inside = apply_buffer(sized.trail, standing, inputs.policy.buffer)
     if isinstance(inputs.policy.rounding, JointRounding):

@@ -134,7 +134,7 @@ def with_margin(columns: SizingColumns, limits: RowLimits) -> SizingColumns:
         columns.evidence,
         initial_margin_long=limits.initial_long,
         initial_margin_short=limits.initial_short,
-        committed_margin=limits.fixed_initial,
+        committed_margin=limits.fixed_initial + limits.uncounted_initial,
         distance_long=limits.distance_long,
         distance_short=limits.distance_short,
     )

@@ -86,9 +86,13 @@ def capacity_of(inputs: EvaluationInputs, columns: BookColumns, limits: RowLimit
     alone = policy.scaling.alone(policy.sizing.full_weight(sizing, 1), sizing)
     ceiling = min(policy.limits.max_leverage, policy.limits.max_weight or np.inf, policy.sizing.max_gross() or np.inf)
     weight = np.minimum(alone / count * (shared_multiplier(trail) if trail is not None else 1.0), ceiling)
-    room = max(policy.limits.max_margin_use - limits.fixed_initial / sizing.equity, 0.0)
-    free = max(1.0 - limits.fixed_maintenance / sizing.equity, 0.0)
-    far_long, far_short = np.minimum(limits.distance_long, FAR) * free, np.minimum(limits.distance_short, FAR) * free
+    counted = 1.0 - max(limits.opening_initial, limits.uncounted_initial) / sizing.equity
+    room = max(policy.limits.max_margin_use * counted - limits.fixed_initial / sizing.equity, 0.0)
+    taken = limits.fixed_maintenance + max(limits.opening_maintenance, limits.uncounted_maintenance)
+    free_long = np.maximum(1.0 - (taken + limits.coin_loss(np.ones(1))) / sizing.equity, 0.0)
+    free_short = np.maximum(1.0 - (taken + limits.coin_loss(-np.ones(1))) / sizing.equity, 0.0)
+    far_long = np.minimum(limits.distance_long, FAR) * free_long
+    far_short = np.minimum(limits.distance_short, FAR) * free_short
     long = np.minimum.reduce([weight, far_long, room / np.maximum(limits.initial_long, 1e-12)])
     short = np.minimum.reduce([weight, far_short, room / np.maximum(limits.initial_short, 1e-12)])
     per_weight = sizing.equity / sizing.unit_value

@@ -15,6 +15,7 @@ from services.engine.hedge_gates import most_lots, permitted
 from services.engine.hedge_market import Offers, book_exposure, hedge_offers, margin_elsewhere
 from services.engine.hedged_book import HedgedBook
 from services.engine.inputs import EvaluationInputs
+from services.engine.margins import initial_equity
 from services.engine.outputs import Hedge, LeftOut, PlannedHedge
 from services.engine.targets import against_position, minimum_order
 from services.hedging.exposures import Exposure
@@ -56,7 +57,8 @@ def planned_hedge(book: HedgedBook, told: Hedge) -> PlannedHedge:
         if unknown:
             detail = f"send initial_margin and maintenance_margin of {unknown}"
             return _none(Reason.MARGIN_UNMODELLED, detail, offers)
-        budget = max(inputs.policy.limits.max_margin_use * equity - used - book.reserve, 0.0)
+        counted = initial_equity(inputs, columns)
+        budget = max(inputs.policy.limits.max_margin_use * counted - used - book.reserve, 0.0)
         market = HedgeMarket(
             exposure=exposure,
             instruments=offers.instruments,

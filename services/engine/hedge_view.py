@@ -148,9 +148,11 @@ def position_delta(inputs: EvaluationInputs, columns: BookColumns, index: int, f
 
 
 def collateral_delta(inputs: EvaluationInputs, members: Iterable[int]) -> float:
-    """Coin of an underlying that is held as collateral [base units]: the base of any of its rows, each balance once."""
+    """Coin of an underlying that is held as collateral, pledged or owed [base units]: the base of any of its rows, each
+    balance once.
+    """
     bases = {inputs.rows[i].instrument.base_currency for i in members} - {None, inputs.account.currency}
-    return sum(balance.amount for balance in inputs.account.collateral if balance.asset in bases)
+    return sum(balance.amount for balance in inputs.account.balances if balance.asset in bases)
 
 
 def delta_unknown(row: Row, columns: BookColumns, index: int) -> bool:

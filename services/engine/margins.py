@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from services.margin.view import MarginView
 from services.sizing.pipeline import RowLimits
 
 DAY = SECONDS_PER_DAY / SECONDS_PER_YEAR
+FAR_MOVE = 50.0
+"""Log return beyond which a distance is that far away: its exponential stays a number."""
 
 
 def market_volatility(columns: BookColumns) -> Floats:
@@ -78,7 +81,7 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
     largest = policy.limits.max_leverage * sizing.equity / sizing.unit_value
     floor, tier_maintenance_rate = _venue_rates(inputs, largest * sizing.unit_value)
     view = replace(margin_view(inputs, columns), volatility=np.where(sizing.sizable, sizing.volatility, np.nan))
-    rates = margin.rates(view, venue_floor=floor)
+    rates = margin.rates(view, venue_floor=floor, multiplier=contagion_multiplier(columns))
     initial_long = np.where(kinds(inputs, Kind.SPOT), 0.0, np.minimum(margin.size_addon.rate(rates.long, largest), 1.0))
     initial_short = np.minimum(margin.size_addon.rate(rates.short, largest), margin.cap_short)
     maintenance_long = np.maximum(initial_long * margin.maintenance_fraction, tier_maintenance_rate)
@@ -86,8 +89,8 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
     distance_long = distance_short = np.full(sizing.current.shape, np.inf)
     if policy.limits.min_liquidation_distance > 0.0:
         move = policy.limits.min_liquidation_distance * sizing.volatility * DAY**0.5
-        distance_long = np.where(initial_long > 0.0, _at_distance(inputs, move, maintenance_long, 1), np.inf)
-        distance_short = _at_distance(inputs, move, maintenance_short, -1)
+        distance_long = np.where(initial_long > 0.0, _at_distance(inputs, columns, move, maintenance_long, 1), np.inf)
+        distance_short = _at_distance(inputs, columns, move, maintenance_short, -1)
     rest = ~sizing.sizable
     fixed = (
         margin_figures(inputs, columns, columns.contracts, open_orders=True, liquidation=False) if rest.any() else None
@@ -104,11 +107,50 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
         isolated=isolated_margins(inputs),
         fixed_initial=float(np.nansum(fixed.initial[rest])) if fixed else 0.0,
         fixed_maintenance=float(np.nansum(fixed.maintenance[rest])) if fixed else 0.0,
-        margin_complete=fixed is None or fixed.complete,
+        margin_complete=(fixed is None or fixed.complete) and (columns.backing is None or columns.backing.complete),
+        **_uncounted(inputs, columns),
     )
 
 
-def _at_distance(inputs: EvaluationInputs, move: Floats, maintenance: Floats, side: int) -> Floats:
+def contagion_multiplier(columns: BookColumns) -> Floats:
+    """Multiplier on the margin rates of each row, >= 1."""
+    return columns.tightening.rows if columns.tightening is not None else np.ones(columns.contracts.shape)
+
+
+def maintenance_equity(inputs: EvaluationInputs, columns: BookColumns) -> float:
+    """Equity that counts for maintenance margin [account currency]."""
+    return columns.backing.equity_maintenance if columns.backing is not None else inputs.account.equity
+
+
+def initial_equity(inputs: EvaluationInputs, columns: BookColumns) -> float:
+    """Equity that counts for initial margin [account currency]."""
+    return columns.backing.equity_initial if columns.backing is not None else inputs.account.equity
+
+
+def _uncounted(inputs: EvaluationInputs, columns: BookColumns) -> dict[str, Any]:
+    """Equity that margin does not count, and what coin that backs rows loses over the distance of the limits."""
+    backing, sizing = columns.backing, columns.sizing
+    if backing is None or sizing is None:
+        return {}
+    move = inputs.policy.limits.min_liquidation_distance * sizing.volatility * DAY**0.5
+    move = np.minimum(move, FAR_MOVE)
+    linear = ~(kinds(inputs, Kind.INVERSE) | kinds(inputs, Kind.SPOT))
+    price = np.array([row.price.value * row.fx if row.price and row.fx else 0.0 for row in inputs.rows], dtype=float)
+    coins = np.array([backing.coins_to_keep(row.instrument.base_currency or "") for row in inputs.rows], dtype=float)
+    worth = np.where(linear, coins * price, 0.0)
+    return {
+        "uncounted_initial": backing.demanded_initial,
+        "uncounted_maintenance": backing.demanded_maintenance,
+        "opening_initial": backing.equity - backing.equity_initial,
+        "opening_maintenance": backing.equity - backing.equity_maintenance,
+        "coin_loss_long": np.maximum(worth, 0.0) * -np.expm1(-move),
+        "coin_loss_short": np.maximum(-worth, 0.0) * np.expm1(move),
+    }
+
+
+def _at_distance(
+    inputs: EvaluationInputs, columns: BookColumns, move: Floats, maintenance: Floats, side: int
+) -> Floats:
     """Notional over equity whose liquidation lies a log return of `move` away.
 
     An inverse position that is backed by its own coin loses coin as the price falls; backed by the account currency it
@@ -121,14 +163,21 @@ def _at_distance(inputs: EvaluationInputs, move: Floats, maintenance: Floats, si
         return linear
     coin = notional_at_distance(move, maintenance, side, True)
     cash = 1.0 / (np.abs(np.expm1(-side * move)) + maintenance)
-    backed = coin_backing(inputs) > 0.0
+    backed = coin_backing(inputs, columns) > 0.0
     return np.where(inverse, np.where(backed, np.minimum(coin, cash), cash), linear)
 
 
-def coin_backing(inputs: EvaluationInputs) -> Floats:
-    """Coins of each row's own base that back the account [base units]."""
-    amounts = {balance.asset: balance.amount for balance in inputs.account.collateral}
-    return np.array([amounts.get(row.instrument.base_currency or "", 0.0) for row in inputs.rows], dtype=float)
+def coin_backing(inputs: EvaluationInputs, columns: BookColumns) -> Floats:
+    """Coins of each row's own base that back the account [base units]: what is left of them after the haircut for
+    maintenance margin, owed ones in full.
+    """
+    backing, bases = columns.backing, [row.instrument.base_currency or "" for row in inputs.rows]
+    if backing is not None:
+        return np.array([backing.coins(base) for base in bases], dtype=float)
+    amounts: dict[str, float] = {}
+    for balance in inputs.account.collateral:
+        amounts[balance.asset] = amounts.get(balance.asset, 0.0) + balance.amount
+    return np.array([amounts.get(base, 0.0) for base in bases], dtype=float)
 
 
 def isolated_margins(inputs: EvaluationInputs) -> Floats:
@@ -186,7 +235,9 @@ def margin_figures(
     contracts = np.where(expired, 0.0, contracts)
     leverage = [row.instrument.max_leverage for row in inputs.rows]
     floor = np.array([1.0 / limit if limit else 0.0 for limit in leverage], dtype=float)
-    rates = inputs.policy.margin.rates(margin_view(inputs, columns), venue_floor=floor)
+    rates = inputs.policy.margin.rates(
+        margin_view(inputs, columns), venue_floor=floor, multiplier=contagion_multiplier(columns)
+    )
     buys, sells = _open_orders(inputs.rows) if open_orders else (0.0, 0.0)
     asked = inputs.policy.margin.requirement(
         contracts,
@@ -241,8 +292,8 @@ def _liquidations(
     """Liquidation price, distance and one-day touch probability of each row, the others standing still; NaN where
     there is none.
 
-    Equity of a cross row is that of the account less the maintenance of the other cross rows and less the margins that
-    isolated positions have locked away; that of an isolated row is its own margin.
+    Equity of a cross row is that of the account, collateral after its haircut, less the maintenance of the other cross
+    rows and less the margins that isolated positions have locked away; that of an isolated row is its own margin.
     """
     rows = inputs.rows
     mark = np.array([row.price.value if row.price else np.nan for row in rows])
@@ -251,13 +302,13 @@ def _liquidations(
     margined = (contracts != 0.0) & (maintenance > 0.0) & ~kinds(inputs, Kind.OPTION) & np.isfinite(columns.unit_value)
     isolated = isolated_margins(inputs)
     cross = np.where(np.isnan(isolated), np.nan_to_num(maintenance), 0.0)
-    shared = inputs.account.equity - np.nansum(isolated) - (cross.sum() - cross)
+    shared = maintenance_equity(inputs, columns) - np.nansum(isolated) - (cross.sum() - cross)
     equity = np.where(np.isnan(isolated), shared, isolated) / fx
     held = np.where(margined, contracts, 0.0)
     value = np.where(margined, np.abs(contracts) * columns.unit_value, 1.0)
     rate = np.where(margined, maintenance / value, 0.0)
     price = liquidation_prices_linear(equity, held * multiplier, mark, rate)
-    coins = np.where(np.isnan(isolated), coin_backing(inputs), 0.0)
+    coins = np.where(np.isnan(isolated), coin_backing(inputs, columns), 0.0)
     own = np.array([bool(row.instrument.margin_tiers) or row.instrument.kind is Kind.INVERSE for row in rows], bool)
     for index in np.flatnonzero(margined & (own | (coins != 0.0))):
         price[index] = _row_liquidation(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from services.core.book import Row
-from services.core.outcome import Permission
+from services.core.explain import Bools
+from services.core.outcome import Permission, Reason
+from services.engine.columns import RowState
 from services.engine.inputs import EvaluationInputs
 from services.guards.observation import Aggregate
 from services.guards.outcome import OracleReason
@@ -15,6 +18,18 @@ from services.guards.price_quality import PriceQuality, judge_price
 from services.sizing.conditions import Conditions
 from services.sizing.overlays.oracle_quality import OracleQuality
 from services.sizing.registry import Overlay
+
+DOUBTFUL = (Reason.STALE_PRICE, Reason.INVALID_PRICE, Reason.PRICE_INCONSISTENT, Reason.SPLIT_SUSPECTED)
+"""Problems of a row that make its price one that nothing is flattened on, nor opened on."""
+
+
+def doubtful_rows(inputs: EvaluationInputs, states: Sequence[RowState]) -> Bools:
+    """Rows whose price is stale or contradictory, or that their oracles do not let increase."""
+    found = np.array([state.problem in DOUBTFUL for state in states], dtype=bool)
+    if inputs.oracles:
+        judged = [row_quality(row, inputs) for row in inputs.rows]
+        found |= np.array([item is not None and item.permission is not Permission.ANY for item in judged], dtype=bool)
+    return found
 
 
 def overlays_of(inputs: EvaluationInputs) -> tuple[Overlay, ...]:

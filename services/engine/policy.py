@@ -12,9 +12,11 @@ from services.hedging.hedge_execution import HedgeExecution
 from services.hedging.optimizers.greek_bounds import GreekBounds
 from services.hedging.registry import HedgeTrigger
 from services.liquidity.costs import Costs
+from services.margin.haircuts import VolatilityHaircut
 from services.margin.registry import MarginPolicy
 from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationMethod
+from services.risk.tightening import ContagionPolicy
 from services.sizing.abilities import raised_by
 from services.sizing.buffers import Buffer, PositionBuffer
 from services.sizing.capital import Capital, FullCompounding
@@ -35,13 +37,15 @@ DEFAULTS_VERSION = 2
 
 HEDGE_BLOCKS = ("hedge_optimizer", "hedge_gate", "hedge_execution")
 """Blocks of a hedge that a policy may be without; they go with `hedging`."""
-OPTIONAL_BLOCKS = (*HEDGE_BLOCKS, "breakers")
+OPTIONAL_BLOCKS = (*HEDGE_BLOCKS, "breakers", "collateral", "contagion")
 """Blocks that are no part of a policy's fingerprint where it is without them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Blocks of a policy; `sizing` and `hedging` have no default. Without `breakers` none acts."""
+    """Blocks of a policy; `sizing` and `hedging` have no default. Without `breakers` none acts, without `collateral`
+    balances count in full, without `contagion` distress tightens nothing.
+    """
 
     sizing: SizingMethod | None = None
     capital: Capital = FullCompounding()
@@ -59,6 +63,8 @@ class Policy:
     margin: MarginPolicy = MarginPolicy()
     guards: OraclePolicy = OraclePolicy()
     breakers: Breakers | None = None
+    collateral: VolatilityHaircut | None = None
+    contagion: ContagionPolicy | None = None
     hedging: HedgeTrigger | None = None
     hedge_optimizer: GreekBounds | None = None
     hedge_gate: HedgeGate | None = None

@@ -6,13 +6,14 @@ Credit of a positive balance is its value times (1 − haircut). A negative bala
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy.typing import ArrayLike
 
 from services.core.annualization import SECONDS_PER_YEAR
+from services.core.book import AssetClass
 from services.core.errors import InvalidInput
 from services.core.explain import Bools, Floats
 
@@ -23,8 +24,8 @@ SIZE_DISCOUNT = 1.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HaircutPolicy:
-    """What a haircut is made of, besides the asset itself.
+class VolatilityHaircut:
+    """Haircut by the volatility, size, peg and age of an asset, and by how it moves with the positions.
 
     Parameters
     ----------
@@ -44,6 +45,8 @@ class HaircutPolicy:
         Factor on the maintenance haircut once the price is older than its heartbeat; for initial margin it is then 1.
     wrong_way_threshold, wrong_way_slope : float
         A correlation of the collateral with the loss of the positions beyond the threshold adds slope · excess of it.
+    cash_floor, stable_floor, major_floor, other_floor : float
+        Least maintenance haircut by class of asset.
 
     Notes
     -----
@@ -51,6 +54,7 @@ class HaircutPolicy:
     them.
     """
 
+    method: Literal["volatility_haircut"] = "volatility_haircut"
     tail_multiple: Annotated[float, Gt(0), Le(20)] = NORMAL_TAIL
     liquidation_seconds: Annotated[float, Gt(0), Le(30 * 86_400)] = 4.0 * 3_600.0
     impact: Annotated[float, Ge(0), Le(10)] = 0.1
@@ -60,8 +64,23 @@ class HaircutPolicy:
     stale_multiple: Annotated[float, Ge(1), Le(10)] = 2.0
     wrong_way_threshold: Annotated[float, Ge(0), Le(1)] = 0.5
     wrong_way_slope: Annotated[float, Ge(0), Le(10)] = 0.5
+    cash_floor: Annotated[float, Ge(0), Le(1)] = 0.0
+    stable_floor: Annotated[float, Ge(0), Le(1)] = 0.01
+    major_floor: Annotated[float, Ge(0), Le(1)] = 0.05
+    other_floor: Annotated[float, Ge(0), Le(1)] = 0.15
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
+
+    def floor(self, asset_class: AssetClass) -> float:
+        """Least maintenance haircut of a class.
+
+        Examples
+        --------
+        >>> VolatilityHaircut().floor(AssetClass.MAJOR)
+        0.05
+        """
+        floor: float = getattr(self, f"{asset_class}_floor")
+        return floor
 
     def haircuts(
         self,
@@ -120,7 +139,7 @@ class HaircutPolicy:
 
         Examples
         --------
-        >>> found = HaircutPolicy().haircuts([0.7, 1.4], floor=0.05, size_quote=5e6, average_daily_volume=2e9)
+        >>> found = VolatilityHaircut().haircuts([0.7, 1.4], floor=0.05, size_quote=5e6, average_daily_volume=2e9)
         >>> found.maintenance.round(6).tolist(), found.initial.round(6).tolist()
         ([0.05, 0.074938], [0.0625, 0.093673])
         """
@@ -145,24 +164,44 @@ class HaircutPolicy:
         _not_below(0.0, peg_price=peg, age_seconds=age, heartbeat_seconds=heartbeat)
         _not_below(1.0, multiplier=contagion)
         years = (self.liquidation_seconds + age) / SECONDS_PER_YEAR
-        base = self.tail_multiple * sigma * np.sqrt(years) + 0.5 * wide + self.impact * np.sqrt(_share(size, volume))
-        base = base + self.peg_factor * np.maximum(0.0, self.peg_threshold - peg)
+        tail, half_spread = self.tail_multiple * sigma * np.sqrt(years), 0.5 * wide
+        impact = self.impact * np.sqrt(_share(size, volume))
+        off_peg = self.peg_factor * np.maximum(0.0, self.peg_threshold - peg)
+        base = tail + half_spread + impact + off_peg
         wrong_way = 1.0 + self.wrong_way_slope * np.maximum(0.0, rho - self.wrong_way_threshold)
         full = np.maximum(least, base) * wrong_way * contagion
         stale, known = age > heartbeat, ~np.isnan(full + heartbeat)
         maintenance = np.minimum(1.0, np.where(stale, self.stale_multiple * full, full))
         initial = np.where(stale, 1.0, np.minimum(1.0, self.initial_multiple * maintenance))
-        return Haircuts(np.where(known, maintenance, 1.0), np.where(known, initial, 1.0), stale & known, known)
+        return Haircuts(
+            maintenance=np.where(known, maintenance, 1.0),
+            initial=np.where(known, initial, 1.0),
+            stale=stale & known,
+            known=known,
+            tail=tail,
+            spread=half_spread,
+            size=impact,
+            peg=off_peg,
+            wrong_way=wrong_way,
+        )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Haircuts:
-    """Haircuts per asset [fraction of value]; `stale`: the price is past its heartbeat; `known`: all was given."""
+    """Haircuts per asset [fraction of value]; `stale`: the price is past its heartbeat; `known`: all was given.
+
+    Parts of the sum: `tail`, `spread`, `size`, `peg`; factor on it: `wrong_way`. NaN where a part is not known.
+    """
 
     maintenance: Floats
     initial: Floats
     stale: Bools
     known: Bools
+    tail: Floats
+    spread: Floats
+    size: Floats
+    peg: Floats
+    wrong_way: Floats
 
 
 def collateral_credit(value: ArrayLike, haircut: ArrayLike) -> Floats:

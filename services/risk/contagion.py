@@ -1,4 +1,4 @@
-"""Contagion: how distressed a venue is, what its distress does to those with claims on it, and how far to tighten."""
+"""Contagion: how distressed a venue is, and what its distress does to those with claims on it."""
 
 from __future__ import annotations
 
@@ -14,42 +14,12 @@ from scipy.special import ndtri
 
 from services.core.errors import InvalidInput
 from services.core.explain import Floats
+from services.core.market_conditions import VenueMetrics
 
 LEAST_OBSERVATIONS = 100
 """Returns below which a tail regression is flagged as thin."""
 _FIRST_POLISH = 8
 _MAX_ROUNDS = 20_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VenueMetrics:
-    """What is seen of one venue; None is unknown, and never taken for calm.
-
-    Parameters
-    ----------
-    leverage_percentile : float
-        Of open interest over market capitalisation in its own history, in [0, 1].
-    funding_percentile : float
-        Of the absolute funding rate in its own history, in [0, 1].
-    basis_bps : float
-        Distance of its price from the median of other venues [bp].
-    depth_ratio : float
-        Depth of the book over its 30-day median.
-    withdrawal_share : float
-        Net withdrawals of a day over reserves.
-    peg_deviation : float
-        Distance of its quote currency from the peg [fraction].
-    error_rate : float
-        Share of calls to its API that fail.
-    """
-
-    leverage_percentile: float | None = None
-    funding_percentile: float | None = None
-    basis_bps: float | None = None
-    depth_ratio: float | None = None
-    withdrawal_share: float | None = None
-    peg_deviation: float | None = None
-    error_rate: float | None = None
 
 
 METRICS = tuple(item.name for item in fields(VenueMetrics))
@@ -368,58 +338,6 @@ def gaussian_delta_covar(correlation: float, system_volatility: float, tau: floa
     -0.0493456
     """
     return correlation * system_volatility * float(ndtri(tau))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TighteningPolicy:
-    """How distress becomes a multiplier on margin: at once on the way up, slowly on the way down.
-
-    Parameters
-    ----------
-    sensitivity : float
-        γ: a node of distress 1 asks for 1 + γ times the margin.
-    cap : float
-        Largest multiplier.
-    release : float
-        Share of the excess over 1 that may go in a step.
-
-    Notes
-    -----
-    γ, cap and release are choices without an empirical optimum behind them.
-    """
-
-    sensitivity: Annotated[float, Ge(0), Le(100)] = 1.5
-    cap: Annotated[float, Ge(1), Le(100)] = 3.0
-    release: Annotated[float, Ge(0), Le(1)] = 0.1
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
-
-    def multiplier(self, distress: float | None, previous: float = 1.0) -> float:
-        """Multiplier on margin rates and haircuts, >= 1.
-
-        ``target = min(cap, 1 + γ h)``; at once where that is more than before, else at least
-        ``1 + (previous − 1)(1 − release)``.
-
-        Parameters
-        ----------
-        distress : float, optional
-            h in [0, 1]. Unknown: nothing is loosened.
-        previous : float
-            Multiplier of the step before, >= 1: the whole of the state.
-
-        Examples
-        --------
-        >>> policy, held = TighteningPolicy(), 1.0
-        >>> [round(held := policy.multiplier(h, held), 6) for h in (0, 0.4, 0.4, 0.1, 0, 0)]
-        [1.0, 1.6, 1.6, 1.54, 1.486, 1.4374]
-        """
-        if not 1.0 <= previous < math.inf:
-            raise InvalidInput("previous", "must be finite and >= 1", previous)
-        if distress is None:
-            return previous
-        if not 0.0 <= distress <= 1.0:
-            raise InvalidInput("distress", "must lie in [0, 1]", distress)
-        return max(min(self.cap, 1.0 + self.sensitivity * distress), 1.0 + (previous - 1.0) * (1.0 - self.release))
 
 
 def _check_network(equity: Floats, exposures: Floats, shock: Floats) -> None:

@@ -59,7 +59,7 @@ class Evidence:
     long_run : (n,) array, optional
         Long-run volatility of each row [annual].
     committed_margin : float
-        Initial margin of what cannot be resized [account currency].
+        Initial margin of what cannot be resized, and equity that does not count for margin [account currency].
     distance_long, distance_short : (n,) arrays, optional
         Notional over free equity that keeps the liquidation price at the distance of the policy; inf: no limit.
     coin_numeraire : (n,) bool array, optional

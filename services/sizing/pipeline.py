@@ -13,7 +13,7 @@ from services.sizing.conditions import Conditions
 from services.sizing.damping import Damping, NoDamping, damp
 from services.sizing.legs import NoSplit, Split, merged, split_rows, tie_legs
 from services.sizing.limits import Limits
-from services.sizing.overlay import Reported, apply_overlays
+from services.sizing.overlay import Reported, apply_overlays, without_growth
 from services.sizing.registry import Overlay, SizingMethod
 from services.sizing.scaling import NoScaling, Scaling, ToVolatility
 
@@ -37,7 +37,14 @@ class RowLimits:
     fixed_initial, fixed_maintenance : float
         Margin of what is not resized [account currency].
     margin_complete : bool
-        False when a position's margin is neither modelled nor given: nothing is increased.
+        False when a position's margin is neither modelled nor given, or what collateral counts is unknown: nothing is
+        increased.
+    uncounted_initial, uncounted_maintenance : float
+        Equity that does not count for either margin: haircuts of collateral [account currency].
+    opening_initial, opening_maintenance : float
+        The same for increases alone, where a price is stale or a volatility unknown: at least as much.
+    coin_loss_long, coin_loss_short : (n,) arrays, optional
+        What coin that backs a row loses over the distance asked of a long and of a short [account currency].
     """
 
     initial_long: Floats
@@ -52,6 +59,12 @@ class RowLimits:
     fixed_initial: float = 0.0
     fixed_maintenance: float = 0.0
     margin_complete: bool = True
+    uncounted_initial: float = 0.0
+    uncounted_maintenance: float = 0.0
+    opening_initial: float = 0.0
+    opening_maintenance: float = 0.0
+    coin_loss_long: Floats | None = None
+    coin_loss_short: Floats | None = None
 
     def initial(self, contracts: Floats) -> Floats:
         """Initial margin rate by the side of each row."""
@@ -60,6 +73,12 @@ class RowLimits:
     def maintenance(self, contracts: Floats) -> Floats:
         """Maintenance margin rate by the side of each row."""
         return np.where(contracts >= 0, self.maintenance_long, self.maintenance_short)
+
+    def coin_loss(self, contracts: Floats) -> Floats | float:
+        """Loss of coin that backs a row, by the side of each row; 0 where none does."""
+        if self.coin_loss_long is None or self.coin_loss_short is None:
+            return 0.0
+        return np.where(contracts >= 0, self.coin_loss_long, self.coin_loss_short)
 
 
 def resized_rows(columns: SizingColumns, scope: str) -> Bools:
@@ -136,6 +155,7 @@ def size_rows(
     reported = overlay_stage(trail, columns, rules, conditions, target, after_caps=False)
     keep_side(trail, columns)
     cap_margin_use(trail, columns, limits, rows)
+    cap_opening_margin(trail, columns, limits, rows)
     cap_liquidation_distance(trail, columns, rows)
     cap_exposure(trail, columns, method, limits, rows)
     reported += overlay_stage(trail, columns, rules, conditions, target, after_caps=True)
@@ -191,22 +211,57 @@ def target_volatility_of(method: SizingMethod, scaling: Scaling) -> float | None
 def cap_margin_use(trail: Trail, columns: SizingColumns, limits: Limits, rows: RowLimits) -> None:
     """Initial margin of the whole book <= max_margin_use × equity, by one ratio on the rows that can be resized."""
     use = np.abs(trail.value) * columns.unit_value * rows.initial(trail.value)
-    free = limits.max_margin_use * columns.equity - rows.fixed_initial
+    free = limits.max_margin_use * (columns.equity - rows.uncounted_initial) - rows.fixed_initial
     cap_by_ratio(trail, "margin_use", use, free, columns.sizable, "limits.max_margin_use")
 
 
+def cap_opening_margin(trail: Trail, columns: SizingColumns, limits: Limits, rows: RowLimits) -> None:
+    """Increases take no margin from collateral whose price is stale; what is held is not closed for it.
+
+    By one share m of all increases, ``kept + m (wanted − kept)``: the margin is convex in m, so the chord is above it.
+    """
+    if rows.opening_initial <= rows.uncounted_initial:
+        return
+    kept = np.where(columns.sizable, without_growth(columns.current, trail.value), trail.value)
+
+    def use(contracts: Floats) -> float:
+        needed = np.abs(contracts) * columns.unit_value * rows.initial(contracts)
+        return float(needed[columns.sizable].sum())
+
+    free = limits.max_margin_use * (columns.equity - rows.opening_initial) - rows.fixed_initial
+    more = use(trail.value) - use(kept)
+    if more <= 0.0 or use(trail.value) <= free:
+        return
+    after = kept + max((free - use(kept)) / more, 0.0) * (trail.value - kept)
+    trail.bind("opening_margin", after, "policy.collateral")
+
+
 def cap_liquidation_distance(trail: Trail, columns: SizingColumns, rows: RowLimits) -> None:
-    """Each row's liquidation price stays at the required distance, the maintenance of the others paid from equity."""
+    """Each row's liquidation price stays at the required distance, the maintenance of the others paid from equity.
+
+    Collateral that is stale or unknown pays for no increase, and closes nothing.
+    """
+    allowed = at_distance(trail.value, columns, rows, rows.uncounted_maintenance)
+    trail.cap("liquidation_distance", allowed, "limits.min_liquidation_distance")
+    if rows.opening_maintenance > rows.uncounted_maintenance:
+        opening = at_distance(trail.value, columns, rows, rows.opening_maintenance)
+        kept = np.abs(without_growth(columns.current, trail.value))
+        size = np.minimum(np.abs(trail.value), np.maximum(opening, kept))
+        trail.bind("opening_distance", np.copysign(size, trail.value), "policy.collateral")
+
+
+def at_distance(value: Floats, columns: SizingColumns, rows: RowLimits, uncounted: float) -> Floats:
+    """Largest |contracts| of each row whose liquidation price stays at the required distance; inf: no limit."""
     cross = columns.sizable & np.isnan(rows.isolated)
-    maintenance = np.where(cross, np.abs(trail.value) * columns.unit_value * rows.maintenance(trail.value), 0.0)
-    own = columns.equity - np.nansum(rows.isolated)
-    shared = np.maximum(own - rows.fixed_maintenance - (maintenance.sum() - maintenance), 0.0)
-    free = np.where(np.isnan(rows.isolated), shared, rows.isolated)
-    per_equity = np.where(trail.value >= 0, rows.distance_long, rows.distance_short)
+    maintenance = np.where(cross, np.abs(value) * columns.unit_value * rows.maintenance(value), 0.0)
+    own = columns.equity - uncounted - np.nansum(rows.isolated)
+    left = own - rows.fixed_maintenance - (maintenance.sum() - maintenance) - rows.coin_loss(value)
+    free = np.where(np.isnan(rows.isolated), np.maximum(left, 0.0), rows.isolated)
+    per_equity = np.where(value >= 0, rows.distance_long, rows.distance_short)
     allowed = np.full(free.shape, np.inf)
     bounded = columns.sizable & np.isfinite(per_equity)
     allowed[bounded] = free[bounded] * per_equity[bounded] / columns.unit_value[bounded]
-    trail.cap("liquidation_distance", allowed, "limits.min_liquidation_distance")
+    return allowed
 
 
 def cap_exposure(trail: Trail, columns: SizingColumns, method: SizingMethod, limits: Limits, rows: RowLimits) -> None:

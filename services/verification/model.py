@@ -126,6 +126,10 @@ def size_branches(policy: Policy, box: Box) -> list[Branch]:
     """What the method asks for, scaled, and what overlays on the exposure leave of it."""
     if policy.breakers is not None:
         raise Unmodelled("breakers")
+    if policy.collateral is not None:
+        raise Unmodelled("collateral")
+    if policy.contagion is not None:
+        raise Unmodelled("contagion")
     volatility = variable("volatility", *box.volatility)
     found = [scaled(policy, full_size(policy, box), volatility)]
     if isinstance(policy.scaling, ToVolatility) and policy.scaling.mode == "cap":

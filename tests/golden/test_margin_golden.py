@@ -18,7 +18,7 @@ from services.margin.allocation_terms import AllocationPolicy, Asset, Balance, R
 from services.margin.assembly import requirement
 from services.margin.coverage import kupiec, traffic_light
 from services.margin.filtered_returns import Scaling, ewma_variances, losses_of, scenario_returns, tail_loss
-from services.margin.haircuts import HaircutPolicy, cap_scaled_weight, size_discounted_weight
+from services.margin.haircuts import VolatilityHaircut, cap_scaled_weight, size_discounted_weight
 from services.margin.liquidation import (
     distance_in_sigmas,
     liquidation_price_inverse,
@@ -76,7 +76,7 @@ def liability_transfer(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def haircut(inputs: dict[str, Any]) -> float:
-    policy = HaircutPolicy(
+    policy = VolatilityHaircut(
         tail_multiple=inputs["k"],
         liquidation_seconds=inputs["hours"] * 3_600.0,
         impact=inputs["impact"],

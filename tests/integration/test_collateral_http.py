@@ -13,8 +13,9 @@ import httpx
 import pytest
 import QuantLib as ql  # noqa: N813 - as everybody writes it
 
-from app.collateral_examples import ALLOCATE, CONTAGION, LIQUIDATION
+from app.collateral_examples import ALLOCATE, CONTAGION, LIQUIDATION, VALUE
 from models.api.collateral import AllocateAnswer
+from models.api.collateral_value import CollateralValueAnswer
 from models.api.contagion import ContagionAnswer
 from models.api.liquidation import LiquidationPriceAnswer
 from tests.support.http import client
@@ -22,6 +23,7 @@ from tests.support.http import client
 Body = dict[str, Any]
 PATHS = {
     "/v1/collateral:allocate": (ALLOCATE, AllocateAnswer),
+    "/v1/collateral:value": (VALUE, CollateralValueAnswer),
     "/v1/contagion:propagate": (CONTAGION, ContagionAnswer),
     "/v1/margin:liquidation-price": (LIQUIDATION, LiquidationPriceAnswer),
 }
@@ -166,6 +168,13 @@ async def test_liquidatable_and_safe(http: httpx.AsyncClient) -> None:
 
 
 BROKEN: list[tuple[str, Body]] = [
+    ("/v1/collateral:value", {"as_of": "2199-01-01T00:00:00Z"}),
+    ("/v1/collateral:value", {"account": {"currency": "USD"}}),
+    ("/v1/collateral:value", {"account": {"currency": "USD", "collateral": [{"asset": "X", "amount": "1"}]}}),
+    ("/v1/collateral:value", {"venues": [{"venue": "exchange"}] * 2}),
+    ("/v1/collateral:value", {"policy": {"collateral": {"other_floor": 2}}}),
+    ("/v1/collateral:value", {"policy": {"collateral": {"method": "none"}}}),
+    ("/v1/collateral:value", {"policy": {"contagion": {"step_seconds": "60"}}}),
     ("/v1/collateral:allocate", {"as_of": "2199-01-01T00:00:00Z"}),
     ("/v1/collateral:allocate", {"venues": [ALLOCATE["venues"][0]] * 2}),
     ("/v1/collateral:allocate", {"venues": []}),

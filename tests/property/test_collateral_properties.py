@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from services.core.instrument import MarginTier
 from services.margin.allocation import allocate
 from services.margin.allocation_terms import Allocation, AllocationPolicy, Asset, Balance, Route, Venue
-from services.margin.haircuts import HaircutPolicy, collateral_credit
+from services.margin.haircuts import VolatilityHaircut, collateral_credit
 from services.margin.liquidation_waterfall import Counterparty, auction_fraction, deleverage
 from services.margin.underlying_book import FutureHolding, LoanHolding, OptionHolding, UnderlyingBook
-from services.risk.contagion import TighteningPolicy, propagate
+from services.risk.contagion import propagate
+from services.risk.tightening import TighteningPolicy
 
 D = Decimal
 cents = st.integers(0, 100_000_00).map(lambda n: D(n) / 100)
@@ -120,13 +121,13 @@ def test_haircuts_rise_with_volatility_size_and_age(
     volatility: float, more: float, size: float, larger: float, age: float, older: float
 ) -> None:
     known = {"floor": 0.01, "average_daily_volume": 1e6, "heartbeat_seconds": 3_600.0}
-    base = HaircutPolicy().haircuts(volatility, size_quote=size, age_seconds=age, **known)
+    base = VolatilityHaircut().haircuts(volatility, size_quote=size, age_seconds=age, **known)
     assert 0.0 <= base.maintenance <= base.initial <= 1.0
     for found in (
-        HaircutPolicy().haircuts(volatility + more, size_quote=size, age_seconds=age, **known),
-        HaircutPolicy().haircuts(volatility, size_quote=size + larger, age_seconds=age, **known),
-        HaircutPolicy().haircuts(volatility, size_quote=size, age_seconds=age + older, **known),
-        HaircutPolicy().haircuts(volatility, size_quote=size, age_seconds=age, multiplier=1.5, **known),
+        VolatilityHaircut().haircuts(volatility + more, size_quote=size, age_seconds=age, **known),
+        VolatilityHaircut().haircuts(volatility, size_quote=size + larger, age_seconds=age, **known),
+        VolatilityHaircut().haircuts(volatility, size_quote=size, age_seconds=age + older, **known),
+        VolatilityHaircut().haircuts(volatility, size_quote=size, age_seconds=age, multiplier=1.5, **known),
     ):
         assert found.maintenance >= base.maintenance
         assert found.initial >= base.initial

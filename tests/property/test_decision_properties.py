@@ -135,6 +135,7 @@ MEMORIES = [
     {"high_water_mark": "200000", "initial_capital": "50000", "floor": "90000", "breaker_tier": 3},
     {"high_water_mark": "0", "net_deposits": "-1000000"},
     {"rows": [{"symbol": "BTC", "traded_at": "2026-11-20T00:00:00Z"}]},
+    {"contagion": [{"venue": "a", "multiplier": 101, "as_of": "2026-11-19T00:00:00Z"}]},
     {"hedges": [{"underlying": "BTC", "last_hedge_at": "2026-11-19T00:00:00Z", "last_hedge_price": "1"}]},
     {
         "hedges": [
@@ -183,6 +184,43 @@ def figures(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
+def balances(draw: st.DrawFn) -> dict[str, Any]:
+    """What a haircut is made of, likely and absurd."""
+    body: dict[str, Any] = {}
+    for name, values in {
+        "price": positive,
+        "asset_class": st.sampled_from(["cash", "stable", "major", "other"]),
+        "volatility": st.sampled_from([0, 0.5, 50]),
+        "market": st.sampled_from(SYMBOLS),
+        "venue": st.sampled_from(["a", "c"]),
+        "as_of": st.sampled_from([END, "1980-01-01T00:00:00Z"]),
+        "heartbeat_seconds": st.sampled_from([1, 31_536_000]),
+        "peg_price": st.sampled_from(["0", "1"]),
+        "average_daily_volume": st.sampled_from(["0", "0.00000001", "1000000000"]),
+        "deposit_cap": positive,
+        "wrong_way_correlation": st.sampled_from([-1, 0.9]),
+    }.items():
+        if draw(st.integers(0, 2)) == 0:
+            body[name] = draw(values)
+    return body
+
+
+@st.composite
+def loans(draw: st.DrawFn) -> dict[str, Any]:
+    debt = {
+        "asset": draw(st.sampled_from(["USD", "BTC", "ETH"])),
+        "amount": draw(st.sampled_from(["0", "1", "1000000"])),
+    }
+    return {
+        "collateral": {"asset": "BTC", "amount": draw(positive), **draw(balances())},
+        "debt": debt,
+        "liquidation_threshold": draw(st.sampled_from([0.01, 1])),
+        "borrow_rate": draw(st.sampled_from([-1, 0, 100])),
+        "margin": draw(st.sampled_from(["cross", "isolated"])),
+    }
+
+
+@st.composite
 def requests(draw: st.DrawFn) -> dict[str, Any]:
     names = draw(st.lists(st.sampled_from(SYMBOLS), unique=True, max_size=4))
     held = draw(st.lists(st.sampled_from(SYMBOLS), unique=True, max_size=4))
@@ -215,7 +253,14 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
         "policy": policy,
     }
     if draw(maybe):
-        body["account"]["collateral"] = [{"asset": "BTC", "amount": draw(decimals)}]
+        body["account"]["collateral"] = [{"asset": "BTC", "amount": draw(decimals), **draw(balances())}]
+    if draw(maybe):
+        policy["collateral"] = draw(st.sampled_from([{}, {"tail_multiple": 20.0, "other_floor": 1.0}]))
+        body["account"]["loans"] = [draw(loans())] if draw(maybe) else []
+    if draw(st.integers(0, 2)) == 0:
+        policy["contagion"] = draw(st.sampled_from([{}, {"tightening": {"cap": 100.0, "sensitivity": 100.0}}]))
+        venue = {"metrics": draw(st.sampled_from([{}, {"basis_bps": -1e9, "depth_ratio": 0}]))}
+        body["venues"] = [{"venue": name, **venue} for name in draw(st.sampled_from([[], ["a"], ["a", "b"]]))]
     if draw(maybe):
         views = st.sampled_from([-1, 0, 0.5, 1])
         body["signals"] = [{"symbol": name, "direction": draw(views), **draw(figures())} for name in told]

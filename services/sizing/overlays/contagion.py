@@ -26,9 +26,10 @@ class Contagion:
     Notes
     -----
     Distress is an input (`venues[].distress`): how it is made of leverage, depth, withdrawals and basis is not decided
-    here. A row whose venue is not named, or is in none of `venues`, may not be increased. The multiplier follows the
-    input at once in both directions; smoothing of a recovery belongs to who makes the distress. k is a choice without
-    an empirical optimum behind it.
+    here; `policy.contagion` makes it of what is seen of a venue, releases it slowly, and acts on margin, haircuts and
+    increases: both together act twice. A row whose venue is not named, or is in none of `venues`, may not be increased.
+    The multiplier follows the input at once in both directions; smoothing of a recovery belongs to who makes the
+    distress. k is a choice without an empirical optimum behind it.
 
     References
     ----------

@@ -10,14 +10,14 @@ import pytest
 
 from services.core.errors import InvalidInput
 from services.margin.haircuts import (
-    HaircutPolicy,
+    VolatilityHaircut,
     cap_scaled_weight,
     collateral_credit,
     credited_profit,
     size_discounted_weight,
 )
 
-POLICY = HaircutPolicy()
+POLICY = VolatilityHaircut()
 
 
 def haircut(volatility: float, **known: Any) -> float:

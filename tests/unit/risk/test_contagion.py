@@ -9,15 +9,15 @@ import pytest
 from statsmodels.regression.quantile_regression import QuantReg
 
 from services.core.errors import InvalidInput
+from services.core.market_conditions import VenueMetrics
 from services.risk.contagion import (
     DistressPolicy,
-    TighteningPolicy,
-    VenueMetrics,
     delta_covar,
     gaussian_delta_covar,
     propagate,
     quantile_regression,
 )
+from services.risk.tightening import TighteningPolicy
 
 RING = np.array([[0.0, 0.5, 0.0], [0.0, 0.0, 0.5], [0.5, 0.0, 0.0]])
 

@@ -14,8 +14,10 @@ from services.core.book import Signal
 from services.core.errors import InvalidInput
 from services.engine import Policy, evaluate
 from services.guards.breakers import Breakers
+from services.margin.haircuts import VolatilityHaircut
 from services.margin.methods.filtered_historical import FilteredHistorical
 from services.margin.registry import MarginPolicy
+from services.risk.tightening import ContagionPolicy
 from services.sizing.buffers import NoBuffer, PositionBuffer, ToleranceBuffer
 from services.sizing.capital import FixedCapital, HalfCompounding
 from services.sizing.damping import GapFraction, WeightStep
@@ -447,3 +449,9 @@ def test_a_ladder_that_the_engine_moves_is_not_modelled() -> None:
         found = check(guarded, statement, Ranges())
         assert found.verdict != "proved"
     assert "breakers" in check(guarded, LeverageCap(), Ranges()).detail
+
+
+@pytest.mark.parametrize("block", [{"collateral": VolatilityHaircut()}, {"contagion": ContagionPolicy()}])
+def test_what_counts_as_margin_is_not_modelled(block: dict[str, Any]) -> None:
+    (name,) = block
+    assert name in check(replace(TARGET, **block), LeverageCap(), Ranges()).detail
