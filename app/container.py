@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from app.fit_port import FitWorker
     from app.ports import AuditLog, Clock, InstrumentStore, PolicyStore, VolatilityStore
     from app.settings import Settings
+    from app.switch_port import SwitchStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,4 +22,5 @@ class Container:
     volatility: VolatilityStore
     instruments: InstrumentStore
     policies: PolicyStore
+    switches: SwitchStore
     fits: FitWorker

@@ -25,6 +25,7 @@ from app.usecases.compare_evaluations import NotComparable, NothingBefore
 from app.usecases.decide import AssumptionsRefused
 from app.usecases.find_policy import UnknownPolicy
 from app.usecases.read_evaluations import NotReplayable, UnknownEntry
+from app.usecases.switches import PreconditionFailed
 from app.validation import broken_rules, core_rule
 from models.api.problem import MAX_ERRORS
 from services.core.errors import InvalidInput
@@ -131,6 +132,10 @@ def _mismatch(request: Request, error: IdempotencyMismatch) -> RequestProblem:
     return RequestProblem("idempotency_mismatch", str(error))
 
 
+def _precondition(request: Request, error: PreconditionFailed) -> RequestProblem:
+    return RequestProblem("precondition_failed", error.detail, headers=(("ETag", error.tag),))
+
+
 def _unknown(request: Request, error: UnknownEntry) -> RequestProblem:
     return RequestProblem("not_found", "there is no entry with this id")
 
@@ -188,6 +193,7 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     AuditUnavailable: _audit,
     StateUnavailable: _state,
     IdempotencyMismatch: _mismatch,
+    PreconditionFailed: _precondition,
     UnknownEntry: _unknown,
     UnknownPolicy: _policy,
     NotReplayable: _fact,

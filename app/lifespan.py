@@ -55,6 +55,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             audit=database.audit,
             instruments=database.instruments,
             policies=database.policies,
+            switches=database.switches,
             volatility=states,
             fits=fits,
         )

@@ -16,6 +16,7 @@ from app.version import ENGINE_VERSION
 from models.api.base import NAME_PATTERN
 from models.api.discovery import ReadyAnswer
 from models.api.problem import Problem
+from models.api.switch import SCOPE_PATTERN
 
 REFERENCE = "#/components/schemas/"
 DESCRIPTION = """\
@@ -51,6 +52,7 @@ PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "evaluation_id": {"type": "string", "pattern": "^ev_[0-9a-f]{32}$"},
     "fit_id": {"type": "string", "pattern": "^fit_[0-9a-f]{32}$"},
     "policy_id": {"type": "string", "pattern": NAME_PATTERN},
+    "scope": {"type": "string", "pattern": SCOPE_PATTERN},
     "version": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
 }
 """Of the parameters in paths."""
@@ -82,6 +84,13 @@ MATCH_HEADER: dict[str, Any] = {
     "description": "ETag of an earlier answer: 304 without a body where nothing has changed.",
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_TAGS, "pattern": "^[!-~]([ -~]*[!-~])?$"},
 }
+IF_MATCH_HEADER: dict[str, Any] = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "ETag of the version that the change is made from. Without it, or with another: 412 "
+    "`precondition_failed`, where the change lets more be done; it is not looked at where it does not.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_TAGS, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+}
 
 
 def openapi_document() -> dict[str, Any]:
@@ -107,6 +116,7 @@ def openapi_document() -> dict[str, Any]:
             "responses": {f"Problem{status}": _problem_response(status) for status in statuses},
             "parameters": {
                 "IdempotencyKey": KEY_HEADER,
+                "IfMatch": IF_MATCH_HEADER,
                 "IfNoneMatch": MATCH_HEADER,
                 "RequestTimeoutMs": TIMEOUT_HEADER,
             },
@@ -207,6 +217,8 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         found.append({"$ref": "#/components/parameters/IdempotencyKey"})
     if operation.conditional:
         found.append({"$ref": "#/components/parameters/IfNoneMatch"})
+    if operation.matched:
+        found.append({"$ref": "#/components/parameters/IfMatch"})
     if operation.timed:
         found.append({"$ref": "#/components/parameters/RequestTimeoutMs"})
     return found

@@ -84,6 +84,7 @@ from models.api.query import (
 from models.api.scenario_margin import ScenarioMarginAnswer, ScenarioMarginRequest
 from models.api.schedule import ScheduleAnswer, ScheduleRequest
 from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, PolicyVersion, StorePolicyRequest
+from models.api.switch import SwitchAnswer, SwitchOut, SwitchPage, SwitchRequest
 from models.api.vault import VaultAnswer, VaultRequest
 from models.api.verification import (
     CheckPolicyAnswer,
@@ -106,7 +107,7 @@ class Operation:
 
     `answers`: models of the answer, several where it depends on the parameters; none where the answer is no JSON object
     of ours (`media_type` then says what it is). `status`: of a success. `examples`: name to (summary, body).
-    `conditional`: it sends an ETag and answers 304 where `If-None-Match` names it.
+    `conditional`: it sends an ETag and answers 304 where `If-None-Match` names it. `matched`: it reads `If-Match`.
     """
 
     method: str
@@ -126,6 +127,7 @@ class Operation:
     idempotent: bool = False
     timed: bool = False
     conditional: bool = False
+    matched: bool = False
 
 
 _SIZED = {
@@ -134,6 +136,10 @@ _SIZED = {
     "inverse": ("Coin-margined contract and coin collateral, no signals", examples.INVERSE),
 }
 _ENTRY = "`{evaluation_id}` is the id in an answer of POST /v1/evaluations, or in GET /v1/evaluations."
+_SCOPE = (
+    "`scope` is `global`, `account:ID`, `portfolio:ID`, `venue:NAME` or `symbol:NAME`; percent-encode in it what is no "
+    "letter or digit."
+)
 
 OPERATIONS = (
     Operation(
@@ -783,6 +789,50 @@ OPERATIONS = (
         examples={"inverse": ("An inverse perpetual", examples.INSTRUMENTS)},
         idempotent=True,
         timed=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/breakers",
+        operation_id="list_switches",
+        tag="Guards",
+        summary="Operator's switches that were ever set, by scope",
+        query=PageParameters,
+        answers=(SwitchPage,),
+        problems=(*QUERY, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/breakers/{scope}",
+        operation_id="read_switch",
+        tag="Guards",
+        summary="One operator's switch",
+        description=_SCOPE,
+        answers=(SwitchOut,),
+        problems=(*QUERY, 503),
+        conditional=True,
+    ),
+    Operation(
+        method="PUT",
+        path="/v1/breakers/{scope}",
+        operation_id="set_switch",
+        tag="Guards",
+        summary="Stop a book, a venue, an account or a symbol, or let it go on",
+        description=(
+            f"{_SCOPE} The strictest switch over a row counts, in every call that gives orders. What stops more needs "
+            "nothing but an actor and a reason. What lets more be done, now or at any later time, also needs "
+            "`If-Match` with the present ETag, and does nothing before it is in the audit log. A switch that expires "
+            "falls back to `reduce_only`: the passing of time lets nothing grow."
+        ),
+        body=SwitchRequest,
+        answers=(SwitchAnswer,),
+        problems=(*BODY, 412, *AUDIT),
+        examples={
+            "halt": ("No order at all", examples.HALT),
+            "reduce": ("Nothing grows", examples.REDUCE_ONLY),
+        },
+        idempotent=True,
+        timed=True,
+        matched=True,
     ),
     Operation(
         method="POST",

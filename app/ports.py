@@ -43,6 +43,7 @@ class EventKind(StrEnum):
     VAULT = "vault"
     ALLOCATION = "allocation"
     ORDER_CHECK = "order_check"
+    BREAKER = "breaker"
 
 
 class Outcome(StrEnum):

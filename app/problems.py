@@ -118,6 +118,13 @@ _KINDS = (
         retryable=True,
     ),
     ProblemKind(
+        "precondition_failed",
+        412,
+        "The request was not made from the present version",
+        "It would let more be done than now, which takes the present version: If-Match is missing or names another.",
+        "Read the newest version, decide again, and send its ETag as If-Match.",
+    ),
+    ProblemKind(
         "body_too_large",
         413,
         "The body is too large",

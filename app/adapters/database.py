@@ -1,4 +1,4 @@
-"""The durable store of a process: audit log, instruments and policies over one URL."""
+"""The durable store of a process: audit log, instruments, policies and switches over one URL."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from app.adapters.postgres_audit import PostgresAuditLog, durability_warnings
 from app.adapters.postgres_connection import CONNECTION_ERRORS, PostgresReaders
 from app.adapters.postgres_instruments import PostgresInstruments
 from app.adapters.postgres_policies import PostgresPolicies
+from app.adapters.postgres_switches import PostgresSwitches
 from app.adapters.postgres_writer import PostgresWriter
 from app.adapters.schema import require_schema
 from app.adapters.sqlite_audit import SqliteAuditLog
 from app.adapters.sqlite_connection import SqliteReaders
 from app.adapters.sqlite_instruments import SqliteInstruments
 from app.adapters.sqlite_policies import SqlitePolicies
+from app.adapters.sqlite_switches import SqliteSwitches
 from app.adapters.sqlite_writer import SqliteWriter
 from app.ports import AuditLog, InstrumentStore, PolicyStore
+from app.switch_port import SwitchStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Database:
     audit: AuditLog
     instruments: InstrumentStore
     policies: PolicyStore
+    switches: SwitchStore
 
 
 @contextlib.asynccontextmanager
@@ -67,7 +71,10 @@ async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
         readers = SqliteReaders(target.path)
         try:
             yield Database(
-                SqliteAuditLog(writer, readers), SqliteInstruments(writer, readers), SqlitePolicies(writer, readers)
+                audit=SqliteAuditLog(writer, readers),
+                instruments=SqliteInstruments(writer, readers),
+                policies=SqlitePolicies(writer, readers),
+                switches=SqliteSwitches(writer, readers),
             )
         finally:
             await asyncio.to_thread(writer.close)
@@ -84,7 +91,12 @@ async def _open_postgres(target: PostgresUrl) -> AsyncIterator[Database]:
     try:
         warnings = await durability_warnings(readers)
         audit = PostgresAuditLog(writer, readers, await readers.server_version(), warnings)
-        yield Database(audit, PostgresInstruments(readers), PostgresPolicies(readers))
+        yield Database(
+            audit=audit,
+            instruments=PostgresInstruments(readers),
+            policies=PostgresPolicies(readers),
+            switches=PostgresSwitches(readers),
+        )
     finally:
         await writer.close()
         await readers.close()

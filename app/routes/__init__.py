@@ -22,6 +22,7 @@ from app.routes import (
     oracles,
     policies,
     reference,
+    switches,
     volatility,
 )
 
@@ -34,6 +35,7 @@ ROUTES: tuple[Route, ...] = (
     *execution.ROUTES,
     *instruments.ROUTES,
     *policies.ROUTES,
+    *switches.ROUTES,
     *margin.ROUTES,
     *option_book.ROUTES,
     *option_models.ROUTES,

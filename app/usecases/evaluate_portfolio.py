@@ -37,7 +37,7 @@ async def evaluate_portfolio(container: Container, call: Call, door: Door) -> An
     if (known := await known_answer(container, key)) is not None:
         return known
     evaluation_id = new_id("ev", call.received_at)
-    gathered = await gather(container, request)
+    gathered = await gather(container, request, call.received_at)
     started = time.perf_counter()
     decided = partial(
         decide, door, request, call.body, gathered, evaluation_id=evaluation_id, received_at=call.received_at

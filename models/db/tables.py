@@ -1,4 +1,4 @@
-"""Tables: the audit log in three parts, the registered instruments, and the stored policies.
+"""Tables: the audit log in three parts, instruments, stored policies, operator's switches, published parameters.
 
 An entry is small and stays for ever; its body is large, compressed and may be pruned one day, so it lies apart under
 the same key. Keys start with `log_id` and `idx`, so that both can become tables partitioned by `idx` without a new key;
@@ -118,6 +118,37 @@ stored_policy = Table(
     Column("comment", String),
     Column("created_at", Moment, nullable=False),
     CheckConstraint("length(sha256) = 32", name="sha256"),
+    CheckConstraint("version >= 1", name="version"),
+    sqlite_strict=True,
+)
+"""Rows are only ever added. The primary key decides between two writers of one version."""
+
+breaker_switch = Table(
+    "breaker_switch",
+    metadata,
+    Column("tenant_id", String, primary_key=True),
+    Column("scope", String, primary_key=True),
+    Column("version", Int, nullable=False),
+    Column("mode", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("set_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    CheckConstraint("mode IN ('normal', 'reduce_only', 'halt')", name="mode"),
+    CheckConstraint("version >= 1", name="version"),
+    sqlite_strict=True,
+)
+"""The present setting of each switch; the former ones are in the audit log. Who knows the version may change it."""
+
+published_parameters = Table(
+    "published_parameters",
+    metadata,
+    Column("tenant_id", String, primary_key=True),
+    Column("market", String, primary_key=True),
+    Column("version", Int, primary_key=True, autoincrement=False),
+    Column("effective_at", Moment, nullable=False),
+    Column("published_at", Moment, nullable=False),
+    Column("content", Bytes, nullable=False),
     CheckConstraint("version >= 1", name="version"),
     sqlite_strict=True,
 )
