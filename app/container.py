@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.fit_port import FitWorker
+    from app.parameter_port import ParameterStore
     from app.ports import AuditLog, Clock, InstrumentStore, PolicyStore, VolatilityStore
     from app.settings import Settings
     from app.switch_port import SwitchStore
@@ -23,4 +24,5 @@ class Container:
     instruments: InstrumentStore
     policies: PolicyStore
     switches: SwitchStore
+    parameters: ParameterStore
     fits: FitWorker

@@ -24,6 +24,7 @@ from app.translate.answer import time_text
 from app.usecases.compare_evaluations import NotComparable, NothingBefore
 from app.usecases.decide import AssumptionsRefused
 from app.usecases.find_policy import UnknownPolicy
+from app.usecases.publish_parameters import UnknownMarket
 from app.usecases.read_evaluations import NotReplayable, UnknownEntry
 from app.usecases.switches import PreconditionFailed
 from app.validation import broken_rules, core_rule
@@ -140,6 +141,10 @@ def _unknown(request: Request, error: UnknownEntry) -> RequestProblem:
     return RequestProblem("not_found", "there is no entry with this id")
 
 
+def _market(request: Request, error: UnknownMarket) -> RequestProblem:
+    return RequestProblem("not_found", "nothing was ever published for this market: PUT /v1/parameters/{market}")
+
+
 def _policy(request: Request, error: UnknownPolicy) -> RequestProblem:
     if not error.pointer:
         return RequestProblem("not_found", error.detail)
@@ -196,6 +201,7 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     PreconditionFailed: _precondition,
     UnknownEntry: _unknown,
     UnknownPolicy: _policy,
+    UnknownMarket: _market,
     NotReplayable: _fact,
     NotComparable: _comparison,
     NothingBefore: _alone,

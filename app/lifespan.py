@@ -56,6 +56,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             instruments=database.instruments,
             policies=database.policies,
             switches=database.switches,
+            parameters=database.parameters,
             volatility=states,
             fits=fits,
         )

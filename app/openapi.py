@@ -13,8 +13,9 @@ from app.limits import MAX_IDEMPOTENCY_KEY, MAX_TAGS
 from app.operations import OPERATIONS, Model, Operation
 from app.problems import PROBLEMS
 from app.version import ENGINE_VERSION
-from models.api.base import NAME_PATTERN
+from models.api.base import NAME_PATTERN, SYMBOL_PATTERN
 from models.api.discovery import ReadyAnswer
+from models.api.parameters import VERSIONS
 from models.api.problem import Problem
 from models.api.switch import SCOPE_PATTERN
 
@@ -51,6 +52,7 @@ TAGS = {
 PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "evaluation_id": {"type": "string", "pattern": "^ev_[0-9a-f]{32}$"},
     "fit_id": {"type": "string", "pattern": "^fit_[0-9a-f]{32}$"},
+    "market": {"type": "string", "pattern": SYMBOL_PATTERN, "not": {"pattern": f"{VERSIONS}$"}},
     "policy_id": {"type": "string", "pattern": NAME_PATTERN},
     "scope": {"type": "string", "pattern": SCOPE_PATTERN},
     "version": {"type": "integer", "minimum": 1, "maximum": 999_999_999},

@@ -65,6 +65,14 @@ from models.api.option_models import (
 )
 from models.api.option_surface import SurfaceAnswer, SurfaceRequest
 from models.api.oracle import OraclesAnswer, OraclesRequest
+from models.api.parameters import (
+    ParametersAnswer,
+    ParametersPage,
+    ParametersPublished,
+    ParametersQuery,
+    PublishRequest,
+    VersionsQuery,
+)
 from models.api.position_limits import (
     MaxPositionAnswer,
     MaxPositionRequest,
@@ -140,6 +148,7 @@ _SCOPE = (
     "`scope` is `global`, `account:ID`, `portfolio:ID`, `venue:NAME` or `symbol:NAME`; percent-encode in it what is no "
     "letter or digit."
 )
+_MARKET = "`market` is a symbol as the venue writes it; percent-encode in it what is no letter or digit."
 
 OPERATIONS = (
     Operation(
@@ -787,6 +796,51 @@ OPERATIONS = (
         answers=(InstrumentsAnswer,),
         problems=(*BODY, *AUDIT),
         examples={"inverse": ("An inverse perpetual", examples.INSTRUMENTS)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/parameters/{market}",
+        operation_id="read_parameters",
+        tag="Margin",
+        summary="Margin rates, haircut and caps that a venue has published for a market",
+        description=f"{_MARKET} The newest of the versions that are effective at `as_of` is in force.",
+        query=ParametersQuery,
+        answers=(ParametersAnswer,),
+        problems=(*QUERY, 404, 503),
+        conditional=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/parameters/{market}/versions",
+        operation_id="list_parameter_versions",
+        tag="Margin",
+        summary="Every version of a market's parameters",
+        description=_MARKET,
+        query=VersionsQuery,
+        answers=(ParametersPage,),
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="PUT",
+        path="/v1/parameters/{market}",
+        operation_id="publish_parameters",
+        tag="Margin",
+        summary="Publish the parameters of a market, from a moment on",
+        description=(
+            f"{_MARKET} Each call makes a version, which never changes. After the first, a version leaves the notice "
+            "of the rules in force, and each figure stays within `max_change_per_day` of all that held in the day "
+            "before it takes effect; what moves further is refused with the range that is allowed. `emergency` passes "
+            "both, upwards only: rates and haircut may not fall, caps may not rise."
+        ),
+        body=PublishRequest,
+        answers=(ParametersPublished,),
+        problems=(*BODY, *AUDIT),
+        examples={
+            "rates": ("Rates and caps as they are decided", margin_examples.PUBLISH),
+            "from_model": ("Rates by the default margin model at the cached volatility", margin_examples.FROM_MODEL),
+        },
         idempotent=True,
         timed=True,
     ),

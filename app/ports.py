@@ -44,6 +44,7 @@ class EventKind(StrEnum):
     ALLOCATION = "allocation"
     ORDER_CHECK = "order_check"
     BREAKER = "breaker"
+    PARAMETERS = "parameters"
 
 
 class Outcome(StrEnum):

@@ -1,4 +1,4 @@
-"""The durable store of a process: audit log, instruments, policies and switches over one URL."""
+"""The durable store of a process: audit log, instruments, policies, switches and parameters over one URL."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from app.adapters.file_lock import file_lock
 from app.adapters.postgres_audit import PostgresAuditLog, durability_warnings
 from app.adapters.postgres_connection import CONNECTION_ERRORS, PostgresReaders
 from app.adapters.postgres_instruments import PostgresInstruments
+from app.adapters.postgres_parameters import PostgresParameters
 from app.adapters.postgres_policies import PostgresPolicies
 from app.adapters.postgres_switches import PostgresSwitches
 from app.adapters.postgres_writer import PostgresWriter
@@ -23,9 +24,11 @@ from app.adapters.schema import require_schema
 from app.adapters.sqlite_audit import SqliteAuditLog
 from app.adapters.sqlite_connection import SqliteReaders
 from app.adapters.sqlite_instruments import SqliteInstruments
+from app.adapters.sqlite_parameters import SqliteParameters
 from app.adapters.sqlite_policies import SqlitePolicies
 from app.adapters.sqlite_switches import SqliteSwitches
 from app.adapters.sqlite_writer import SqliteWriter
+from app.parameter_port import ParameterStore
 from app.ports import AuditLog, InstrumentStore, PolicyStore
 from app.switch_port import SwitchStore
 
@@ -38,6 +41,7 @@ class Database:
     instruments: InstrumentStore
     policies: PolicyStore
     switches: SwitchStore
+    parameters: ParameterStore
 
 
 @contextlib.asynccontextmanager
@@ -75,6 +79,7 @@ async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
                 instruments=SqliteInstruments(writer, readers),
                 policies=SqlitePolicies(writer, readers),
                 switches=SqliteSwitches(writer, readers),
+                parameters=SqliteParameters(writer, readers),
             )
         finally:
             await asyncio.to_thread(writer.close)
@@ -96,6 +101,7 @@ async def _open_postgres(target: PostgresUrl) -> AsyncIterator[Database]:
             instruments=PostgresInstruments(readers),
             policies=PostgresPolicies(readers),
             switches=PostgresSwitches(readers),
+            parameters=PostgresParameters(readers),
         )
     finally:
         await writer.close()

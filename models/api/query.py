@@ -146,7 +146,7 @@ class EntriesParameters(Model):
         None, description="Audit index after which the page begins: `next` of the page before."
     )
     limit: Limit = Field(100, description="Rows of a page.")
-    kind: DecisionKind | Literal["observation", "instruments", "policy", "breaker"] | None = Field(
+    kind: DecisionKind | Literal["observation", "instruments", "policy", "breaker", "parameters"] | None = Field(
         None, description="Only entries of this kind."
     )
     portfolio_id: Name | None = None
