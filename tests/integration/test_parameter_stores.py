@@ -13,7 +13,7 @@ from app.adapters.database import Database, open_database
 from app.adapters.schema import migrate
 from app.parameter_port import StoredPublication
 
-START = datetime(2026, 11, 21, 10, 0, 0, 123456, tzinfo=UTC)
+MARKET, START = "BTC/USDT:USDT", datetime(2026, 11, 21, 10, 0, 0, 123456, tzinfo=UTC)
 
 
 def publication(
@@ -47,8 +47,8 @@ async def test_a_version_comes_back_exactly_and_belongs_to_its_tenant_and_market
     store, made = database.parameters, publication()
     assert await store.add("local", made)
     assert not await store.add("local", publication(writer="another")), "it is never changed"
-    assert await store.versions("local", made.market, after=0, limit=10) == [made]
-    assert await store.versions("other", made.market, after=0, limit=10) == []
+    assert await store.versions("local", MARKET, after=0, limit=10) == [made]
+    assert await store.versions("other", MARKET, after=0, limit=10) == []
     assert await store.versions("local", "BTC", after=0, limit=10) == []
 
 
@@ -60,7 +60,7 @@ async def test_versions_are_found_by_the_time_they_hold(database: Database) -> N
 
     async def since(hours: float) -> list[int]:
         moment = START + timedelta(hours=hours)
-        return [item.version for item in await store.since("local", made[0].market, moment)]
+        return [item.version for item in await store.since("local", MARKET, moment)]
 
     assert [await since(at) for at in (-1, 0, 23.9, 24, 48, 72)] == [
         [1, 2, 3, 4],
@@ -70,9 +70,7 @@ async def test_versions_are_found_by_the_time_they_hold(database: Database) -> N
         [3, 4],
         [4],
     ]
-    pages = [
-        [item.version for item in await store.versions("local", made[0].market, after=at, limit=3)] for at in (0, 3)
-    ]
+    pages = [[item.version for item in await store.versions("local", MARKET, after=at, limit=3)] for at in (0, 3)]
     assert pages == [[1, 2, 3], [4]]
 
 
@@ -81,5 +79,5 @@ async def test_of_writers_at_once_one_gets_each_version(database: Database) -> N
         made = [publication(version, writer=str(number)) for number in range(8)]
         stored = await asyncio.gather(*(database.parameters.add("local", item) for item in made))
         assert sum(stored) == 1
-        kept = await database.parameters.versions("local", made[0].market, after=version - 1, limit=1)
+        kept = await database.parameters.versions("local", MARKET, after=version - 1, limit=1)
         assert kept == [made[stored.index(True)]]

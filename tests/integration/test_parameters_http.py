@@ -134,23 +134,18 @@ async def test_rates_of_the_model_are_those_of_the_library_and_say_what_they_are
     pointer, detail = await refused(http, margin_examples.FROM_MODEL)
     assert (pointer, "POST /v1/observations" in detail) == ("/from_model", True)
     bars = [
-        {
-            "symbol": "BTC-PERP",
-            "interval": "P1D",
-            "end": (NOW - timedelta(days=299 - day)).date().isoformat() + "T00:00:00Z",
-            "close": close,
-        }
-        for day, close in enumerate(requests.closes())
+        {"symbol": "BTC-PERP", "interval": "P1D", "close_time": f"{NOW.date() - timedelta(days=age)}T00:00:00Z"}
+        for age in range(299, -1, -1)
     ]
-    assert (await http.post("/v1/observations", json={"observations": bars})).status_code == 200
-    policy = {
-        "sizing": {"method": "volatility_target", "target_volatility": 0.2},
-        "margin": {"maintenance_fraction": 0.5},
-    }
+    closes = zip(bars, requests.closes(), strict=True)
+    fed = await http.post("/v1/observations", json={"observations": [{**bar, "close": price} for bar, price in closes]})
+    assert fed.status_code == 200, fed.text
+    sizing = {"method": "volatility_target", "target_volatility": 0.2}
+    policy = {"sizing": sizing, "margin": {"maintenance_fraction": 0.5}}
     await http.post("/v1/policies", json={"policy_id": "desk", "policy": policy})
     wanted = {**margin_examples.FROM_MODEL, "from_model": {"policy": {"id": "desk"}, "haircut_floor": 0.05}}
     made = await publish(http, wanted)
-    volatility = (await http.get("/v1/volatility", params={"symbol": "BTC-PERP"})).json()["volatility"]["annual"]
+    volatility = (await http.get("/v1/volatility", params={"symbol": "BTC-PERP"})).json()["readout"]["volatility"]
     assert made["inputs"]["volatility"] == volatility
     rates = MarginPolicy(maintenance_fraction=0.5).rates([volatility], venue_floor=1 / 20)
     cut = HaircutPolicy().haircuts([volatility], floor=0.05).initial[0]
