@@ -196,6 +196,15 @@ async def test_the_others_are_not_scaled_up_for_a_halted_row(http: httpx.AsyncCl
     assert float(row(halted, GROWING)["target_quantity"]) <= float(row(free, GROWING)["target_quantity"])
 
 
+async def test_what_a_switch_changed_can_be_compared(http: httpx.AsyncClient) -> None:
+    await evaluate(http)
+    await put(http, "venue:okx", HALT)
+    stopped = await evaluate(http)
+    answer = await http.get(f"/v1/evaluations/{stopped['evaluation_id']}:diff")
+    assert answer.status_code == 200, answer.text
+    assert "halted" in answer.text
+
+
 async def test_every_door_obeys(http: httpx.AsyncClient) -> None:
     await put(http, "global", HALT)
     targets = await evaluate(http, door="targets")
