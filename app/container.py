@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from app.fit_port import FitWorker
     from app.live_ports import Lease, PortfolioStore, UpdateBus
     from app.log_ports import LogSigner, LogTree
+    from app.parameter_port import ParameterStore
     from app.ports import AuditLog, Clock, InstrumentStore, PolicyStore, VolatilityStore
     from app.settings import Settings
+    from app.switch_port import SwitchStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,4 +30,6 @@ class Container:
     portfolios: PortfolioStore
     bus: UpdateBus
     lease: Lease
+    switches: SwitchStore
+    parameters: ParameterStore
     fits: FitWorker

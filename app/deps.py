@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
@@ -146,11 +146,26 @@ def read_query(request: Request, model: type[Query]) -> Query:
         )
         rule = BrokenRule(f"query:{repeated[:60]}", "duplicate_key", "must be sent once")
         raise RequestProblem("invalid_request", "a query parameter is repeated, or there are too many", [rule])
+    return _of_url(values, model, "query")
+
+
+def read_path(request: Request, model: type[Query]) -> Query:
+    """Parameters of the path as a model.
+
+    Raises
+    ------
+    RequestProblem
+        422 `invalid_request` with pointers `path:<name>`.
+    """
+    return _of_url(request.path_params, model, "path")
+
+
+def _of_url(values: Mapping[str, str], model: type[Query], place: str) -> Query:
     try:
         return model.model_validate(values)
     except ValidationError as error:
         rules, count = broken_rules(error, model)
-        named = [BrokenRule("query:" + rule.pointer.removeprefix("/"), rule.code, rule.detail) for rule in rules]
+        named = [BrokenRule(f"{place}:{rule.pointer.removeprefix('/')}", rule.code, rule.detail) for rule in rules]
         raise RequestProblem("invalid_request", _summary(named), named, error_count=count) from None
 
 

@@ -27,8 +27,10 @@ from app.usecases.decide import AssumptionsRefused
 from app.usecases.find_policy import UnknownPolicy
 from app.usecases.portfolios import NotEvaluated, SnapshotConflict, StaleSnapshot, UnknownPortfolio
 from app.usecases.prove import LogTooYoung
+from app.usecases.publish_parameters import UnknownMarket
 from app.usecases.read_evaluations import NotReplayable, UnknownEntry
 from app.usecases.read_log import LogNotSigned, NoSuchTile
+from app.usecases.switches import PreconditionFailed
 from app.validation import broken_rules, core_rule
 from models.api.problem import MAX_ERRORS
 from services.core.errors import InvalidInput
@@ -135,8 +137,16 @@ def _mismatch(request: Request, error: IdempotencyMismatch) -> RequestProblem:
     return RequestProblem("idempotency_mismatch", str(error))
 
 
+def _precondition(request: Request, error: PreconditionFailed) -> RequestProblem:
+    return RequestProblem("precondition_failed", error.detail, headers=(("ETag", error.tag),))
+
+
 def _unknown(request: Request, error: UnknownEntry) -> RequestProblem:
     return RequestProblem("not_found", "there is no entry with this id")
+
+
+def _market(request: Request, error: UnknownMarket) -> RequestProblem:
+    return RequestProblem("not_found", "nothing was ever published for this market: PUT /v1/parameters/{market}")
 
 
 def _policy(request: Request, error: UnknownPolicy) -> RequestProblem:
@@ -228,8 +238,10 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     LogTooYoung: _young,
     LogNotSigned: _unsigned,
     NoSuchTile: _tile,
+    PreconditionFailed: _precondition,
     UnknownEntry: _unknown,
     UnknownPolicy: _policy,
+    UnknownMarket: _market,
     NotReplayable: _fact,
     NotComparable: _comparison,
     NothingBefore: _alone,

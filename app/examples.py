@@ -552,3 +552,7 @@ COMPARE: dict[str, Any] = {
     "ranges": {"volatility": [0.05, 2]},
 }
 """Does a lower cap only ever make sizes smaller?"""
+
+HALT: dict[str, Any] = {"mode": "halt", "actor": "ann", "reason": "the venue has stopped withdrawals"}
+REDUCE_ONLY: dict[str, Any] = {"mode": "reduce_only", "actor": "ann", "reason": "announcement at 14:00"}
+"""Switches: `PUT /v1/breakers/venue:okx`."""

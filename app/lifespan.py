@@ -74,6 +74,8 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             portfolios=database.portfolios,
             bus=bus,
             lease=database.lease,
+            switches=database.switches,
+            parameters=database.parameters,
             volatility=states,
             fits=fits,
         )

@@ -24,6 +24,6 @@ MAX_TIMEOUT_MS = 10_000
 MAX_IDEMPOTENCY_KEY = 255
 """Characters of an `Idempotency-Key`."""
 MAX_TAGS = 400
-"""Characters of an `If-None-Match`."""
+"""Characters of an `If-None-Match` or an `If-Match`."""
 MAX_QUERY_PARAMETERS = 20
 """Query parameters of a request."""

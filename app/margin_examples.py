@@ -116,3 +116,20 @@ BATCH: dict[str, Any] = {
     "quantities": [[1.5, -0.6, 0, 0.01, 1], [-10, 0, 6, 0, 0]],
 }
 """One account that is well, one below its initial margin, two to be liquidated, one whose equity is not known."""
+
+PUBLISH: dict[str, Any] = {
+    "rates": {
+        "initial_long": 0.05,
+        "initial_short": 0.055,
+        "maintenance_long": 0.03,
+        "maintenance_short": 0.033,
+        "haircut": 0.08,
+    },
+    "max_leverage": 20,
+    "max_notional": "25000000",
+    "rules": {"notice_seconds": 86400, "max_change_per_day": 0.25},
+    "actor": "risk-committee",
+    "reason": "listing",
+}
+FROM_MODEL: dict[str, Any] = {"from_model": {}, "max_leverage": 20, "actor": "risk-job", "reason": "daily run"}
+"""Published parameters: `PUT /v1/parameters/BTC-PERP`."""

@@ -13,9 +13,11 @@ from app.limits import MAX_IDEMPOTENCY_KEY, MAX_TAGS
 from app.operations import OPERATIONS, Model, Operation
 from app.problems import PROBLEMS
 from app.version import ENGINE_VERSION
-from models.api.base import NAME_PATTERN
+from models.api.base import NAME_PATTERN, SYMBOL_PATTERN
 from models.api.discovery import ReadyAnswer
+from models.api.parameters import VERSIONS
 from models.api.problem import Problem
+from models.api.switch import SCOPE_PATTERN
 
 REFERENCE = "#/components/schemas/"
 DESCRIPTION = """\
@@ -53,8 +55,10 @@ PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "tile": {"type": "string", "pattern": "^[0-9]{1,2}/(x[0-9]{3}/)*[0-9]{3}(\\.p/[0-9]{1,3})?$"},
     "evaluation_id": {"type": "string", "pattern": "^ev_[0-9a-f]{32}$"},
     "fit_id": {"type": "string", "pattern": "^fit_[0-9a-f]{32}$"},
+    "market": {"type": "string", "pattern": SYMBOL_PATTERN, "not": {"pattern": f"{VERSIONS}$"}},
     "policy_id": {"type": "string", "pattern": NAME_PATTERN},
     "portfolio_id": {"type": "string", "pattern": NAME_PATTERN},
+    "scope": {"type": "string", "pattern": SCOPE_PATTERN},
     "version": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
 }
 """Of the parameters in paths."""
@@ -86,7 +90,6 @@ MATCH_HEADER: dict[str, Any] = {
     "description": "ETag of an earlier answer: 304 without a body where nothing has changed.",
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_TAGS, "pattern": "^[!-~]([ -~]*[!-~])?$"},
 }
-
 IF_MATCH_HEADER: dict[str, Any] = {
     "name": "If-Match",
     "in": "header",

@@ -67,6 +67,14 @@ from models.api.option_models import (
 )
 from models.api.option_surface import SurfaceAnswer, SurfaceRequest
 from models.api.oracle import OraclesAnswer, OraclesRequest
+from models.api.parameters import (
+    ParametersAnswer,
+    ParametersPage,
+    ParametersPublished,
+    ParametersQuery,
+    PublishRequest,
+    VersionsQuery,
+)
 from models.api.portfolio import (
     LiveRequest,
     LiveResponse,
@@ -99,6 +107,7 @@ from models.api.query import (
 from models.api.scenario_margin import ScenarioMarginAnswer, ScenarioMarginRequest
 from models.api.schedule import ScheduleAnswer, ScheduleRequest
 from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, PolicyVersion, StorePolicyRequest
+from models.api.switch import SwitchAnswer, SwitchOut, SwitchPage, SwitchRequest
 from models.api.transparency import (
     ConsistencyAnswer,
     ConsistencyParameters,
@@ -159,6 +168,11 @@ _SIZED = {
     "inverse": ("Coin-margined contract and coin collateral, no signals", examples.INVERSE),
 }
 _ENTRY = "`{evaluation_id}` is the id in an answer of POST /v1/evaluations, or in GET /v1/evaluations."
+_SCOPE = (
+    "`scope` is `global`, `account:ID`, `portfolio:ID`, `venue:NAME` or `symbol:NAME`; percent-encode in it what is no "
+    "letter or digit."
+)
+_MARKET = "`market` is a symbol as the venue writes it; percent-encode in it what is no letter or digit."
 
 OPERATIONS = (
     Operation(
@@ -903,6 +917,95 @@ OPERATIONS = (
         examples={"inverse": ("An inverse perpetual", examples.INSTRUMENTS)},
         idempotent=True,
         timed=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/parameters/{market}",
+        operation_id="read_parameters",
+        tag="Margin",
+        summary="Margin rates, haircut and caps that a venue has published for a market",
+        description=f"{_MARKET} The newest of the versions that are effective at `as_of` is in force.",
+        query=ParametersQuery,
+        answers=(ParametersAnswer,),
+        problems=(*QUERY, 404, 503),
+        conditional=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/parameters/{market}/versions",
+        operation_id="list_parameter_versions",
+        tag="Margin",
+        summary="Every version of a market's parameters",
+        description=_MARKET,
+        query=VersionsQuery,
+        answers=(ParametersPage,),
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="PUT",
+        path="/v1/parameters/{market}",
+        operation_id="publish_parameters",
+        tag="Margin",
+        summary="Publish the parameters of a market, from a moment on",
+        description=(
+            f"{_MARKET} Each call makes a version, which never changes. After the first, a version leaves the notice "
+            "of the rules in force, and each figure stays within `max_change_per_day` of all that held in the day "
+            "before it takes effect; what moves further is refused with the range that is allowed. `emergency` passes "
+            "both, upwards only: rates and haircut may not fall, caps may not rise."
+        ),
+        body=PublishRequest,
+        answers=(ParametersPublished,),
+        problems=(*BODY, *AUDIT),
+        examples={
+            "rates": ("Rates and caps as they are decided", margin_examples.PUBLISH),
+            "from_model": ("Rates by the default margin model at the cached volatility", margin_examples.FROM_MODEL),
+        },
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/breakers",
+        operation_id="list_switches",
+        tag="Guards",
+        summary="Operator's switches that were ever set, by scope",
+        query=PageParameters,
+        answers=(SwitchPage,),
+        problems=(*QUERY, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/breakers/{scope}",
+        operation_id="read_switch",
+        tag="Guards",
+        summary="One operator's switch",
+        description=_SCOPE,
+        answers=(SwitchOut,),
+        problems=(*QUERY, 503),
+        conditional=True,
+    ),
+    Operation(
+        method="PUT",
+        path="/v1/breakers/{scope}",
+        operation_id="set_switch",
+        tag="Guards",
+        summary="Stop a book, a venue, an account or a symbol, or let it go on",
+        description=(
+            f"{_SCOPE} The strictest switch over a row counts, in every call that gives orders. What stops more needs "
+            "nothing but an actor and a reason. What lets more be done, now or at any later time, also needs "
+            "`If-Match` with the present ETag, and does nothing before it is in the audit log. A switch that expires "
+            "falls back to `reduce_only`: the passing of time lets nothing grow."
+        ),
+        body=SwitchRequest,
+        answers=(SwitchAnswer,),
+        problems=(*BODY, 412, *AUDIT),
+        examples={
+            "halt": ("No order at all", examples.HALT),
+            "reduce": ("Nothing grows", examples.REDUCE_ONLY),
+        },
+        idempotent=True,
+        timed=True,
+        matched=True,
     ),
     Operation(
         method="POST",

@@ -47,6 +47,8 @@ class EventKind(StrEnum):
     SNAPSHOT = "snapshot"
     LIVE = "live"
     EXECUTIONS = "executions"
+    BREAKER = "breaker"
+    PARAMETERS = "parameters"
 
 
 class Outcome(StrEnum):

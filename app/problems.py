@@ -165,7 +165,8 @@ _KINDS = (
         "precondition_failed",
         412,
         "The request was not made from the present version",
-        "If-Match names another version than the present one, or If-None-Match: * found one.",
+        "If-Match names another version than the present one, or If-None-Match: * found one; or a switch would let "
+        "more be done than now, which takes the present version, and If-Match is missing.",
         "Read the newest version, decide again, and send its ETag as If-Match.",
     ),
     ProblemKind(

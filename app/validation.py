@@ -46,6 +46,8 @@ _CODES = {
     "too_many_points": "too_many_points",
     "duplicate_row": "duplicate_row",
     "unknown_preset": "unknown_preset",
+    "switch_scope": "bad_format",
+    "market_name": "bad_format",
     "too_long": "too_long",
     "too_short": "too_short",
     "string_too_long": "too_long",

@@ -1,4 +1,4 @@
-"""The durable store of a process: audit log, instruments, policies and portfolios over one URL."""
+"""The durable stores of a process over one URL: audit log, instruments, policies, portfolios, switches, parameters."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from app.adapters.postgres_instruments import PostgresInstruments
 from app.adapters.postgres_lease import PostgresLease
 from app.adapters.postgres_log import PostgresLogTree
 from app.adapters.postgres_notices import POLL_SECONDS, PostgresNotices
+from app.adapters.postgres_parameters import PostgresParameters
 from app.adapters.postgres_policies import PostgresPolicies
 from app.adapters.postgres_portfolios import PostgresPortfolios
+from app.adapters.postgres_switches import PostgresSwitches
 from app.adapters.postgres_writer import PostgresWriter
 from app.adapters.schema import require_schema
 from app.adapters.sqlite_audit import SqliteAuditLog
@@ -29,12 +31,16 @@ from app.adapters.sqlite_connection import SqliteReaders
 from app.adapters.sqlite_instruments import SqliteInstruments
 from app.adapters.sqlite_lease import SqliteLease
 from app.adapters.sqlite_log import SqliteLogTree
+from app.adapters.sqlite_parameters import SqliteParameters
 from app.adapters.sqlite_policies import SqlitePolicies
 from app.adapters.sqlite_portfolios import SqlitePortfolios
+from app.adapters.sqlite_switches import SqliteSwitches
 from app.adapters.sqlite_writer import SqliteWriter
 from app.live_ports import Lease, PortfolioStore
 from app.log_ports import LogTree
+from app.parameter_port import ParameterStore
 from app.ports import AuditLog, InstrumentStore, PolicyStore
+from app.switch_port import SwitchStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class Database:
     portfolios: PortfolioStore
     lease: Lease
     tree: LogTree
+    switches: SwitchStore
+    parameters: ParameterStore
 
 
 @contextlib.asynccontextmanager
@@ -117,12 +125,14 @@ async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
         readers = SqliteReaders(target.path)
         try:
             yield Database(
-                SqliteAuditLog(writer, readers, growth),
-                SqliteInstruments(writer, readers),
-                SqlitePolicies(writer, readers),
-                SqlitePortfolios(writer, readers),
-                SqliteLease(),
-                SqliteLogTree(writer, readers),
+                audit=SqliteAuditLog(writer, readers, growth),
+                tree=SqliteLogTree(writer, readers),
+                instruments=SqliteInstruments(writer, readers),
+                policies=SqlitePolicies(writer, readers),
+                portfolios=SqlitePortfolios(writer, readers),
+                lease=SqliteLease(),
+                switches=SqliteSwitches(writer, readers),
+                parameters=SqliteParameters(writer, readers),
             )
         finally:
             await asyncio.to_thread(writer.close)
@@ -142,9 +152,16 @@ async def _on_postgres(target: PostgresUrl, readers: PostgresReaders) -> AsyncIt
     notices, lease = PostgresNotices(target, growth), PostgresLease(target)
     try:
         warnings = await durability_warnings(readers)
-        audit = PostgresAuditLog(writer, readers, notices, await readers.server_version(), warnings)
-        instruments, policies = PostgresInstruments(readers), PostgresPolicies(readers)
-        yield Database(audit, instruments, policies, PostgresPortfolios(readers), lease, PostgresLogTree(readers))
+        yield Database(
+            audit=PostgresAuditLog(writer, readers, notices, await readers.server_version(), warnings),
+            tree=PostgresLogTree(readers),
+            instruments=PostgresInstruments(readers),
+            policies=PostgresPolicies(readers),
+            portfolios=PostgresPortfolios(readers),
+            lease=lease,
+            switches=PostgresSwitches(readers),
+            parameters=PostgresParameters(readers),
+        )
     finally:
         await lease.release()
         await notices.close()

@@ -21,9 +21,11 @@ from app.routes import (
     option_surface,
     options,
     oracles,
+    parameters,
     policies,
     portfolios,
     reference,
+    switches,
     volatility,
 )
 
@@ -38,7 +40,9 @@ ROUTES: tuple[Route, ...] = (
     *instruments.ROUTES,
     *policies.ROUTES,
     *portfolios.ROUTES,
+    *switches.ROUTES,
     *margin.ROUTES,
+    *parameters.ROUTES,
     *option_book.ROUTES,
     *option_models.ROUTES,
     *option_surface.ROUTES,

@@ -134,13 +134,10 @@ def _target_head(row: Row, target: Target) -> dict[str, Any]:
         out["detail"] = target.detail
     out["quantity_unit"] = row.unit
     out["current_quantity"] = plain(row.quantity)
-    if target.target is None or target.order is None:
-        out["target_quantity"] = out["order_quantity"] = None
-    else:
-        out["target_quantity"] = quantity(row, target.target, target.current)
-        out["order_quantity"] = plain(in_unit(row, target.order))
-        if target.dust:
-            out["dust"] = True
+    out["target_quantity"] = None if target.target is None else quantity(row, target.target, target.current)
+    out["order_quantity"] = None if target.order is None else plain(in_unit(row, target.order))
+    if target.dust:
+        out["dust"] = True
     return out
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from app.translate.one_market import OneMarket, amount
+from app.translate.switches import stopped
 from models.api.grid import GridRequest
 from services.core.decimals import plain
 from services.core.errors import Refusal
 from services.core.instrument import Kind
 from services.core.outcome import Reason
+from services.guards.switches import ActiveSwitch
 from services.sizing.grid import Grid, GridLevel, GridMarket, GridPlan, GridRefusal
 from services.sizing.grid_plan import plan_grid
 from services.sizing.grid_risk import WorstCase
@@ -60,6 +62,11 @@ def grid_body(request: GridRequest, market: OneMarket) -> dict[str, Any]:
         least = {name: plain(value) for name, value in found.least.items()}
         return {**refused(Refusal(found.reason, found.detail)), "least": least}
     return _planned(found, market)
+
+
+def stopped_body(request: GridRequest, market: OneMarket, switch: ActiveSwitch) -> dict[str, Any]:
+    """Under a switch none is made: it opens positions."""
+    return refused(stopped(switch))
 
 
 def refused(refusal: Refusal) -> dict[str, Any]:

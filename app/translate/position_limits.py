@@ -10,11 +10,13 @@ import numpy as np
 from app.translate.answer import money, stat
 from app.translate.liquidity import book_depth
 from app.translate.one_market import OneMarket
+from app.translate.switches import stopped
 from models.api.position_limits import MarginAccountIn, OrderCheckRequest, PositionRequest
 from services.core.decimals import plain
 from services.core.errors import InvalidInput, Refusal
 from services.core.instrument import Kind
 from services.core.outcome import Reason
+from services.guards.switches import ActiveSwitch, SwitchMode
 from services.liquidity.book import OrderBook
 from services.liquidity.depth import Side
 from services.margin.max_position import margin_budget
@@ -84,8 +86,7 @@ def order_check_body(request: OrderCheckRequest, market: OneMarket) -> dict[str,
     InvalidInput
         As `max_position_body`, and for an order of nothing.
     """
-    if not request.quantity:
-        raise InvalidInput("quantity", "must not be 0", "0", "negative sells, positive buys")
+    _must_trade(request)
     # In the client's own unit: whether an order shrinks a position needs neither a price nor a contract.
     reduces = not adds_risk(request.position, request.quantity)
     refusal = market.problem or market.missing
@@ -95,7 +96,7 @@ def order_check_body(request: OrderCheckRequest, market: OneMarket) -> dict[str,
         if refusal is None:
             _must_be_margined(market)
             raise AssertionError  # pragma: no cover - the line above has raised
-        return _refused(request, refusal)
+        return _refused(request, refusal, reduces=False)
     found = _limits(request, market)
     sign, held, order = (1 if request.quantity > 0 else -1), market.contracts(request.position), request.quantity
     limit = _side_limit(found, market, sign)
@@ -118,6 +119,19 @@ def order_check_body(request: OrderCheckRequest, market: OneMarket) -> dict[str,
         "after": _after(request, market, found, held, size, whole=whole),
         "method_used": found.method,
     }
+
+
+def stopped_body(request: OrderCheckRequest, market: OneMarket, switch: ActiveSwitch) -> dict[str, Any] | None:
+    """Under a switch an order is rejected, unless it only shrinks the position and nothing is halted."""
+    _must_trade(request)
+    reduces = not adds_risk(request.position, request.quantity)
+    may = reduces and switch.mode is not SwitchMode.HALT
+    return None if may else _refused(request, stopped(switch), reduces=reduces)
+
+
+def _must_trade(request: OrderCheckRequest) -> None:
+    if not request.quantity:
+        raise InvalidInput("quantity", "must not be 0", "0", "negative sells, positive buys")
 
 
 def _limits(request: PositionRequest, market: OneMarket) -> Limits:
@@ -278,10 +292,10 @@ def _unmargined(request: OrderCheckRequest, market: OneMarket, refusal: Refusal 
     )
 
 
-def _refused(request: OrderCheckRequest, refusal: Refusal) -> dict[str, Any]:
+def _refused(request: OrderCheckRequest, refusal: Refusal, *, reduces: bool) -> dict[str, Any]:
     return (
         _outcome("refused", refusal)
-        | _order(request, Verdict.REJECT, reduces=False)
+        | _order(request, Verdict.REJECT, reduces=reduces)
         | {
             "quantity": "0",
             "contracts": "0",

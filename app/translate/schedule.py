@@ -13,6 +13,7 @@ from app.translate.answer import money, stat, time_text
 from app.translate.notes import Notes
 from app.translate.one_market import OneMarket, amount, lots_in
 from app.translate.placement import feedback, feedback_row, latency_row, sandwich_row, worst_prices
+from app.translate.switches import stopped
 from app.translate.venues import slice_rows, splits, venue_rows
 from models.api.schedule import ScheduleRequest
 from services.core.annualization import SECONDS_PER_DAY
@@ -20,6 +21,7 @@ from services.core.decimals import plain, to_tick
 from services.core.errors import InvalidInput, Refusal
 from services.core.instrument import Kind
 from services.core.outcome import Reason
+from services.guards.switches import ActiveSwitch, SwitchMode
 from services.hedging.delta_neutral import HEDGING_KINDS
 from services.hedging.execution import Execution, ExecutionCost, LinearImpact
 from services.hedging.reflexivity import ReflexivityLevel
@@ -86,6 +88,12 @@ def schedule_body(request: ScheduleRequest, market: OneMarket) -> dict[str, Any]
     found = schedule_order(order.lots, request.schedule, execution, rules, minimum=least, generator=generator)
     _remark(found, execution, market, least)
     return _placed(found, execution, market, order, request, least)
+
+
+def stopped_body(request: ScheduleRequest, market: OneMarket, switch: ActiveSwitch) -> dict[str, Any] | None:
+    """Under a switch an order is scheduled only if it is sent as `reduce_only`, and only where nothing is halted."""
+    may = bool(request.reduce_only) and switch.mode is not SwitchMode.HALT
+    return None if may else refused(stopped(switch), request)
 
 
 def refused(refusal: Refusal, request: ScheduleRequest, remainder: Decimal = ZERO) -> dict[str, Any]:

@@ -8,7 +8,7 @@ the size of decimal text.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -25,6 +25,7 @@ from services.core.instrument import Instrument, Kind, MarginTier, QuantityUnit,
 from services.core.outcome import Reason
 from services.engine.inputs import RecordedCorrelation, StateInput
 from services.engine.market import Market
+from services.guards.switches import ActiveSwitch, SwitchMode
 from services.volatility.readout import Guard, Maturity, VolatilityReadout
 
 FIGURES = (
@@ -56,6 +57,7 @@ class RecordedInputs(NamedTuple):
     registered: dict[InstrumentKey, Instrument]
     correlation: RecordedCorrelation | None = None
     policy: NamedPolicy | None = None
+    switches: tuple[ActiveSwitch, ...] = ()
 
 
 def encode_state(
@@ -63,11 +65,12 @@ def encode_state(
     registered: Mapping[InstrumentKey, Instrument],
     market: Market,
     policy: NamedPolicy | None = None,
+    switches: Sequence[ActiveSwitch] = (),
 ) -> bytes:
-    """Readouts, the correlation they gave, the registered instruments and the stored policy with its content; empty
-    when nothing but the request was read.
+    """Readouts, the correlation they gave, the registered instruments, the stored policy with its content and the
+    switches that held; empty when nothing but the request was read.
     """
-    if not states and not registered and policy is None:
+    if not states and not registered and policy is None and not switches:
         return b""
     figures: list[float] = []
     head: dict[str, Any] = {"format": FORMAT, "states": [_state(key, state, figures) for key, state in states.items()]}
@@ -83,6 +86,8 @@ def encode_state(
         head["instruments"] = [_instrument_fields(instrument) for instrument in registered.values()]
     if policy is not None:
         head["policy"] = {**dataclasses.asdict(policy), "resolved": orjson.loads(policy.resolved)}
+    if switches:
+        head["switches"] = [list(switch) for switch in switches]
     return orjson.dumps(head, default=str) + b"\n" + block.tobytes() + upper.tobytes()
 
 
@@ -140,7 +145,12 @@ def decode_state(raw: bytes) -> RecordedInputs:
         {(item.venue, item.symbol): item for item in instruments},
         _correlation(head.get("correlation"), upper),
         _policy(head.get("policy")),
+        tuple(_switch(*fields) for fields in head.get("switches", ())),
     )
+
+
+def _switch(scope: str, mode: str, *said: Any) -> ActiveSwitch:
+    return ActiveSwitch(scope, SwitchMode(mode), *said)
 
 
 def _readout(row: list[Any], figures: list[float]) -> VolatilityReadout:

@@ -6,11 +6,13 @@ from typing import Any
 
 from app.translate.answer import money, stat, steps_out, time_text
 from app.translate.one_market import OneMarket, amount
+from app.translate.switches import stopped
 from models.api.vault import VaultQuoteIn, VaultRequest
 from services.core.annualization import SECONDS_PER_YEAR
 from services.core.decimals import plain, to_tick
 from services.core.errors import InvalidInput, Refusal
 from services.core.outcome import Reason
+from services.guards.switches import ActiveSwitch
 from services.hedging.option_quotes import OptionContract, OptionFees, OptionMarket, OptionQuote
 from services.hedging.option_strikes import away_from_spot, strike_at_delta
 from services.hedging.sale_figures import DAYS_PER_YEAR
@@ -73,6 +75,11 @@ def vault_body(request: VaultRequest, market: OneMarket) -> dict[str, Any]:
         text = "a premium is not on contract.tick: at its limit the order does not trade at once, one leg maybe alone"
         market.notes.warn("limit_off_quote", text)
     return _answer(request, options, plan)
+
+
+def stopped_body(request: VaultRequest, market: OneMarket, switch: ActiveSwitch) -> dict[str, Any]:
+    """Under a switch none is made: it opens positions."""
+    return refused(request, stopped(switch))
 
 
 def refused(request: VaultRequest, refusal: Refusal) -> dict[str, Any]:

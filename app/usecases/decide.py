@@ -6,7 +6,7 @@ REST, the command line and replay all go through `decide` and `render`; equal in
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,7 @@ from app.translate.policy import NamedPolicy, added_since, narrowed, policy_fiel
 from app.translate.series import calendar_of, check_columns
 from app.translate.snapshot import CLOCK_SKEW, DEFAULT_INTERVAL, Snapshot, describe_instruments, names, translate
 from app.translate.state_record import encode_state
+from app.translate.switches import degraded, switch_rows, switch_warnings
 from app.usecases.call import Door
 from app.version import ENGINE_VERSION
 from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginRequest
@@ -37,6 +38,7 @@ from models.api.policy import HedgesPolicyIn, MarginPolicyIn, PolicyIn
 from models.api.policy_choice import PolicyReference
 from models.api.portfolio import LiveRequest
 from services.core.annualization import parse_interval
+from services.core.book import Row
 from services.core.errors import InvalidInput, Refusal
 from services.core.instrument import Instrument
 from services.core.market_conditions import MarketConditions
@@ -45,8 +47,10 @@ from services.engine import Evaluation, EvaluationInputs, StateInput, evaluate
 from services.engine.columns import MIN_AGE_SECONDS
 from services.engine.inputs import MarketEvent, RecordedCorrelation
 from services.engine.policy import DEFAULTS_VERSION, Policy
+from services.engine.switches import PORTFOLIO, row_scopes
 from services.engine.tracking import Tracking
 from services.guards.breakers import ResetOrder
+from services.guards.switches import ActiveSwitch, within
 from services.risk.methods.undiversified import Undiversified
 from services.volatility.readout import VolatilityReadout
 from services.volatility.registry import driver_names
@@ -76,6 +80,7 @@ class Gathered:
     correlation: RecordedCorrelation | None = None
     described: dict[InstrumentKey, Instrument] | None = None
     policy: NamedPolicy | None = None
+    switches: tuple[ActiveSwitch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,7 @@ def decide(
         events=_events(request, snapshot),
         control=control_of(request.previous),
         breaker_reset=_breaker_reset(request, policy, snapshot.notes),
+        switches=_switches(request, gathered, snapshot.rows),
         **_surroundings(request, described, snapshot.as_of),
         oracles=snapshot.oracles,
         figures=request.options.view == "full" or door is Door.MARGIN,
@@ -264,6 +270,14 @@ def _tell_margin_inputs(request: AnyRequest, inputs: EvaluationInputs, result: E
             notes.assume("/previous/contagion", "1", effect)
         places = [(row.symbol, row.venue or row.instrument.venue) for row in inputs.rows]
         tell_tightening(columns.tightening, places, notes)
+
+
+def _switches(request: AnyRequest, gathered: Gathered, rows: Sequence[Row]) -> tuple[ActiveSwitch, ...]:
+    """Switches over everything, the portfolio of the request, or any of its rows."""
+    if not gathered.switches:
+        return ()
+    named = frozenset({f"{PORTFOLIO}{request.portfolio_id}"}) if request.portfolio_id else frozenset[str]()
+    return within(gathered.switches, named.union(*map(row_scopes, rows)))
 
 
 def _tell_never_hedged(request: AnyRequest, policy: Policy, notes: Notes) -> None:
@@ -392,8 +406,10 @@ def _head(decision: Decision, computed_at: datetime) -> dict[str, Any]:
     head["data_as_of"] = time_text(result.data_as_of) if result.data_as_of else None
     head["received_at"], head["computed_at"] = time_text(decision.received_at), time_text(computed_at)
     head["valid_until"], head["valid_until_reason"] = time_text(result.valid_until), result.valid_until_reason
-    head["on_expiry"], head["degraded"] = "reduce_only", []
+    head["on_expiry"], head["degraded"] = "reduce_only", degraded(inputs.switches)
     head["assumptions"], head["warnings"] = decision.snapshot.notes.assumptions, _warnings(decision)
+    if inputs.switches:
+        head["switches"] = switch_rows(inputs.switches)
     named = decision.named
     defaults_version = named.defaults_version if named is not None else DEFAULTS_VERSION
     if named is not None:
@@ -408,7 +424,7 @@ def _head(decision: Decision, computed_at: datetime) -> dict[str, Any]:
 
 
 def _warnings(decision: Decision) -> list[dict[str, Any]]:
-    warnings: list[dict[str, Any]] = list(decision.snapshot.notes.warnings)
+    warnings: list[dict[str, Any]] = [*decision.snapshot.notes.warnings, *switch_warnings(decision.inputs.switches)]
     columns = decision.result.columns
     if columns.sizing is not None and not columns.sizing.risk_complete:
         warnings.append(
@@ -453,9 +469,10 @@ def open_orders_beyond(decision: Decision) -> list[str]:
 
 def state_record(decision: Decision, gathered: Gathered) -> bytes:
     """What was read besides the request, so that the answer can be recomputed: readouts and correlation,
-    registered instruments, the stored policy.
+    registered instruments, the stored policy, the switches that held.
     """
-    return encode_state(gathered.states, gathered.registered, decision.result.market, gathered.policy)
+    read = (gathered.states, gathered.registered, decision.result.market, gathered.policy)
+    return encode_state(*read, decision.inputs.switches)
 
 
 __all__ = ["AssumptionsRefused", "Decision", "Gathered", "InvalidInput", "answer", "decide", "render", "state_record"]

@@ -54,6 +54,7 @@ def published_limits(container: Container) -> dict[str, Any]:
         "idempotency_key_max_length": limits.MAX_IDEMPOTENCY_KEY,
         "idempotency_retention_seconds": round(IDEMPOTENCY_RETENTION.total_seconds()),
         "instrument_staleness_seconds": container.instruments.staleness_seconds,
+        "switch_staleness_seconds": container.switches.staleness_seconds,
         "max_waiting_fits": MAX_WAITING_FITS,
         "fit_seconds": FIT_SECONDS,
         "fit_retention_seconds": round(FIT_RETENTION.total_seconds()),

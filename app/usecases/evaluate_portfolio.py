@@ -70,7 +70,7 @@ async def decide_and_record(
 ) -> Recorded:
     """Gather, decide, write; with a key that another writer was faster to use, that writer's entry is in `appended`."""
     evaluation_id = new_id("ev", call.received_at)
-    gathered = await gather(container, request)
+    gathered = await gather(container, request, call.received_at)
     started = time.perf_counter()
     decided = partial(
         decide, door, request, call.body, gathered, evaluation_id=evaluation_id, received_at=call.received_at

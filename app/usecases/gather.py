@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -26,8 +27,9 @@ from app.translate.snapshot import (
 from app.usecases.damage import damage_refusal
 from app.usecases.decide import AnyRequest, Gathered, policy_of
 from app.usecases.find_policy import find_policy
+from app.usecases.read_switches import read_switches
 from app.usecases.volatility_state import state_keys
-from models.api.evaluation import SnapshotIn
+from models.api.evaluation import MarginRequest, SnapshotIn
 from models.api.market import InstrumentIn
 from models.api.policy_choice import PolicyReference
 from services.core.annualization import parse_interval
@@ -48,9 +50,9 @@ INLINE_MARKETS = 20
 """Markets up to which they are correlated on the event loop: 6 ms by the slowest method, and with their square."""
 
 
-async def gather(container: Container, request: AnyRequest) -> Gathered:
-    """The policy that the request names, registered instruments of its symbols, and the states of the markets without
-    a series.
+async def gather(container: Container, request: AnyRequest, received_at: datetime) -> Gathered:
+    """The policy that the request names, registered instruments of its symbols, the states of the markets without a
+    series, and what operators have stopped; of that nothing where no order can come of it.
 
     Where every market comes from a cached state, their correlation is read here too: it depends on the states alone and
     changes only when one of them does.
@@ -60,6 +62,9 @@ async def gather(container: Container, request: AnyRequest) -> Gathered:
     hedge_symbol = policy.hedging.instrument if policy.hedging else None
     registered = await registered_instruments(container, request, hedge_symbol)
     described = describe_instruments(request, registered)
+    switches = (
+        () if isinstance(request, MarginRequest) else await read_switches(container.switches, TENANT, received_at)
+    )
     needs = states_needed(request, described, hedge_symbol)
     if policy.collateral is not None:
         known = {need.market_key for need in needs}
@@ -67,11 +72,11 @@ async def gather(container: Container, request: AnyRequest) -> Gathered:
         more = collateral_needs(account_balances(request.account), posted)
         needs += [need for need in more if need.market_key not in known]
     if not needs:
-        return Gathered(registered, described=described, policy=named)
+        return Gathered(registered, described=described, policy=named, switches=switches)
     states = await load_states(container, needs, request.interval or DEFAULT_INTERVAL, policy.estimator)
     cached_only = bool(states) and not request.series
     correlation = await remembered_correlation(states, policy.correlation) if cached_only else None
-    return Gathered(registered, states, correlation, described, named)
+    return Gathered(registered, states, correlation, described, named, switches)
 
 
 async def named_policy(container: Container, reference: PolicyReference, place: str = "/policy") -> NamedPolicy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -21,11 +21,13 @@ from app.translate.instruments import InstrumentKey
 from app.translate.one_market import OneMarket, described_instrument, head, one_market, state_need
 from app.translate.snapshot import DEFAULT_INTERVAL
 from app.translate.state_record import encode_state
+from app.translate.switches import switch_rows, switch_warnings
 from app.usecases.call import Answer, Call
 from app.usecases.decide import AssumptionsRefused
 from app.usecases.effort import validated
 from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
-from app.usecases.gather import load_states, registered
+from app.usecases.gather import TENANT, load_states, registered
+from app.usecases.read_switches import read_switches
 from models.api.execution import MarketRequest
 from models.api.grid import GridRequest
 from models.api.position_limits import OrderCheckRequest
@@ -35,6 +37,7 @@ from services.core.instrument import Instrument
 from services.engine.inputs import StateInput
 from services.engine.market import Market
 from services.engine.policy import Policy
+from services.guards.switches import ActiveSwitch, market_scopes, strictest, within
 
 INLINE_LEVELS = 40
 """Levels of a grid up to which it is planned on the event loop: a short budget takes 5 ms for them."""
@@ -47,13 +50,15 @@ class Tool:
     """One execution-aware tool: its scope of idempotency keys, what it takes, and how it answers.
 
     `takes_long` says whether a request is not to be planned on the event loop; `trades_symbol` whether what is traded
-    is the symbol of the request, and not its options.
+    is the symbol of the request, and not its options; `stopped` gives the answer under a switch, None where that lets
+    the request pass.
     """
 
     route: str
     model: type[MarketRequest]
     wants_volatility: Callable[[Any], bool]
     body: Callable[[Any, OneMarket], dict[str, Any]]
+    stopped: Callable[[Any, OneMarket, ActiveSwitch], dict[str, Any] | None]
     takes_long: Callable[[Any], bool] = lambda _: False
     trades_symbol: bool = True
 
@@ -64,6 +69,7 @@ class MarketRead:
 
     registered: Mapping[InstrumentKey, Instrument] = field(default_factory=dict)
     states: Mapping[str, StateInput] = field(default_factory=dict)
+    switches: tuple[ActiveSwitch, ...] = ()
 
 
 TOOLS: dict[EventKind, Tool] = {
@@ -72,6 +78,7 @@ TOOLS: dict[EventKind, Tool] = {
         GridRequest,
         grid.wants_volatility,
         grid.grid_body,
+        grid.stopped_body,
         takes_long=lambda request: request.max_levels > INLINE_LEVELS,
     ),
     EventKind.SCHEDULE: Tool(
@@ -79,6 +86,7 @@ TOOLS: dict[EventKind, Tool] = {
         ScheduleRequest,
         schedule.wants_volatility,
         schedule.schedule_body,
+        schedule.stopped_body,
         takes_long=lambda request: request.venues is not None or request.pool is not None,
     ),
     EventKind.VAULT: Tool(
@@ -86,6 +94,7 @@ TOOLS: dict[EventKind, Tool] = {
         VaultRequest,
         vault.wants_volatility,
         vault.vault_body,
+        vault.stopped_body,
         takes_long=lambda request: len(request.quotes or ()) > INLINE_QUOTES,
         trades_symbol=False,
     ),
@@ -94,6 +103,7 @@ TOOLS: dict[EventKind, Tool] = {
         OrderCheckRequest,
         position_limits.wants_volatility,
         position_limits.order_check_body,
+        position_limits.stopped_body,
     ),
 }
 
@@ -107,6 +117,8 @@ async def plan_execution(container: Container, call: Call, kind: EventKind) -> A
         return known
     evaluation_id = new_id("ev", call.received_at)
     read = await read_market(container, request, wanted=tool.wants_volatility(request))
+    switches = await read_switches(container.switches, TENANT, call.received_at)
+    read = replace(read, switches=within(switches, market_scopes(request.symbol, request.venue)))
     started = time.perf_counter()
     planned = partial(plan_response, kind, request, read, evaluation_id, call.received_at)
     body = await asyncio.to_thread(planned) if tool.takes_long(request) else planned()
@@ -118,7 +130,7 @@ async def plan_execution(container: Container, call: Call, kind: EventKind) -> A
         body,
         key,
         client_reference=request.client_reference,
-        state=encode_state(read.states, read.registered, Market({}, {}, (), None, "single")),
+        state=encode_state(read.states, read.registered, Market({}, {}, (), None, "single"), switches=read.switches),
     )
     appended = await container.audit.append(record, timeout=call.timeout_seconds)
     timings = {"compute": computed - started, "audit": time.perf_counter() - computed}
@@ -152,7 +164,9 @@ def plan_response(
     tool = TOOLS[kind]
     wanted = tool.wants_volatility(request)
     market = one_market(request, read.registered, read.states, received_at, wanted=wanted, traded=tool.trades_symbol)
-    outcome = tool.body(request, market)
+    switch = strictest(read.switches)
+    barred = tool.stopped(request, market, switch) if switch is not None else None
+    outcome = tool.body(request, market) if barred is None else barred
     if request.options.strict and market.notes.assumptions:
         raise AssumptionsRefused(market.notes.assumptions)
     return orjson.dumps(
@@ -167,6 +181,7 @@ def plan_response(
             **outcome,
             **head(market),
             "assumptions": market.notes.assumptions,
-            "warnings": market.notes.warnings,
+            "warnings": [*market.notes.warnings, *switch_warnings(read.switches)],
+            **({"switches": switch_rows(read.switches)} if read.switches else {}),
         }
     )

@@ -133,15 +133,23 @@ def recompute(entry: StoredEntry) -> bytes:
         raise NotReplayable(entry.kind) from error
     stored = orjson.loads(entry.response)
     if entry.kind == EventKind.SCALAR:
-        return scalar_response(entry.request.decode(), recorded.states, entry.event_id, entry.recorded_at)
+        return scalar_response(
+            entry.request.decode(), recorded.states, entry.event_id, entry.recorded_at, recorded.switches
+        )
     if entry.kind in TOOLS:
         posted = TOOLS[entry.kind].model.model_validate(orjson.loads(entry.request))
-        read = MarketRead(recorded.registered, recorded.states)
+        read = MarketRead(recorded.registered, recorded.states, recorded.switches)
         return plan_response(entry.kind, posted, read, entry.event_id, entry.recorded_at)
     door = DOORS[entry.kind]
     request = REQUEST_MODELS[door].model_validate(orjson.loads(entry.request))
     received_at = datetime.fromisoformat(stored["received_at"])
-    gathered = Gathered(recorded.registered, recorded.states, recorded.correlation, policy=recorded.policy)
+    gathered = Gathered(
+        recorded.registered,
+        recorded.states,
+        recorded.correlation,
+        policy=recorded.policy,
+        switches=recorded.switches,
+    )
     decision = decide(door, request, entry.request, gathered, evaluation_id=entry.event_id, received_at=received_at)
     return render(decision, datetime.fromisoformat(stored["computed_at"]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,9 +18,11 @@ from app.translate.answer import stat, time_text
 from app.translate.one_market import usable_until
 from app.translate.snapshot import StateNeed
 from app.translate.state_record import encode_state
+from app.translate.switches import stopped
 from app.usecases.call import Answer
 from app.usecases.evaluate_portfolio import splice
 from app.usecases.gather import TENANT, load_states
+from app.usecases.read_switches import read_switches
 from app.version import versions_record
 from services.core.decimals import decimal_text
 from services.core.errors import Refusal
@@ -27,6 +30,7 @@ from services.core.outcome import Reason
 from services.engine.inputs import StateInput
 from services.engine.market import Market
 from services.engine.policy import Policy
+from services.guards.switches import ActiveSwitch, market_scopes, strictest, within
 from services.volatility.readout import VolatilityReadout
 from services.volatility.registry import model_version
 
@@ -64,7 +68,9 @@ async def read_scalar(
     )
     evaluation_id = new_id("ev", received_at)
     canonical = query.canonical(query.as_of or received_at)
-    body = scalar_response(canonical, states, evaluation_id, received_at)
+    over = market_scopes(query.symbol, query.venue)
+    switches = within(await read_switches(container.switches, TENANT, received_at), over)
+    body = scalar_response(canonical, states, evaluation_id, received_at, switches)
     started = time.perf_counter()
     record = AuditRecord(
         event_id=evaluation_id,
@@ -76,15 +82,24 @@ async def read_scalar(
         status=200,
         request=canonical.encode(),
         response=body,
-        state=encode_state(states, {}, Market({}, {}, (), None, "single")),
+        state=encode_state(states, {}, Market({}, {}, (), None, "single"), switches=switches),
         versions=versions_record(),
     )
     appended = await container.audit.append(record, timeout=timeout_seconds)
     return Answer(200, splice(body, appended.index), (), {"audit": time.perf_counter() - started})
 
 
-def scalar_response(canonical: str, states: dict[str, StateInput], evaluation_id: str, received_at: datetime) -> bytes:
-    """Answer bytes: min(τ / σ, max_leverage), or a refusal; never a zero in its place."""
+def scalar_response(
+    canonical: str,
+    states: dict[str, StateInput],
+    evaluation_id: str,
+    received_at: datetime,
+    switches: Sequence[ActiveSwitch] = (),
+) -> bytes:
+    """Answer bytes: min(τ / σ, max_leverage), or a refusal; never a zero in its place.
+
+    Under a switch there is no scalar, under reduce-only neither: it would size what is opened.
+    """
     fields = dict(parse_qsl(canonical, keep_blank_values=True))
     as_of = datetime.fromisoformat(fields["as_of"])
     target, cap = float(fields["target_volatility"]), float(fields["max_leverage"])
@@ -92,6 +107,8 @@ def scalar_response(canonical: str, states: dict[str, StateInput], evaluation_id
     model = model_version(Policy().estimator)
     missing = f"no state of {fields['interval']} bars and model {model} is cached; feed bars with POST /v1/observations"
     found = state.readout if state is not None else Refusal(Reason.VOLATILITY_UNAVAILABLE, missing)
+    if (switch := strictest(switches)) is not None:
+        found = stopped(switch)
     outcome = _refused(found.reason, found.detail) if isinstance(found, Refusal) else _scalar(found, as_of, target, cap)
     body = {
         "symbol": fields["symbol"],

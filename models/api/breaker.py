@@ -1,4 +1,4 @@
-"""Wire models of circuit breakers: their state, a reset, and what an answer says of them."""
+"""Wire models of circuit breakers: their state, a reset, and what an answer says of them and of operator's switches."""
 
 from __future__ import annotations
 
@@ -118,3 +118,14 @@ class BreakerOut(BreakerScopeOut):
 
     scopes: list[BreakerScopeOut]
     transitions: list[BreakerTransitionOut]
+
+
+class ActiveSwitchOut(Model):
+    """A switch that holds in a decision."""
+
+    scope: str
+    mode: Literal["reduce_only", "halt"]
+    actor: str
+    reason: str
+    version: int = Field(description="0: the stored switches could not be read, and nothing may grow until they can.")
+    expired: bool = Field(description="True: it has run out, so it is on reduce_only.")

@@ -122,7 +122,7 @@ class TargetOut(Model):
     quantity_unit: str | None = None
     current_quantity: DecimalText
     target_quantity: DecimalText | None = Field(description="null on refused: do nothing; never read it as zero.")
-    order_quantity: DecimalText | None
+    order_quantity: DecimalText | None = Field(description="null on refused, and where a switch halts the row.")
     target_base: DecimalText | None = None
     target_contracts: DecimalText | None = None
     target_notional: DecimalText | None = Field(None, description="In the account currency.")

@@ -44,6 +44,9 @@ class LimitsAnswer(Model):
     instrument_staleness_seconds: float = Field(
         description="Age at which an instrument registered elsewhere is surely seen."
     )
+    switch_staleness_seconds: float = Field(
+        description="Age at which an operator's switch set elsewhere is surely seen."
+    )
     max_waiting_fits: int = Field(description="Fits that may wait; a further one is answered 429.")
     fit_seconds: float = Field(description="Longest time that a fit may take.")
     fit_retention_seconds: int = Field(description="How long the result of a fit can be read.")

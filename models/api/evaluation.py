@@ -9,7 +9,7 @@ from pydantic import Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.api.base import DecimalText, Interval, Model, Name, Number, Time
-from models.api.breaker import BreakerResetIn
+from models.api.breaker import ActiveSwitchOut, BreakerResetIn
 from models.api.control import PreviousIn, StateOut
 from models.api.decision import BothMarginsOut, OrderOut, PortfolioOut, TargetOut
 from models.api.event import MAX_EVENTS, EventIn
@@ -321,6 +321,9 @@ class EnvelopeOut(Model):
     degraded: list[str]
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    switches: list[ActiveSwitchOut] | None = Field(
+        None, description="Operator's switches that hold: present where one stops the portfolio or a row of it."
+    )
     policy: NamedPolicyOut | None = None
     inputs: InputsOut
     option_volatilities: list[OptionVolatilityOut] | None = Field(

@@ -8,6 +8,7 @@ from pydantic import Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.api.base import DecimalText, Interval, Model, Name, Number, PositiveDecimal, Symbol, Time
+from models.api.breaker import ActiveSwitchOut
 from models.api.evaluation import Assumption, AuditOut, WarningOut
 from models.api.market import InstrumentIn
 
@@ -78,4 +79,7 @@ class MarketAnswer(Model):
     volatility: MarketVolatilityOut | None = Field(description="null where none was needed or there is none.")
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    switches: list[ActiveSwitchOut] | None = Field(
+        None, description="Operator's switches that hold: present where one stops this market."
+    )
     audit: AuditOut

@@ -128,6 +128,9 @@ DecisionKind = Literal[
 ]
 
 
+FactKind = Literal["observation", "instruments", "policy", "portfolio", "snapshot", "breaker", "parameters"]
+
+
 class EvaluationsParameters(Model):
     """Parameters of `GET /v1/evaluations`."""
 
@@ -157,9 +160,7 @@ class EntriesParameters(Model):
         None, description="Audit index after which the page begins: `next` of the page before."
     )
     limit: Limit = Field(100, description="Rows of a page.")
-    kind: DecisionKind | Literal["observation", "instruments", "policy", "portfolio", "snapshot"] | None = Field(
-        None, description="Only entries of this kind."
-    )
+    kind: DecisionKind | FactKind | None = Field(None, description="Only entries of this kind.")
     portfolio_id: Name | None = None
     client_reference: Name | None = None
 

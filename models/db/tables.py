@@ -189,3 +189,33 @@ portfolio = Table(
 
 The newest snapshot lies in the row, so that none can outlive its portfolio; the audit log has all of them.
 """
+breaker_switch = Table(
+    "breaker_switch",
+    metadata,
+    Column("tenant_id", String, primary_key=True),
+    Column("scope", String, primary_key=True),
+    Column("version", Int, nullable=False),
+    Column("mode", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("set_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    CheckConstraint("mode IN ('normal', 'reduce_only', 'halt')", name="mode"),
+    CheckConstraint("version >= 1", name="version"),
+    sqlite_strict=True,
+)
+"""The present setting of each switch; the former ones are in the audit log. Who knows the version may change it."""
+
+published_parameters = Table(
+    "published_parameters",
+    metadata,
+    Column("tenant_id", String, primary_key=True),
+    Column("market", String, primary_key=True),
+    Column("version", Int, primary_key=True, autoincrement=False),
+    Column("effective_at", Moment, nullable=False),
+    Column("published_at", Moment, nullable=False),
+    Column("content", Bytes, nullable=False),
+    CheckConstraint("version >= 1", name="version"),
+    sqlite_strict=True,
+)
+"""Rows are only ever added. The primary key decides between two writers of one version."""

@@ -61,6 +61,8 @@ class Reason(StrEnum):
     OPEN_ORDERS = "open_orders"
     EXPIRED = "expired"
     LIMIT = "limit"
+    HALTED = "halted"
+    REDUCE_ONLY = "reduce_only"
     BUDGET_TOO_SMALL = "budget_too_small"
     NO_LEVEL = "no_level"
     NO_EDGE = "no_edge"
@@ -118,6 +120,10 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.TRADES_UNMATCHED: "The two snapshots of a position do not belong together: contract, quantity and trades. "
     "Its profit and loss is in no sum, which is then not complete.",
     Reason.LIMIT: "A limit of the policy, the account or the instrument cut the size; binding[] names it.",
+    Reason.HALTED: "An operator has halted this row: it is held, and no order is made. The detail names the switch, "
+    "its author and the reason.",
+    Reason.REDUCE_ONLY: "An operator's switch lets nothing grow here: reductions are made, increases are not. The "
+    "detail names the switch, its author and the reason.",
     Reason.BUDGET_TOO_SMALL: "The budget of a grid does not pay for its smallest legal orders: nothing is placed, and "
     "least says what would do.",
     Reason.BOUNDS_INFEASIBLE: "No trades in whole lots keep the hard bounds within depth, margin and cash: at most the "

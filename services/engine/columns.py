@@ -23,6 +23,7 @@ from services.engine.evidence import evidence_of_book, method_faults, uses_evide
 from services.engine.inputs import EvaluationInputs
 from services.engine.market import Market
 from services.engine.option_legs import row_greeks
+from services.engine.switches import halted
 from services.margin.collateral import Backing
 from services.options.portfolio_greeks import LegGreeks
 from services.sizing.columns import SizingColumns
@@ -162,6 +163,8 @@ def row_state(
     """Everything about one row that does not depend on the others."""
     readout = market.readouts.get(row.market_key)
     problem, detail = row_problem(row, readout, market, inputs)
+    if (problem is None or problem in NOT_A_FAULT) and halted(row, inputs):
+        problem = Reason.HALTED
     expected = (
         contracts + exact_contracts(row, row.open_buys - row.open_sells)
         if row.open_buys or row.open_sells

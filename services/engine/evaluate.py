@@ -27,6 +27,7 @@ from services.engine.market import Market, resolve_market
 from services.engine.oracles import overlays_of
 from services.engine.orders import make_orders
 from services.engine.outputs import Breaking, Evaluation, Target
+from services.engine.switched import apply_switches, under_switches
 from services.engine.targets import decide_targets, hold_all
 from services.engine.tracking import TrackingFigures, tracking_figures
 from services.guards.breakers import Level
@@ -65,6 +66,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
     breaking = breakers_of(inputs, columns, margin_current) if margin_current is not None else None
     scope, sized, targets = _targets(inputs, columns, limits, breaking)
     trail = sized.trail if sized is not None else None
+    targets = under_switches(inputs, columns, trail, targets)
     final = np.array(
         [float(target.target if target.target is not None else target.current) for target in targets], dtype=float
     )
@@ -161,6 +163,7 @@ def sized_book(
         apply_breakers(sized.trail, inputs, columns, limits, breaking)
         barred |= breaking.levels >= Level.CLOSE_ONLY
     sized = replace(sized, barred=barred)
+    sized = apply_switches(sized, inputs, columns)
     standing = standing_of(inputs, columns, sized.trail.value)
     inside = apply_buffer(sized.trail, standing, inputs.policy.buffer)
     if isinstance(inputs.policy.rounding, JointRounding):

@@ -1,4 +1,4 @@
-"""How much of a hedge may be traded now: the gate of the policy, and hedges that would feed on themselves."""
+"""How much of a hedge may be traded now: the gate of the policy, hedges that would feed on themselves, and switches."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from services.core.instrument import Kind
 from services.core.outcome import Reason
 from services.engine.hedged_book import HedgedBook
 from services.engine.option_legs import option_leg
+from services.engine.switches import switch_of
+from services.guards.switches import SwitchMode
 from services.hedging.gate import GateDecision, GateView, HedgeGate, shrinking
 from services.hedging.reflexivity import ReflexivityLevel
 from services.liquidity.depth import DepthState, Side
@@ -49,8 +51,21 @@ def permitted(book: HedgedBook, index: int, trade: float, *, linear_only: bool) 
         room = shrinking(_view(book, index, trade, 1.0))
         if room < min(permit.most, abs(trade)):
             detail = f"the gain of the feedback is {decided.gain:.3g}: {decided.consequence}"
-            return permit._replace(most=room, reason=Reason.REFLEXIVE_HEDGE, detail=detail)
-    return permit
+            permit = permit._replace(most=room, reason=Reason.REFLEXIVE_HEDGE, detail=detail)
+    return _switched(book, index, trade, permit)
+
+
+def _switched(book: HedgedBook, index: int, trade: float, permit: Permit) -> Permit:
+    """What an operator's switch leaves of a permit: nothing where it halts, else what shrinks the position."""
+    switch = switch_of(book.row(index), book.inputs)
+    if switch is None:
+        return permit
+    halted = switch.mode is SwitchMode.HALT
+    room = 0.0 if halted else shrinking(_view(book, index, trade, 1.0))
+    if room >= min(permit.most, abs(trade)):
+        return permit
+    reason = Reason.HALTED if halted else Reason.REDUCE_ONLY
+    return permit._replace(most=room, reason=reason, detail=switch.text)
 
 
 def gate_decision(gate: HedgeGate, book: HedgedBook, index: int, trade: float) -> GateDecision:

@@ -15,6 +15,7 @@ from services.engine.policy import Policy
 from services.engine.tracking import Tracking
 from services.guards.breakers import ResetOrder
 from services.guards.observation import Aggregate
+from services.guards.switches import ActiveSwitch
 from services.liquidity.flow import Flow
 from services.liquidity.markets import MarketKey, PostedDepth
 from services.risk.clock import Ring
@@ -82,6 +83,8 @@ class EvaluationInputs:
         Control state that the last answer left; None: the account starts now.
     breaker_reset : ResetOrder, optional
         Latch of a circuit breaker to take off before it is read.
+    switches : tuple of ActiveSwitch
+        What operators have stopped of this decision: everything, its portfolio, or some of its rows.
     conditions : MarketConditions
         Venues, protocols, chains and volatility views, for overlays.
     depths, flows : mappings
@@ -115,6 +118,7 @@ class EvaluationInputs:
     events: tuple[MarketEvent, ...] = ()
     control: Control | None = None
     breaker_reset: ResetOrder | None = None
+    switches: tuple[ActiveSwitch, ...] = ()
     oracles: Mapping[str, Aggregate] = field(default_factory=dict)
     conditions: MarketConditions = MarketConditions()
     depths: Mapping[MarketKey, PostedDepth] = field(default_factory=dict)

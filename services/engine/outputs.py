@@ -31,7 +31,7 @@ from services.sizing.rounding import Leg
 
 
 class Target(NamedTuple):
-    """Decision on one row [contracts]; `target` and `order` are None where it is refused."""
+    """Decision on one row [contracts]; `target` is None where it is refused, `order` there and where it is halted."""
 
     status: Status
     action: Action

@@ -60,7 +60,7 @@ def decide_targets(
 def problem_target(state: RowState) -> Target:
     """Outcome of a row that cannot be sized: refused; held and reduce-only where only its price is not trusted."""
     assert state.problem is not None
-    if state.problem in NOT_A_FAULT:
+    if state.problem in NOT_A_FAULT or state.problem is Reason.HALTED:
         return _hold(state, state.problem, Permission.ANY, state.detail)
     permission = Permission.REDUCE_ONLY if state.contracts else Permission.NONE
     if state.problem in (Reason.STALE_PRICE, Reason.PRICE_INCONSISTENT, Reason.SPLIT_SUSPECTED) and state.contracts:

@@ -150,7 +150,7 @@ def test_a_decision_on_cached_state_is_recomputed_from_its_record(view: str) -> 
     del body["series"]
     gathered = cached()
     made = decision(Door.EVALUATIONS, body, gathered)
-    states, registered, correlation, _ = decode_state(state_record(made, gathered))
+    states, registered, correlation, *_ = decode_state(state_record(made, gathered))
     assert correlation is not None and correlation.matrix is not None
     again = decision(Door.EVALUATIONS, body, Gathered(registered, states, correlation))
     assert render(again, RECEIVED) == render(made, RECEIVED)
