@@ -26,15 +26,19 @@ class Market(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an entry changed, besides portfolios themselves."""
+    """What an entry changed, besides portfolios themselves; `switches`: a switch of the operator, over anything."""
 
     markets: frozenset[Market] = frozenset()
     instruments: frozenset[str] = frozenset()
     policies: frozenset[str] = frozenset()
+    switches: bool = False
 
     def __or__(self, other: Change) -> Change:
         return Change(
-            self.markets | other.markets, self.instruments | other.instruments, self.policies | other.policies
+            self.markets | other.markets,
+            self.instruments | other.instruments,
+            self.policies | other.policies,
+            self.switches or other.switches,
         )
 
 
@@ -66,6 +70,7 @@ class Watched:
             or any(market.symbol in self.symbols for market in change.markets)
             or not self.instruments.isdisjoint(change.instruments)
             or self.policy in change.policies
+            or change.switches
         )
 
 
@@ -79,6 +84,8 @@ def change_of(entry: StoredEntry) -> Change | None:
     if entry.kind is EventKind.POLICY:
         stored = orjson.loads(entry.response)
         return Change(policies=frozenset({stored["policy_id"]})) if stored["created"] else None
+    if entry.kind is EventKind.BREAKER:
+        return Change(switches=True)
     return None
 
 

@@ -422,3 +422,20 @@ async def test_waiting_readers_get_the_next_targets(live: Live) -> None:
     await live.snapshot(2)
     await live.settle()
     assert (await waiting).json()["snapshot_seq"] == 2
+
+
+async def test_a_switch_holds_live_targets_at_once_and_lets_them_go(live: Live) -> None:
+    await live.snapshot(1)
+    before = await live.published()
+    halt = {"mode": "halt", "actor": "desk", "reason": "fat finger"}
+    live.answer(await live.http.put("/v1/breakers/global", json=halt))
+    await live.settle()
+    held = await live.published()
+    assert held["evaluation_id"] != before["evaluation_id"]
+    (row,) = held["targets"]
+    assert (row["status"], row["reason"], held["orders"]) == ("held", "halted", [])
+    assert live.answer(await live.http.post(f"/v1/evaluations/{held['evaluation_id']}:replay"))["match"] is True
+    normal = {"mode": "normal", "actor": "desk", "reason": "checked"}
+    live.answer(await live.http.put("/v1/breakers/global", json=normal, headers={"If-Match": '"1"'}))
+    await live.settle()
+    assert (await live.published())["targets"][0]["status"] == before["targets"][0]["status"]
