@@ -249,8 +249,9 @@ def credits_of(holdings: Sequence[Holding], policy: VolatilityHaircut) -> tuple[
     maintenance, initial = np.maximum(found.maintenance, least_maintenance), np.maximum(found.initial, least_initial)
     initial = 1.0 - _capped(rows, 1.0 - np.maximum(initial, maintenance))
     # Where it is not known, a price has no haircut that a reduction could be demanded for, beyond the floor.
-    demanded = np.maximum(np.where(found.known, found.maintenance, floor), least_maintenance)
-    demanded_initial = np.maximum(np.minimum(1.0, policy.initial_multiple * demanded), least_initial)
+    own = np.where(found.known, found.maintenance, floor)
+    demanded = np.maximum(own, least_maintenance)
+    demanded_initial = np.maximum(np.minimum(1.0, policy.initial_multiple * own), np.maximum(least_initial, demanded))
     demanded_initial = 1.0 - _capped(rows, 1.0 - demanded_initial)
     held = value > 0.0
     return tuple(

@@ -109,6 +109,9 @@ def test_a_cross_loan_counts_by_its_own_terms_where_they_are_the_stricter() -> N
     assert found.equity_maintenance == pytest.approx(100_000.0 - 40_000.0 * 0.2)
     assert found.equity_initial == pytest.approx(100_000.0 - 40_000.0 * 0.3)
     assert [item.reason for item in found.credits] == [CreditReason.LOAN_TERMS, CreditReason.OWED]
+    assert found.demanded_initial == pytest.approx(40_000.0 * 0.3), "no multiple of the terms of the loan"
+    close = backed(loans=(loan(maximum_loan_to_value=0.78),))
+    assert close.demanded_initial == pytest.approx(40_000.0 * 0.22)
     wild = backed(loans=(loan(),), seen=[Seen(40_000.0, 5.0), Seen(1.0, 0.0)])
     assert wild.credits[0].haircut_maintenance == pytest.approx(2.3378 * 5.0 * HOURS_4)
 
