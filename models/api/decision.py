@@ -148,8 +148,8 @@ class OrderOut(Model):
     """One order leg."""
 
     client_order_id: str = Field(
-        description="Of evaluation and leg, so that a retry cannot trade twice. Of a live portfolio, increases made of one "
-        "snapshot share it: send a snapshot after trading."
+        description="Of evaluation and leg, so that a retry cannot trade twice. Of a live portfolio, increases made of "
+        "one snapshot share it: send a snapshot after trading."
     )
     sequence: int
     bundle_id: str
