@@ -229,8 +229,8 @@ _KINDS = (
         "not_replayable",
         422,
         "The entry cannot be recomputed here",
-        "Only evaluations, targets, margin, hedges, scalars, oracles, grids, schedules and vaults can be recomputed, "
-        "and only by a build that reads the form in which the state was recorded.",
+        "Only evaluations, also live ones, targets, margin, hedges, scalars, oracles, grids, schedules and vaults can "
+        "be recomputed, and only by a build that reads the form in which the state was recorded.",
         "Choose an entry of one of these kinds at GET /v1/audit/entries; recompute older ones with the build that its "
         "versions name.",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import uvicorn
+from uvicorn.supervisors.multiprocess import Multiprocess
 
 from app.main import create_app
 from app.protocol import BoundedProtocol
@@ -16,18 +17,28 @@ MAX_FRAME_BYTES = 65_536
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; running requests are finished first.
 
+    Several workers share the port. Each reads its settings from the environment, which must give the same ones.
+
     Raises
     ------
     SystemExit
         With status 3 if the process may not start; the log says why.
     """
-    uvicorn.Server(configuration(settings)).run()
+    config = configuration(settings)
+    server = uvicorn.Server(config)
+    if config.workers == 1:
+        server.run()
+    else:
+        Multiprocess(config, target=server.run, sockets=[config.bind_socket()]).run()
 
 
 def configuration(settings: Settings) -> uvicorn.Config:
-    """Configuration of uvicorn."""
+    """Configuration of uvicorn: with the application, or with the name of what makes one in each of several workers."""
+    several = settings.workers > 1
     return uvicorn.Config(
-        create_app(settings),
+        "app.main:create_app_from_environment" if several else create_app(settings),
+        factory=several,
+        workers=settings.workers,
         host=settings.host,
         port=settings.port,
         http=BoundedProtocol,

@@ -280,7 +280,7 @@ class _RowBuilder:
     ) -> None:
         self.request, self.described, self.series, self.states = request, described, series, states
         self.as_of, self.notes = as_of, notes
-        self.taken_ago = (as_of - request.taken_at).total_seconds() if request.taken_at else None
+        self.taken_ago = max((as_of - request.taken_at).total_seconds(), 0.0) if request.taken_at else None
         self.positions = {
             RowKey(row.symbol, row.venue, row.account_id, row.position_side): row for row in request.positions
         }

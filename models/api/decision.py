@@ -148,7 +148,10 @@ class TargetOut(Model):
 class OrderOut(Model):
     """One order leg."""
 
-    client_order_id: str
+    client_order_id: str = Field(
+        description="Of evaluation and leg, so that a retry cannot trade twice. Of a live portfolio, increases made of "
+        "one snapshot share it: send a snapshot after trading."
+    )
     sequence: int
     bundle_id: str
     symbol: str

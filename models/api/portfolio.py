@@ -20,7 +20,7 @@ from models.api.stored_policy import Comment
 
 MAX_SEQUENCE = 2**53 - 1
 """The largest whole number that every JSON reader keeps exactly."""
-Sequence53 = Annotated[int, Field(ge=0, le=MAX_SEQUENCE, strict=True)]
+SequenceNumber = Annotated[int, Field(ge=0, le=MAX_SEQUENCE, strict=True)]
 
 
 class PositionDefaultsIn(Model):
@@ -98,7 +98,7 @@ _NOT_SENT = {*REGISTERED, "portfolio_id", "series"}
 class SnapshotHead(Model):
     """Order and time of a snapshot."""
 
-    snapshot_seq: Sequence53 = Field(description="Chosen by the client, increasing: an older one is refused.")
+    snapshot_seq: SequenceNumber = Field(description="Chosen by the client, increasing: an older one is refused.")
     as_of: Time | None = Field(None, description="When the account was so; default: the time of receipt.")
 
 
@@ -125,7 +125,7 @@ class LiveRequest(EvaluationRequest):
     may_be_empty: ClassVar[bool] = True
 
     portfolio_version: Annotated[int, Field(ge=1, strict=True)]
-    snapshot_seq: Sequence53
+    snapshot_seq: SequenceNumber
     snapshot_as_of: Time
     snapshot_expires_at: Time
 

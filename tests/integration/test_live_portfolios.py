@@ -161,6 +161,21 @@ async def test_a_row_with_a_venue_follows_its_own_state_and_the_one_without_a_ve
     assert len(await live.entries("live")) == 2
 
 
+async def test_a_contract_follows_the_market_of_its_underlying(live: Live) -> None:
+    contract = {"symbol": "AAA-27NOV26", "kind": "linear", "underlying": "AAA"}
+    await live.register("dated", instruments=[contract], max_snapshot_age="P9D")
+    row = {"symbol": "AAA-27NOV26", "quantity": "10", "mark_price": "101"}
+    await live.snapshot(1, "dated", positions=[row], signals=None)
+    assert (await live.published("dated"))["targets"][0]["status"] in ("ok", "limited")
+    await live.observe(["AAA-27NOV26"], count=2)
+    await live.settle()
+    assert len(await live.entries("live", "dated")) == 1, "a bar of the contract itself is not read"
+    live.clock.move(days=1)
+    await live.observe(["AAA"], end=LAST_CLOSE + timedelta(days=1))
+    await live.settle()
+    assert len(await live.entries("live", "dated")) == 2
+
+
 async def test_a_policy_without_a_version_moves_with_its_newest_one(live: Live) -> None:
     async def store(target: float) -> None:
         policy = {"sizing": {"method": "volatility_target", "target_volatility": target}}
