@@ -81,6 +81,7 @@ from models.api.query import (
     StateParameters,
     VolatilityParameters,
 )
+from models.api.reverse_stress import ReverseStressAnswer, ReverseStressRequest
 from models.api.scenario_margin import ScenarioMarginAnswer, ScenarioMarginRequest
 from models.api.schedule import ScheduleAnswer, ScheduleRequest
 from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, PolicyVersion, StorePolicyRequest
@@ -482,6 +483,24 @@ OPERATIONS = (
             "strangle": ("A short strangle, its hedge, coin collateral, another underlying", margin_examples.SCENARIO),
             "regime": ("A perpetual under a price range that follows volatility", margin_examples.REGIME),
         },
+    ),
+    Operation(
+        method="POST",
+        path="/v1/margin:reverse-stress",
+        operation_id="reverse_stress",
+        tag="Margin",
+        summary="Smallest moves that liquidate an account, in standard deviations; nothing is stored",
+        description=(
+            "The account of POST /v1/margin:scenario, revalued and margined anew after moves of its prices: each "
+            "underlying alone, each with what usually comes with it (betas of `correlation`), and the nearest joint "
+            "move of all by its Mahalanobis distance, each with every shift of implied volatility. The nearest joint "
+            "move is exact for linear books; with options it is the nearest that a search from several directions "
+            "found. Up to 300 positions in 8 underlyings, each with its `volatility`."
+        ),
+        body=ReverseStressRequest,
+        answers=(ReverseStressAnswer,),
+        problems=BODY,
+        examples={"strangle": ("What liquidates a short strangle and its hedge", margin_examples.REVERSE_STRESS)},
     ),
     Operation(
         method="POST",

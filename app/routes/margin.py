@@ -13,7 +13,7 @@ from app.usecases.backtest_margin import run_margin_backtest
 from app.usecases.limit_position import limit_position
 from app.usecases.margin_batch import margin_batch
 from app.usecases.plan_execution import plan_execution
-from app.usecases.scenario_margin import margin_by_scenarios
+from app.usecases.scenario_margin import margin_by_scenarios, moves_that_liquidate
 from models.api.query import NoParameters
 
 
@@ -21,6 +21,12 @@ async def margin_scenario(request: Request) -> Response:
     """Portfolio margin of an account."""
     read_query(request, NoParameters)
     return reply(request, await margin_by_scenarios(await read_call(request)))
+
+
+async def reverse_stress(request: Request) -> Response:
+    """Moves that liquidate an account."""
+    read_query(request, NoParameters)
+    return reply(request, await moves_that_liquidate(await read_call(request)))
 
 
 async def backtest_margin(request: Request) -> Response:
@@ -52,5 +58,6 @@ ROUTES = (
     route("POST", "/v1/margin:max-position", max_position),
     route("POST", "/v1/orders:check", check_order),
     route("POST", "/v1/margin:scenario", margin_scenario),
+    route("POST", "/v1/margin:reverse-stress", reverse_stress),
     route("POST", "/v1/margin:backtest", backtest_margin),
 )
