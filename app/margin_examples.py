@@ -76,7 +76,7 @@ REVERSE_STRESS: dict[str, Any] = {
     "correlation": [[1.0, 0.8], [0.8, 1.0]],
     "volatility_shifts": [0.0, 0.5],
 }
-"""The same account with less cash: the moves that liquidate it, with and without a rise of implied volatility by half."""
+"""The same account with less cash: what liquidates it, with and without a rise of implied volatility by half."""
 
 MAX_POSITION: dict[str, Any] = {
     "as_of": "2019-10-18T00:00:05Z",

@@ -92,6 +92,7 @@ from models.api.verification import (
     ComparePoliciesAnswer,
     ComparePoliciesRequest,
 )
+from models.api.waterfall import WaterfallAnswer, WaterfallRequest
 
 Model = type[BaseModel]
 ALWAYS = (400, 414, 421, 431, 500)
@@ -347,6 +348,7 @@ OPERATIONS = (
             ScheduleAnswer,
             VaultAnswer,
             AllocateAnswer,
+            WaterfallAnswer,
             OrderCheckAnswer,
         ),
         problems=(*QUERY, 404, 503),
@@ -555,6 +557,26 @@ OPERATIONS = (
         answers=(AllocateAnswer,),
         problems=(*BODY, *AUDIT),
         examples={"three_venues": ("Three accounts, one close to liquidation", collateral_examples.ALLOCATE)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/margin:waterfall",
+        operation_id="play_waterfall",
+        tag="Margin",
+        summary="A liquidation played through: prices, slices, insurance fund, deleveraging, cover of the fund",
+        description=(
+            "The position is sold in slices while its price is allowed and the fund can pay, and no more of it than "
+            "restores margin. What is left is closed at its bankruptcy price, at most `price_cap` from the mark, "
+            "against positions that gained, by rank; each is checked before, and passed over where it would fall "
+            "under its maintenance. What nobody bears is `socialised`, what nobody takes `uncovered`. `members` and "
+            "their losses by scenario give cover 1 and cover 2 of the fund. Audited; nothing is sent to a venue."
+        ),
+        body=WaterfallRequest,
+        answers=(WaterfallAnswer,),
+        problems=(*BODY, *AUDIT),
+        examples={"exhausted": ("The fund bears a part, others the rest", collateral_examples.WATERFALL)},
         idempotent=True,
         timed=True,
     ),

@@ -113,6 +113,7 @@ DecisionKind = Literal[
     "schedule",
     "vault",
     "allocation",
+    "waterfall",
     "order_check",
 ]
 

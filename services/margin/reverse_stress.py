@@ -190,7 +190,7 @@ def reverse_stress(
     Touching: one underlying alone by the law of a driftless lognormal price; the nearest joint move by that of its
     tangent half-space, ``2 N(−d)``. Neither says anything about moves that come with a shift of volatility.
 
-    Cost: a move costs a margin of the underlyings that move; n underlyings take about ``2 n (n + 1) · max_sigmas / step`` of one.
+    Cost: a move costs a margin of the underlyings that move: ``2 n (n + 1) · max_sigmas / step`` of one for n of them.
 
     References
     ----------
