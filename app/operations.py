@@ -46,6 +46,7 @@ from models.api.implied_volatility import ImpliedVolatilityAnswer, ImpliedVolati
 from models.api.liquidation import LiquidationPriceAnswer, LiquidationPriceRequest
 from models.api.margin_backtest import MarginBacktestAnswer, MarginBacktestRequest
 from models.api.margin_batch import MarginBatchAnswer, MarginBatchRequest
+from models.api.margin_frontier import FrontierAnswer, FrontierRequest
 from models.api.observation import (
     EstimateAnswer,
     EstimateRequest,
@@ -767,6 +768,22 @@ OPERATIONS = (
         answers=(MarginBacktestAnswer,),
         problems=BODY,
         examples={"filtered": ("Filtered historical simulation with a buffer", examples.MARGIN_BACKTEST)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/margin:frontier",
+        operation_id="margin_frontier",
+        tag="Margin",
+        summary="What margin costs against how often it fails, by confidence and size; nothing is stored",
+        description=(
+            "The walk of POST /v1/margin:backtest at many confidences of the model and multiples of its margin: mean "
+            "margin and leverage against breaches and liquidations, each rate with its exact interval, the model's own "
+            "point among them, and which points no other beats. Losses run from close to close."
+        ),
+        body=FrontierRequest,
+        answers=(FrontierAnswer,),
+        problems=BODY,
+        examples={"filtered": ("Filtered historical simulation at three confidences", examples.MARGIN_FRONTIER)},
     ),
     Operation(
         method="POST",

@@ -12,6 +12,7 @@ from app.routes.routing import route
 from app.usecases.backtest_margin import run_margin_backtest
 from app.usecases.limit_position import limit_position
 from app.usecases.margin_batch import margin_batch
+from app.usecases.margin_frontier import run_margin_frontier
 from app.usecases.plan_execution import plan_execution
 from app.usecases.scenario_margin import margin_by_scenarios, moves_that_liquidate
 from models.api.query import NoParameters
@@ -33,6 +34,12 @@ async def backtest_margin(request: Request) -> Response:
     """Judge a margin model on posted bars."""
     read_query(request, NoParameters)
     return reply(request, await run_margin_backtest(await read_call(request)))
+
+
+async def margin_frontier(request: Request) -> Response:
+    """What margin costs against how often it fails, on posted bars."""
+    read_query(request, NoParameters)
+    return reply(request, await run_margin_frontier(await read_call(request)))
 
 
 async def max_position(request: Request) -> Response:
@@ -60,4 +67,5 @@ ROUTES = (
     route("POST", "/v1/margin:scenario", margin_scenario),
     route("POST", "/v1/margin:reverse-stress", reverse_stress),
     route("POST", "/v1/margin:backtest", backtest_margin),
+    route("POST", "/v1/margin:frontier", margin_frontier),
 )
