@@ -65,13 +65,13 @@ READING = (
 
 
 FRONTIER_READING = (
-    "How to read it: confidence and size are nearly the same knob. Multiples of the default margin lie on the curve of the",
-    "confidences within their intervals; only far out a multiple is a little cheaper (Bitcoin: 1.5 times the margin asks",
-    "less than α 0.995 and was breached less often, with intervals that overlap). From α 0.975 to 0.99 Bitcoin asks 30 %",
-    "more, and breaches fall from 0.72 to 0.28 %. An account that holds exactly the margin at a close loses so much by the",
-    "next that it is liquidated on 8 to 12 % of days: initial margin pays for losses beyond an account, not against",
-    "liquidation. Hollow points of the picture are beaten by another. Nothing here says which point is the right one, and",
-    "losses within a day are not seen.",
+    "How to read it: confidence and size are nearly the same knob. Multiples of the default margin lie on the curve",
+    "of the confidences within their intervals; only far out a multiple is a little cheaper (Bitcoin: 1.5 times the",
+    "margin asks less than α 0.995 and was breached less often, with intervals that overlap). From α 0.975 to 0.99",
+    "Bitcoin asks 30 % more, and breaches fall from 0.72 to 0.28 %. An account that holds exactly the margin at a",
+    "close loses so much by the next that it is liquidated on 8 to 12 % of days: initial margin pays for losses",
+    "beyond an account, not against liquidation. Hollow points of the picture are beaten by another. Nothing here",
+    "says which point is the right one, and losses within a day are not seen.",
 )
 
 
