@@ -127,3 +127,10 @@ BATCH: dict[str, Any] = {
     "quantities": [[1.5, -0.6, 0, 0.01, 1], [-10, 0, 6, 0, 0]],
 }
 """One account that is well, one below its initial margin, two to be liquidated, one whose equity is not known."""
+
+BATCH_LINES = """\
+{"as_of": "2024-01-05T08:00:00Z", "markets": [{"symbol": "BTC-PERP", "mark_price": "43120", "volatility": 0.5}]}
+{"account": "a1", "equity": 25000, "quantities": {"BTC-PERP": 1.5}}
+{"account": "a2", "equity": 900, "quantities": {"BTC-PERP": -0.6}}
+"""
+"""Two of these accounts as lines."""

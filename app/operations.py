@@ -45,7 +45,7 @@ from models.api.history import EntryBody, EntryPage, InstrumentPage, Instruments
 from models.api.implied_volatility import ImpliedVolatilityAnswer, ImpliedVolatilityRequest
 from models.api.liquidation import LiquidationPriceAnswer, LiquidationPriceRequest
 from models.api.margin_backtest import MarginBacktestAnswer, MarginBacktestRequest
-from models.api.margin_batch import MarginBatchAnswer, MarginBatchRequest
+from models.api.margin_batch import BatchHeadIn, MarginBatchAnswer, MarginBatchRequest
 from models.api.margin_frontier import FrontierAnswer, FrontierRequest
 from models.api.observation import (
     EstimateAnswer,
@@ -109,7 +109,8 @@ class Operation:
 
     `answers`: models of the answer, several where it depends on the parameters; none where the answer is no JSON object
     of ours (`media_type` then says what it is). `status`: of a success. `examples`: name to (summary, body).
-    `conditional`: it sends an ETag and answers 304 where `If-None-Match` names it.
+    `conditional`: it sends an ETag and answers 304 where `If-None-Match` names it. `lines`: it takes and gives
+    application/x-ndjson too; the model of the first line of a request, and a whole request.
     """
 
     method: str
@@ -129,6 +130,7 @@ class Operation:
     idempotent: bool = False
     timed: bool = False
     conditional: bool = False
+    lines: tuple[Model, str] | None = None
 
 
 _SIZED = {
@@ -745,12 +747,18 @@ OPERATIONS = (
             "`preset` with netting. `queue` holds the accounts below maintenance, the largest maintenance over equity "
             "first. A figure that is no number, or a position in a market without price or volatility, makes its "
             "account `unknown`, with the reason, and leaves the others alone: unknown is neither ok nor queued. "
-            "The body may be four times max_body_bytes. Amounts are JSON numbers, as there are many of them."
+            "The body may be four times max_body_bytes. Amounts are JSON numbers, as there are many of them. "
+            "As application/x-ndjson: the first line is the request without accounts, equity and quantities, every "
+            "further one `{account, equity, quantities}` with contracts by market. A line that is no account is one "
+            "`refused` row with its number, and no other is affected. The answer comes in the form of the request "
+            "unless `Accept` says otherwise; as lines: the head, a line for each account, then counts, queue and "
+            "remarks."
         ),
         body=MarginBatchRequest,
         answers=(MarginBatchAnswer,),
-        problems=BODY,
+        problems=(*BODY, 406),
         examples={"queue": ("Five accounts in two markets", margin_examples.BATCH)},
+        lines=(BatchHeadIn, margin_examples.BATCH_LINES),
     ),
     Operation(
         method="POST",
@@ -987,7 +995,7 @@ OPERATIONS = (
 REQUEST_MODELS: dict[str, Model] = {
     model.__name__: model
     for operation in OPERATIONS
-    for model in (operation.body, operation.query)
+    for model in (operation.body, operation.query, operation.lines and operation.lines[0])
     if model is not None
 }
 """Models that validate what a client sent, by the title that a `ValidationError` carries."""
