@@ -234,6 +234,12 @@ def replaced(page: str, text: str) -> str:
     return before + text + rest.split(MARKS[1], 1)[1]
 
 
+def kept(page: str) -> str:
+    """The section that a page has; empty where it has none."""
+    _, mark, rest = page.partition(MARKS[0])
+    return f"\n{mark}{rest.partition(MARKS[1])[0]}{MARKS[1]}\n" if mark else ""
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Measure and show."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
