@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import orjson
 from starlette.requests import ClientDisconnect, Request
 
-from app.limits import MAX_CONTAINERS, MAX_KEYS, MAX_KEYS_PER_OBJECT, MAX_VALUES
+from app.limits import LINE_BYTES, MAX_CONTAINERS, MAX_KEYS, MAX_KEYS_PER_OBJECT, MAX_VALUES
 from app.problems import BrokenRule, RequestProblem
 
 INLINE_BYTES = 256 * 1024
 """Bodies up to this size are parsed on the event loop (under 2 ms); larger ones in a worker thread."""
-JSON_TYPES = frozenset({b"application/json", b"application/json;charset=utf-8", b'application/json;charset="utf-8"'})
+JSON, NDJSON = "application/json", "application/x-ndjson"
 _CONTAINERS = frozenset({dict, list})
 _TOKEN = re.compile(rb'"((?:[^"\\]++|\\.)*+)"(\s*+:)?|[{}\[\]]', re.DOTALL)
 
@@ -49,29 +49,65 @@ async def read_body(request: Request) -> bytes:
         If the client went away.
     """
     check_media(request.scope["headers"])
-    seconds = request.app.state.settings.body_timeout_seconds
-    chunks: list[bytes] = []
-    try:
-        async with asyncio.timeout(seconds):
-            more = True
-            while more:
-                message = await request.receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientDisconnect
-                chunks.append(message.get("body", b""))
-                more = message.get("more_body", False)
-    except TimeoutError:
-        detail = f"the body did not arrive within {seconds:g} s"
-        raise RequestProblem("body_timeout", detail, headers=(("Connection", "close"),)) from None
+    chunks = [chunk async for chunk in _chunks(request)]
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def check_media(headers: list[tuple[bytes, bytes]]) -> None:
-    """Refuse what is not plain JSON in UTF-8.
+async def read_lines(request: Request) -> AsyncIterator[list[bytes]]:
+    """Complete lines of a body as it arrives, some 256 KiB at a time; the body as a whole is never held.
+
+    Raises
+    ------
+    RequestProblem
+        As `read_body`, and 413 for a line beyond 64 KiB.
+    ClientDisconnect
+        If the client went away.
+    """
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in _chunks(request):
+        parts.append(chunk)
+        size += len(chunk)
+        if size >= INLINE_BYTES:
+            lines = b"".join(parts).split(b"\n")
+            parts = [lines.pop()]
+            size = len(parts[0])
+            _check_line(parts[0])
+            yield lines
+    if rest := b"".join(parts):
+        yield rest.removesuffix(b"\n").split(b"\n")
+
+
+def _check_line(line: bytes) -> None:
+    if len(line) > LINE_BYTES:
+        raise RequestProblem("body_too_large", f"a line may hold {LINE_BYTES} bytes")
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    seconds = request.app.state.settings.body_timeout_seconds
+    until = asyncio.get_running_loop().time() + seconds
+    more = True
+    while more:
+        try:
+            # Around this wait alone: whoever takes a chunk may wait for other things between two of them.
+            async with asyncio.timeout_at(until):
+                message = await request.receive()
+        except TimeoutError:
+            detail = f"the body did not arrive within {seconds:g} s"
+            raise RequestProblem("body_timeout", detail, headers=(("Connection", "close"),)) from None
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
+
+
+def check_media(headers: list[tuple[bytes, bytes]], allowed: tuple[str, ...] = (JSON,)) -> str:
+    """Media type of a body, one of `allowed`; refuse another, another charset than UTF-8, and what is compressed.
 
     Examples
     --------
     >>> check_media([(b"content-type", b"application/json; charset=UTF-8")])
+    'application/json'
     """
     media = encoding = b""
     for name, value in headers:
@@ -79,16 +115,18 @@ def check_media(headers: list[tuple[bytes, bytes]]) -> None:
             media = value.replace(b" ", b"").lower()
         elif name == b"content-encoding":
             encoding = value.strip().lower()
-    if media not in JSON_TYPES:
+    plain, _, charset = media.decode("latin-1").partition(";")
+    if plain not in allowed or charset not in ("", "charset=utf-8", 'charset="utf-8"'):
         found = media[:60].decode("latin-1") or "none"
         raise RequestProblem(
-            "unsupported_media_type", f"Content-Type must be application/json (charset utf-8), found {found!r}"
+            "unsupported_media_type", f"Content-Type must be {' or '.join(allowed)} (charset utf-8), found {found!r}"
         )
     if encoding not in (b"", b"identity"):
         found = encoding[:60].decode("latin-1")
         raise RequestProblem(
             "unsupported_media_type", f"Content-Encoding must be identity, found {found!r}: do not compress"
         )
+    return plain
 
 
 def parse_json(raw: bytes) -> Any:

@@ -16,6 +16,7 @@ from app.commands.diff import diff_command
 from app.commands.evaluate import evaluate_command
 from app.commands.fit import fit_command
 from app.commands.margin_backtest import margin_backtest_command
+from app.commands.margin_frontier import margin_frontier_command
 from app.commands.observe import observe_command
 from app.commands.serve import migrate_command, serve_command
 from app.commands.state import state_commands
@@ -54,6 +55,7 @@ application.command("demo", epilog=EXIT_CODES)(demo_command)
 application.command("evaluate", epilog=EXIT_CODES)(evaluate_command)
 application.command("backtest", epilog=EXIT_CODES)(backtest_command)
 application.command("margin-backtest", epilog=EXIT_CODES)(margin_backtest_command)
+application.command("margin-frontier", epilog=EXIT_CODES)(margin_frontier_command)
 application.command("observe", epilog=EXIT_CODES)(observe_command)
 application.command("fit", epilog=EXIT_CODES)(fit_command)
 application.add_typer(state_commands, name="state", epilog=EXIT_CODES)

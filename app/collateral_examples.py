@@ -137,3 +137,24 @@ LIQUIDATION: dict[str, Any] = {
     "horizon_days": 7,
 }
 """A short strangle, its hedge, and a loan against coin: liquidated when the price rises and when it falls."""
+
+WATERFALL: dict[str, Any] = {
+    "as_of": "2024-08-05T06:00:00Z",
+    "symbol": "BTC-PERP",
+    "currency": "USD",
+    "mark_price": "50000",
+    "account": {"quantity": "8", "equity": "1000", "maintenance_rate": 0.01},
+    "rules": {"slippage": 0.005, "slice_fraction": 0.25, "slice_notional": "100000", "price_cap": 0.05},
+    "insurance_fund": "400",
+    "counterparties": [
+        {"account": "short-1", "quantity": "-5", "entry_price": "58000", "equity": "61000", "maintenance_rate": 0.01},
+        {"account": "short-2", "quantity": "-4", "entry_price": "51000", "equity": "15000", "maintenance_rate": 0.01},
+        {"account": "long-1", "quantity": "3", "entry_price": "47000", "equity": "30000", "maintenance_rate": 0.01},
+    ],
+    "members": [
+        {"member": "m1", "losses": ["300", "120"]},
+        {"member": "m2", "losses": ["-40", "150"]},
+        {"member": "m3", "losses": ["100", "90"]},
+    ],
+}
+"""A long that costs more to sell than it is worth: the fund bears a part of that, others take the rest."""

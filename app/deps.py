@@ -116,6 +116,43 @@ def _tags(request: Request, name: str) -> frozenset[str]:
     return frozenset(item.strip() for item in text.split(","))
 
 
+def preferred_media(request: Request, offers: tuple[str, ...]) -> str:
+    """Media type of `offers` that the header `Accept` likes best, the first of equals (RFC 9110, section 12.5.1).
+
+    Raises
+    ------
+    RequestProblem
+        406 where it allows none of them.
+    """
+    text = request.headers.get("accept", "").strip().lower()
+    if not text:
+        return offers[0]
+    liked = {offer: _liking(offer, text) for offer in offers}
+    best = max(offers, key=lambda offer: liked[offer])
+    if liked[best] <= 0.0:
+        raise RequestProblem("not_acceptable", f"Accept must allow {' or '.join(offers)}")
+    return best
+
+
+def _liking(offer: str, accept: str) -> float:
+    """Quality that the most specific range of an Accept header gives a media type; what cannot be read is none."""
+    kind, found = offer.partition("/")[0], (-1, 0.0)
+    for item in accept.split(","):
+        media, *parameters = (part.strip() for part in item.split(";"))
+        rank = {offer: 2, f"{kind}/*": 1, "*/*": 0}.get(media, -1)
+        if rank > found[0]:
+            found = (rank, _quality(parameters))
+    return found[1]
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name == "q":
+            return float(value) if re.fullmatch(r"[01](\.[0-9]{0,3})?", value) else 0.0
+    return 1.0
+
+
 def _header(request: Request, name: str) -> str | None:
     wanted = name.lower().encode()
     values = [value for key, value in request.scope["headers"] if key == wanted]

@@ -370,6 +370,13 @@ MARGIN_BACKTEST: dict[str, Any] = {
 }
 """A hundred judged margins of a made-up market: too few to reject anything. Send years."""
 
+MARGIN_FRONTIER: dict[str, Any] = {
+    **{name: MARGIN_BACKTEST[name] for name in ("as_of", "series", "model")},
+    "confidences": [0.9, 0.99],
+    "multipliers": [0.8, 1.5],
+}
+"""The same market: the model at other confidences, and four fifths and one and a half of its margin."""
+
 FIT: dict[str, Any] = {"as_of": AS_OF, "series": {**BITCOIN, "calendar": "24/7"}, "model": "gjr_garch"}
 """Parameters from a posted series. These 59 returns are too few, so that the fit is rejected: send 250 and more."""
 

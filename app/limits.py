@@ -5,6 +5,8 @@ from __future__ import annotations
 MAX_VALUES = 500_000
 """Commas in a body: 400,000 points fit, or 4 MiB of ohlcv rows."""
 BATCH_PATH = "/v1/margin:batch"
+LINE_BYTES = 64 * 1024
+"""Bytes of a line of that path: 200 markets with long symbols fit five times."""
 BATCH_BODIES = 4
 """Bodies of that path may be so many times as large as others: 16 MiB by default."""
 MAX_CONTAINERS = 80_000

@@ -67,6 +67,17 @@ REGIME: dict[str, Any] = {
 }
 """A perpetual under a price range that follows volatility: 26.6 % at 90 %."""
 
+REVERSE_STRESS: dict[str, Any] = {
+    **{name: value for name, value in SCENARIO.items() if name != "worst_count"},
+    "cash": "5000",
+    "underlyings": [
+        {**item, "volatility": sigma} for item, sigma in zip(SCENARIO["underlyings"], (0.62, 0.75), strict=True)
+    ],
+    "correlation": [[1.0, 0.8], [0.8, 1.0]],
+    "volatility_shifts": [0.0, 0.5],
+}
+"""The same account with less cash: what liquidates it, with and without a rise of implied volatility by half."""
+
 MAX_POSITION: dict[str, Any] = {
     "as_of": "2019-10-18T00:00:05Z",
     "symbol": "BTC-PERP",
@@ -133,3 +144,10 @@ PUBLISH: dict[str, Any] = {
 }
 FROM_MODEL: dict[str, Any] = {"from_model": {}, "max_leverage": 20, "actor": "risk-job", "reason": "daily run"}
 """Published parameters: `PUT /v1/parameters/BTC-PERP`."""
+
+BATCH_LINES = """\
+{"as_of": "2024-01-05T08:00:00Z", "markets": [{"symbol": "BTC-PERP", "mark_price": "43120", "volatility": 0.5}]}
+{"account": "a1", "equity": 25000, "quantities": {"BTC-PERP": 1.5}}
+{"account": "a2", "equity": 900, "quantities": {"BTC-PERP": -0.6}}
+"""
+"""Two of these accounts as lines."""

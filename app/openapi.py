@@ -68,10 +68,12 @@ LINKS = {
     "plan_schedule": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
     "plan_vault": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
     "allocate_collateral": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
+    "play_waterfall": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
     "submit_fit": ("fit_id", ("read_fit",)),
     "store_policy": ("policy_id", ("read_policy",)),
 }
 """Operation to the identifier in its answer, and the operations that take it."""
+LINES = "application/x-ndjson"
 TIMEOUT_HEADER: dict[str, Any] = {
     "name": "Request-Timeout-Ms",
     "in": "header",
@@ -171,7 +173,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if parameters := _parameters(operation):
         out["parameters"] = parameters
     if operation.body is not None:
-        out["requestBody"] = {"required": True, "content": {"application/json": _body(operation, operation.body)}}
+        content: dict[str, Any] = {"application/json": _body(operation, operation.body)}
+        if operation.lines is not None:
+            content[LINES] = {"schema": {"type": "string"}, "example": operation.lines[1]}
+        out["requestBody"] = {"required": True, "content": content}
     out["responses"] = {str(operation.status): _answer(operation)}
     if operation.conditional:
         out["responses"]["304"] = {"description": "Nothing has changed since the answer with this ETag."}
@@ -196,6 +201,8 @@ def _answer(operation: Operation) -> dict[str, Any]:
         "description": _description(operation),
         "content": {operation.media_type: {"schema": schema}},
     }
+    if operation.lines is not None:
+        out["content"][LINES] = {"schema": {"type": "string"}}
     if operation.idempotent:
         text = "`true` where the stored answer of an earlier call with the same key is repeated."
         out["headers"] = {"Idempotency-Replayed": {"description": text, "schema": {"type": "string"}}}

@@ -47,7 +47,8 @@ from models.api.history import EntryBody, EntryPage, InstrumentPage, Instruments
 from models.api.implied_volatility import ImpliedVolatilityAnswer, ImpliedVolatilityRequest
 from models.api.liquidation import LiquidationPriceAnswer, LiquidationPriceRequest
 from models.api.margin_backtest import MarginBacktestAnswer, MarginBacktestRequest
-from models.api.margin_batch import MarginBatchAnswer, MarginBatchRequest
+from models.api.margin_batch import BatchHeadIn, MarginBatchAnswer, MarginBatchRequest
+from models.api.margin_frontier import FrontierAnswer, FrontierRequest
 from models.api.observation import (
     EstimateAnswer,
     EstimateRequest,
@@ -104,6 +105,7 @@ from models.api.query import (
     TargetsParameters,
     VolatilityParameters,
 )
+from models.api.reverse_stress import ReverseStressAnswer, ReverseStressRequest
 from models.api.scenario_margin import ScenarioMarginAnswer, ScenarioMarginRequest
 from models.api.schedule import ScheduleAnswer, ScheduleRequest
 from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, PolicyVersion, StorePolicyRequest
@@ -122,6 +124,7 @@ from models.api.verification import (
     ComparePoliciesAnswer,
     ComparePoliciesRequest,
 )
+from models.api.waterfall import WaterfallAnswer, WaterfallRequest
 
 Model = type[BaseModel]
 ALWAYS = (400, 414, 421, 431, 500)
@@ -139,6 +142,7 @@ class Operation:
     of ours (`media_type` then says what it is). `status`: of a success. `examples`: name to (summary, body).
     `conditional`: it sends an ETag and answers 304 where `If-None-Match` names it. `matched`: it takes `If-Match`.
     `creates`: it takes `If-None-Match: *`, for only where there is nothing yet.
+    `lines`: it takes and gives application/x-ndjson too; the model of the first line of a request, and a whole request.
     """
 
     method: str
@@ -160,6 +164,7 @@ class Operation:
     conditional: bool = False
     matched: bool = False
     creates: bool = False
+    lines: tuple[Model, str] | None = None
 
 
 _SIZED = {
@@ -386,6 +391,7 @@ OPERATIONS = (
             ScheduleAnswer,
             VaultAnswer,
             AllocateAnswer,
+            WaterfallAnswer,
             OrderCheckAnswer,
         ),
         problems=(*QUERY, 404, 503),
@@ -602,6 +608,24 @@ OPERATIONS = (
     ),
     Operation(
         method="POST",
+        path="/v1/margin:reverse-stress",
+        operation_id="reverse_stress",
+        tag="Margin",
+        summary="Smallest moves that liquidate an account, in standard deviations; nothing is stored",
+        description=(
+            "The account of POST /v1/margin:scenario, revalued and margined anew after moves of its prices: each "
+            "underlying alone, each with what usually comes with it (betas of `correlation`), and the nearest joint "
+            "move of all by its Mahalanobis distance, each with every shift of implied volatility. The nearest joint "
+            "move is exact for linear books; with options it is the nearest that a search from several directions "
+            "found. Up to 300 positions in 8 underlyings, each with its `volatility`."
+        ),
+        body=ReverseStressRequest,
+        answers=(ReverseStressAnswer,),
+        problems=BODY,
+        examples={"strangle": ("What liquidates a short strangle and its hedge", margin_examples.REVERSE_STRESS)},
+    ),
+    Operation(
+        method="POST",
         path="/v1/options:price-ladder",
         operation_id="price_ladder",
         tag="Options",
@@ -672,6 +696,26 @@ OPERATIONS = (
         answers=(CollateralValueAnswer,),
         problems=(*BODY, 503),
         examples={"coin": ("A coin, a stablecoin off its peg, and a loan", collateral_examples.VALUE)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/margin:waterfall",
+        operation_id="play_waterfall",
+        tag="Margin",
+        summary="A liquidation played through: prices, slices, insurance fund, deleveraging, cover of the fund",
+        description=(
+            "The position is sold in slices while its price is allowed and the fund can pay, and no more of it than "
+            "restores margin. What is left is closed at its bankruptcy price, at most `price_cap` from the mark, "
+            "against positions that gained, by rank; each is checked before, and passed over where it would fall "
+            "under its maintenance. What nobody bears is `socialised`, what nobody takes `uncovered`. `members` and "
+            "their losses by scenario give cover 1 and cover 2 of the fund. Audited; nothing is sent to a venue."
+        ),
+        body=WaterfallRequest,
+        answers=(WaterfallAnswer,),
+        problems=(*BODY, *AUDIT),
+        examples={"exhausted": ("The fund bears a part, others the rest", collateral_examples.WATERFALL)},
+        idempotent=True,
+        timed=True,
     ),
     Operation(
         method="POST",
@@ -837,12 +881,18 @@ OPERATIONS = (
             "`preset` with netting. `queue` holds the accounts below maintenance, the largest maintenance over equity "
             "first. A figure that is no number, or a position in a market without price or volatility, makes its "
             "account `unknown`, with the reason, and leaves the others alone: unknown is neither ok nor queued. "
-            "The body may be four times max_body_bytes. Amounts are JSON numbers, as there are many of them."
+            "The body may be four times max_body_bytes. Amounts are JSON numbers, as there are many of them. "
+            "As application/x-ndjson: the first line is the request without accounts, equity and quantities, every "
+            "further one `{account, equity, quantities}` with contracts by market. A line that is no account is one "
+            "`refused` row with its number, and no other is affected. The answer comes in the form of the request "
+            "unless `Accept` says otherwise; as lines: the head, a line for each account, then counts, queue and "
+            "remarks."
         ),
         body=MarginBatchRequest,
         answers=(MarginBatchAnswer,),
-        problems=BODY,
+        problems=(*BODY, 406),
         examples={"queue": ("Five accounts in two markets", margin_examples.BATCH)},
+        lines=(BatchHeadIn, margin_examples.BATCH_LINES),
     ),
     Operation(
         method="POST",
@@ -860,6 +910,22 @@ OPERATIONS = (
         answers=(MarginBacktestAnswer,),
         problems=BODY,
         examples={"filtered": ("Filtered historical simulation with a buffer", examples.MARGIN_BACKTEST)},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/margin:frontier",
+        operation_id="margin_frontier",
+        tag="Margin",
+        summary="What margin costs against how often it fails, by confidence and size; nothing is stored",
+        description=(
+            "The walk of POST /v1/margin:backtest at many confidences of the model and multiples of its margin: mean "
+            "margin and leverage against breaches and liquidations, each rate with its exact interval, the model's own "
+            "point among them, and which points no other beats. Losses run from close to close."
+        ),
+        body=FrontierRequest,
+        answers=(FrontierAnswer,),
+        problems=BODY,
+        examples={"filtered": ("Filtered historical simulation at three confidences", examples.MARGIN_FRONTIER)},
     ),
     Operation(
         method="POST",
@@ -1241,7 +1307,7 @@ OPERATIONS = (
 REQUEST_MODELS: dict[str, Model] = {
     model.__name__: model
     for operation in OPERATIONS
-    for model in (operation.body, operation.query)
+    for model in (operation.body, operation.query, operation.lines and operation.lines[0])
     if model is not None
 } | {LiveRequest.__name__: LiveRequest}
 """Models that validate what a client sent, by the title that a `ValidationError` carries.

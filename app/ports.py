@@ -42,6 +42,7 @@ class EventKind(StrEnum):
     SCHEDULE = "schedule"
     VAULT = "vault"
     ALLOCATION = "allocation"
+    WATERFALL = "waterfall"
     ORDER_CHECK = "order_check"
     PORTFOLIO = "portfolio"
     SNAPSHOT = "snapshot"

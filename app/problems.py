@@ -132,6 +132,13 @@ _KINDS = (
         "Use a method of the Allow header.",
     ),
     ProblemKind(
+        "not_acceptable",
+        406,
+        "The answer has no such media type",
+        "The Accept header allows none of the media types that this operation answers in.",
+        "Leave Accept out, or allow a media type that the detail names.",
+    ),
+    ProblemKind(
         "body_timeout",
         408,
         "The body took too long to arrive",
@@ -187,7 +194,7 @@ _KINDS = (
         "unsupported_media_type",
         415,
         "The body has the wrong type or encoding",
-        "Bodies are application/json in UTF-8, not compressed.",
+        "Bodies are application/json in UTF-8, not compressed; POST /v1/margin:batch takes application/x-ndjson too.",
         "Send Content-Type: application/json and no Content-Encoding.",
     ),
     ProblemKind(

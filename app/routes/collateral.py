@@ -1,10 +1,11 @@
-"""Collateral, contagion and liquidation prices."""
+"""Collateral, liquidations, contagion and liquidation prices."""
 
 from __future__ import annotations
 
 from fastapi import Request, Response
 
 from app.deps import container_of, read_call, read_query
+from app.ports import EventKind
 from app.routes.reply import reply
 from app.routes.routing import route
 from app.usecases import manage_collateral as collateral
@@ -14,7 +15,17 @@ from models.api.query import NoParameters
 async def allocate_collateral(request: Request) -> Response:
     """Transfers between venues."""
     read_query(request, NoParameters)
-    return reply(request, await collateral.allocate_collateral(container_of(request), await read_call(request)))
+    return await _planned(request, EventKind.ALLOCATION)
+
+
+async def play_waterfall(request: Request) -> Response:
+    """A liquidation: slices, fund, deleveraging."""
+    read_query(request, NoParameters)
+    return await _planned(request, EventKind.WATERFALL)
+
+
+async def _planned(request: Request, kind: EventKind) -> Response:
+    return reply(request, await collateral.make_plan(container_of(request), await read_call(request), kind))
 
 
 async def value_collateral(request: Request) -> Response:
@@ -38,6 +49,7 @@ async def find_liquidation_price(request: Request) -> Response:
 ROUTES = (
     route("POST", "/v1/collateral:allocate", allocate_collateral),
     route("POST", "/v1/collateral:value", value_collateral),
+    route("POST", "/v1/margin:waterfall", play_waterfall),
     route("POST", "/v1/contagion:propagate", propagate_contagion),
     route("POST", "/v1/margin:liquidation-price", find_liquidation_price),
 )

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from fastapi import Request, Response
+import asyncio
 
-from app.deps import container_of, read_call, read_query
+from fastapi import Request, Response
+from starlette.responses import StreamingResponse
+
+from app.body import JSON, NDJSON, check_media, parse_json, read_lines
+from app.deps import container_of, now, preferred_media, read_call, read_query
 from app.limits import BATCH_PATH
 from app.ports import EventKind
 from app.routes.reply import reply
 from app.routes.routing import route
 from app.usecases.backtest_margin import run_margin_backtest
+from app.usecases.call import Answer
 from app.usecases.limit_position import limit_position
-from app.usecases.margin_batch import margin_batch
+from app.usecases.margin_batch import LinesCall, as_columns, as_lines, batch_of_columns, batch_of_lines
+from app.usecases.margin_frontier import run_margin_frontier
 from app.usecases.plan_execution import plan_execution
-from app.usecases.scenario_margin import margin_by_scenarios
+from app.usecases.scenario_margin import margin_by_scenarios, moves_that_liquidate
 from models.api.query import NoParameters
 
 
@@ -23,10 +29,22 @@ async def margin_scenario(request: Request) -> Response:
     return reply(request, await margin_by_scenarios(await read_call(request)))
 
 
+async def reverse_stress(request: Request) -> Response:
+    """Moves that liquidate an account."""
+    read_query(request, NoParameters)
+    return reply(request, await moves_that_liquidate(await read_call(request)))
+
+
 async def backtest_margin(request: Request) -> Response:
     """Judge a margin model on posted bars."""
     read_query(request, NoParameters)
     return reply(request, await run_margin_backtest(await read_call(request)))
+
+
+async def margin_frontier(request: Request) -> Response:
+    """What margin costs against how often it fails, on posted bars."""
+    read_query(request, NoParameters)
+    return reply(request, await run_margin_frontier(await read_call(request)))
 
 
 async def max_position(request: Request) -> Response:
@@ -42,9 +60,17 @@ async def check_order(request: Request) -> Response:
 
 
 async def batch_margin(request: Request) -> Response:
-    """Margins of many accounts, and the liquidation queue."""
+    """Margins of many accounts, and the liquidation queue; as columns or as lines."""
     read_query(request, NoParameters)
-    return reply(request, await margin_batch(await read_call(request)))
+    sent = check_media(request.scope["headers"], (JSON, NDJSON))
+    wanted = preferred_media(request, (JSON, NDJSON) if sent == JSON else (NDJSON, JSON))
+    if sent == JSON:
+        found = await batch_of_columns(await read_call(request))
+    else:
+        found = await batch_of_lines(LinesCall(read_lines(request), parse_json, now(request)))
+    if wanted == NDJSON:
+        return StreamingResponse(as_lines(found), media_type=NDJSON)
+    return reply(request, Answer(200, await asyncio.to_thread(as_columns, found)))
 
 
 ROUTES = (
@@ -52,5 +78,7 @@ ROUTES = (
     route("POST", "/v1/margin:max-position", max_position),
     route("POST", "/v1/orders:check", check_order),
     route("POST", "/v1/margin:scenario", margin_scenario),
+    route("POST", "/v1/margin:reverse-stress", reverse_stress),
     route("POST", "/v1/margin:backtest", backtest_margin),
+    route("POST", "/v1/margin:frontier", margin_frontier),
 )

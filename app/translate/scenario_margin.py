@@ -19,7 +19,7 @@ from models.api.scenario_margin import (
     MarginOptionIn,
     MarginOverridesIn,
     MarginUnderlyingIn,
-    ScenarioMarginRequest,
+    ScenarioAccountIn,
 )
 from services.core.annualization import SECONDS_PER_YEAR
 from services.core.errors import InvalidInput
@@ -49,7 +49,7 @@ SAME_FORWARD = 1e-9
 Rows = Sequence[tuple[int, MarginOptionIn]]
 
 
-def preset_of(request: ScenarioMarginRequest) -> ScenarioPreset:
+def preset_of(request: ScenarioAccountIn) -> ScenarioPreset:
     """Preset of a request, with its overrides.
 
     Raises
@@ -69,7 +69,7 @@ def preset_of(request: ScenarioMarginRequest) -> ScenarioPreset:
         raise InvalidInput("overrides", f"break a rule of {request.preset}: {error}", overridden(request)) from error
 
 
-def overridden(request: ScenarioMarginRequest) -> list[str]:
+def overridden(request: ScenarioAccountIn) -> list[str]:
     """Names of the overrides that were sent."""
     changes = request.overrides
     return [] if changes is None else sorted(n for n in changes.model_fields_set if getattr(changes, n) is not None)
@@ -92,7 +92,7 @@ def _changes(changes: MarginOverridesIn, preset: ScenarioPreset) -> dict[str, An
     return found
 
 
-def book_of(request: ScenarioMarginRequest, as_of: datetime, notes: Notes) -> ScenarioBook:
+def book_of(request: ScenarioAccountIn, as_of: datetime, notes: Notes) -> ScenarioBook:
     """Book of a request.
 
     Raises
@@ -209,6 +209,7 @@ def _linear(held: Sequence[MarginLinearIn], as_of: datetime) -> LinearColumns:
         seconds=np.array(seconds, dtype=np.float64),
         spot=np.array([item.kind == "spot" for item in held], dtype=np.bool_),
         unrealized=math.fsum(float(item.unrealized_pnl) + float(item.unsettled_funding) for item in held),
+        inverse=inverse,
     )
 
 

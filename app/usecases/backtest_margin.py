@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -18,7 +19,7 @@ from app.translate.series import check_columns, series_input
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.effort import validated
-from models.api.margin_backtest import MAX_BREACHES, MarginBacktestRequest
+from models.api.margin_backtest import MAX_BREACHES, MarginBacktestRequest, MarginWalkIn
 from services.core.errors import InvalidInput, Refusal
 from services.core.explain import Floats
 from services.engine.margins import log_returns
@@ -67,14 +68,8 @@ async def run_margin_backtest(call: Call) -> Answer:
 
 def report(request: MarginBacktestRequest, received_at: datetime) -> dict[str, Any]:
     """Body of the answer."""
-    as_of, notes = request.as_of or received_at, Notes()
-    if request.as_of is None:
-        notes.assume("/as_of", time_text(as_of), "bars that close later are not complete")
-    elif as_of > received_at + CLOCK_SKEW:
-        rule = f"must not lie in the future (server time {time_text(received_at)})"
-        raise InvalidInput("as_of", rule, time_text(as_of), "check your clock against GET /v1/time")
-    if request.series.calendar is None:
-        notes.assume("/series/calendar", "24/7", "a year has 365 days of 24 hours")
+    notes = Notes()
+    as_of = bars_until(request, received_at, notes)
     if request.expected_breach_rate is None:
         notes.assume("/expected_breach_rate", f"{expected_rate(request.model):g}", "what breaches are judged against")
     plan = MarginPlan(
@@ -94,6 +89,25 @@ def report(request: MarginBacktestRequest, received_at: datetime) -> dict[str, A
     return body(plan, walk(plan), request.points, as_of, notes)
 
 
+def bars_until(request: MarginWalkIn, received_at: datetime, notes: Notes) -> datetime:
+    """Time after which bars are not complete.
+
+    Raises
+    ------
+    InvalidInput
+        If it lies in the future.
+    """
+    as_of = request.as_of or received_at
+    if request.as_of is None:
+        notes.assume("/as_of", time_text(as_of), "bars that close later are not complete")
+    elif as_of > received_at + CLOCK_SKEW:
+        rule = f"must not lie in the future (server time {time_text(received_at)})"
+        raise InvalidInput("as_of", rule, time_text(as_of), "check your clock against GET /v1/time")
+    if request.series.calendar is None:
+        notes.assume("/series/calendar", "24/7", "a year has 365 days of 24 hours")
+    return as_of
+
+
 def walk(plan: MarginPlan, advance: Callable[[int], None] = lambda done: None) -> dict[str, MarginWalk]:
     """Paths of the model and of what it stands beside.
 
@@ -102,28 +116,53 @@ def walk(plan: MarginPlan, advance: Callable[[int], None] = lambda done: None) -
     InvalidInput
         If a price is none, the estimator cannot read the series, or there are too few bars.
     """
-    returns = log_returns(plan.series)
-    if returns is None:
-        raise InvalidInput("series", "must hold at least two prices above 0", plan.series.closes.size)
-    volatility = _volatility(plan) if "volatility" in plan.model.requires else None
-    try:
+    with too_few_bars(plan.series):
         return backtest_margin(
-            returns,
+            returns_of(plan.series),
             plan.model,
             periods_per_year=plan.series.clock.periods_per_year,
-            volatility=volatility,
+            volatility=volatility_of(plan),
             how=plan.how,
             comparisons=plan.comparisons,
             advance=advance,
         )
+
+
+def returns_of(series: SeriesInput) -> Floats:
+    """Log returns of a series.
+
+    Raises
+    ------
+    InvalidInput
+        If it holds no two prices.
+    """
+    returns = log_returns(series)
+    if returns is None:
+        raise InvalidInput("series", "must hold at least two prices above 0", series.closes.size)
+    return returns
+
+
+@contextmanager
+def too_few_bars(series: SeriesInput) -> Iterator[None]:
+    """The request knows no returns: it is the series that has too few of them."""
+    try:
+        yield
     except InvalidInput as error:
         if error.parameter != "returns":
             raise
-        # The request knows no returns: it is the series that has too few of them.
-        raise InvalidInput("series", error.rule, f"{returns.size} returns", error.remedy) from None
+        raise InvalidInput("series", error.rule, f"{series.closes.size - 1} returns", error.remedy) from None
 
 
-def _volatility(plan: MarginPlan) -> Floats:
+def volatility_of(plan: MarginPlan) -> Floats | None:
+    """Forecasts of the plan's estimator at each close, where its model reads any.
+
+    Raises
+    ------
+    InvalidInput
+        If the estimator cannot read the series.
+    """
+    if "volatility" not in plan.model.requires:
+        return None
     check_columns(plan.series, 0, plan.estimator)
     try:
         return forecast_path(plan.series, plan.estimator).volatility

@@ -40,6 +40,7 @@ def published_limits(container: Container) -> dict[str, Any]:
         "max_head_bytes": limits.MAX_HEAD_BYTES,
         "max_symbols": MAX_SYMBOLS,
         "max_batch_accounts": MAX_ACCOUNTS,
+        "max_line_bytes": limits.LINE_BYTES,
         "max_batch_markets": MAX_MARKETS,
         "max_points_per_series": MAX_POINTS,
         "max_points_per_request": MAX_REQUEST_POINTS,

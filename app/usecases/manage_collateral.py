@@ -1,12 +1,13 @@
-"""Collateral, contagion and liquidation prices: the plan of transfers is recorded, the others are computed only."""
+"""Collateral, liquidations, contagion, liquidation prices: plans are recorded, the others are computed only."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import orjson
 
@@ -21,6 +22,7 @@ from app.translate.liquidation import book_of, liquidation_body
 from app.translate.notes import Notes
 from app.translate.options import moment
 from app.translate.snapshot import CLOCK_SKEW, DEFAULT_INTERVAL
+from app.translate.waterfall import waterfall_body
 from app.usecases.call import Answer, Call
 from app.usecases.decide import AssumptionsRefused, known_at
 from app.usecases.effort import takes_long, validated
@@ -30,39 +32,55 @@ from models.api.collateral import AllocateRequest
 from models.api.collateral_value import CollateralValueRequest
 from models.api.contagion import ContagionRequest
 from models.api.liquidation import LiquidationPriceRequest
+from models.api.waterfall import WaterfallRequest
 from services.core.errors import InvalidInput
 from services.engine.inputs import StateInput
 
-ALLOCATE = "POST /v1/collateral:allocate"
 INLINE_POSITIONS = 20
 """Positions up to which liquidation prices are found on the event loop: 2 ms."""
 INLINE_NODES = 20
 """Nodes up to which contagion without regressions is propagated there."""
 
 
-async def allocate_collateral(container: Container, call: Call) -> Answer:
-    """A plan of transfers, durable in the audit log before it is returned."""
-    request = await validated(AllocateRequest, call)
-    key = idempotency_key(call, ALLOCATE)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A recorded plan that depends on its request alone: scope of idempotency keys, model, and answer."""
+
+    route: str
+    model: type[AllocateRequest | WaterfallRequest]
+    body: Callable[[Any, Notes], dict[str, Any]]
+
+
+PLANS: dict[EventKind, Plan] = {
+    EventKind.ALLOCATION: Plan("POST /v1/collateral:allocate", AllocateRequest, allocation_body),
+    EventKind.WATERFALL: Plan("POST /v1/margin:waterfall", WaterfallRequest, waterfall_body),
+}
+
+
+async def make_plan(container: Container, call: Call, kind: EventKind) -> Answer:
+    """A plan of transfers or of a liquidation, durable in the audit log before it is returned."""
+    plan = PLANS[kind]
+    request = await validated(plan.model, call)
+    key = idempotency_key(call, plan.route)
     if (known := await known_answer(container, key)) is not None:
         return known
     evaluation_id, started = new_id("ev", call.received_at), time.perf_counter()
-    body = await asyncio.to_thread(allocation_response, request, evaluation_id, call.received_at)
+    body = await asyncio.to_thread(plan_answer, kind, request, evaluation_id, call.received_at)
     computed = time.perf_counter()
-    record = event_record(
-        EventKind.ALLOCATION, evaluation_id, call, body, key, client_reference=request.client_reference
-    )
+    record = event_record(kind, evaluation_id, call, body, key, client_reference=request.client_reference)
     appended = await container.audit.append(record, timeout=call.timeout_seconds)
     return stored_answer(appended, body, {"compute": computed - started, "audit": time.perf_counter() - computed})
 
 
-def allocation_response(request: AllocateRequest, evaluation_id: str, received_at: datetime) -> bytes:
+def plan_answer(
+    kind: EventKind, request: AllocateRequest | WaterfallRequest, evaluation_id: str, received_at: datetime
+) -> bytes:
     """Answer bytes: they depend on the request, the id and the time of receipt alone, so that a record can be replayed.
 
     Raises
     ------
     InvalidInput
-        If `as_of` lies in the future, or names contradict one another.
+        If `as_of` lies in the future, or a figure breaks a rule.
     """
     notes, as_of = Notes(), request.as_of or received_at
     if request.as_of is None:
@@ -70,7 +88,7 @@ def allocation_response(request: AllocateRequest, evaluation_id: str, received_a
     elif as_of > received_at + CLOCK_SKEW:
         rule = f"must not lie in the future (server time {time_text(received_at)})"
         raise InvalidInput("as_of", rule, time_text(as_of), "check your clock against GET /v1/time")
-    body = allocation_body(request, notes)
+    body = PLANS[kind].body(request, notes)
     head = {
         "evaluation_id": evaluation_id,
         **({"client_reference": request.client_reference} if request.client_reference else {}),

@@ -1,22 +1,30 @@
-"""`POST /v1/margin:batch`: margins of many accounts, and the liquidation queue; nothing is recorded."""
+"""`POST /v1/margin:batch`: margins of many accounts, and the liquidation queue; nothing is recorded.
+
+Accounts come as columns of one JSON object or as lines, and the answer goes out as either, whatever came in.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 
+from app.problems import BrokenRule, RequestProblem
+from app.translate.account_lines import AccountLines
 from app.translate.answer import time_text
 from app.translate.notes import Notes
 from app.translate.snapshot import event_time
-from app.usecases.call import Answer, Call
+from app.usecases.call import Call
 from app.usecases.effort import validated
-from models.api.margin_batch import MAX_QUEUE, BatchMarketIn, MarginBatchRequest
+from models.api.margin_batch import MAX_QUEUE, BatchHeadIn, BatchMarketIn, MarginBatchRequest
+from models.api.problem import MAX_ERRORS
 from services.core.explain import Bools, Floats
 from services.core.outcome import Reason
 from services.margin.account_batch import AccountStatus, BatchHealth, account_health, batch_margins
@@ -28,26 +36,78 @@ INLINE_POSITIONS = 2_000
 UNITS = {"initial_margin": "account currency", "maintenance_margin": "account currency", "ratio": "of equity"}
 
 
-class Columns(NamedTuple):
-    """Accounts as arrays: positions [contracts], values of a contract, and what is missing of each market."""
+LINES_AT_ONCE = 1_024
+"""Lines of an answer that are sent together."""
+Markets = Sequence[BatchMarketIn]
 
+
+class Columns(NamedTuple):
+    """Accounts as arrays: names, equity, positions [contracts], values of a contract, what is missing of each market.
+
+    `lines` and `refused` are those of a request in lines.
+    """
+
+    names: Sequence[str]
     equity: Floats
     contracts: Floats
     values: Floats
     missing: list[Reason | None]
+    lines: Sequence[int] | None = None
+    refused: list[dict[str, Any]] | None = None
 
 
-async def margin_batch(call: Call) -> Answer:
-    """Margins of posted accounts, a large batch in a worker thread."""
+@dataclass(frozen=True, slots=True)
+class BatchFigures:
+    """What an answer is made of, whatever its form."""
+
+    head: dict[str, Any]
+    columns: Columns
+    initial: Floats
+    maintenance: Floats
+    ratio: Floats
+    health: BatchHealth
+    tail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LinesCall:
+    """A request in lines: blocks of complete lines as they arrive, and how a line is parsed."""
+
+    blocks: AsyncIterator[list[bytes]]
+    parse: Callable[[bytes], Any]
+    received_at: datetime
+
+
+async def batch_of_columns(call: Call) -> BatchFigures:
+    """Margins of accounts as columns, a large batch in a worker thread."""
     request = await validated(MarginBatchRequest, call)
-    work = (request, call.received_at)
+    work = (request, columns_of(request), call.received_at)
     if len(request.accounts) * len(request.markets) > INLINE_POSITIONS:
-        return Answer(200, await asyncio.to_thread(batch, *work))
-    return Answer(200, batch(*work))
+        return await asyncio.to_thread(figures, *work)
+    return figures(*work)
 
 
-def batch(request: MarginBatchRequest, received_at: datetime) -> bytes:
-    """Answer bytes.
+async def batch_of_lines(call: LinesCall) -> BatchFigures:
+    """Margins of accounts as lines, parsed and computed in a worker thread.
+
+    Raises
+    ------
+    RequestProblem
+        If there is no head, or no line is an account.
+    """
+    read = AccountLines(call.parse)
+    async for block in call.blocks:
+        await asyncio.to_thread(read.take, block)
+    if read.head is None or not read.names:
+        rule = "must hold a head and, below it, at least one account"
+        found = [BrokenRule("", one["code"], f"line {one['line']}: {one['detail']}") for one in read.refused]
+        told = found[:MAX_ERRORS] or [BrokenRule("", "empty", rule)]
+        raise RequestProblem("invalid_request", f"the body {rule}", told)
+    return await asyncio.to_thread(figures, read.head, _read_columns(read, read.head), call.received_at)
+
+
+def figures(request: BatchHeadIn, columns: Columns, received_at: datetime) -> BatchFigures:
+    """Margins, statuses and the queue.
 
     Raises
     ------
@@ -56,7 +116,6 @@ def batch(request: MarginBatchRequest, received_at: datetime) -> bytes:
     """
     notes = Notes()
     as_of = event_time(request, received_at, notes)
-    columns = _columns(request)
     touched = _touched(columns)
     initial, maintenance = _scenarios(request, columns) if request.preset else _rates(request, columns, notes)
     unknown = touched.any(axis=1) | np.isnan(columns.contracts).any(axis=1)
@@ -66,36 +125,111 @@ def batch(request: MarginBatchRequest, received_at: datetime) -> bytes:
     if counts[AccountStatus.UNKNOWN]:
         text = f"the margin of {counts[AccountStatus.UNKNOWN]} accounts is not known: they are neither ok nor queued"
         notes.warn("margin_unknown", text)
+    if columns.refused:
+        text = f"{len(columns.refused)} lines are no accounts, and were left out"
+        notes.warn("lines_refused", text)
+    return BatchFigures(
+        head={
+            "as_of": time_text(as_of),
+            "currency": request.currency,
+            "method": request.preset or request.margin.model.method,
+            "units": UNITS,
+        },
+        columns=columns,
+        initial=initial,
+        maintenance=maintenance,
+        ratio=np.where(np.isfinite(health.ratio), health.ratio, np.nan),
+        health=health,
+        tail={
+            "counts": {status.value: counts[status] for status in AccountStatus},
+            "queue": _queue(request.queue_limit, columns, maintenance, health),
+            "unknown": _unknown(request.markets, columns, touched, health),
+            "assumptions": notes.assumptions,
+            "warnings": notes.warnings,
+        },
+    )
+
+
+def as_columns(found: BatchFigures) -> bytes:
+    """The answer as one JSON object."""
     body = {
-        "as_of": time_text(as_of),
-        "currency": request.currency,
-        "method": request.preset or request.margin.model.method,
-        "units": UNITS,
-        "initial_margin": initial,
-        "maintenance_margin": maintenance,
-        "ratio": np.where(np.isfinite(health.ratio), health.ratio, np.nan),
-        "status": health.status.tolist(),
-        "counts": {status.value: counts[status] for status in AccountStatus},
-        "queue": _queue(request, columns.equity, maintenance, health),
-        "unknown": _unknown(request, columns, touched, health),
-        "assumptions": notes.assumptions,
-        "warnings": notes.warnings,
+        **found.head,
+        "initial_margin": found.initial,
+        "maintenance_margin": found.maintenance,
+        "ratio": found.ratio,
+        "status": found.health.status.tolist(),
+        **found.tail,
     }
+    if found.columns.lines is not None:
+        body |= {"accounts": found.columns.names, "refused": found.columns.refused}
     # Not a number is null.
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _columns(request: MarginBatchRequest) -> Columns:
-    values = [
-        float(market.contract_multiplier)
-        * (1.0 if market.kind == "inverse" else float(market.mark_price) if market.mark_price else np.nan)
-        for market in request.markets
-    ]
+def as_lines(found: BatchFigures) -> Iterator[bytes]:
+    """The answer as lines, some at a time: the head, a line for each account and each refused line, the summary."""
+    yield orjson.dumps(found.head, option=orjson.OPT_APPEND_NEWLINE)
+    rows = _rows(found)
+    while block := list(islice(rows, LINES_AT_ONCE)):
+        yield b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in block)
+    yield orjson.dumps(found.tail, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _rows(found: BatchFigures) -> Iterator[dict[str, Any]]:
+    """Accounts in their order, and refused lines between them in theirs."""
+    columns, refused = found.columns, iter(found.columns.refused or ())
+    places = columns.lines if columns.lines is not None else range(len(columns.names))
+    waiting, key = next(refused, None), "index" if columns.lines is None else "line"
+    # Not a number becomes null.
+    margins = (values.tolist() for values in (found.initial, found.maintenance, found.ratio))
+    rows = zip(*margins, found.health.status.tolist(), strict=True)
+    for place, name, (initial, maintenance, ratio, status) in zip(places, columns.names, rows, strict=True):
+        while waiting is not None and waiting["line"] < place:
+            yield {**waiting, "status": "refused"}
+            waiting = next(refused, None)
+        yield {
+            key: place,
+            "account": name,
+            "initial_margin": initial,
+            "maintenance_margin": maintenance,
+            "ratio": ratio,
+            "status": status,
+        }
+    while waiting is not None:
+        yield {**waiting, "status": "refused"}
+        waiting = next(refused, None)
+
+
+def columns_of(request: MarginBatchRequest) -> Columns:
+    """Posted columns as arrays."""
     return Columns(
+        names=request.accounts,
         equity=np.array(request.equity, dtype=np.float64),
         contracts=np.array(request.quantities, dtype=np.float64).T,
-        values=np.array(values),
+        values=_values(request.markets),
         missing=[_missing(market, request.preset) for market in request.markets],
+    )
+
+
+def _read_columns(read: AccountLines, head: BatchHeadIn) -> Columns:
+    return Columns(
+        names=read.names,
+        equity=np.array(read.equity, dtype=np.float64),
+        contracts=read.contracts(),
+        values=_values(head.markets),
+        missing=[_missing(market, head.preset) for market in head.markets],
+        lines=read.lines,
+        refused=read.refused,
+    )
+
+
+def _values(markets: Markets) -> Floats:
+    return np.array(
+        [
+            float(market.contract_multiplier)
+            * (1.0 if market.kind == "inverse" else float(market.mark_price) if market.mark_price else np.nan)
+            for market in markets
+        ]
     )
 
 
@@ -114,7 +248,7 @@ def _touched(columns: Columns) -> Bools:
     return found
 
 
-def _rates(request: MarginBatchRequest, columns: Columns, notes: Notes) -> tuple[Floats, Floats]:
+def _rates(request: BatchHeadIn, columns: Columns, notes: Notes) -> tuple[Floats, Floats]:
     policy = request.margin
     volatility = np.array([market.volatility or np.nan for market in request.markets], dtype=np.float64)
     floors = np.array([1.0 / market.max_leverage if market.max_leverage else 0.0 for market in request.markets])
@@ -126,7 +260,7 @@ def _rates(request: MarginBatchRequest, columns: Columns, notes: Notes) -> tuple
     return batch_margins(columns.contracts, columns.values, rates, policy)
 
 
-def _scenarios(request: MarginBatchRequest, columns: Columns) -> tuple[Floats, Floats]:
+def _scenarios(request: BatchHeadIn, columns: Columns) -> tuple[Floats, Floats]:
     assert request.preset is not None
     preset = PRESETS[request.preset]
     usable = np.array([reason is None for reason in columns.missing])
@@ -146,39 +280,36 @@ def _scenarios(request: MarginBatchRequest, columns: Columns) -> tuple[Floats, F
     return found.initial, found.maintenance
 
 
-def _queue(
-    request: MarginBatchRequest, equity: Floats, maintenance: Floats, health: BatchHealth
-) -> list[dict[str, Any]]:
+def _queue(limit: int, columns: Columns, maintenance: Floats, health: BatchHealth) -> list[dict[str, Any]]:
+    equity = columns.equity
     return [
         {
-            "account": request.accounts[place],
+            "account": columns.names[place],
             "index": place,
             "equity": float(equity[place]),
             "maintenance_margin": float(maintenance[place]),
             "ratio": float(health.ratio[place]) if np.isfinite(health.ratio[place]) else None,
             "shortfall": float(maintenance[place] - equity[place]),
         }
-        for place in health.queue[: request.queue_limit].tolist()
+        for place in health.queue[:limit].tolist()
     ]
 
 
-def _unknown(
-    request: MarginBatchRequest, columns: Columns, touched: Bools, health: BatchHealth
-) -> list[dict[str, Any]]:
+def _unknown(markets: Markets, columns: Columns, touched: Bools, health: BatchHealth) -> list[dict[str, Any]]:
     rows = []
     for place in np.flatnonzero(health.status == AccountStatus.UNKNOWN)[:MAX_QUEUE].tolist():
-        reason, detail = _why(request, columns, touched, place)
-        rows.append({"account": request.accounts[place], "index": place, "reason": reason, "detail": detail})
+        reason, detail = _why(markets, columns, touched, place)
+        rows.append({"account": columns.names[place], "index": place, "reason": reason, "detail": detail})
     return rows
 
 
-def _why(request: MarginBatchRequest, columns: Columns, touched: Bools, place: int) -> tuple[Reason, str]:
+def _why(markets: Markets, columns: Columns, touched: Bools, place: int) -> tuple[Reason, str]:
     if np.isnan(columns.equity[place]):
         return Reason.UNUSABLE_DATA, "equity is not a number within 1e15"
     bad = np.flatnonzero(np.isnan(columns.contracts[place]))
     if bad.size:
-        return Reason.UNUSABLE_DATA, f"the quantity of {request.markets[bad[0]].symbol} is not a number within 1e15"
+        return Reason.UNUSABLE_DATA, f"the quantity of {markets[bad[0]].symbol} is not a number within 1e15"
     market = int(np.flatnonzero(touched[place])[0])
-    reason, symbol = columns.missing[market], request.markets[market].symbol
+    reason, symbol = columns.missing[market], markets[market].symbol
     assert reason is not None
     return reason, f"{symbol} has no {'mark_price' if reason is Reason.PRICE_REQUIRED else 'volatility'}"

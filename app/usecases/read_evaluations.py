@@ -20,15 +20,14 @@ from app.usecases.call import Answer, Door
 from app.usecases.decide import Gathered, decide, render
 from app.usecases.evaluate_portfolio import REQUEST_MODELS, splice
 from app.usecases.gather import TENANT
-from app.usecases.manage_collateral import allocation_response
+from app.usecases.manage_collateral import PLANS, plan_answer
 from app.usecases.plan_execution import TOOLS, MarketRead, plan_response
 from app.usecases.read_scalar import scalar_response
 from app.version import versions_record
-from models.api.collateral import AllocateRequest
 from models.api.oracle import OraclesRequest
 
 DOORS = {door.kind: door for door in Door}
-REPLAYABLE = frozenset(DOORS) | {EventKind.SCALAR, EventKind.ORACLE, EventKind.ALLOCATION, *TOOLS}
+REPLAYABLE = frozenset(DOORS) | {EventKind.SCALAR, EventKind.ORACLE, *PLANS, *TOOLS}
 MAX_DIFFERENCES = 20
 
 
@@ -124,9 +123,9 @@ def recompute(entry: StoredEntry) -> bytes:
     if entry.kind == EventKind.ORACLE:
         sent = OraclesRequest.model_validate(orjson.loads(entry.request))
         return oracles_response(sent, entry.event_id, entry.recorded_at)
-    if entry.kind == EventKind.ALLOCATION:
-        asked = AllocateRequest.model_validate(orjson.loads(entry.request))
-        return allocation_response(asked, entry.event_id, entry.recorded_at)
+    if entry.kind in PLANS:
+        asked = PLANS[entry.kind].model.model_validate(orjson.loads(entry.request))
+        return plan_answer(entry.kind, asked, entry.event_id, entry.recorded_at)
     try:
         recorded = decode_state(entry.state)
     except ForeignRecord as error:

@@ -1,20 +1,29 @@
-"""`POST /v1/margin:scenario`: portfolio margin of an account by scenarios; nothing is stored or recorded."""
+"""`POST /v1/margin:scenario` and `:reverse-stress`: portfolio margin of an account, and the moves that liquidate it.
+
+Nothing is stored or recorded.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from typing import Any
 
 import orjson
 
 from app.translate.answer import time_text
 from app.translate.notes import Notes
+from app.translate.reverse_stress import UNITS as STRESS_UNITS
+from app.translate.reverse_stress import rules_of, shifts_of, stress_blocks
 from app.translate.scenario_margin import UNITS, answer_blocks, book_of, overridden, preset_of
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.effort import validated
-from models.api.scenario_margin import MarginOptionIn, ScenarioMarginRequest
+from models.api.reverse_stress import ReverseStressRequest
+from models.api.scenario_margin import MarginOptionIn, ScenarioAccountIn, ScenarioMarginRequest
 from services.core.errors import InvalidInput
+from services.margin.reverse_stress import reverse_stress
+from services.margin.scenario_book import ScenarioBook
 from services.margin.scenario_margin import scenario_margin
 from services.margin.scenario_preset import ScenarioPreset
 
@@ -34,7 +43,40 @@ async def margin_by_scenarios(call: Call) -> Answer:
 
 def margined(request: ScenarioMarginRequest, received_at: datetime) -> bytes:
     """Answer bytes."""
-    as_of, notes = request.as_of or received_at, Notes()
+    notes = Notes()
+    as_of, preset, book = _account(request, received_at, notes)
+    found = scenario_margin(book, preset)
+    return _answer(request, as_of, UNITS, answer_blocks(found, request.worst_count), notes)
+
+
+async def moves_that_liquidate(call: Call) -> Answer:
+    """Reverse stress test of an account, in a worker thread: it is margined some hundred times."""
+    request = await validated(ReverseStressRequest, call)
+    return Answer(200, await asyncio.to_thread(stressed, request, call.received_at))
+
+
+def stressed(request: ReverseStressRequest, received_at: datetime) -> bytes:
+    """Answer bytes."""
+    notes = Notes()
+    as_of, preset, book = _account(request, received_at, notes)
+    rules, shifts = rules_of(request, notes), shifts_of(request, preset, notes)
+    if any(item.collateral for item in request.underlyings):
+        notes.assume("/underlyings", "collateral moves", "coin is worth its moved price, risk-cancelling or not")
+    found = [(shift, reverse_stress(book, preset, rules, volatility_shift=shift)) for shift in shifts]
+    return _answer(request, as_of, STRESS_UNITS, stress_blocks(request, found), notes)
+
+
+def _account(
+    request: ScenarioAccountIn, received_at: datetime, notes: Notes
+) -> tuple[datetime, ScenarioPreset, ScenarioBook]:
+    """Time, preset and book of a request.
+
+    Raises
+    ------
+    InvalidInput
+        If `as_of` lies in the future, the overrides contradict one another, or something that has to be known is not.
+    """
+    as_of = request.as_of or received_at
     if request.as_of is not None and as_of > received_at + CLOCK_SKEW:
         rule = f"must not lie in the future (server time {time_text(received_at)})"
         raise InvalidInput("as_of", rule, time_text(as_of), "check your clock against GET /v1/time")
@@ -42,22 +84,27 @@ def margined(request: ScenarioMarginRequest, received_at: datetime) -> bytes:
     _check_volatilities(request, preset)
     book = book_of(request, as_of, notes)
     _assume(request, preset, as_of, notes)
-    found = scenario_margin(book, preset)
+    return as_of, preset, book
+
+
+def _answer(
+    request: ScenarioAccountIn, as_of: datetime, units: dict[str, str], blocks: dict[str, Any], notes: Notes
+) -> bytes:
     return orjson.dumps(
         {
             "as_of": time_text(as_of),
             "currency": request.currency,
             "preset": request.preset,
             "overridden": overridden(request),
-            "units": UNITS,
-            **answer_blocks(found, request.worst_count),
+            "units": units,
+            **blocks,
             "assumptions": notes.assumptions,
             "warnings": notes.warnings,
         }
     )
 
 
-def _check_volatilities(request: ScenarioMarginRequest, preset: ScenarioPreset) -> None:
+def _check_volatilities(request: ScenarioAccountIn, preset: ScenarioPreset) -> None:
     """A price range that follows volatility is not made up where none was sent."""
     if preset.regime is None:
         return
@@ -67,7 +114,7 @@ def _check_volatilities(request: ScenarioMarginRequest, preset: ScenarioPreset) 
             raise InvalidInput(f"underlyings.{place}.volatility", rule, None)
 
 
-def _assume(request: ScenarioMarginRequest, preset: ScenarioPreset, as_of: datetime, notes: Notes) -> None:
+def _assume(request: ScenarioAccountIn, preset: ScenarioPreset, as_of: datetime, notes: Notes) -> None:
     """What was left open and changes the figures."""
     told = request.model_fields_set
     if request.as_of is None:
@@ -87,7 +134,7 @@ def _assume(request: ScenarioMarginRequest, preset: ScenarioPreset, as_of: datet
     _assume_of_positions(request, preset, notes)
 
 
-def _assume_of_positions(request: ScenarioMarginRequest, preset: ScenarioPreset, notes: Notes) -> None:
+def _assume_of_positions(request: ScenarioAccountIn, preset: ScenarioPreset, notes: Notes) -> None:
     options = [item for item in request.positions if isinstance(item, MarginOptionIn)]
     rated = {(item.underlying, row.expiry) for item in request.underlyings for row in item.expiries if row.discount}
     if any(

@@ -28,6 +28,7 @@ class LimitsAnswer(Model):
     max_head_bytes: int = Field(description="Request line and headers.")
     max_symbols: int = Field(description="Rows of each list of a snapshot.")
     max_batch_accounts: int = Field(description="Accounts of POST /v1/margin:batch.")
+    max_line_bytes: int = Field(description="Bytes of a line of it.")
     max_batch_markets: int
     max_points_per_series: int
     max_points_per_request: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -22,8 +22,8 @@ MAX_WORK = 20_000_000
 MAX_PATH_POINTS, MAX_BREACHES = 2_000, 500
 
 
-class MarginBacktestRequest(Model):
-    """A margin model on the bars of one market; nothing is stored."""
+class MarginWalkIn(Model):
+    """A margin model that is walked through the bars of one market."""
 
     series: SeriesIn
     model: Annotated[MarginModel, StrictScalars(), Field(discriminator="method")] = Field(
@@ -38,31 +38,42 @@ class MarginBacktestRequest(Model):
     estimator: Annotated[Estimator, StrictScalars(), Field(discriminator="method")] = Field(
         default=DEFAULT_ESTIMATOR, description="Of the volatility that `sigma_multiple` and the lognormal model read."
     )
+    warm_up_bars: Annotated[int, Field(ge=60, le=10_000, strict=True)] = Field(
+        default=250, description="Returns before the first margin that is judged."
+    )
+    as_of: Time | None = Field(None, description="Bars after it are not complete; default: the time of receipt.")
+
+    @property
+    def walks(self) -> int:
+        """Walks that take as long as one of the model."""
+        return 1
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        bars = len(self.series.close or self.series.ohlcv or ())
+        window = self.model.lookback if isinstance(self.model, FilteredHistorical) else FilteredHistorical().lookback
+        if bars * window * self.walks > MAX_WORK:
+            text = "bars times window may be {limit} here, this one is {bars} times {window}: lower model.window"
+            limit = MAX_WORK // self.walks
+            raise PydanticCustomError("too_many_points", text, {"limit": limit, "bars": bars, "window": window})
+        return self
+
+
+class MarginBacktestRequest(MarginWalkIn):
+    """A margin model on the bars of one market; nothing is stored."""
+
     expected_breach_rate: Annotated[Number, Field(gt=0, lt=0.5)] | None = Field(
         None,
         description="Breaches a margin as they should be. Default: 1 - alpha for a value at risk; 0.4 (1 - alpha) for "
         "an expected shortfall, as 97.5 % of that stands for a value at risk of 99 %.",
     )
     significance: Annotated[Number, Field(gt=0, lt=0.5)] = Field(default=0.05, description="Of the verdict, one-sided.")
-    warm_up_bars: Annotated[int, Field(ge=60, le=10_000, strict=True)] = Field(
-        default=250, description="Returns before the first margin that is judged."
-    )
     comparisons: Annotated[bool, Field(strict=True)] = Field(
         default=True, description="Also a normal law with EWMA volatility, and plain historical simulation."
     )
     points: Annotated[int, Field(ge=0, le=MAX_PATH_POINTS, strict=True)] = Field(
         default=200, description="At most this many points of each margin path, evenly spread."
     )
-    as_of: Time | None = Field(None, description="Bars after it are not complete; default: the time of receipt.")
-
-    @model_validator(mode="after")
-    def _bounded(self) -> MarginBacktestRequest:
-        bars = len(self.series.close or self.series.ohlcv or ())
-        window = self.model.lookback if isinstance(self.model, FilteredHistorical) else FilteredHistorical().lookback
-        if bars * window > MAX_WORK:
-            text = "bars times window may be {limit}, this one is {bars} times {window}: lower model.window"
-            raise PydanticCustomError("too_many_points", text, {"limit": MAX_WORK, "bars": bars, "window": window})
-        return self
 
 
 class LikelihoodRatioOut(Model):

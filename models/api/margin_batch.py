@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -65,20 +65,12 @@ class BatchMarketIn(Model):
     )
 
 
-class MarginBatchRequest(Model):
-    """Accounts with linear positions, as columns; nothing is stored."""
+class BatchHeadIn(Model):
+    """What holds for all accounts: the first line of a request in lines."""
 
     as_of: Time | None = Field(None, description="Echoed; default: the time of receipt.")
     currency: Currency | None = Field(None, description="Of every amount; echoed.")
     markets: Annotated[list[BatchMarketIn], Field(min_length=1, max_length=MAX_MARKETS, fail_fast=True)]
-    accounts: Annotated[list[AccountName], Field(min_length=1, max_length=MAX_ACCOUNTS, fail_fast=True)] = Field(
-        description="Names, unique; every column has one value for each of them."
-    )
-    equity: AccountColumn = Field(description="Mark to market. What is no number makes its account `unknown`.")
-    quantities: Annotated[list[AccountColumn], Field(min_length=1, max_length=MAX_MARKETS, fail_fast=True)] = Field(
-        description="One column for each market, in their order: signed contracts of each account, 0 for none. What is "
-        "no number makes its account `unknown`."
-    )
     preset: Literal["derive_pmrm2", "span16", "regime"] | None = Field(
         None, description="Portfolio margin by scenarios, as POST /v1/margin:scenario; default: `margin`, unnetted."
     )
@@ -87,6 +79,25 @@ class MarginBatchRequest(Model):
     )
     queue_limit: Annotated[int, Field(ge=0, le=MAX_QUEUE, strict=True)] = Field(
         default=100, description="Accounts of the liquidation queue that are listed."
+    )
+
+    @model_validator(mode="after")
+    def _unique_markets(self) -> Self:
+        if len({market.symbol for market in self.markets}) != len(self.markets):
+            raise PydanticCustomError("duplicate", "markets must be unique")
+        return self
+
+
+class MarginBatchRequest(BatchHeadIn):
+    """Accounts with linear positions, as columns; nothing is stored."""
+
+    accounts: Annotated[list[AccountName], Field(min_length=1, max_length=MAX_ACCOUNTS, fail_fast=True)] = Field(
+        description="Names, unique; every column has one value for each of them."
+    )
+    equity: AccountColumn = Field(description="Mark to market. What is no number makes its account `unknown`.")
+    quantities: Annotated[list[AccountColumn], Field(min_length=1, max_length=MAX_MARKETS, fail_fast=True)] = Field(
+        description="One column for each market, in their order: signed contracts of each account, 0 for none. What is "
+        "no number makes its account `unknown`."
     )
 
     @model_validator(mode="after")
@@ -103,16 +114,30 @@ class MarginBatchRequest(Model):
                     raise PydanticCustomError("columns", text, told)
         if len(set(self.accounts)) != count:
             raise PydanticCustomError("duplicate", "accounts must be unique")
-        if len({market.symbol for market in self.markets}) != len(self.markets):
-            raise PydanticCustomError("duplicate", "markets must be unique")
         return self
+
+
+class RefusedLineOut(Model):
+    """A line that is no account."""
+
+    line: int = Field(description="Counted from 1, the head included.")
+    code: Literal[
+        "malformed_json",
+        "duplicate_key",
+        "body_too_large",
+        "not_an_account",
+        "unknown_market",
+        "duplicate_account",
+        "too_many_accounts",
+    ]
+    detail: str
 
 
 class QueuedOut(Model):
     """An account below maintenance."""
 
     account: Name
-    index: int = Field(description="Place in the columns.")
+    index: int = Field(description="Place in the columns, or among the accepted lines.")
     equity: Number
     maintenance_margin: Number
     ratio: Number | None = Field(description="Maintenance over equity; null: no equity is left.")
@@ -156,5 +181,7 @@ class MarginBatchAnswer(Model):
     counts: BatchCountsOut
     queue: list[QueuedOut] = Field(description="Accounts below maintenance, the least healthy first.")
     unknown: list[UnknownOut] = Field(description="The first 1,000 accounts whose margin is not known, and why.")
+    accounts: list[Name] | None = Field(None, description="In the order of the columns; of a request in lines.")
+    refused: list[RefusedLineOut] | None = Field(None, description="Lines that are no accounts; of a request in lines.")
     assumptions: list[Assumption]
     warnings: list[WarningOut]

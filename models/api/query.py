@@ -123,6 +123,7 @@ DecisionKind = Literal[
     "schedule",
     "vault",
     "allocation",
+    "waterfall",
     "order_check",
     "live",
 ]

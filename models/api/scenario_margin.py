@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
@@ -153,8 +153,8 @@ class MarginOverridesIn(Model):
     peg_factor: Annotated[Number, Field(ge=0, le=100)] | None = None
 
 
-class ScenarioMarginRequest(Model):
-    """An account to margin by scenarios; nothing is stored."""
+class ScenarioAccountIn(Model):
+    """An account, and the preset that it is margined under."""
 
     as_of: Time | None = Field(None, description="Times to expiry are counted from it; default: the time of receipt.")
     currency: Currency = Field(default="USD", description="Quote currency of all prices and amounts; echoed.")
@@ -171,12 +171,9 @@ class ScenarioMarginRequest(Model):
     )
     positions: Annotated[list[MarginPositionIn], Field(max_length=MAX_POSITIONS, fail_fast=True)]
     underlyings: Annotated[list[MarginUnderlyingIn], Field(min_length=1, max_length=MAX_UNDERLYINGS, fail_fast=True)]
-    worst_count: Annotated[int, Strict(), Field(ge=1, le=MAX_SCENARIOS)] = Field(
-        default=5, description="How many of the worst scenarios to explain."
-    )
 
     @model_validator(mode="after")
-    def _consistent(self) -> ScenarioMarginRequest:
+    def _consistent(self) -> Self:
         symbols, named = [item.symbol for item in self.positions], [item.underlying for item in self.underlyings]
         for names, where in ((symbols, "positions"), (named, "underlyings")):
             seen: set[str] = set()
@@ -190,6 +187,14 @@ class ScenarioMarginRequest(Model):
             text = "underlyings must hold {key}, which a position names"
             raise PydanticCustomError("unknown_underlying", text, {"key": min(missing)})
         return self
+
+
+class ScenarioMarginRequest(ScenarioAccountIn):
+    """An account to margin by scenarios; nothing is stored."""
+
+    worst_count: Annotated[int, Strict(), Field(ge=1, le=MAX_SCENARIOS)] = Field(
+        default=5, description="How many of the worst scenarios to explain."
+    )
 
 
 class MarginChargeOut(Model):

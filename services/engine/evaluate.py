@@ -71,7 +71,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         [float(target.target if target.target is not None else target.current) for target in targets], dtype=float
     )
     targets = remarked(inputs, columns, targets, final)
-    hedges = hedge_book(inputs, columns, final)
+    hedges = hedge_book(inputs, columns, final, breaking)
     hedged = final.copy()
     for hedge in hedges:
         hedged[hedge.row] += float(hedge.contracts or 0)

@@ -167,6 +167,20 @@ def exposure_after(plan: HedgePlan, hedges: list[Hedge], inputs: EvaluationInput
     return Exposure.of(after)
 
 
+def adds_exposure(before: Exposure, after: Exposure) -> bool:
+    """Whether delta, gamma or vega is larger in size than before.
+
+    Examples
+    --------
+    >>> adds_exposure(Exposure(delta=3.0, gamma_1pct=-1.0), Exposure(delta=-2.0, gamma_1pct=-1.0))
+    False
+    >>> adds_exposure(Exposure(delta=3.0), Exposure(delta=0.0, vega_per_point=-0.5))
+    True
+    """
+    pairs = [(getattr(one, name) for one in (before, after)) for name in ("delta", "gamma_1pct", "vega_per_point")]
+    return any(abs(new) > abs(old) * (1.0 + _ROUNDING) for old, new in pairs)
+
+
 def raises_risk(book: HedgedBook, planned: PlannedHedge, hedges: list[Hedge], told: Hedge) -> bool:
     """Whether the orders, where they are not the whole plan, leave more risk than none, or a larger delta."""
     inputs, view = book.inputs, book.view

@@ -33,6 +33,8 @@ class HedgedBook:
         What hedges do to the price that they hedge; None where the policy does not ask.
     latency : LatencyCost, optional
         What the time of a hedge may cost; None where the policy does not ask, or gamma or volatility is unknown.
+    close_only : bool
+        A breaker lets exposures fall and none grow.
     """
 
     inputs: EvaluationInputs
@@ -43,6 +45,7 @@ class HedgedBook:
     gross_delta: float
     feedback: Feedback | None = None
     latency: LatencyCost | None = None
+    close_only: bool = False
 
     def row(self, index: int) -> Row:
         """A row of the request."""

@@ -20,7 +20,7 @@ from services.engine.columns import MIN_AGE_SECONDS, BookColumns, max_age_second
 from services.engine.hedge_feedback import feedback_of, latency_of, widened
 from services.engine.hedge_gates import most_lots, permitted
 from services.engine.hedge_limits import allowed_contracts
-from services.engine.hedge_plans import exposure_after, plan_hedges, planned_hedge, raises_risk
+from services.engine.hedge_plans import adds_exposure, exposure_after, plan_hedges, planned_hedge, raises_risk
 from services.engine.hedge_slices import slicing_of
 from services.engine.hedge_view import (
     book_greeks,
@@ -33,8 +33,9 @@ from services.engine.hedge_view import (
 from services.engine.hedged_book import HedgedBook, gross_delta
 from services.engine.inputs import EvaluationInputs
 from services.engine.netting import netting_of
-from services.engine.outputs import Hedge
+from services.engine.outputs import Breaking, Hedge
 from services.engine.targets import minimum_order
+from services.guards.breakers import Level
 from services.hedging.delta_neutral import HEDGING_KINDS, HedgeDecision, decide_hedge
 from services.hedging.exposures import Exposure
 from services.hedging.registry import AnyOf, HedgeTrigger, Threshold
@@ -46,7 +47,9 @@ HOLDS = frozenset({Reason.NONE, Reason.WITHIN_BUFFER, Reason.COOLDOWN, Reason.BE
 """Outcomes of a trigger that had all it needs; any other refuses the hedge."""
 
 
-def hedge_book(inputs: EvaluationInputs, columns: BookColumns, final: Floats) -> tuple[Hedge, ...]:
+def hedge_book(
+    inputs: EvaluationInputs, columns: BookColumns, final: Floats, breaking: Breaking | None = None
+) -> tuple[Hedge, ...]:
     """Hedge of the underlying of `policy.hedging.instrument`, on the book as it will be after the targets.
 
     Notes
@@ -55,6 +58,8 @@ def hedge_book(inputs: EvaluationInputs, columns: BookColumns, final: Floats) ->
     Coin collateral counts once. An exposure that is not known (an option without Greeks, an instrument that is not
     described) refuses the hedge: it is never guessed, and never read as nothing to do. A hedge that opens is bound by
     the instrument's size, the leverage limit and the margin use of the policy; one that reduces is always allowed.
+    Where a breaker of a row that hedges only lets exposures fall, a hedge of the delta passes, as it always brings it
+    nearer to 0; a plan that leaves more of any Greek does not, and the delta alone is hedged instead.
     """
     trigger = inputs.policy.hedging
     place = next((i for i, row in enumerate(inputs.rows) if trigger and row.symbol == trigger.instrument), None)
@@ -100,10 +105,17 @@ def hedge_book(inputs: EvaluationInputs, columns: BookColumns, final: Floats) ->
         gross_delta=gross_delta(inputs, columns, members, final),
         feedback=feedback,
         latency=latency,
+        close_only=_closes_only(inputs, place, breaking),
     )
     hedges, left = made_hedges(book, decision, told)
     sliced = [replace(hedge, slicing=slicing_of(book, hedge)) for hedge in hedges]
     return tuple(remembering(inputs, trigger, view, hedge, left) for hedge in sliced)
+
+
+def _closes_only(inputs: EvaluationInputs, place: int, breaking: Breaking | None) -> bool:
+    """Whether a breaker holds any row that may hedge at close only or above."""
+    rows = {place, *inputs.hedge_rows.values()}
+    return breaking is not None and max(int(breaking.levels[row]) for row in rows) >= Level.CLOSE_ONLY
 
 
 def made_hedges(book: HedgedBook, decision: HedgeDecision, told: Hedge) -> tuple[list[Hedge], Exposure | None]:
@@ -116,10 +128,16 @@ def made_hedges(book: HedgedBook, decision: HedgeDecision, told: Hedge) -> tuple
     planned = planned_hedge(book, told)
     if planned.used and planned.plan is not None:
         hedges = plan_hedges(book, planned, told)
-        if not raises_risk(book, planned, hedges, told):
+        after = exposure_after(planned.plan, hedges, inputs)
+        barred = book.close_only and adds_exposure(planned.plan.before, after)
+        if not barred and not raises_risk(book, planned, hedges, told):
             first = replace(hedges[0], plan=planned)
-            return [first, *hedges[1:]], exposure_after(planned.plan, hedges, inputs)
-        detail = "the orders that may be sent of the plan would raise the risk"
+            return [first, *hedges[1:]], after
+        detail = (
+            "a circuit breaker lets no exposure grow, and the plan would leave more of one"
+            if barred
+            else "the orders that may be sent of the plan would raise the risk"
+        )
         planned = replace(planned, reason=Reason.RISK_NOT_REDUCED, detail=detail)
     return [replace(alone[0], plan=replace(planned, used=False))], None
 

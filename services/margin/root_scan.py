@@ -89,14 +89,18 @@ def liquidation_prices(excess: Excess, mark: float, *, kinks: Sequence[float] = 
     centre = int(np.searchsorted(grid, mark))
     if values[centre] <= 0.0:
         return LiquidationPrices(mark, mark, abs(float(values[centre])))
-    down = _first_crossing(excess, grid[centre::-1], values[centre::-1])
-    up = _first_crossing(excess, grid[centre:], values[centre:])
+    down = first_crossing(excess, grid[centre::-1], values[centre::-1])
+    up = first_crossing(excess, grid[centre:], values[centre:])
     gaps = [abs(_at(excess, price)) for price in (down, up) if price is not None]
     return LiquidationPrices(down, up, max(gaps, default=0.0))
 
 
-def _first_crossing(excess: Excess, grid: Floats, values: Floats) -> float | None:
-    """First root along a path that begins above zero."""
+def first_crossing(excess: Excess, grid: Floats, values: Floats) -> float | None:
+    """First root along a path of points > 0 that begins above zero; `values` are those of `excess` on the path.
+
+    Between two points that both exceed zero it may dip below: where the middle of three is the least, the dip is
+    searched for its bottom.
+    """
     inner = values[1:-1]
     dips: NDArray[np.int64] = np.flatnonzero((inner <= values[:-2]) & (inner <= values[2:]) & (inner > 0.0)) + 1
     below = np.flatnonzero(values <= 0.0)

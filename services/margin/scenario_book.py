@@ -108,6 +108,8 @@ class LinearColumns:
         Spot is worth its price and pays no contingency for perpetuals.
     unrealized : float
         Profit of the derivatives that is not yet in cash [quote], funding due included.
+    inverse : (n,) bool array, optional
+        Contracts of a fixed quote value, whose base shrinks as the price rises; none by default.
     """
 
     base: Floats
@@ -115,6 +117,7 @@ class LinearColumns:
     seconds: Floats
     spot: Bools
     unrealized: float = 0.0
+    inverse: Bools | None = None
 
     def __post_init__(self) -> None:
         finite("linear.base", self.base)
@@ -123,6 +126,8 @@ class LinearColumns:
             raise InvalidInput("linear.seconds", "must be a number or infinite", "NaN")
         if not self.base.shape == self.price.shape == self.seconds.shape == self.spot.shape:
             raise InvalidInput("linear", "must be columns of one length", self.base.shape)
+        if self.inverse is not None and self.inverse.shape != self.base.shape:
+            raise InvalidInput("linear.inverse", "must be a column of that length", self.inverse.shape)
         if not np.isfinite(self.unrealized):
             raise InvalidInput("linear.unrealized", "must be finite", self.unrealized)
 

@@ -65,6 +65,10 @@ class UnderlyingScenarios:
     value: float
 
 
+Valued = tuple[UnderlyingScenarios, Sequence[Charge]]
+"""Scenarios of one underlying, and its contingencies."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScenarioMargin:
     """Requirement of an account, and what set it.
@@ -168,9 +172,13 @@ def scenario_margin(book: ScenarioBook, preset: ScenarioPreset) -> ScenarioMargi
     >>> found.bound, round(found.initial, 10), round(found.maintenance, 10), round(found.net_initial, 10)
     ('scenario', 22.0, 17.4, 8.0)
     """
-    valued = [_valued(one, preset, book.stable_price) for one in book.underlyings]
-    parts = tuple(one for one, _ in valued)
-    charges = tuple(charge for _, found in valued for charge in found)
+    return margin_of(book, preset, [valued(one, preset, book.stable_price) for one in book.underlyings])
+
+
+def margin_of(book: ScenarioBook, preset: ScenarioPreset, found: Sequence[Valued]) -> ScenarioMargin:
+    """`scenario_margin` of underlyings that are valued already: whoever moves one of them keeps the others."""
+    parts = tuple(one for one, _ in found)
+    charges = tuple(charge for _, own in found for charge in own)
     offsets = [1.0] if len(parts) == 1 else [one.netting_offset for one in book.underlyings]
     pnl = netted_rows([one.pnl for one in parts], offsets)
     basis, roll, least = (sum(getattr(one, name) for one in parts) for name in ("basis", "roll", "least_delta"))
@@ -214,9 +222,8 @@ def _worst(pnl: Floats, basis: float, rows: ScenarioRows) -> tuple[float, Bound,
     return least, "skew" if rows.skewed[scenario] else "scenario", scenario
 
 
-def _valued(
-    book: UnderlyingBook, preset: ScenarioPreset, stable_price: float
-) -> tuple[UnderlyingScenarios, Sequence[Charge]]:
+def valued(book: UnderlyingBook, preset: ScenarioPreset, stable_price: float) -> Valued:
+    """Scenarios and contingencies of one underlying; nothing in them depends on the others."""
     price_range = preset.range_of(book.name, book.volatility)
     rows = scenario_rows(preset, price_range)
     values = option_values(book, preset, rows)

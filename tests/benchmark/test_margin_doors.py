@@ -12,11 +12,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import numpy as np
+import orjson
 import pytest
 
+from app.body import parse_json
 from app.margin_examples import ORDER_CHECK
 from app.ports import EventKind
-from app.usecases.margin_batch import batch
+from app.translate.account_lines import AccountLines
+from app.usecases.margin_batch import as_columns, as_lines, columns_of, figures
 from app.usecases.plan_execution import MarketRead, plan_response
 from models.api.margin_batch import MarginBatchRequest
 from models.api.position_limits import OrderCheckRequest
@@ -62,10 +65,37 @@ def test_ten_thousand_accounts(capsys: pytest.CaptureFixture[str], preset: str |
             "quantities": held.tolist(),
         }
     )
-    taken = milliseconds(lambda: batch(request, NOW), 7).min()
+    taken = milliseconds(lambda: as_columns(figures(request, columns_of(request), NOW)), 7).min()
     policy = MarginPolicy()
     rates, value = policy.rates(sigma), np.full(MARKETS, 100.0)
     alone = milliseconds(lambda: [policy.requirement(row, value, rates) for row in held.T[:500]], 3).min()
     with capsys.disabled():
         each = f"one by one: {alone * ACCOUNTS / 500:.0f} ms" if preset is None else "netted"
         print(f"\nmargin:batch {preset or 'rates'}, {ACCOUNTS} accounts x {MARKETS}: {taken:.0f} ms ({each})")
+
+
+def test_ten_thousand_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same accounts as lines: 2.6 MB in, 1.7 MB out."""
+    generator = np.random.default_rng(1)
+    markets = [{"symbol": f"M{place}", "mark_price": 100, "volatility": 0.5} for place in range(MARKETS)]
+    held = generator.normal(size=(ACCOUNTS, MARKETS)).round(4)
+    rows = [
+        {"account": f"a{place}", "equity": 1_000.0, "quantities": {f"M{m}": q for m, q in enumerate(row.tolist())}}
+        for place, row in enumerate(held)
+    ]
+    lines = [orjson.dumps(row) for row in ({"markets": markets}, *rows)]
+
+    def read() -> AccountLines:
+        found = AccountLines(parse_json)
+        found.take(lines)
+        return found
+
+    parsed = read()
+    assert parsed.head is not None
+    request = MarginBatchRequest.model_validate(
+        {"markets": markets, "accounts": parsed.names, "equity": parsed.equity, "quantities": held.T.tolist()}
+    )
+    found = figures(request, columns_of(request), NOW)
+    reading, writing = (milliseconds(run, 5).min() for run in (read, lambda: sum(map(len, as_lines(found)))))
+    with capsys.disabled():
+        print(f"\nmargin:batch, {ACCOUNTS} lines x {MARKETS}: read in {reading:.0f} ms, written in {writing:.0f} ms")

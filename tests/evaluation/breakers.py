@@ -40,6 +40,7 @@ from services.sizing.methods.fixed_weights import FixedWeight, FixedWeights
 from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.path import forecast_path
 from services.volatility.readout import Maturity, VolatilityReadout
+from tests.evaluation.breaker_costs import kept
 from tests.evaluation.report import Grid
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -330,7 +331,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for grid in grids(found):
         console.print(grid.on_terminal())
     if options.write:
-        DOCUMENT.write_text(document(found))
+        DOCUMENT.write_text(document(found) + kept(DOCUMENT.read_text()))
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.margin.scenario_book import Collateral, LinearColumns, OptionColumns, ScenarioBook, UnderlyingBook
@@ -141,3 +141,32 @@ def test_more_volatility_never_means_less_margin_under_the_regime_grid(low: floa
     book = UnderlyingBook(name="X", spot=100.0, linear=LinearColumns.perpetual(-2.0, 100.0))
     one, other = (margin(replace(book, volatility=sigma), PRESETS["regime"]) for sigma in (low, high))
     assert one.initial <= other.initial
+
+
+@given(seeds, presets, st.sampled_from([1.0, -1.0]), st.integers(0, 3), st.floats(0.0, 5.0))
+def test_a_book_of_shorts_of_one_right_never_needs_less_for_more(
+    seed: int, preset: ScenarioPreset, right: float, place: int, more: float
+) -> None:
+    book = random_book(seed)
+    assume(book.options.strike.size > place)
+    short = mapped(book.options, right=lambda column: np.full_like(column, right), quantity=lambda q: -np.abs(q))
+    extra = np.zeros(short.quantity.size)
+    extra[place] = more
+    bare = replace(book, options=short, linear=LinearColumns.perpetual(0.0, 60_000.0), collateral=())
+    one, other = (
+        margin(replace(bare, options=mapped(short, quantity=lambda q, step=step: q - step)), preset)
+        for step in (np.zeros_like(extra), extra)
+    )
+    assert other.initial >= one.initial * (1.0 - 1e-12)
+    assert other.maintenance >= one.maintenance * (1.0 - 1e-12)
+
+
+@given(presets, st.sampled_from([1.0, -1.0]), st.floats(0.0, 100.0), st.floats(0.0, 100.0))
+def test_a_larger_perpetual_never_needs_less(preset: ScenarioPreset, side: float, size: float, more: float) -> None:
+    books = [
+        UnderlyingBook(name="X", spot=100.0, volatility=0.6, linear=LinearColumns.perpetual(side * held, 100.0))
+        for held in (size, size + more)
+    ]
+    one, other = (margin(book, preset) for book in books)
+    assert other.initial >= one.initial
+    assert other.maintenance >= one.maintenance
