@@ -24,24 +24,38 @@ class PostgresSwitches:
     def __init__(self, readers: PostgresReaders) -> None:
         self._readers = readers
         self._copies: dict[str, tuple[float, tuple[Switch, ...]]] = {}
-        self._changes = 0
+        self._looks: dict[str, asyncio.Task[tuple[Switch, ...]]] = {}
 
     async def read(self, tenant_id: str) -> tuple[Switch, ...]:
         """Switches that may stop something, at most `STALENESS_SECONDS` old."""
-        loop, changes = asyncio.get_running_loop(), self._changes
-        started, known = loop.time(), self._copies.get(tenant_id)
-        if known is not None and started - known[0] < LOOK_SECONDS:
+        loop, known = asyncio.get_running_loop(), self._copies.get(tenant_id)
+        if known is not None and loop.time() - known[0] < LOOK_SECONDS:
             return known[1]
+        look = self._looks.get(tenant_id)
+        if look is None:
+            # One look for all that wait: a hundred requests at once must not be a hundred queries.
+            look = self._looks[tenant_id] = asyncio.create_task(self._look(tenant_id))
+            look.add_done_callback(lambda done: self._looked(tenant_id, done))
         try:
-            rows = await self._readers.fetch(ACTING, tenant_id)
+            return await asyncio.shield(look)
         except AuditUnavailable:
-            if known is None or changes != self._changes or loop.time() - known[0] >= STALENESS_SECONDS:
+            known = self._copies.get(tenant_id)
+            if known is None or loop.time() - known[0] >= STALENESS_SECONDS:
                 raise
             return known[1]
-        copy = tuple(switch_of(row) for row in rows)
-        if changes == self._changes:
+
+    async def _look(self, tenant_id: str) -> tuple[Switch, ...]:
+        started, own = asyncio.get_running_loop().time(), asyncio.current_task()
+        copy = tuple(switch_of(row) for row in await self._readers.fetch(ACTING, tenant_id))
+        if self._looks.get(tenant_id) is own:
             self._copies[tenant_id] = (started, copy)
         return copy
+
+    def _looked(self, tenant_id: str, look: asyncio.Task[tuple[Switch, ...]]) -> None:
+        if self._looks.get(tenant_id) is look:
+            del self._looks[tenant_id]
+        if not look.cancelled():
+            look.exception()  # it is seen here, also where nobody waits any more
 
     async def get(self, tenant_id: str, scope: str) -> Switch | None:
         """Switch of one scope."""
@@ -60,5 +74,6 @@ class PostgresSwitches:
         except AuditUnavailable as error:
             raise AuditUnavailable(error.detail, Outcome.UNKNOWN) from None
         finally:
-            self._changes += 1
+            # Whoever reads from now on waits for a look that begins after the change.
             self._copies.pop(tenant_id, None)
+            self._looks.pop(tenant_id, None)

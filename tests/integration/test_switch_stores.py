@@ -119,10 +119,15 @@ class Readers:
     """Rows that are there, or a server that is away."""
 
     def __init__(self) -> None:
-        self.away, self.reads = False, 0
+        self.away, self.reads, self.open = False, 0, asyncio.Event()
+        self.open.set()
+
+    async def fetch_one(self, statement: str, *arguments: object) -> tuple[object, ...]:
+        return (1,)
 
     async def fetch(self, statement: str, *arguments: object) -> list[tuple[object, ...]]:
         self.reads += 1
+        await self.open.wait()
         if self.away:
             raise AuditUnavailable("the audit database cannot be reached")
         return [("global", 1, "halt", "ann", "why", START, None)]
@@ -155,3 +160,24 @@ async def test_a_copy_is_used_while_it_is_fresh_and_never_after(monkeypatch: pyt
         await store.read("local")
     readers.away = False
     assert await store.read("local") == first
+
+
+async def test_many_readers_at_once_are_one_look_and_a_change_begins_another() -> None:
+    readers = Readers()
+    store = PostgresSwitches(readers)  # type: ignore[arg-type]
+    readers.open.clear()
+    before = [asyncio.create_task(store.read("local")) for _ in range(20)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert readers.reads == 1
+    await store.replace("local", switch(), 0)
+    after = [asyncio.create_task(store.read("local")) for _ in range(20)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert readers.reads == 2, "who reads after the change does not take what was read before it"
+    before[0].cancel()
+    readers.open.set()
+    found = await asyncio.gather(*before[1:], *after)
+    assert {item[0].scope for item in found} == {"global"}
+    assert await store.read("local") is after[0].result()
+    assert readers.reads == 2
