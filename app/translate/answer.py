@@ -26,6 +26,7 @@ from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Evaluation, MarginFigures, Order, Target, UnderlyingGreeks
 from services.engine.tracking import TrackingFigures
 from services.liquidity.costs import CostColumns
+from services.margin.smoothing import SmoothedRates
 from services.options.exposures import Exposure
 from services.sizing.abilities import Survival
 from services.volatility.readout import VolatilityReadout
@@ -327,7 +328,17 @@ def _position_margin(row: Row, figures: MarginFigures, index: int) -> dict[str, 
             "touch_probability": stat(float(figures.touch_probability[index])),
             "basis": "venue" if row.instrument.margin_tiers else "model",
         }
+    if figures.smoothed is not None:
+        out["procyclicality"] = smoothed_block(figures.smoothed, index)
     return out
+
+
+def smoothed_block(sides: tuple[SmoothedRates, SmoothedRates], place: int) -> dict[str, Any]:
+    """Rates of one row under rules against procyclicality, on both sides."""
+    return {
+        name: {field: stat(float(getattr(side, field)[place])) for field in side._fields}
+        for name, side in zip(("long", "short"), sides, strict=True)
+    }
 
 
 def portfolio_block(result: Evaluation) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.translate.answer import money, stat, time_text
 from models.api.control import PreviousIn
-from services.core.control import BreakerState, Control, HedgeMemory, RowMemory
+from services.core.control import BreakerState, Control, HedgeMemory, MarginMemory, RowMemory
 from services.core.decimals import decimal_text
 
 
@@ -31,7 +31,12 @@ def control_of(previous: PreviousIn | None) -> Control | None:
     }
     breakers = {item.scope: BreakerState(**item.model_dump(exclude={"scope"})) for item in previous.breakers}
     known = Control(
-        as_of=previous.as_of, breaker_tier=previous.breaker_tier, rows=rows, hedges=hedges, breakers=breakers
+        as_of=previous.as_of,
+        breaker_tier=previous.breaker_tier,
+        rows=rows,
+        hedges=hedges,
+        breakers=breakers,
+        margins={item.market: MarginMemory(item.long, item.short, item.as_of) for item in previous.margins},
     )
     return replace(known, **amounts)
 
@@ -56,6 +61,11 @@ def control_block(control: Control, *, hedging: bool = False) -> dict[str, Any]:
         block["hedges"] = [_hedge(underlying, memory) for underlying, memory in control.hedges.items()]
     if control.breakers:
         block["breakers"] = [breaker_state(scope, state) for scope, state in control.breakers.items()]
+    if control.margins:
+        block["margins"] = [
+            {"market": market, "long": last.long, "short": last.short, "as_of": time_text(last.as_of)}
+            for market, last in control.margins.items()
+        ]
     return block
 
 

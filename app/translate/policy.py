@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from models.api.policy import PolicyIn
 from services.core.errors import InvalidInput
-from services.engine.policy import DEFAULTS_VERSION, OPTIONAL_BLOCKS, Policy
+from services.engine.policy import DEFAULTS_VERSION, OPTIONAL_BLOCKS, OPTIONAL_FIELDS, Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class NamedPolicy:
 @lru_cache(maxsize=1024)
 def policy_fields(policy: Policy) -> dict[str, Any]:
     """Every block with every field, defaults written out; the same dictionary for equal policies, to be read only."""
-    return {name: _block(value) for name, value in _blocks(policy)}
+    return {name: _block(value, OPTIONAL_FIELDS.get(name, ())) for name, value in _blocks(policy)}
 
 
 def _blocks(policy: Policy) -> Iterator[tuple[str, Any]]:
@@ -46,13 +46,14 @@ def _blocks(policy: Policy) -> Iterator[tuple[str, Any]]:
             yield field.name, value
 
 
-def _block(value: Any) -> Any:
+def _block(value: Any, optional: tuple[str, ...] = ()) -> Any:
     if isinstance(value, tuple):
         return [_block(item) for item in value]
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return value
     fields = dataclasses.asdict(value)
-    return {key: item + 0.0 if isinstance(item, float) else item for key, item in fields.items()}
+    told = {key: item for key, item in fields.items() if item is not None or key not in optional}
+    return {key: item + 0.0 if isinstance(item, float) else item for key, item in told.items()}
 
 
 @lru_cache(maxsize=1024)

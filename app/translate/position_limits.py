@@ -10,6 +10,7 @@ import numpy as np
 from app.translate.answer import money, stat
 from app.translate.liquidity import book_depth
 from app.translate.one_market import OneMarket
+from app.translate.procyclicality import tell_without_memory
 from models.api.position_limits import MarginAccountIn, OrderCheckRequest, PositionRequest
 from services.core.decimals import plain
 from services.core.errors import InvalidInput, Refusal
@@ -133,6 +134,7 @@ def _limits(request: PositionRequest, market: OneMarket) -> Limits:
     if rates.method_used[0] != policy.model.method:
         text = f"{policy.model.method} reads returns, of which a request has none: {rates.method_used[0]} stands in"
         market.notes.warn("margin_method", text, request.symbol)
+    tell_without_memory(policy, market.notes)
     others = other_margins(account, policy)
     by_side = {1: float(rates.long[0]), -1: float(rates.short[0])}
     return Limits(

@@ -26,6 +26,7 @@ from app.translate.notes import Notes
 from app.translate.option_quotes import volatility_rows
 from app.translate.oracles import oracle_row
 from app.translate.policy import NamedPolicy, added_since, narrowed, policy_fields, policy_sha256, restored
+from app.translate.procyclicality import tell_smoothing
 from app.translate.series import calendar_of, check_columns
 from app.translate.snapshot import CLOCK_SKEW, DEFAULT_INTERVAL, Snapshot, describe_instruments, names, translate
 from app.translate.state_record import encode_state
@@ -133,7 +134,7 @@ def decide(
         correlation=gathered.correlation,
         tracking=tracking,
         events=_events(request, snapshot),
-        control=None if isinstance(request, MarginRequest) else control_of(request.previous),
+        control=control_of(request.previous),
         breaker_reset=_breaker_reset(request, policy, snapshot.notes),
         **_surroundings(request, described, snapshot.as_of),
         oracles=snapshot.oracles,
@@ -147,6 +148,7 @@ def decide(
         if request.options.strict:
             raise AssumptionsRefused(snapshot.notes.assumptions)
     _tell_assumed_depth(result, policy, snapshot.notes, strict=request.options.strict)
+    _tell_smoothed(result, inputs, snapshot.notes, strict=request.options.strict)
     digest = hashlib.sha256(raw).hexdigest()
     return Decision(door, request, snapshot, inputs, result, received_at, digest, gathered.policy)
 
@@ -254,6 +256,16 @@ def _tell_assumed_depth(result: Evaluation, policy: Policy, notes: Notes, *, str
             raise AssumptionsRefused(notes.assumptions)
 
 
+def _tell_smoothed(result: Evaluation, inputs: EvaluationInputs, notes: Notes, *, strict: bool) -> None:
+    """What rules against procyclicality start from and read."""
+    if result.smoothed is None:
+        return
+    known = len(notes.assumptions)
+    tell_smoothing(inputs, result.smoothed, notes)
+    if strict and len(notes.assumptions) > known:
+        raise AssumptionsRefused(notes.assumptions)
+
+
 def _tell_fallen_back(states: Mapping[str, StateInput], notes: Notes) -> None:
     if fallen := [key for key, state in states.items() if state.without_venue]:
         effect = "no state is cached for the venue, so the one that was fed without a venue is used"
@@ -331,11 +343,16 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
         body["option_surfaces"] = decision.snapshot.surfaces
     if decision.door in (Door.EVALUATIONS, Door.TARGETS):
         body["portfolio"] = portfolio_block(result)
-    if decision.door is not Door.MARGIN and result.control is not None:
+    if result.control is not None and (decision.door is not Door.MARGIN or _remembers(decision)):
         body["state"] = control_block(result.control, hedging=inputs.policy.hedging is not None)
     if full and decision.door is Door.EVALUATIONS:
         body["policy_resolved"] = policy_fields(inputs.policy)
     return body
+
+
+def _remembers(decision: Decision) -> bool:
+    """Whether a margin has a state to hand on."""
+    return decision.result.smoothed is not None or decision.request.previous is not None
 
 
 def _head(decision: Decision, computed_at: datetime) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import orjson
 
 from app.translate.answer import time_text
 from app.translate.notes import Notes
+from app.translate.procyclicality import tell_without_memory
 from app.translate.snapshot import event_time
 from app.usecases.call import Answer, Call
 from app.usecases.effort import validated
@@ -123,6 +124,7 @@ def _rates(request: MarginBatchRequest, columns: Columns, notes: Notes) -> tuple
     if others := known - {policy.model.method}:
         text = f"{policy.model.method} reads returns, of which a batch has none: {', '.join(sorted(others))} stands in"
         notes.warn("margin_method", text)
+    tell_without_memory(policy, notes)
     return batch_margins(columns.contracts, columns.values, rates, policy)
 
 

@@ -22,6 +22,8 @@ from models.api.breaker import BreakerStateIn, BreakerStateOut
 
 MAX_REMEMBERED = 1000
 MAX_BREAKERS = 102
+MAX_RATE = 1e6
+"""A short of a price that may rise ten log units, with a buffer: beyond it no rate was ever asked."""
 
 
 class RowMemoryIn(Model):
@@ -44,6 +46,15 @@ class HedgeMemoryIn(Model):
     vega_per_point: Number | None = Field(None, description="Of the book then: quote currency per volatility point.")
 
 
+class MarginMemoryIn(Model):
+    """Margin rates that were asked last of one market, before floors and caps: fractions of notional."""
+
+    market: Symbol = Field(description="As the last answer named it: symbol of the series, or of the cached state.")
+    long: Annotated[Number, Field(ge=0, le=MAX_RATE)]
+    short: Annotated[Number, Field(ge=0, le=MAX_RATE)]
+    as_of: Time
+
+
 class PreviousIn(Model):
     """`state` of the last answer, sent back as it was; without it the account starts now."""
 
@@ -64,12 +75,19 @@ class PreviousIn(Model):
         description="Circuit breakers by scope. Without them a breaker_tier starts the account's breaker.",
     )
 
+    margins: Annotated[list[MarginMemoryIn], Field(max_length=MAX_REMEMBERED, fail_fast=True)] = Field(
+        default_factory=list,
+        description="Margin rates that were asked last, for policy.margin.procyclicality; a market that is missing "
+        "starts with its buffer full.",
+    )
+
     @model_validator(mode="after")
     def _one_of_each(self) -> PreviousIn:
-        scopes = [item.scope for item in self.breakers]
-        if twice := [scope for index, scope in enumerate(scopes) if scope in scopes[:index]]:
-            text = "{field} holds {key} more than once: send one row for each"
-            raise PydanticCustomError("duplicate_row", text, {"field": "breakers", "key": twice[0]})
+        named = {"breakers": [item.scope for item in self.breakers], "margins": [item.market for item in self.margins]}
+        for field, keys in named.items():
+            if twice := [key for index, key in enumerate(keys) if key in keys[:index]]:
+                text = "{field} holds {key} more than once: send one row for each"
+                raise PydanticCustomError("duplicate_row", text, {"field": field, "key": twice[0]})
         return self
 
     @model_validator(mode="after")
@@ -100,6 +118,15 @@ class HedgeMemoryOut(Model):
     vega_per_point: float | None = None
 
 
+class MarginMemoryOut(Model):
+    """Margin rates that are asked of one market now, before floors and caps: fractions of notional."""
+
+    market: str
+    long: float
+    short: float
+    as_of: Time
+
+
 class StateOut(Model):
     """Control state after this decision: send it as `previous` of the next request."""
 
@@ -112,3 +139,6 @@ class StateOut(Model):
     rows: list[RowMemoryOut]
     hedges: list[HedgeMemoryOut] | None = Field(None, description="Present under a policy with hedging.")
     breakers: list[BreakerStateOut] | None = Field(None, description="Present under a policy with breakers.")
+    margins: list[MarginMemoryOut] | None = Field(
+        None, description="Present under policy.margin.procyclicality, and where previous held some."
+    )

@@ -180,6 +180,23 @@ class VenueMarginOut(Model):
     maintenance: DecimalText
 
 
+class SmoothedRateOut(Model):
+    """A rate of the model under rules against procyclicality: fractions of notional, before floors and caps."""
+
+    model: float | None = Field(description="Of the model; null where it says nothing: what was asked last stands.")
+    stressed: float | None = Field(description="Of the stressed period; null where no rule asks or nothing says it.")
+    long_run: float | None = Field(description="At long-run volatility; null likewise.")
+    before: float | None = Field(description="Asked last; null where nothing was.")
+    asked: float | None
+
+
+class SmoothedOut(Model):
+    """Both sides."""
+
+    long: SmoothedRateOut
+    short: SmoothedRateOut
+
+
 class PositionMarginOut(Model):
     """Margin of one row, in the account currency."""
 
@@ -193,6 +210,7 @@ class PositionMarginOut(Model):
     method_used: str
     venue_figures: VenueMarginOut | None = None
     liquidation: LiquidationOut | None = None
+    procyclicality: SmoothedOut | None = Field(None, description="Present under policy.margin.procyclicality.")
 
 
 class MarginOut(Model):

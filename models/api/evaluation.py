@@ -217,6 +217,9 @@ class MarginRequest(SnapshotIn):
     """Snapshot for `POST /v1/margin`: margin of the positions as they are."""
 
     policy: MarginPolicyChoice = MarginPolicyIn()
+    previous: PreviousIn | None = Field(
+        None, description="`state` of the last answer for this account: rates that were asked last."
+    )
 
 
 class HedgesRequest(SnapshotIn):
@@ -336,6 +339,9 @@ class MarginResponse(EnvelopeOut):
     """Answer of `POST /v1/margin`."""
 
     margin: BothMarginsOut
+    state: StateOut | None = Field(
+        None, description="Present under policy.margin.procyclicality, and where previous was sent."
+    )
 
 
 class HedgesResponse(EnvelopeOut):

@@ -40,6 +40,22 @@ class HedgeMemory(NamedTuple):
     vega_per_point: float | None = None
 
 
+class MarginMemory(NamedTuple):
+    """What is remembered of the margin of one market.
+
+    Parameters
+    ----------
+    long, short : float
+        Rates that were asked of a long and of a short, before floors and caps [fraction of notional].
+    as_of : datetime
+        When they were.
+    """
+
+    long: float
+    short: float
+    as_of: datetime
+
+
 class BreakerState(NamedTuple):
     """State of the circuit breaker of one scope.
 
@@ -95,6 +111,8 @@ class Control:
         Memory of the last hedge by underlying.
     breakers : dict
         State of the circuit breaker by scope: `account`, `portfolio`, `venue:NAME`.
+    margins : dict
+        Margin rates that were asked last, by market.
     """
 
     initial_capital: float | None = None
@@ -106,6 +124,7 @@ class Control:
     rows: dict[RowName, RowMemory] = field(default_factory=dict)
     hedges: dict[str, HedgeMemory] = field(default_factory=dict)
     breakers: dict[str, BreakerState] = field(default_factory=dict)
+    margins: dict[str, MarginMemory] = field(default_factory=dict)
 
     def at(self, equity: float, net_deposits: float | None) -> Control:
         """This state on an account of `equity` whose cumulative deposits are now `net_deposits`.
@@ -133,6 +152,7 @@ class Control:
             rows=self.rows,
             hedges=self.hedges,
             breakers=self.breakers,
+            margins=self.margins,
         )
 
 

@@ -20,6 +20,7 @@ from services.engine.exposures import underlying_greeks
 from services.engine.figures import capacity_of, portfolio_figures
 from services.engine.hedges import hedge_book
 from services.engine.inputs import EvaluationInputs
+from services.engine.margin_rates import smoothed_rates
 from services.engine.margins import margin_figures, row_limits
 from services.engine.market import resolve_market
 from services.engine.oracles import overlays_of
@@ -72,6 +73,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         hedged[hedge.row] += float(hedge.contracts or 0)
     wants_figures = inputs.policy.sizing is not None and columns.sizing is not None and figures
     margin_target = margin_figures(inputs, columns, hedged, open_orders=False) if wants_figures else None
+    smoothed = smoothed_rates(inputs, columns)
     valid_until, why = expiry_of(inputs, market)
     return Evaluation(
         scope=scope,
@@ -98,9 +100,10 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
         overlays=sized.overlays if sized is not None else (),
         baseline=baseline_targets(inputs, columns, limits, scope) if wants_figures else None,
         costs=trade_costs(inputs, columns, targets) if wants_figures else None,
-        control=control_after(inputs, columns, targets, hedges, breaking),
+        control=control_after(inputs, columns, targets, hedges, breaking, smoothed),
         quote_skew=skew_of(inputs, columns),
         breaking=breaking,
+        smoothed=smoothed,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
-from services.engine.margins import margin_view
+from services.engine.margin_rates import margin_rates
 
 
 def allowed_contracts(inputs: EvaluationInputs, columns: BookColumns, place: int, reserve: float = 0.0) -> float:
@@ -19,7 +19,7 @@ def allowed_contracts(inputs: EvaluationInputs, columns: BookColumns, place: int
         return 0.0
     size = float(row.instrument.max_quantity) if row.instrument.max_quantity is not None else np.inf
     leverage = min(policy.limits.max_leverage, row.instrument.max_leverage or np.inf)
-    rates = policy.margin.rates(margin_view(inputs, columns))
+    rates = margin_rates(inputs, columns)
     rate = max(float(rates.long[place]), float(rates.short[place]))
     margin = max(policy.limits.max_margin_use * equity - reserve, 0.0)
     return min(size, leverage * equity / unit_value, margin / (unit_value * rate))

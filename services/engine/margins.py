@@ -12,7 +12,8 @@ from services.core.explain import Bools, Floats
 from services.core.instrument import Kind
 from services.core.outcome import Reason
 from services.engine.columns import BookColumns, exact_contracts
-from services.engine.inputs import EvaluationInputs, SeriesInput
+from services.engine.inputs import EvaluationInputs
+from services.engine.margin_rates import margin_rates, market_volatility
 from services.engine.outputs import MarginFigures
 from services.margin.assembly import tier_initial, tier_maintenance
 from services.margin.liquidation import (
@@ -22,42 +23,9 @@ from services.margin.liquidation import (
     touch_probability,
 )
 from services.margin.max_position import notional_at_distance
-from services.margin.view import MarginView
 from services.sizing.pipeline import RowLimits
 
 DAY = SECONDS_PER_DAY / SECONDS_PER_YEAR
-
-
-def market_volatility(columns: BookColumns) -> Floats:
-    """Annual volatility of each row, NaN where unknown."""
-    return np.array([state.readout.volatility if state.readout else np.nan for state in columns.states], dtype=float)
-
-
-def margin_view(inputs: EvaluationInputs, columns: BookColumns) -> MarginView:
-    """What the margin model may look at: volatility, and returns of posted bars where it asks for them.
-
-    Notes
-    -----
-    Bars behind a cached state that came with the inputs serve as well; a state alone holds no returns.
-    """
-    view = MarginView.of(market_volatility(columns))
-    if "returns" not in inputs.policy.margin.model.requires:
-        return view
-    found: dict[str, tuple[Floats | None, float]] = {}
-    for row in inputs.rows:
-        if row.market_key not in found:
-            series = inputs.series.get(row.market_key) or inputs.history.get(row.market_key)
-            found[row.market_key] = (log_returns(series), series.clock.periods_per_year if series else np.nan)
-    rows = [found[row.market_key] for row in inputs.rows]
-    return replace(view, returns=tuple(item for item, _ in rows), periods_per_year=np.array([p for _, p in rows]))
-
-
-def log_returns(series: SeriesInput | None) -> Floats | None:
-    """Log returns a bar; None without two prices, or where one of them is none."""
-    if series is None or series.closes.size < 2 or not (np.isfinite(series.closes) & (series.closes > 0.0)).all():
-        return None
-    found: Floats = np.diff(np.log(series.closes))
-    return found
 
 
 def kinds(inputs: EvaluationInputs, kind: Kind) -> Bools:
@@ -77,8 +45,8 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
     assert sizing is not None
     largest = policy.limits.max_leverage * sizing.equity / sizing.unit_value
     floor, tier_maintenance_rate = _venue_rates(inputs, largest * sizing.unit_value)
-    view = replace(margin_view(inputs, columns), volatility=np.where(sizing.sizable, sizing.volatility, np.nan))
-    rates = margin.rates(view, venue_floor=floor)
+    volatility = np.where(sizing.sizable, sizing.volatility, np.nan)
+    rates = margin_rates(inputs, columns, venue_floor=floor, volatility=volatility)
     initial_long = np.where(kinds(inputs, Kind.SPOT), 0.0, np.minimum(margin.size_addon.rate(rates.long, largest), 1.0))
     initial_short = np.minimum(margin.size_addon.rate(rates.short, largest), margin.cap_short)
     maintenance_long = np.maximum(initial_long * margin.maintenance_fraction, tier_maintenance_rate)
@@ -186,7 +154,7 @@ def margin_figures(
     contracts = np.where(expired, 0.0, contracts)
     leverage = [row.instrument.max_leverage for row in inputs.rows]
     floor = np.array([1.0 / limit if limit else 0.0 for limit in leverage], dtype=float)
-    rates = inputs.policy.margin.rates(margin_view(inputs, columns), venue_floor=floor)
+    rates = margin_rates(inputs, columns, venue_floor=floor)
     buys, sells = _open_orders(inputs.rows) if open_orders else (0.0, 0.0)
     asked = inputs.policy.margin.requirement(
         contracts,
@@ -217,6 +185,7 @@ def margin_figures(
         maintenance=maintenance,
         rate_initial=asked.rate_initial,
         method_used=tuple(method),
+        smoothed=rates.smoothed,
         venue_initial=tuple(item[0] for item in venue),
         venue_maintenance=tuple(item[1] for item in venue),
         liquidation_price=price,

@@ -24,6 +24,7 @@ from services.hedging.latency import LatencyCost
 from services.hedging.reflexivity import Reflexivity, ReflexivityDecision
 from services.hedging.view import TriggerDecision
 from services.liquidity.costs import CostColumns
+from services.margin.smoothing import SmoothedRates
 from services.options.exposures import Exposure
 from services.sizing.abilities import Skew, Survival
 from services.sizing.overlay import Reported
@@ -60,7 +61,10 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MarginFigures:
-    """Margin of a book, per row [account currency]; NaN where it is neither modelled nor given."""
+    """Margin of a book, per row [account currency]; NaN where it is neither modelled nor given.
+
+    `smoothed` holds the rates of the model on both sides under rules against procyclicality; None without them.
+    """
 
     initial: Floats
     maintenance: Floats
@@ -72,6 +76,7 @@ class MarginFigures:
     distance_sigma: Floats
     touch_probability: Floats
     complete: bool
+    smoothed: tuple[SmoothedRates, SmoothedRates] | None = None
 
 
 class LeftOut(NamedTuple):
@@ -328,3 +333,4 @@ class Evaluation:
     costs: CostColumns | None = None
     quote_skew: Skew | None = None
     breaking: Breaking | None = None
+    smoothed: tuple[SmoothedRates, SmoothedRates] | None = None

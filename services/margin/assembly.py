@@ -14,6 +14,7 @@ from services.core.errors import InvalidInput
 from services.core.explain import Bools, Floats
 from services.core.instrument import MarginTier
 from services.margin.size_addons import NoAddon, SizeAddon
+from services.margin.smoothing import SmoothedRates
 
 CAP_LONG = 1.0
 """A long cannot lose more than its notional."""
@@ -27,13 +28,15 @@ class MarginRates:
     """Initial margin rates per row, before the size add-on [fraction of notional].
 
     `method_used` names what each row's rate came from: the model, or ``floor`` where the volatility is unknown.
-    `clamped` marks rows whose σ√h was cut to 3.
+    `clamped` marks rows whose σ√h was cut to 3. `smoothed` holds what rules against procyclicality made of the rates of
+    the model; None without such rules.
     """
 
     long: Floats
     short: Floats
     method_used: tuple[str, ...]
     clamped: Bools
+    smoothed: tuple[SmoothedRates, SmoothedRates] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,26 @@ from numpy.typing import ArrayLike
 from services.core.explain import Floats
 from services.core.tagged import Tagged
 from services.margin.assembly import CAP_LONG, MarginRates, MarginRequirement, floored, requirement
+from services.margin.filtered_returns import Measure
 from services.margin.horizon import DAYS_PER_YEAR, MAX_HORIZON_VOLATILITY
 from services.margin.methods.filtered_historical import FilteredHistorical
 from services.margin.methods.lognormal_expected_shortfall import LognormalExpectedShortfall
 from services.margin.methods.sigma_multiple import SigmaMultiple
+from services.margin.procyclicality import AntiProcyclicality
 from services.margin.size_addons import NoAddon, SizeAddon
+from services.margin.smoothing import AskedBefore, Sides, smoothed
+from services.margin.stress_tails import last_long_run, last_stressed
 from services.margin.view import MarginView
 
 MarginModel = LognormalExpectedShortfall | SigmaMultiple | FilteredHistorical
-FLOOR_ONLY = "floor"
+FLOOR_ONLY, PREVIOUS = "floor", "previous"
+DEFAULT_HISTORY = FilteredHistorical()
+"""Window and decay of the long-run floor beside a model that has none of its own."""
+
+
+def measure_of(model: MarginModel) -> Measure:
+    """Figure of the tail that a model gives."""
+    return model.measure if isinstance(model, FilteredHistorical) else "expected_shortfall"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +51,9 @@ class MarginPolicy:
         Maintenance over initial margin (venues: 0.5 to 0.8).
     size_addon : SizeAddon
         How the rate grows with size.
+    procyclicality : AntiProcyclicality, optional
+        Rules on the rates of the model, before floors and caps: stress weight, floor of ten years, buffer, release
+        speed. The rates that were asked last travel with request and answer.
     """
 
     model: Annotated[MarginModel, Tagged()] = SigmaMultiple()
@@ -47,11 +61,17 @@ class MarginPolicy:
     cap_short: Annotated[float, Ge(1), Le(10)] = 3.0
     maintenance_fraction: Annotated[float, Gt(0), Le(1)] = 0.6
     size_addon: Annotated[SizeAddon, Tagged()] = NoAddon()
+    procyclicality: AntiProcyclicality | None = None
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
     def rates(
-        self, volatility: ArrayLike | MarginView, *, venue_floor: ArrayLike = 0.0, multiplier: ArrayLike = 1.0
+        self,
+        volatility: ArrayLike | MarginView,
+        *,
+        venue_floor: ArrayLike = 0.0,
+        multiplier: ArrayLike = 1.0,
+        before: AskedBefore | None = None,
     ) -> MarginRates:
         """Initial margin rates of a long and of a short, per row.
 
@@ -65,6 +85,9 @@ class MarginPolicy:
             Least rate of the venue, such as 1 / max_leverage.
         multiplier : (n,) array
             Stress and contagion.
+        before : AskedBefore, optional
+            Rates that were asked last, for `procyclicality`; None: none were, so that a buffer starts full. A row of
+            which nothing is known keeps them, and `method_used` says `previous`.
 
         Examples
         --------
@@ -76,6 +99,13 @@ class MarginPolicy:
         sigma = np.atleast_1d(view.volatility)
         view = replace(view, volatility=np.where(np.isfinite(sigma) & (sigma > 0.0), sigma, np.nan))
         long, short, method = self._ladder(view)
+        sides = None
+        if self.procyclicality is not None and self.procyclicality.active:
+            last = AskedBefore.never(sigma.size) if before is None else before
+            sides = smoothed(self.procyclicality, (long, short), *self._bad_times(view), last)
+            kept = np.isnan(long) & np.isfinite(sides[0].asked)
+            method = tuple(PREVIOUS if stays else name for stays, name in zip(kept.tolist(), method, strict=True))
+            long, short = sides[0].asked, sides[1].asked
         return MarginRates(
             long=np.minimum(floored(long, floor=self.floor, venue_floor=venue_floor, multiplier=multiplier), CAP_LONG),
             short=np.minimum(
@@ -83,6 +113,34 @@ class MarginPolicy:
             ),
             method_used=method,
             clamped=view.volatility * np.sqrt(self.model.horizon_days / DAYS_PER_YEAR) > MAX_HORIZON_VOLATILITY,
+            smoothed=sides,
+        )
+
+    def _bad_times(self, view: MarginView) -> tuple[Sides, Sides]:
+        """Rates of the stressed period and at long-run volatility; NaN where no rule asks or there are no returns."""
+        rules, own = self.procyclicality, self.model if isinstance(self.model, FilteredHistorical) else DEFAULT_HISTORY
+        assert rules is not None
+        found = np.full((4, view.volatility.size), np.nan)
+        for row in range(view.volatility.size):
+            returns = view.returns_of(row)
+            if returns is None or view.periods_per_year is None:
+                continue
+            periods = float(view.periods_per_year[row])
+            tail = (self.model.horizon_days * periods / DAYS_PER_YEAR, self.model.alpha, measure_of(self.model))
+            if rules.stress_weight > 0.0:
+                found[:2, row] = last_stressed(returns, *tail)
+            if rules.long_run_floor:
+                found[2:, row] = last_long_run(
+                    returns, *tail, decay=own.decay, lookback=own.lookback, periods_per_year=periods
+                )
+        return (found[0], found[1]), (found[2], found[3])
+
+    @property
+    def reads_returns(self) -> bool:
+        """Whether any part of the policy looks at returns."""
+        rules = self.procyclicality
+        return "returns" in self.model.requires or (
+            rules is not None and (rules.stress_weight > 0.0 or rules.long_run_floor)
         )
 
     def _ladder(self, view: MarginView) -> tuple[Floats, Floats, tuple[str, ...]]:
