@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from models.api.policy import PolicyIn
 from services.core.errors import InvalidInput
-from services.engine.policy import DEFAULTS_VERSION, OPTIONAL_BLOCKS, OPTIONAL_FIELDS, Policy
+from services.engine.policy import DEFAULTS_VERSION, OPTIONAL_BLOCKS, OPTIONAL_FIELDS, Policy, default_policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ def _added(stored: Any, used: Any, place: str) -> Iterator[str]:
             yield from _added(one, other, f"{place}.{index}")
 
 
-def narrowed(policy: Policy, model: type[BaseModel]) -> Policy:
-    """Policy of a door that takes the blocks of `model` only."""
+def narrowed(policy: Policy, model: type[BaseModel], defaults_version: int = DEFAULTS_VERSION) -> Policy:
+    """Policy of a door that takes the blocks of `model` only; the others are defaults."""
     blocks = [field.name for field in dataclasses.fields(policy) if field.name in model.model_fields]
-    return Policy(**{name: getattr(policy, name) for name in blocks})
+    return dataclasses.replace(default_policy(defaults_version), **{name: getattr(policy, name) for name in blocks})

@@ -85,12 +85,25 @@ class Decision:
     received_at: datetime
     request_sha256: str
     named: NamedPolicy | None = None
+    defaults_version: int = DEFAULTS_VERSION
 
 
 def decide(
-    door: Door, request: AnyRequest, raw: bytes, gathered: Gathered, *, evaluation_id: str, received_at: datetime
+    door: Door,
+    request: AnyRequest,
+    raw: bytes,
+    gathered: Gathered,
+    *,
+    evaluation_id: str,
+    received_at: datetime,
+    defaults_version: int = DEFAULTS_VERSION,
 ) -> Decision:
     """Translate and evaluate.
+
+    Parameters
+    ----------
+    defaults_version : int
+        Version of the defaults that the request was read with: that of its time for a recorded one.
 
     Raises
     ------
@@ -150,7 +163,7 @@ def decide(
     _tell_assumed_depth(result, policy, snapshot.notes, strict=request.options.strict)
     _tell_smoothed(result, inputs, snapshot.notes, strict=request.options.strict)
     digest = hashlib.sha256(raw).hexdigest()
-    return Decision(door, request, snapshot, inputs, result, received_at, digest, gathered.policy)
+    return Decision(door, request, snapshot, inputs, result, received_at, digest, gathered.policy, defaults_version)
 
 
 def policy_of(request: AnyRequest, named: NamedPolicy | None) -> Policy:
@@ -162,14 +175,14 @@ def policy_of(request: AnyRequest, named: NamedPolicy | None) -> Policy:
         If it names one where none can be read, or one that the door has no use for.
     """
     policy = chosen_policy(request.policy, named)
-    if not isinstance(request.policy, PolicyReference):
+    if named is None or not isinstance(request.policy, PolicyReference):
         return policy
     if isinstance(request, MarginRequest):
-        return narrowed(policy, MarginPolicyIn)
+        return narrowed(policy, MarginPolicyIn, named.defaults_version)
     if isinstance(request, HedgesRequest):
         if policy.hedging is None:
             raise InvalidInput("policy.id", "must name a policy with hedging", request.policy.id)
-        return narrowed(policy, HedgesPolicyIn)
+        return narrowed(policy, HedgesPolicyIn, named.defaults_version)
     return policy
 
 
@@ -372,7 +385,7 @@ def _head(decision: Decision, computed_at: datetime) -> dict[str, Any]:
     head["on_expiry"], head["degraded"] = "reduce_only", []
     head["assumptions"], head["warnings"] = decision.snapshot.notes.assumptions, _warnings(decision)
     named = decision.named
-    defaults_version = named.defaults_version if named is not None else DEFAULTS_VERSION
+    defaults_version = named.defaults_version if named is not None else decision.defaults_version
     if named is not None:
         head["policy"] = {"id": named.policy_id, "version": named.version, "sha256": named.sha256}
     head["inputs"] = {

@@ -11,8 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from models.api.base import NAME_PATTERN, Currency, Model, Name, Number, PositiveDecimal, Symbol, Time
 from models.api.evaluation import Assumption, WarningOut
-from models.api.strict import StrictScalars
-from services.margin.registry import MarginPolicy
+from models.api.policy import VolatilityMarginIn
+from services.margin.registry import STUDENT
 
 MAX_ACCOUNTS = 20_000
 MAX_MARKETS = 200
@@ -82,8 +82,9 @@ class MarginBatchRequest(Model):
     preset: Literal["derive_pmrm2", "span16", "regime"] | None = Field(
         None, description="Portfolio margin by scenarios, as POST /v1/margin:scenario; default: `margin`, unnetted."
     )
-    margin: Annotated[MarginPolicy, StrictScalars()] = Field(
-        default=MarginPolicy(), description="Margin model and the rules around it, without a preset."
+    margin: VolatilityMarginIn = Field(
+        default=STUDENT,
+        description="Margin model and the rules around it, without a preset; no returns are read here.",
     )
     queue_limit: Annotated[int, Field(ge=0, le=MAX_QUEUE, strict=True)] = Field(
         default=100, description="Accounts of the liquidation queue that are listed."

@@ -12,8 +12,8 @@ from models.api.base import DecimalText, Model, NonNegativeDecimal, Number, Plai
 from models.api.evaluation import Assumption, WarningOut
 from models.api.execution import MarketAnswer, MarketRequest, MarketVolatilityOut
 from models.api.liquidity import BookIn
-from models.api.strict import StrictScalars
-from services.margin.registry import MarginPolicy
+from models.api.policy import VolatilityMarginIn
+from services.margin.registry import STUDENT
 
 MAX_OTHERS = 500
 CapName = Literal["margin", "distance", "tier", "liquidity", "venue", "user"]
@@ -96,8 +96,8 @@ class PositionRequest(MarketRequest):
         default=Decimal(0),
         description="Held now, signed, in quantity_unit. Open orders in this market count only if you add them.",
     )
-    margin: Annotated[MarginPolicy, StrictScalars()] = Field(
-        default=MarginPolicy(), description="Margin model and the rules around it, as in a policy."
+    margin: VolatilityMarginIn = Field(
+        default=STUDENT, description="Margin model and the rules around it, as in a policy; no returns are read here."
     )
     caps: PositionCapsIn = PositionCapsIn()
     book: BookIn | None = Field(None, description="Order book of the symbol, for the liquidity cap.")

@@ -22,6 +22,7 @@ from services.engine.evidence import evidence_of_book, method_faults, uses_evide
 from services.engine.inputs import EvaluationInputs
 from services.engine.market import Market
 from services.engine.option_legs import row_greeks
+from services.margin.view import MarginView
 from services.options.portfolio_greeks import LegGreeks
 from services.sizing.columns import SizingColumns
 from services.volatility.readout import VolatilityReadout
@@ -51,7 +52,10 @@ class RowState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BookColumns:
-    """Sizing columns with the per-row states that they were made of."""
+    """Sizing columns with the per-row states that they were made of.
+
+    `margin_view` is what the margin model looks at, with what it read off returns; None: not looked at yet.
+    """
 
     sizing: SizingColumns | None
     states: tuple[RowState, ...]
@@ -59,6 +63,7 @@ class BookColumns:
     contracts: Floats
     expected: Floats
     collateral_uncounted: tuple[str, ...]
+    margin_view: MarginView | None = None
 
 
 def exact_contracts(row: Row, quantity: Decimal) -> Decimal:

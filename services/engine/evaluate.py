@@ -20,7 +20,7 @@ from services.engine.exposures import underlying_greeks
 from services.engine.figures import capacity_of, portfolio_figures
 from services.engine.hedges import hedge_book
 from services.engine.inputs import EvaluationInputs
-from services.engine.margin_rates import smoothed_rates
+from services.engine.margin_rates import margin_view, smoothed_rates
 from services.engine.margins import margin_figures, row_limits
 from services.engine.market import resolve_market
 from services.engine.oracles import overlays_of
@@ -54,6 +54,7 @@ def evaluate(inputs: EvaluationInputs) -> Evaluation:
     """
     market = resolve_market(inputs)
     columns = book_columns(inputs, market)
+    columns = replace(columns, margin_view=margin_view(inputs, columns))
     limits = row_limits(inputs, columns) if columns.sizing is not None else None
     if columns.sizing is not None and limits is not None:
         columns = replace(columns, sizing=with_margin(columns.sizing, limits))

@@ -23,7 +23,7 @@ def market_volatility(columns: BookColumns) -> Floats:
 
 
 def margin_view(inputs: EvaluationInputs, columns: BookColumns) -> MarginView:
-    """What the margin model may look at: volatility, and returns of posted bars where it asks for them.
+    """What the margin model may look at: volatility, and returns of posted bars where it asks for them, read once.
 
     Notes
     -----
@@ -38,7 +38,8 @@ def margin_view(inputs: EvaluationInputs, columns: BookColumns) -> MarginView:
             series = inputs.series.get(row.market_key) or inputs.history.get(row.market_key)
             found[row.market_key] = (log_returns(series), series.clock.periods_per_year if series else np.nan)
     rows = [found[row.market_key] for row in inputs.rows]
-    return replace(view, returns=tuple(item for item, _ in rows), periods_per_year=np.array([p for _, p in rows]))
+    view = replace(view, returns=tuple(item for item, _ in rows), periods_per_year=np.array([p for _, p in rows]))
+    return replace(view, past=inputs.policy.margin.past(view))
 
 
 def log_returns(series: SeriesInput | None) -> Floats | None:
@@ -61,7 +62,7 @@ def margin_rates(
     volatility : (n,) array, optional
         Instead of the market's [annual fraction]; NaN where it is not to be used.
     """
-    view = margin_view(inputs, columns)
+    view = margin_view(inputs, columns) if columns.margin_view is None else columns.margin_view
     if volatility is not None:
         view = replace(view, volatility=volatility)
     return inputs.policy.margin.rates(view, venue_floor=venue_floor, before=asked_before(inputs))

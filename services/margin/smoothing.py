@@ -8,9 +8,7 @@ import numpy as np
 
 from services.core.explain import Floats
 from services.margin.procyclicality import AntiProcyclicality
-
-Sides = tuple[Floats, Floats]
-"""Of a long and of a short, per row."""
+from services.margin.view import Sides
 
 
 class AskedBefore(NamedTuple):
