@@ -21,12 +21,12 @@ from app.translate.events import market_events
 from app.translate.hedges import hedge_plan, hedge_rows
 from app.translate.instruments import InstrumentKey
 from app.translate.liquidity import depths, flows
+from app.translate.margin_notes import tell_smoothing, tell_unknown_size
 from app.translate.market_conditions import market_conditions
 from app.translate.notes import Notes
 from app.translate.option_quotes import volatility_rows
 from app.translate.oracles import oracle_row
 from app.translate.policy import NamedPolicy, added_since, narrowed, policy_fields, policy_sha256, restored
-from app.translate.procyclicality import tell_smoothing
 from app.translate.series import calendar_of, check_columns
 from app.translate.snapshot import CLOCK_SKEW, DEFAULT_INTERVAL, Snapshot, describe_instruments, names, translate
 from app.translate.state_record import encode_state
@@ -42,6 +42,7 @@ from services.core.outcome import Permission, Reason
 from services.engine import Evaluation, EvaluationInputs, StateInput, evaluate
 from services.engine.columns import MIN_AGE_SECONDS
 from services.engine.inputs import MarketEvent, RecordedCorrelation
+from services.engine.margins import market_sizes
 from services.engine.policy import DEFAULTS_VERSION, Policy
 from services.engine.tracking import Tracking
 from services.guards.breakers import ResetOrder
@@ -162,6 +163,7 @@ def decide(
             raise AssumptionsRefused(snapshot.notes.assumptions)
     _tell_assumed_depth(result, policy, snapshot.notes, strict=request.options.strict)
     _tell_smoothed(result, inputs, snapshot.notes, strict=request.options.strict)
+    _tell_sizes(result, inputs, snapshot.notes, strict=request.options.strict)
     digest = hashlib.sha256(raw).hexdigest()
     return Decision(door, request, snapshot, inputs, result, received_at, digest, gathered.policy, defaults_version)
 
@@ -217,9 +219,9 @@ def _surroundings(
     request: AnyRequest, described: Mapping[InstrumentKey, Instrument], as_of: datetime
 ) -> dict[str, Any]:
     """State of venues and markets that overlays and hedge triggers read."""
-    if isinstance(request, MarginRequest):
-        return {}
     latest = as_of + CLOCK_SKEW
+    if isinstance(request, MarginRequest):
+        return {"flows": flows(request.flow, described, latest)}
     return {
         **({"conditions": market_conditions(request)} if isinstance(request, EvaluationRequest) else {}),
         "depths": depths(request.books, request.pools, described, latest),
@@ -267,6 +269,17 @@ def _tell_assumed_depth(result: Evaluation, policy: Policy, notes: Notes, *, str
         notes.assume("/policy/hedge_optimizer/assumed_depth", f"{policy.hedge_optimizer.assumed_depth:g}", effect)
         if strict:
             raise AssumptionsRefused(notes.assumptions)
+
+
+def _tell_sizes(result: Evaluation, inputs: EvaluationInputs, notes: Notes, *, strict: bool) -> None:
+    """Markets whose open interest or volume a size add-on does not know."""
+    addon, known = inputs.policy.margin.size_addon, len(notes.assumptions)
+    if not addon.requires:
+        return
+    market = market_sizes(inputs, result.columns)
+    tell_unknown_size(addon, [row.symbol for row in inputs.rows], market, notes, "/flow")
+    if strict and len(notes.assumptions) > known:
+        raise AssumptionsRefused(notes.assumptions)
 
 
 def _tell_smoothed(result: Evaluation, inputs: EvaluationInputs, notes: Notes, *, strict: bool) -> None:

@@ -220,6 +220,9 @@ class MarginRequest(SnapshotIn):
     previous: PreviousIn | None = Field(
         None, description="`state` of the last answer for this account: rates that were asked last."
     )
+    flow: Annotated[list[FlowIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
+        default_factory=list, description="Open interest and volume, for a size_addon that reads them."
+    )
 
 
 class HedgesRequest(SnapshotIn):

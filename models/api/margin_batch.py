@@ -9,7 +9,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from models.api.base import NAME_PATTERN, Currency, Model, Name, Number, PositiveDecimal, Symbol, Time
+from models.api.base import (
+    NAME_PATTERN,
+    Currency,
+    Model,
+    Name,
+    NonNegativeDecimal,
+    Number,
+    PositiveDecimal,
+    Symbol,
+    Time,
+)
 from models.api.evaluation import Assumption, WarningOut
 from models.api.policy import VolatilityMarginIn
 from services.margin.registry import STUDENT
@@ -59,6 +69,12 @@ class BatchMarketIn(Model):
     )
     max_leverage: Annotated[Number, Field(gt=0, le=1000)] | None = Field(
         None, description="Of the venue; its inverse is a floor of the rate. Without a preset."
+    )
+    open_interest: NonNegativeDecimal | None = Field(
+        None, description="Of the market [contracts], for a size_addon that reads it."
+    )
+    average_daily_volume: NonNegativeDecimal | None = Field(
+        None, description="Of the market [contracts a day], for a size_addon that reads it."
     )
     netting_offset: Annotated[Number, Field(ge=0, le=1)] = Field(
         default=0.0, description="With a preset: share of a profit that pays for losses in other markets."

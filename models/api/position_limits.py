@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from models.api.base import DecimalText, Model, NonNegativeDecimal, Number, PlainDecimal, PositiveDecimal, Symbol, Time
 from models.api.evaluation import Assumption, WarningOut
 from models.api.execution import MarketAnswer, MarketRequest, MarketVolatilityOut
-from models.api.liquidity import BookIn
+from models.api.liquidity import BookIn, FlowIn
 from models.api.policy import VolatilityMarginIn
 from services.margin.registry import STUDENT
 
@@ -101,6 +101,9 @@ class PositionRequest(MarketRequest):
     )
     caps: PositionCapsIn = PositionCapsIn()
     book: BookIn | None = Field(None, description="Order book of the symbol, for the liquidity cap.")
+    flow: FlowIn | None = Field(
+        None, description="Open interest and volume of the symbol, for a size_addon that reads them."
+    )
 
     @model_validator(mode="after")
     def _bounded(self) -> PositionRequest:
@@ -108,6 +111,8 @@ class PositionRequest(MarketRequest):
             raise PydanticCustomError("inconsistent", "book and caps.max_slippage go together")
         if self.book is not None and (self.book.symbol != self.symbol or self.book.bids is None):
             raise PydanticCustomError("inconsistent", "book must be of the symbol of the request, with bids and asks")
+        if self.flow is not None and self.flow.symbol != self.symbol:
+            raise PydanticCustomError("inconsistent", "flow must be of the symbol of the request")
         return self
 
 

@@ -12,10 +12,12 @@ from services.core.explain import Bools, Floats
 from services.core.instrument import Kind
 from services.core.outcome import Reason
 from services.engine.columns import BookColumns, exact_contracts
+from services.engine.costs import daily_volumes, open_interest
 from services.engine.inputs import EvaluationInputs
 from services.engine.margin_rates import margin_rates, market_volatility
 from services.engine.outputs import MarginFigures
-from services.margin.assembly import tier_initial, tier_maintenance
+from services.liquidity.markets import of_market
+from services.margin.assembly import CAP_LONG, tier_initial, tier_maintenance
 from services.margin.liquidation import (
     distance_in_sigmas,
     liquidation_price_linear,
@@ -23,6 +25,7 @@ from services.margin.liquidation import (
     touch_probability,
 )
 from services.margin.max_position import notional_at_distance
+from services.margin.size_addons import MarketSize, maintenance_rate
 from services.sizing.pipeline import RowLimits
 
 DAY = SECONDS_PER_DAY / SECONDS_PER_YEAR
@@ -47,10 +50,19 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
     floor, tier_maintenance_rate = _venue_rates(inputs, largest * sizing.unit_value)
     volatility = np.where(sizing.sizable, sizing.volatility, np.nan)
     rates = margin_rates(inputs, columns, venue_floor=floor, volatility=volatility)
-    initial_long = np.where(kinds(inputs, Kind.SPOT), 0.0, np.minimum(margin.size_addon.rate(rates.long, largest), 1.0))
-    initial_short = np.minimum(margin.size_addon.rate(rates.short, largest), margin.cap_short)
-    maintenance_long = np.maximum(initial_long * margin.maintenance_fraction, tier_maintenance_rate)
-    maintenance_short = np.maximum(initial_short * margin.maintenance_fraction, tier_maintenance_rate)
+    market, spot = market_sizes(inputs, columns), kinds(inputs, Kind.SPOT)
+    addon, caps = margin.size_addon, (CAP_LONG, margin.cap_short)
+    long, short = (
+        np.minimum(addon.rate(rate, largest, market), cap)
+        for rate, cap in zip((rates.long, rates.short), caps, strict=True)
+    )
+    kept_long, kept_short = (
+        np.minimum(maintenance_rate(addon, rate, largest, market), cap) * margin.maintenance_fraction
+        for rate, cap in zip((rates.long, rates.short), caps, strict=True)
+    )
+    initial_long, initial_short = np.where(spot, 0.0, long), short
+    maintenance_long = np.maximum(np.where(spot, 0.0, kept_long), tier_maintenance_rate)
+    maintenance_short = np.maximum(kept_short, tier_maintenance_rate)
     distance_long = distance_short = np.full(sizing.current.shape, np.inf)
     if policy.limits.min_liquidation_distance > 0.0:
         move = policy.limits.min_liquidation_distance * sizing.volatility * DAY**0.5
@@ -103,6 +115,17 @@ def isolated_margins(inputs: EvaluationInputs) -> Floats:
     """Margin of isolated positions [account currency]; NaN for cross."""
     given = [np.nan if row.isolated_margin is None else row.isolated_margin for row in inputs.rows]
     return np.array(given, dtype=float)
+
+
+def market_sizes(inputs: EvaluationInputs, columns: BookColumns) -> MarketSize:
+    """Open interest and daily volume of each row's market as `flow[]` has them [contracts]; NaN where unknown."""
+    found = [of_market(inputs.flows, row.symbol, row.venue) for row in inputs.rows]
+    interest = [open_interest(row, flow) for row, flow in zip(inputs.rows, found, strict=True)]
+    return MarketSize(
+        open_interest=np.array([np.nan if value is None else value for value in interest], dtype=float),
+        daily_volume=daily_volumes(inputs),
+        value=columns.unit_value,
+    )
 
 
 def _venue_rates(inputs: EvaluationInputs, notional: Floats) -> tuple[Floats, Floats]:
@@ -162,6 +185,7 @@ def margin_figures(
         replace(rates, long=np.where(kinds(inputs, Kind.SPOT), 0.0, rates.long)),
         open_buys=buys,
         open_sells=sells,
+        market=market_sizes(inputs, columns),
     )
     initial, maintenance, method = asked.initial.copy(), asked.maintenance.copy(), list(asked.method_used)
     complete = True

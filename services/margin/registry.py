@@ -18,7 +18,7 @@ from services.margin.methods.filtered_historical import FilteredHistorical
 from services.margin.methods.lognormal_expected_shortfall import LognormalExpectedShortfall
 from services.margin.methods.sigma_multiple import SigmaMultiple
 from services.margin.procyclicality import AntiProcyclicality
-from services.margin.size_addons import NoAddon, SizeAddon
+from services.margin.size_addons import UNKNOWN_MARKET, MarketSize, NoAddon, SizeAddon
 from services.margin.smoothing import AskedBefore, smoothed
 from services.margin.stress_tails import last_long_run, last_stressed
 from services.margin.view import MarginView, PastRates
@@ -51,7 +51,7 @@ class MarginPolicy:
     maintenance_fraction : float
         Maintenance over initial margin (venues: 0.5 to 0.8).
     size_addon : SizeAddon
-        How the rate grows with size.
+        How the rate grows with size, open interest or the volume that is traded.
     procyclicality : AntiProcyclicality, optional
         Rules on the rates of the model, before floors and caps: stress weight, floor of ten years, buffer, release
         speed. The rates that were asked last travel with request and answer.
@@ -185,6 +185,7 @@ class MarginPolicy:
         open_buys: ArrayLike = 0.0,
         open_sells: ArrayLike = 0.0,
         funding_per_contract: ArrayLike = 0.0,
+        market: MarketSize = UNKNOWN_MARKET,
     ) -> MarginRequirement:
         """Margin of each row under this policy; see `services.margin.assembly.requirement`."""
         return requirement(
@@ -199,6 +200,7 @@ class MarginPolicy:
             open_sells=open_sells,
             funding_per_contract=funding_per_contract,
             method_used=rates.method_used,
+            market=market,
         )
 
 

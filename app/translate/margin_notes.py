@@ -1,7 +1,8 @@
-"""Rules against procyclicality: what they were not told."""
+"""What the margin of a policy was not told: earlier rates, returns, open interest, volume."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from app.translate.snapshot import names
 from services.engine.inputs import EvaluationInputs
 from services.margin.procyclicality import STRESS_BARS, AntiProcyclicality
 from services.margin.registry import MarginPolicy
+from services.margin.size_addons import MarketSize, SizeAddon
 from services.margin.smoothing import SmoothedRates
 from services.margin.stress_tails import LONG_RUN_YEARS
 
@@ -71,3 +73,19 @@ def tell_without_memory(policy: MarginPolicy, notes: Notes) -> None:
     if rules.stress_weight > 0.0 or rules.long_run_floor:
         effect = "stress weight and long-run floor read returns, of which there are none here"
         notes.assume("/margin/procyclicality", "margin of the model alone", effect)
+
+
+UNKNOWN_SIZE = {
+    "open_interest": "no open_interest was sent: initial margin is the largest that the policy asks",
+    "average_daily_volume": "no average_daily_volume was sent: initial margin is the largest that the policy asks",
+}
+
+
+def tell_unknown_size(addon: SizeAddon, symbols: Iterable[str], market: MarketSize, notes: Notes, place: str) -> None:
+    """Markets whose size an add-on reads and does not know."""
+    figures = {"open_interest": market.open_interest, "average_daily_volume": market.daily_volume}
+    named = list(symbols)
+    for field in sorted(addon.requires):
+        known = np.isfinite(np.broadcast_to(np.asarray(figures[field], dtype=np.float64), len(named)))
+        if blind := sorted({symbol for symbol, seen in zip(named, known.tolist(), strict=True) if not seen}):
+            notes.assume(place, addon.method, f"for {names(blind)}: {UNKNOWN_SIZE[field]}")
