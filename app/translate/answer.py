@@ -300,7 +300,7 @@ def order_rows(inputs: EvaluationInputs, orders: Sequence[Order]) -> list[dict[s
 def margin_block(inputs: EvaluationInputs, figures: MarginFigures) -> dict[str, Any]:
     """Margin of one book."""
     equity = inputs.account.equity
-    initial, maintenance = float(np.nansum(figures.initial)), float(np.nansum(figures.maintenance))
+    initial, maintenance = figures.total_initial, figures.total_maintenance
     return {
         "currency": inputs.account.currency,
         "initial": money(initial),

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from app.translate.instruments import InstrumentKey, assumed_instrument, by_key, find
+from app.translate.margin_modes import in_margin_mode
 from app.translate.notes import Notes
 from app.translate.option_quotes import read_quotes, surface_rows
 from app.translate.oracles import aggregated
@@ -167,7 +168,7 @@ def translate(
     oracles = request_oracles(request, guards or OraclePolicy(), as_of)
     builder = _RowBuilder(request, described, series, states, as_of, notes)
     builder.oracles, builder.guards = oracles, guards or OraclePolicy()
-    rows = tuple(builder.row(key) for key in keys)
+    rows = in_margin_mode(tuple(builder.row(key) for key in keys), request, notes)
     builder.summarise()
     quoted, surfaces = None, []
     if request.option_quotes:
@@ -236,6 +237,7 @@ def account(request: SnapshotIn) -> Account:
         request.account.currency,
         collateral,
         float(deposits) if deposits is not None else None,
+        request.account.margin_mode,
     )
 
 

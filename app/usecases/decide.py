@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from app.translate.answer import margin_block, order_rows, portfolio_block, target_rows, time_text
+from app.translate.answer import order_rows, portfolio_block, target_rows, time_text
 from app.translate.breakers import breaker_block, breaker_warnings, reset_of
 from app.translate.control import control_block, control_of
 from app.translate.events import market_events
@@ -27,6 +27,7 @@ from app.translate.notes import Notes
 from app.translate.option_quotes import volatility_rows
 from app.translate.oracles import oracle_row
 from app.translate.policy import NamedPolicy, added_since, narrowed, policy_fields, policy_sha256, restored
+from app.translate.portfolio_margin import margin_of, tell_portfolio
 from app.translate.series import calendar_of, check_columns
 from app.translate.snapshot import CLOCK_SKEW, DEFAULT_INTERVAL, Snapshot, describe_instruments, names, translate
 from app.translate.state_record import encode_state
@@ -155,6 +156,10 @@ def decide(
         figures=request.options.view == "full" or door is Door.MARGIN,
         historical=(received_at - snapshot.as_of).total_seconds() > max_request_age(snapshot, gathered, policy),
     )
+    told = len(snapshot.notes.assumptions)
+    tell_portfolio(inputs, snapshot.notes)
+    if request.options.strict and len(snapshot.notes.assumptions) > told:
+        raise AssumptionsRefused(snapshot.notes.assumptions)
     result = evaluate(inputs)
     chosen = isinstance(policy.correlation, Undiversified)
     if result.market.correlation is None and len(result.market.keys) > 1 and not chosen:
@@ -351,9 +356,9 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
     if decision.door is not Door.MARGIN:
         body["orders"] = order_rows(inputs, result.orders)
     if decision.door in (Door.EVALUATIONS, Door.MARGIN) and result.margin_current is not None:
-        margin = {"current": margin_block(inputs, result.margin_current)}
+        margin = {"current": margin_of(inputs, result.margin_current)}
         if result.margin_target is not None:
-            margin["target"] = margin_block(inputs, result.margin_target)
+            margin["target"] = margin_of(inputs, result.margin_target)
         if result.breaking is not None and inputs.policy.breakers is not None:
             margin["breaker"] = breaker_block(result.breaking, inputs.policy.breakers)
         body["margin"] = margin

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from services.core.instrument import Instrument, Kind, QuantityUnit
 from services.core.outcome import Reason
+
+MarginMode = Literal["cross", "isolated", "portfolio"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,17 @@ class Collateral:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Equity [account currency], the collateral that backs it, and cumulative deposits less withdrawals."""
+    """Equity [account currency], the collateral that backs it, and cumulative deposits less withdrawals.
+
+    `margin_mode` cross: one equity backs the sum of the positions' margins; isolated: each position its own wallet;
+    portfolio: one equity backs the scenario margin of the whole account.
+    """
 
     equity: float
     currency: str
     collateral: tuple[Collateral, ...] = ()
     net_deposits: float | None = None
+    margin_mode: MarginMode = "cross"
 
 
 class PriceUsed(NamedTuple):

@@ -109,11 +109,19 @@ def _reading(
         left, forgiven = remaining_drawdown(drawdown, state.forgiven)
         return state._replace(forgiven=forgiven), Reading(drawdown=left, trusted=trusted)
     isolated = isolated_margins(inputs)
-    held = _inside(scope, inputs) & np.isnan(isolated) & (columns.contracts != 0.0)
+    held = _inside(scope, inputs) & (columns.contracts != 0.0)
+    if inputs.account.margin_mode == "isolated" and scope == ACCOUNT:
+        # No wallet saves another: the worst of them counts.
+        wallets = zip(margin.maintenance[held].tolist(), isolated[held].tolist(), strict=True)
+        worst = [_ratio(asked, 0.0 if np.isnan(wallet) else wallet) for asked, wallet in wallets if asked != 0.0]
+        ratio = float(np.max(worst, initial=0.0))
+        return state, Reading(ratio, _worst_distance(margin, held), trusted=trusted)
+    held &= np.isnan(isolated)
     asked = float(margin.maintenance[held].sum())
     if scope != ACCOUNT:
         return state, Reading(_ratio(asked, _venue_equity(scope, inputs)), trusted=trusted)
     free = inputs.account.equity - float(np.nansum(isolated))
+    asked = asked if margin.portfolio is None else margin.portfolio.maintenance if margin.complete else np.nan
     return state, Reading(_ratio(asked, free), _worst_distance(margin, held), trusted=trusted)
 
 

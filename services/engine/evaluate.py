@@ -26,12 +26,16 @@ from services.engine.market import resolve_market
 from services.engine.oracles import overlays_of
 from services.engine.orders import make_orders
 from services.engine.outputs import Breaking, Evaluation, Target
+from services.engine.portfolio_margin import portfolio_margin, scaled_increase
 from services.engine.targets import decide_targets, hold_all
 from services.engine.tracking import TrackingFigures, tracking_figures
 from services.guards.breakers import Level
 from services.sizing.buffers import apply_buffer
 from services.sizing.joint import JointRounding, round_jointly
 from services.sizing.pipeline import RowLimits, Sized, size_rows
+
+SHARES = (1.0, 0.98, 0.9, 0.75, 0.5, 0.0)
+"""Parts of the margin limit that are tried until the book in whole lots is within the whole of it."""
 
 
 def evaluate(inputs: EvaluationInputs) -> Evaluation:
@@ -125,22 +129,50 @@ def _targets(
     if method is None or limits is None:
         return None, None, hold_all(columns, Reason.NONE)
     scope = method.scope or ("instrument" if inputs.signals_present else "book")
-    sized, inside = sized_book(inputs, columns, limits, scope, breaking)
-    return scope, sized, decide_targets(inputs, columns, sized, inside, scope, limits.margin_complete)
+    for share in SHARES:
+        sized, inside = sized_book(inputs, columns, limits, scope, breaking, share)
+        targets = decide_targets(inputs, columns, sized, inside, scope, limits.margin_complete)
+        if within_margin(inputs, columns, targets):
+            return scope, sized, targets
+    return scope, sized, hold_all(columns, Reason.LIMIT)
+
+
+def within_margin(inputs: EvaluationInputs, columns: BookColumns, targets: tuple[Target, ...]) -> bool:
+    """Whether the book in whole lots is within the margin limit, or asks no more than the book as it is.
+
+    Rounding and no-trade bands move single rows, and with a row a hedge may go: only an account that is margined as a
+    whole needs to look again.
+    """
+    if inputs.account.margin_mode != "portfolio":
+        return True
+    final = np.array([float(item.current if item.target is None else item.target) for item in targets], dtype=float)
+    asked = portfolio_margin(inputs, columns, final).initial
+    limit = inputs.policy.limits.max_margin_use * inputs.account.equity
+    return asked <= max(limit, portfolio_margin(inputs, columns, columns.contracts).initial)
 
 
 def sized_book(
-    inputs: EvaluationInputs, columns: BookColumns, limits: RowLimits, scope: str, breaking: Breaking | None = None
+    inputs: EvaluationInputs,
+    columns: BookColumns,
+    limits: RowLimits,
+    scope: str,
+    breaking: Breaking | None = None,
+    share: float = 1.0,
 ) -> tuple[Sized, Bools]:
-    """Sizes up to the decision to trade, not yet in lots of each row; and the rows that are left as they are."""
+    """Sizes up to the decision to trade, not yet in lots of each row; and the rows that are left as they are.
+
+    `share` is the part of the margin limit that an account which is margined as a whole may use.
+    """
     method = inputs.policy.sizing
     assert columns.sizing is not None
     assert method is not None
     tracked, overlays = tracking_of(inputs), overlays_of(inputs)
+    whole = inputs.account.margin_mode == "portfolio"
     sized = size_rows(
         columns.sizing,
         method,
-        inputs.policy.limits,
+        # The margin of the account as a whole is looked at below: no sum of the rows' own margins bounds it.
+        replace(inputs.policy.limits, max_margin_use=np.inf) if whole else inputs.policy.limits,
         limits,
         scope=scope,
         rules=replace(inputs.policy.rules, overlays=overlays),
@@ -150,6 +182,8 @@ def sized_book(
     if breaking is not None:
         apply_breakers(sized.trail, inputs, columns, limits, breaking)
         sized = replace(sized, barred=breaking.levels >= Level.CLOSE_ONLY)
+    if whole and limits.margin_complete:
+        scaled_increase(sized.trail, inputs, columns, columns.sizing.sizable, share=share)
     standing = standing_of(inputs, columns, sized.trail.value)
     inside = apply_buffer(sized.trail, standing, inputs.policy.buffer)
     if isinstance(inputs.policy.rounding, JointRounding):

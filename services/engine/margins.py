@@ -16,6 +16,7 @@ from services.engine.costs import daily_volumes, open_interest
 from services.engine.inputs import EvaluationInputs
 from services.engine.margin_rates import margin_rates, market_volatility
 from services.engine.outputs import MarginFigures
+from services.engine.portfolio_margin import portfolio_margin, row_liquidations, with_open_orders
 from services.liquidity.markets import of_market
 from services.margin.assembly import CAP_LONG, tier_initial, tier_maintenance
 from services.margin.liquidation import (
@@ -69,9 +70,7 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
         distance_long = np.where(initial_long > 0.0, _at_distance(inputs, move, maintenance_long, 1), np.inf)
         distance_short = _at_distance(inputs, move, maintenance_short, -1)
     rest = ~sizing.sizable
-    fixed = (
-        margin_figures(inputs, columns, columns.contracts, open_orders=True, liquidation=False) if rest.any() else None
-    )
+    fixed = _fixed(inputs, columns, rest) if rest.any() else (0.0, 0.0, True)
     return RowLimits(
         initial_long=initial_long,
         initial_short=initial_short,
@@ -82,10 +81,20 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
         max_contracts=_max_quantities(inputs),
         max_leverage_contracts=_max_leverages(inputs) * sizing.equity / sizing.unit_value,
         isolated=isolated_margins(inputs),
-        fixed_initial=float(np.nansum(fixed.initial[rest])) if fixed else 0.0,
-        fixed_maintenance=float(np.nansum(fixed.maintenance[rest])) if fixed else 0.0,
-        margin_complete=fixed is None or fixed.complete,
+        fixed_initial=fixed[0],
+        fixed_maintenance=fixed[1],
+        margin_complete=fixed[2],
+        wallet_use=policy.limits.max_margin_use if inputs.account.margin_mode == "isolated" else None,
     )
+
+
+def _fixed(inputs: EvaluationInputs, columns: BookColumns, rest: Bools) -> tuple[float, float, bool]:
+    """Initial and maintenance margin of what is not resized [account currency], and whether all of it is known."""
+    if inputs.account.margin_mode == "portfolio":
+        alone = portfolio_margin(inputs, columns, np.where(rest, columns.contracts, 0.0))
+        return alone.initial, alone.maintenance, alone.complete
+    found = margin_figures(inputs, columns, columns.contracts, open_orders=True, liquidation=False)
+    return float(np.nansum(found.initial[rest])), float(np.nansum(found.maintenance[rest])), found.complete
 
 
 def _at_distance(inputs: EvaluationInputs, move: Floats, maintenance: Floats, side: int) -> Floats:
@@ -200,10 +209,20 @@ def margin_figures(
         _venue(row, float(size), float(unit_value))
         for row, size, unit_value in zip(inputs.rows, contracts, columns.unit_value, strict=True)
     ]
+    whole = None
+    if inputs.account.margin_mode == "portfolio":
+        changes = (buys, sells) if open_orders else (0.0, 0.0)
+        whole = with_open_orders(inputs, columns, contracts, *changes)
     unknown = np.full(contracts.shape, np.nan)
-    price, distance, touch = (
-        _liquidations(inputs, columns, contracts, maintenance) if liquidation else (unknown, unknown, unknown)
-    )
+    price, distance, touch = unknown, unknown, unknown
+    if liquidation:
+        price = (
+            _liquidations(inputs, columns, contracts, maintenance) if whole is None else row_liquidations(inputs, whole)
+        )
+        mark = np.array([row.price.value if row.price else np.nan for row in inputs.rows])
+        volatility = market_volatility(columns)
+        distance = distance_in_sigmas(mark, price, volatility)
+        touch = touch_probability(mark, price, volatility)
     return MarginFigures(
         initial=initial,
         maintenance=maintenance,
@@ -215,7 +234,8 @@ def margin_figures(
         liquidation_price=price,
         distance_sigma=distance,
         touch_probability=touch,
-        complete=complete,
+        complete=complete if whole is None else whole.complete,
+        portfolio=whole,
     )
 
 
@@ -228,11 +248,8 @@ def _venue(row: Row, contracts: float, unit_value: float) -> tuple[float | None,
     return (initial * row.fx if initial is not None else None), tier_maintenance(notional, tiers) * row.fx
 
 
-def _liquidations(
-    inputs: EvaluationInputs, columns: BookColumns, contracts: Floats, maintenance: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Liquidation price, distance and one-day touch probability of each row, the others standing still; NaN where
-    there is none.
+def _liquidations(inputs: EvaluationInputs, columns: BookColumns, contracts: Floats, maintenance: Floats) -> Floats:
+    """Liquidation price of each row, the others standing still; NaN where there is none.
 
     Equity of a cross row is that of the account less the maintenance of the other cross rows and less the margins that
     isolated positions have locked away; that of an isolated row is its own margin.
@@ -256,8 +273,7 @@ def _liquidations(
         price[index] = _row_liquidation(
             rows[index], float(equity[index]), float(held[index]), float(rate[index]), float(coins[index])
         )
-    volatility = market_volatility(columns)
-    return price, distance_in_sigmas(mark, price, volatility), touch_probability(mark, price, volatility)
+    return price
 
 
 def _row_liquidation(row: Row, equity_quote: float, contracts: float, rate: float, coins: float) -> float:

@@ -39,7 +39,7 @@ HEDGE_BLOCKS = ("hedge_optimizer", "hedge_gate", "hedge_execution")
 """Blocks of a hedge that a policy may be without; they go with `hedging`."""
 OPTIONAL_BLOCKS = (*HEDGE_BLOCKS, "breakers")
 """Blocks that are no part of a policy's fingerprint where it is without them."""
-OPTIONAL_FIELDS: dict[str, tuple[str, ...]] = {"margin": ("procyclicality",)}
+OPTIONAL_FIELDS: dict[str, tuple[str, ...]] = {"margin": ("procyclicality", "portfolio")}
 """The same of fields, by block."""
 
 

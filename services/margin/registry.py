@@ -17,6 +17,7 @@ from services.margin.horizon import DAYS_PER_YEAR, MAX_HORIZON_VOLATILITY
 from services.margin.methods.filtered_historical import FilteredHistorical
 from services.margin.methods.lognormal_expected_shortfall import LognormalExpectedShortfall
 from services.margin.methods.sigma_multiple import SigmaMultiple
+from services.margin.portfolio_rules import PortfolioRules
 from services.margin.procyclicality import AntiProcyclicality
 from services.margin.size_addons import UNKNOWN_MARKET, MarketSize, NoAddon, SizeAddon
 from services.margin.smoothing import AskedBefore, smoothed
@@ -55,6 +56,9 @@ class MarginPolicy:
     procyclicality : AntiProcyclicality, optional
         Rules on the rates of the model, before floors and caps: stress weight, floor of ten years, buffer, release
         speed. The rates that were asked last travel with request and answer.
+    portfolio : PortfolioRules, optional
+        Scenarios of an account in margin mode `portfolio`, which take the place of all of the above; `regime` where
+        absent.
     """
 
     model: Annotated[MarginModel, Tagged()] = FilteredHistorical()
@@ -63,6 +67,7 @@ class MarginPolicy:
     maintenance_fraction: Annotated[float, Gt(0), Le(1)] = 0.6
     size_addon: Annotated[SizeAddon, Tagged()] = NoAddon()
     procyclicality: AntiProcyclicality | None = None
+    portfolio: PortfolioRules | None = None
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 

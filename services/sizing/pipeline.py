@@ -38,6 +38,9 @@ class RowLimits:
         Margin of what is not resized [account currency].
     margin_complete : bool
         False when a position's margin is neither modelled nor given: nothing is increased.
+    wallet_use : float, optional
+        Part of an isolated margin that the initial margin of its position may use; None: only its distance to
+        liquidation is looked at.
     """
 
     initial_long: Floats
@@ -52,6 +55,7 @@ class RowLimits:
     fixed_initial: float = 0.0
     fixed_maintenance: float = 0.0
     margin_complete: bool = True
+    wallet_use: float | None = None
 
     def initial(self, contracts: Floats) -> Floats:
         """Initial margin rate by the side of each row."""
@@ -193,6 +197,12 @@ def cap_margin_use(trail: Trail, columns: SizingColumns, limits: Limits, rows: R
     use = np.abs(trail.value) * columns.unit_value * rows.initial(trail.value)
     free = limits.max_margin_use * columns.equity - rows.fixed_initial
     cap_by_ratio(trail, "margin_use", use, free, columns.sizable, "limits.max_margin_use")
+    if rows.wallet_use is not None:
+        per_contract = columns.unit_value * rows.initial(trail.value)
+        bounded = columns.sizable & ~np.isnan(rows.isolated) & (per_contract > 0.0)
+        allowed = np.full(bounded.shape, np.inf)
+        allowed[bounded] = rows.wallet_use * rows.isolated[bounded] / per_contract[bounded]
+        trail.cap("isolated_margin", allowed, "positions.isolated_margin")
 
 
 def cap_liquidation_distance(trail: Trail, columns: SizingColumns, rows: RowLimits) -> None:
