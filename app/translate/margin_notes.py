@@ -63,7 +63,9 @@ def _tell_bad_times(
 
 
 def tell_without_memory(policy: MarginPolicy, notes: Notes) -> None:
-    """A door that keeps no state and reads no series asks as if nothing had been asked before."""
+    """A door that keeps no state, reads no series and sees no whole account leaves some rules out."""
+    if policy.portfolio is not None:
+        notes.assume("/margin/portfolio", "unused", "one position at a time: no account is margined as a whole here")
     rules = policy.procyclicality
     if rules is None or not rules.active:
         return

@@ -14,7 +14,7 @@ from services.core.instrument import Kind
 from services.core.outcome import Reason
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import MarginFigures, PortfolioMargin
-from services.engine.portfolio_margin import portfolio_liquidations, rules_of
+from services.engine.portfolio_margin import rules_of
 
 WORST = 3
 """Scenarios that are explained."""
@@ -32,7 +32,7 @@ def margin_of(inputs: EvaluationInputs, figures: MarginFigures) -> dict[str, Any
 def _whole(inputs: EvaluationInputs, figures: MarginFigures, whole: PortfolioMargin) -> dict[str, Any]:
     separate = float(np.sum(figures.initial)) if np.isfinite(figures.initial).all() else None
     found = whole.found
-    prices = zip(whole.underlyings, portfolio_liquidations(inputs, whole), strict=True)
+    prices = zip(whole.underlyings, figures.liquidations, strict=True)
     return {
         "preset": whole.preset,
         "bound": "none" if found is None else found.bound,

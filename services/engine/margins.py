@@ -16,7 +16,12 @@ from services.engine.costs import daily_volumes, open_interest
 from services.engine.inputs import EvaluationInputs
 from services.engine.margin_rates import margin_rates, market_volatility
 from services.engine.outputs import MarginFigures
-from services.engine.portfolio_margin import portfolio_margin, row_liquidations, with_open_orders
+from services.engine.portfolio_margin import (
+    portfolio_liquidations,
+    portfolio_margin,
+    row_liquidations,
+    with_open_orders,
+)
 from services.liquidity.markets import of_market
 from services.margin.assembly import CAP_LONG, tier_initial, tier_maintenance
 from services.margin.liquidation import (
@@ -26,6 +31,7 @@ from services.margin.liquidation import (
     touch_probability,
 )
 from services.margin.max_position import notional_at_distance
+from services.margin.root_scan import LiquidationPrices
 from services.margin.size_addons import MarketSize, maintenance_rate
 from services.sizing.pipeline import RowLimits
 
@@ -214,11 +220,13 @@ def margin_figures(
         changes = (buys, sells) if open_orders else (0.0, 0.0)
         whole = with_open_orders(inputs, columns, contracts, *changes)
     unknown = np.full(contracts.shape, np.nan)
-    price, distance, touch = unknown, unknown, unknown
+    price, distance, touch, by_underlying = unknown, unknown, unknown, tuple[LiquidationPrices, ...]()
     if liquidation:
-        price = (
-            _liquidations(inputs, columns, contracts, maintenance) if whole is None else row_liquidations(inputs, whole)
-        )
+        if whole is None:
+            price = _liquidations(inputs, columns, contracts, maintenance)
+        else:
+            by_underlying = portfolio_liquidations(inputs, whole)
+            price = row_liquidations(inputs, whole, by_underlying)
         mark = np.array([row.price.value if row.price else np.nan for row in inputs.rows])
         volatility = market_volatility(columns)
         distance = distance_in_sigmas(mark, price, volatility)
@@ -236,6 +244,7 @@ def margin_figures(
         touch_probability=touch,
         complete=complete if whole is None else whole.complete,
         portfolio=whole,
+        liquidations=by_underlying,
     )
 
 

@@ -24,6 +24,7 @@ from services.hedging.latency import LatencyCost
 from services.hedging.reflexivity import Reflexivity, ReflexivityDecision
 from services.hedging.view import TriggerDecision
 from services.liquidity.costs import CostColumns
+from services.margin.root_scan import LiquidationPrices
 from services.margin.scenario_book import UnderlyingBook
 from services.margin.scenario_margin import ScenarioMargin
 from services.margin.smoothing import SmoothedRates
@@ -106,7 +107,8 @@ class MarginFigures:
     """Margin of a book, per row [account currency]; NaN where it is neither modelled nor given.
 
     `smoothed` holds the rates of the model on both sides under rules against procyclicality; None without them.
-    `portfolio` is the margin of the account as a whole, in that margin mode; the rows' own figures stand beside it.
+    `portfolio` is the margin of the account as a whole, in that margin mode, `liquidations` the prices of its
+    underlyings; the rows' own figures stand beside it.
     """
 
     initial: Floats
@@ -121,6 +123,7 @@ class MarginFigures:
     complete: bool
     smoothed: tuple[SmoothedRates, SmoothedRates] | None = None
     portfolio: PortfolioMargin | None = None
+    liquidations: tuple[LiquidationPrices, ...] = ()
 
     @property
     def total_initial(self) -> float:

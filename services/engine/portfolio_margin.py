@@ -24,9 +24,9 @@ from services.margin.underlying_book import FutureHolding, OptionHolding
 from services.margin.underlying_book import UnderlyingBook as PriceBook
 from services.sizing.overlay import grown
 
-GUARD_POINTS = 33
+GUARD_POINTS = 17
 """Multipliers of the increase at which the margin is looked at first: it need not rise all the way."""
-HALVINGS = 30
+MOST_STEPS, NARROW = 60, 1e-10
 NO_TIER = (MarginTier(0.0, 0.0),)
 
 
@@ -91,7 +91,7 @@ def scaled_increase(
     """Increases by the largest common multiplier that keeps the initial margin of the whole book within the policy.
 
     One stage `portfolio_margin`. The margin of a book need not rise with its size: the first multiplier beyond which
-    it leaves the limit is looked for among 33 and then solved for, so that no smaller one is over it either.
+    it leaves the limit is looked for among 17 and then solved for, so that no smaller one is over it either.
 
     Parameters
     ----------
@@ -140,10 +140,22 @@ def first_crossing(initial: Callable[[float], float], limit: float) -> float | N
     place = next((index for index, point in enumerate(points) if initial(point) > limit), None)
     if place is None:
         return 1.0
-    low, high = points[place - 1], points[place]
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if initial(middle) <= limit else (low, middle)
+    return _solved(initial, limit, points[place - 1], points[place])
+
+
+def _solved(initial: Callable[[float], float], limit: float, low: float, high: float) -> float:
+    """Multiplier within the limit, by false position with the Illinois weight: the margin is nearly linear there."""
+    room = limit - initial(low)
+    left, right = room, initial(high) - limit
+    for _ in range(MOST_STEPS):
+        if high - low <= NARROW or room <= NARROW * limit:
+            break
+        middle = low + (high - low) * left / (left + right)
+        found = limit - initial(middle)
+        if found >= 0.0:
+            low, room, left, right = middle, found, found, 0.5 * right
+        else:
+            high, right, left = middle, -found, 0.5 * left
     return float(low)
 
 
@@ -155,11 +167,12 @@ def portfolio_liquidations(inputs: EvaluationInputs, margin: PortfolioMargin) ->
     return tuple(_priced(item, inputs.account.equity, margin.maintenance).liquidation() for item in margin.underlyings)
 
 
-def row_liquidations(inputs: EvaluationInputs, margin: PortfolioMargin) -> Floats:
+def row_liquidations(
+    inputs: EvaluationInputs, margin: PortfolioMargin, by_underlying: tuple[LiquidationPrices, ...]
+) -> Floats:
     """Price of each linear row at the nearer of its underlying's liquidation prices [quote]; NaN for none."""
     found = np.full(len(inputs.rows), np.nan)
-    groups = zip(margin.underlyings, margin.members, portfolio_liquidations(inputs, margin), strict=True)
-    for book, members, prices in groups:
+    for book, members, prices in zip(margin.underlyings, margin.members, by_underlying, strict=True):
         known = [price / book.spot for price in (prices.down, prices.up) if price is not None]
         if not known:
             continue
