@@ -140,7 +140,7 @@ def _feeds(options: Sequence[tuple[Row, OptionLeg]]) -> tuple[ExpiryFeed, ...]:
     feeds: dict[float, ExpiryFeed] = {}
     for row, leg in options:
         seconds = _seconds(leg)
-        name = row.instrument.expiry.isoformat() if row.instrument.expiry is not None else ""
+        name = f"{row.instrument.expiry:%Y-%m-%dT%H:%M:%S.%fZ}" if row.instrument.expiry is not None else ""
         feeds.setdefault(seconds, ExpiryFeed(seconds=seconds, forward=leg.forward * (row.fx or 1.0), name=name))
     return tuple(feeds.values())
 
