@@ -34,8 +34,10 @@ def _whole(inputs: EvaluationInputs, figures: MarginFigures, whole: PortfolioMar
     separate = float(np.sum(figures.initial)) if np.isfinite(figures.initial).all() else None
     found = whole.found
     prices = zip(whole.underlyings, figures.liquidations, strict=True)
+    tightened = {} if inputs.policy.contagion is None else {"contagion_multiplier": stat(whole.multiplier)}
     return {
         "preset": whole.preset,
+        **tightened,
         "bound": "none" if found is None else found.bound,
         "worst": None if found is None else stat(found.worst),
         "separate_initial": None if separate is None else money(separate),

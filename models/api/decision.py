@@ -240,6 +240,9 @@ class PortfolioMarginOut(Model):
     """An account that is margined as a whole, in the account currency."""
 
     preset: str
+    contagion_multiplier: float | None = Field(
+        None, description="Under policy.contagion: that of the worst venue of any row, on what the scenarios ask."
+    )
     bound: Literal["scenario", "skew", "basis", "minimum_delta", "none"] = Field(
         description="Which candidate set the loss."
     )

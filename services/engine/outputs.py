@@ -78,6 +78,8 @@ class PortfolioMargin:
     preset : str
     initial, maintenance : float
         Of everything that is known: the scenarios' figures, and what venues state of rows that no scenario values.
+    multiplier : float
+        Of the scenarios' figures, by the distress of venues, >= 1.
     found : ScenarioMargin or None
         None where no row could be valued.
     underlyings : tuple of UnderlyingBook
@@ -91,6 +93,7 @@ class PortfolioMargin:
     preset: str
     initial: float
     maintenance: float
+    multiplier: float
     found: ScenarioMargin | None
     underlyings: tuple[UnderlyingBook, ...]
     members: tuple[tuple[int, ...], ...]

@@ -15,7 +15,7 @@ from services.engine.collateral import initial_equity, maintenance_equity
 from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
 from services.engine.margin_rates import contagion_multiplier
-from services.engine.outputs import PortfolioMargin
+from services.engine.outputs import PortfolioMargin, Unvalued
 from services.engine.portfolio_book import portfolio_book
 from services.margin.assembly import round_up
 from services.margin.portfolio_rules import PortfolioRules
@@ -49,7 +49,7 @@ def portfolio_margin(inputs: EvaluationInputs, columns: BookColumns, contracts: 
     found = scenario_margin(ScenarioBook(underlyings=book.underlyings), rules.scenarios) if book.underlyings else None
     multiplier = float(contagion_multiplier(columns).max(initial=1.0))
     initial, maintenance = (multiplier * found.initial, multiplier * found.maintenance) if found else (0.0, 0.0)
-    unmodelled = []
+    unmodelled = list[Unvalued]()
     for item in book.unvalued:
         row = inputs.rows[item.row]
         if row.initial_margin is None or row.maintenance_margin is None:
@@ -60,6 +60,7 @@ def portfolio_margin(inputs: EvaluationInputs, columns: BookColumns, contracts: 
         preset=rules.preset,
         initial=float(round_up(max(initial, maintenance))),
         maintenance=float(round_up(maintenance)),
+        multiplier=multiplier,
         found=found,
         underlyings=book.underlyings,
         members=book.members,
@@ -84,6 +85,7 @@ def with_open_orders(
         preset=first.preset,
         initial=worst.initial,
         maintenance=first.maintenance,
+        multiplier=first.multiplier,
         found=first.found,
         underlyings=first.underlyings,
         members=first.members,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -179,11 +179,12 @@ def lines_of(market: Market) -> Iterator[list[str]]:
             guard: [walked(market, target, rules, window) for window in windows(market)]
             for guard, rules in GUARDS.items()
         }
-        for title, chosen in (
+        years: tuple[tuple[str, Callable[[Walk], bool]], ...] = (
             ("calm years", lambda one: one.window in calm),
             ("other years", lambda one: one.window != "all" and one.window not in calm),
             ("whole series", lambda one: one.window == "all"),
-        ):
+        )
+        for title, chosen in years:
             for guard, found in walks.items():
                 kept = [one for one in found if chosen(one)]
                 yield [market.name, f"{100.0 * target:.0f} %", title, guard, *figures(kept, periods)]

@@ -159,3 +159,51 @@ async def test_a_mode_or_preset_that_is_none_is_refused(http: httpx.AsyncClient)
         answer = await http.post("/v1/margin", json=request)
         assert answer.status_code == 422
         assert [item["pointer"] for item in answer.json()["errors"]] == [pointer]
+
+
+COIN: Body = {"asset": "BTC", "amount": "0.5", "price": str(PRICE), "as_of": requests.AS_OF, "volatility": 0.6}
+COIN |= {"average_daily_volume": "2000000000", "wrong_way_correlation": 0, "venue": "exchange"}
+
+
+@pytest.mark.parametrize("path", list(MODELS))
+async def test_haircuts_and_isolated_wallets_do_not_go_together(http: httpx.AsyncClient, path: str) -> None:
+    """No balance backs a position with a wallet of its own, so that the block would bound nothing."""
+    own = {**PERP, "margin_mode": "isolated", "isolated_margin": "9000"}
+    request = body(path, "isolated", [own])
+    request["account"]["collateral"] = [COIN]
+    assert (await http.post(path, json=request)).status_code == 200
+    request["policy"]["collateral"] = {}
+    answer = await http.post(path, json=request)
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "/account/margin_mode"
+    assert "policy.collateral" in error["detail"]
+
+
+@pytest.mark.parametrize("path", list(MODELS))
+async def test_haircuts_distress_memory_and_scenarios_in_one_account(http: httpx.AsyncClient, path: str) -> None:
+    """Both states travel in one `state`; a second decision on it is replayed to the byte as the first is."""
+    margin: Body = {"model": {"method": "sigma_multiple"}, "procyclicality": {"buffer": 0.25, "release": 0.03}}
+    request = body(path, "portfolio", [{**PERP, "venue": "exchange"}], margin)
+    request["account"]["collateral"] = [COIN]
+    request["policy"] |= {"collateral": {}, "contagion": {}}
+    request["venues"] = [{"venue": "exchange", "distress": 0.4}]
+    first = await answered(http, path, request)
+    assert ("/account/collateral", "haircut 0") not in [(one["pointer"], one["value"]) for one in first["assumptions"]]
+    block = first["margin"]["current"]
+    assert block["portfolio"]["contagion_multiplier"] == 1.6
+    assert block["method_used"] == ["scenario:regime"]
+    counted = float(first["margin"]["collateral"]["equity_initial"])
+    assert counted < 100_000.0
+    assert block["initial_to_equity"] == pytest.approx(float(block["initial"]) / counted, rel=1e-7)
+    state = first["state"]
+    assert [item["multiplier"] for item in state["contagion"]] == [1.6]
+    (memory,) = state["margins"]
+    smoothed = block["per_position"][0]["procyclicality"]["long"]
+    assert memory["long"] == pytest.approx(1.25 * smoothed["model"], rel=1e-7), "without the multiplier of the venue"
+    assert block["per_position"][0]["rate_initial"] == pytest.approx(1.6 * memory["long"], rel=1e-6)
+    calm = {**request, "previous": state, "venues": [{"venue": "exchange", "distress": 0.0}]}
+    second = await answered(http, path, calm)
+    assert second["state"]["contagion"][0]["multiplier"] == 1.6, "no time has passed"
+    assert second["state"]["margins"] == state["margins"]
+    assert second["margin"]["current"]["initial"] == block["initial"]
