@@ -16,6 +16,7 @@ from services.engine.inputs import EvaluationInputs
 from services.engine.margins import isolated_margins
 from services.engine.oracles import doubtful_rows
 from services.engine.outputs import Breaking, MarginFigures
+from services.engine.portfolio_margin import portfolio_margin
 from services.guards.breakers import (
     Breakers,
     Level,
@@ -126,6 +127,8 @@ def _reading(
     ratio = _ratio(asked, maintenance_equity(inputs, columns) - locked)
     reading = Reading(ratio, _worst_distance(margin, held), trusted=trusted)
     if columns.backing is not None and not columns.backing.trusted:
+        if margin.portfolio is not None and margin.complete:
+            asked = portfolio_margin(inputs, columns, columns.contracts, must_shrink=True).maintenance
         known = _ratio(asked, inputs.account.equity - columns.backing.demanded_maintenance - locked)
         reading = _as_far_as_known(reading, known, columns.backing, inputs.policy.breakers or Breakers())
     return state, reading

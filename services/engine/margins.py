@@ -102,7 +102,7 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
 def _fixed(inputs: EvaluationInputs, columns: BookColumns, rest: Bools) -> tuple[float, float, bool]:
     """Initial and maintenance margin of what is not resized [account currency], and whether all of it is known."""
     if inputs.account.margin_mode == "portfolio":
-        alone = portfolio_margin(inputs, columns, np.where(rest, columns.contracts, 0.0))
+        alone = portfolio_margin(inputs, columns, np.where(rest, columns.contracts, 0.0), must_shrink=True)
         return alone.initial, alone.maintenance, alone.complete
     found = margin_figures(inputs, columns, columns.contracts, open_orders=True, liquidation=False)
     return float(np.nansum(found.initial[rest])), float(np.nansum(found.maintenance[rest])), found.complete

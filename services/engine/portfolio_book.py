@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,9 +36,20 @@ class PortfolioBook:
 
 
 def portfolio_book(
-    inputs: EvaluationInputs, columns: BookColumns, contracts: Floats, rules: PortfolioRules
+    inputs: EvaluationInputs,
+    columns: BookColumns,
+    contracts: Floats,
+    rules: PortfolioRules,
+    *,
+    must_shrink: bool = False,
 ) -> PortfolioBook:
     """Rows that hold something at `contracts`, by underlying.
+
+    Parameters
+    ----------
+    must_shrink : bool
+        Whether positions may be closed for the answer: a coin that lacks a figure then counts after its least haircut,
+        so that no fault takes away what it hedges. Otherwise it counts for nothing.
 
     Notes
     -----
@@ -61,7 +72,8 @@ def portfolio_book(
             usable = []
         unvalued += [Unvalued(row, detail) for row, detail in faults.items()]
         if usable:
-            books.append(_underlying(inputs, columns, contracts, usable, group, volatility, rules))
+            book = _underlying(inputs, contracts, usable, group, volatility, rules)
+            books.append(replace(book, collateral=_collateral(inputs, columns, group, book.spot, must_shrink)))
             members.append(tuple(usable))
     return PortfolioBook(tuple(books), tuple(members), tuple(sorted(unvalued, key=lambda item: item.row)))
 
@@ -102,7 +114,6 @@ def _volatility(columns: BookColumns, group: Sequence[int]) -> float | None:
 
 def _underlying(
     inputs: EvaluationInputs,
-    columns: BookColumns,
     contracts: Floats,
     usable: Sequence[int],
     group: Sequence[int],
@@ -115,14 +126,12 @@ def _underlying(
     options = [(row, leg) for row, leg in legs if leg is not None]
     linear = [index for index, (_, leg) in zip(usable, legs, strict=True) if leg is None]
     named = inputs.rows[group[0]].instrument
-    spot = _spot(inputs, linear, [index for index in usable if index not in linear])
     return UnderlyingBook(
         name=named.underlying or named.base_currency or named.symbol,
-        spot=spot,
+        spot=_spot(inputs, linear, [index for index in usable if index not in linear]),
         expiries=_feeds(options),
         options=_options(options),
         linear=_linear(inputs, contracts, linear),
-        collateral=_collateral(inputs, columns, group, spot),
         volatility=volatility,
         netting_offset=rules.netting_offset,
     )
@@ -179,12 +188,13 @@ def _linear(inputs: EvaluationInputs, contracts: Floats, linear: Sequence[int]) 
 
 
 def _collateral(
-    inputs: EvaluationInputs, columns: BookColumns, group: Sequence[int], spot: float
+    inputs: EvaluationInputs, columns: BookColumns, group: Sequence[int], spot: float, must_shrink: bool
 ) -> tuple[Collateral, ...]:
     """Coin that backs the account, in a name of this underlying: it moves with the price."""
     coins = {name for index in group if (name := inputs.rows[index].instrument.base_currency) is not None}
     if columns.backing is not None:
-        amounts = [columns.backing.coins(asset) for asset in sorted(coins)]
+        counted = columns.backing.coins_to_keep if must_shrink else columns.backing.coins
+        amounts = [counted(asset) for asset in sorted(coins)]
     else:
         amounts = [item.amount for item in inputs.account.collateral if item.asset in coins]
     return tuple(Collateral(amount=amount, price=spot, risk_cancelling=True) for amount in amounts if amount != 0.0)

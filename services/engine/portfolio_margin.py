@@ -37,15 +37,17 @@ def rules_of(inputs: EvaluationInputs) -> PortfolioRules:
     return inputs.policy.margin.portfolio or PortfolioRules()
 
 
-def portfolio_margin(inputs: EvaluationInputs, columns: BookColumns, contracts: Floats) -> PortfolioMargin:
-    """Scenario margin at `contracts`.
+def portfolio_margin(
+    inputs: EvaluationInputs, columns: BookColumns, contracts: Floats, *, must_shrink: bool = False
+) -> PortfolioMargin:
+    """Scenario margin at `contracts`; `must_shrink` says how coin that lacks a figure counts, see `portfolio_book`.
 
     The distress of venues multiplies what the scenarios ask by the largest multiplier of any row: one margin backs the
     whole account. A row that no scenario can value adds the margin that its venue states, and is unmodelled where none
     is stated.
     """
     rules = rules_of(inputs)
-    book = portfolio_book(inputs, columns, contracts, rules)
+    book = portfolio_book(inputs, columns, contracts, rules, must_shrink=must_shrink)
     found = scenario_margin(ScenarioBook(underlyings=book.underlyings), rules.scenarios) if book.underlyings else None
     multiplier = float(contagion_multiplier(columns).max(initial=1.0))
     initial, maintenance = (multiplier * found.initial, multiplier * found.maintenance) if found else (0.0, 0.0)

@@ -17,9 +17,11 @@ from services.core.control import ContagionState, Control
 from services.core.instrument import Instrument, Kind, Right
 from services.core.market_conditions import MarketConditions, VenueCondition
 from services.core.outcome import Permission, Reason
-from services.engine import Evaluation, EvaluationInputs, Policy, evaluate
+from services.engine import Evaluation, EvaluationInputs, Policy, StateInput, evaluate
+from services.engine.evaluate import within_margin
+from services.engine.margins import row_limits
 from services.engine.outputs import MarginFigures, PortfolioMargin
-from services.guards.breakers import Breakers
+from services.guards.breakers import Breakers, Level
 from services.guards.switches import ActiveSwitch, SwitchMode
 from services.margin.haircuts import VolatilityHaircut
 from services.margin.methods.sigma_multiple import SigmaMultiple
@@ -30,7 +32,7 @@ from services.risk.tightening import ContagionPolicy, TighteningPolicy
 from services.sizing.buffers import NoBuffer
 from services.sizing.limits import Limits
 from services.sizing.methods.volatility_target import VolatilityTarget
-from tests.support.books import AS_OF, inputs, row
+from tests.support.books import AS_OF, inputs, readout, row
 
 LIMITS = Limits(max_leverage=100.0, max_margin_use=0.8, min_liquidation_distance=0.0)
 RATE, KEPT = 0.22, 0.174
@@ -87,6 +89,10 @@ def target(found: Evaluation, index: int = 0) -> float:
 def stages(found: Evaluation) -> list[str]:
     assert found.trail is not None
     return [stage.stage for stage in found.trail.stages]
+
+
+def switch(mode: SwitchMode, scope: str) -> ActiveSwitch:
+    return ActiveSwitch(scope, mode, "ann", "why", 4)
 
 
 # Collateral × portfolio.
@@ -160,6 +166,42 @@ def test_the_breaker_reads_the_margin_of_the_whole_over_what_counts() -> None:
     assert found.breaking is not None
     ratio = found.breaking.readings["account"].maintenance_ratio
     assert ratio == pytest.approx(60.0 * 100.0 * KEPT / 9_600.0)
+
+
+BLIND = replace(COIN, amount=120.0, market_key="B")
+"""A coin whose market was last seen nine days ago: it gives no credit, and may not be taken for lost."""
+STATES = {"COIN": StateInput(readout(0.4)), "B": StateInput(readout(0.4, last_close_at=AS_OF - timedelta(days=9)))}
+
+
+def test_a_coin_that_is_not_known_takes_no_hedge_away() -> None:
+    """3,000 of equity, 120 coins against 120 shorts: without the coins 2,088 are asked of 1,800, and all was closed."""
+    rules = policy(breakers=Breakers(distance=None, drawdown=None))
+    book = case(perpetual("-120", direction=-1.0), balances=(BLIND,), policy=rules, states=STATES)
+    found = evaluate(replace(book, account=replace(book.account, equity=3_000.0)))
+    assert current(found).total_maintenance == pytest.approx(12_000.0 * KEPT)
+    assert found.breaking is not None
+    assert found.breaking.readings["account"].maintenance_ratio == float("inf")
+    assert (found.breaking.states["account"].level, target(found)) == (Level.CLOSE_ONLY, -120.0)
+
+
+def test_margin_that_is_fixed_counts_a_hedge_that_is_not_known() -> None:
+    """What is not resized asks the scenarios of 120 coins at the floor of their haircut: of 108."""
+    stopped = (switch(SwitchMode.HALT, "symbol:FUT"),)
+    rows = (perpetual("1", direction=1.0), perpetual("-120", "FUT"))
+    blind = case(*rows, balances=(BLIND,), states=STATES, switches=stopped)
+    found = row_limits(blind, evaluate(blind).columns)
+    bare = case(rows[1], balances=(replace(COIN, amount=108.0),), policy=policy(collateral=None))
+    assert found.fixed_maintenance == pytest.approx(whole(evaluate(bare)).maintenance)
+    assert found.fixed_maintenance < 12_000.0 * KEPT
+
+
+def test_the_book_in_whole_lots_is_held_against_what_counts() -> None:
+    """355 contracts ask 7,810: more than 0.8 of the 9,500 that count, less than 0.8 of 10,000."""
+    book = case(perpetual("1", direction=1.0), balances=(STRAY,))
+    found = evaluate(book)
+    for size, within in ((345, True), (355, False)):
+        targets = (found.targets[0]._replace(target=Decimal(size)),)
+        assert within_margin(book, found.columns, targets) is within
 
 
 @given(volatility=st.floats(0.05, 3.0), more=st.floats(0.0, 2.0), quantity=st.integers(-80, 80))
@@ -265,11 +307,7 @@ def test_the_target_is_within_the_limit_at_the_margin_of_distress() -> None:
 # Switches × portfolio.
 
 
-def switch(mode: SwitchMode, scope: str) -> ActiveSwitch:
-    return ActiveSwitch(scope, mode, "ann", "why", 4)
-
-
-@pytest.mark.parametrize("mode", list(SwitchMode))
+@pytest.mark.parametrize("mode", [SwitchMode.REDUCE_ONLY, SwitchMode.HALT])
 def test_the_whole_book_is_bounded_without_the_hedge_that_a_switch_stops(mode: SwitchMode) -> None:
     """A long of the perpetual and a short of the future that would hedge it: the switch leaves the long alone."""
     rows = (perpetual("1", direction=1.0), perpetual("0", "FUT", direction=-1.0))
