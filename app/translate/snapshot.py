@@ -236,8 +236,8 @@ def account(request: SnapshotIn, as_of: datetime, notes: Notes, *, counts_collat
     Raises
     ------
     InvalidInput
-        For loans without a policy that says what they count, a policy that takes haircuts where each position has a
-        wallet of its own, or a price of the future.
+        For loans without a policy that says what they count, haircuts or loans where each position has a wallet of its
+        own, or a price of the future.
     """
     given = request.account
     known = Account(
@@ -246,6 +246,10 @@ def account(request: SnapshotIn, as_of: datetime, notes: Notes, *, counts_collat
         net_deposits=float(given.net_deposits) if given.net_deposits is not None else None,
         margin_mode=given.margin_mode,
     )
+    if given.margin_mode == "isolated" and (counts_collateral or given.loans):
+        rule = "must not be isolated with policy.collateral or account.loans: its own wallet alone backs a position"
+        hint = "leave them out; POST /v1/collateral:value says what balances and loans are worth"
+        raise InvalidInput("account.margin_mode", rule, given.margin_mode, hint)
     if not counts_collateral:
         if given.loans:
             rule = "needs policy.collateral, which says what loans count as margin"
@@ -255,9 +259,6 @@ def account(request: SnapshotIn, as_of: datetime, notes: Notes, *, counts_collat
             for item in given.collateral
         )
         return replace(known, collateral=plain)
-    if given.margin_mode == "isolated":
-        rule = "must not be isolated under policy.collateral: a wallet of its own backs each position, no balance does"
-        raise InvalidInput("account.margin_mode", rule, given.margin_mode, "leave policy.collateral out")
     balances = Balances(given.currency, as_of, [item.symbol for item in request.series], CLOCK_SKEW)
     collateral, loans = balances.collateral(given.collateral), balances.loans(given.loans)
     balances.tell(notes)

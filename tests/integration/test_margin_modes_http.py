@@ -172,12 +172,14 @@ async def test_haircuts_and_isolated_wallets_do_not_go_together(http: httpx.Asyn
     request = body(path, "isolated", [own])
     request["account"]["collateral"] = [COIN]
     assert (await http.post(path, json=request)).status_code == 200
-    request["policy"]["collateral"] = {}
-    answer = await http.post(path, json=request)
-    assert answer.status_code == 422
-    (error,) = answer.json()["errors"]
-    assert error["pointer"] == "/account/margin_mode"
-    assert "policy.collateral" in error["detail"]
+    loan = {"collateral": {"asset": "BTC", "amount": "1"}, "debt": {"asset": "USD", "amount": "9"}}
+    for policy, loans in (({"collateral": {}}, []), ({}, [{**loan, "liquidation_threshold": 0.8}])):
+        account, rules = {**request["account"], "loans": loans}, {**request["policy"], **policy}
+        answer = await http.post(path, json={**request, "account": account, "policy": rules})
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert error["pointer"] == "/account/margin_mode"
+        assert "policy.collateral or account.loans" in error["detail"]
 
 
 @pytest.mark.parametrize("path", list(MODELS))
