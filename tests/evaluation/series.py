@@ -12,6 +12,7 @@ from enum import StrEnum
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -177,7 +178,7 @@ def _group(coin: str, asset_is_design: bool) -> Group:
 
 
 def _bars(name: str, coin: str, bar_seconds: int, columns: dict[str, list[str]], *, design: bool = False) -> Series:
-    prices = {place: np.array(columns[place], dtype=float) for place in OHLC if place in columns}
+    prices: dict[str, Any] = {place: np.array(columns[place], dtype=float) for place in OHLC if place in columns}
     return Series(
         name=name,
         group=_group(coin, design),
@@ -194,7 +195,7 @@ def _daily() -> Iterator[Series]:
         ("SPY 1d", "ohlcv_spy_daily_1998_2021.csv.gz", 1.0, Group.DESIGN),
         ("VIX 1d 1990-2024", "ohlc_vix_daily_1990_2024.csv.gz", 100.0, Group.HOLD_OUT),
     ):
-        prices = {place: np.array(_columns(file)[""][place], dtype=float) for place in OHLC}
+        prices: dict[str, Any] = {place: np.array(_columns(file)[""][place], dtype=float) for place in OHLC}
         yield Series(name=name, group=group, bar_seconds=DAY, calendar=exchange, lot=lot, **prices)
     for coin, columns in _columns("ohlcv_daily_yahoo_btc_eth_bnb_sol_2014_2024.csv.gz", "asset").items():
         yield _bars(f"{coin} 1d Yahoo", coin, DAY, columns, design=coin in ("BTC", "ETH"))
