@@ -25,11 +25,10 @@ def serve(settings: Settings) -> None:
         With status 3 if the process may not start; the log says why.
     """
     config = configuration(settings)
-    server = uvicorn.Server(config)
     if config.workers == 1:
-        server.run()
+        uvicorn.Server(config).run()
     else:
-        Multiprocess(config, target=server.run, sockets=[config.bind_socket()]).run()
+        Multiprocess(config, sockets=[config.bind_socket()]).run()
 
 
 def configuration(settings: Settings) -> uvicorn.Config:
