@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.fit_port import FitWorker
+    from app.live_ports import UpdateBus
     from app.ports import AuditLog, Clock, InstrumentStore, PolicyStore, VolatilityStore
     from app.settings import Settings
 
@@ -22,3 +23,4 @@ class Container:
     instruments: InstrumentStore
     policies: PolicyStore
     fits: FitWorker
+    bus: UpdateBus

@@ -15,6 +15,7 @@ from app.adapters.database import open_database
 from app.adapters.database_url import DatabaseUnreachable, InvalidDatabaseUrl
 from app.adapters.file_lock import DatabaseInUse
 from app.adapters.fit_worker import open_fit_worker
+from app.adapters.memory_bus import MemoryBus
 from app.adapters.memory_volatility import MemoryVolatilityStore
 from app.adapters.redis_volatility import open_redis_volatility
 from app.adapters.schema import SchemaMismatch
@@ -22,6 +23,7 @@ from app.adapters.system_clock import SystemClock
 from app.container import Container
 from app.ports import AuditUnavailable, StateUnavailable, VolatilityStore
 from app.settings import Settings
+from app.usecases.hub import Hub
 from app.usecases.rebuild_states import Progress, rebuild_states
 from app.version import ENGINE_VERSION
 
@@ -57,6 +59,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             policies=database.policies,
             volatility=states,
             fits=fits,
+            bus=MemoryBus(),
         )
 
 
@@ -81,8 +84,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
                 raise
             if app.state.settings.redis_url is None:
                 await restore_states(app.state.container)
-        watch = asyncio.create_task(app.state.telemetry.watch_loop())
-        stack.callback(watch.cancel)
+        container: Container = app.state.container
+        app.state.hub = Hub(container.bus, container.clock, app.state.telemetry)
+        for work in (app.state.telemetry.watch_loop(), app.state.hub.run()):
+            stack.callback(asyncio.create_task(work).cancel)
         for line in banner(app.state.container):
             _LOGGER.info(line)
         # 150,000 objects of libraries never die: without this, each full collection walks them for 80 ms.

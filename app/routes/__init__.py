@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 
 from app.routes import (
     backtests,
@@ -22,10 +22,11 @@ from app.routes import (
     oracles,
     policies,
     reference,
+    stream,
     volatility,
 )
 
-ROUTES: tuple[Route, ...] = (
+ROUTES: tuple[BaseRoute, ...] = (
     *evaluations.ROUTES,
     *history.ROUTES,
     *volatility.ROUTES,
@@ -42,6 +43,7 @@ ROUTES: tuple[Route, ...] = (
     *oracles.ROUTES,
     *options.ROUTES,
     *reference.ROUTES,
+    *stream.ROUTES,
     *health.ROUTES,
     *docs.ROUTES,
 )

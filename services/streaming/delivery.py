@@ -53,12 +53,18 @@ class DeliveryRules:
         Bytes that may wait.
     max_messages : int
         Messages of ``every`` channels that may wait.
+    patience_seconds : float
+        Time for which more may wait: a burst is no slow reader. Eight times as much is cut at once.
     """
 
     window: int = 32
     stall_seconds: float = 30.0
     max_bytes: int = 1_048_576
     max_messages: int = 1000
+    patience_seconds: float = 1.0
+
+
+FLOOD = 8
 
 
 class Push(NamedTuple):
@@ -124,6 +130,7 @@ class Delivery:
     _progress_at: float = 0.0
     _heard_at: float = -1.0
     _writing_since: float | None = None
+    _crowded_since: float | None = None
 
     def __len__(self) -> int:
         return len(self._readers)
@@ -244,18 +251,23 @@ class Delivery:
         """How long the oldest state that is not sent has waited."""
         return next((now - waiting.since for waiting in self._queue if not waiting.gone), 0.0)
 
-    def check_room(self) -> None:
-        """See that not too much waits.
+    def check_room(self, now: float) -> None:
+        """See that not too much waits, for too long.
 
         Raises
         ------
         Ended
             4400 if it does.
         """
-        if self.waiting_bytes > self.rules.max_bytes:
-            raise Ended(CloseCode.SLOW_CONSUMER, f"more than {self.rules.max_bytes} bytes wait")
-        if self._every > self.rules.max_messages:
-            raise Ended(CloseCode.SLOW_CONSUMER, f"more than {self.rules.max_messages} messages wait")
+        load = max(self.waiting_bytes / self.rules.max_bytes, self._every / self.rules.max_messages)
+        if load <= 1.0:
+            self._crowded_since = None
+            return
+        if self._crowded_since is None:
+            self._crowded_since = now
+        if load > FLOOD or now - self._crowded_since >= self.rules.patience_seconds:
+            detail = f"{self.waiting_bytes} bytes wait, and {self._every} messages that must not be left out"
+            raise Ended(CloseCode.SLOW_CONSUMER, detail)
 
     def check(self, now: float) -> None:
         """See that the client keeps up.
@@ -266,7 +278,7 @@ class Delivery:
             4400 if too much waits, if the socket takes nothing, or if acknowledgements stay away; 4401 if they come,
             but stand still.
         """
-        self.check_room()
+        self.check_room(now)
         stall = self.rules.stall_seconds
         if self._writing_since is not None and now - self._writing_since >= stall:
             raise Ended(CloseCode.SLOW_CONSUMER, f"nothing was read for {stall:g} s")

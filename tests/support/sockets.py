@@ -9,10 +9,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-import uvicorn
-
-from app.server import configuration
+from app.server import DrainingServer, configuration
 from app.settings import Settings
 
 Pairs = tuple[tuple[str, str], ...]
@@ -21,9 +20,10 @@ JSON: Pairs = (("Content-Type", "application/json"),)
 
 @dataclass(slots=True)
 class Listening:
-    """A server, and the longest processor time that passed between two turns of its loop."""
+    """A server, its application, and the longest processor time that passed between two turns of its loop."""
 
     port: int
+    app: Any = None
     stall: float = field(default=0.0)
 
     async def watch(self) -> None:
@@ -41,11 +41,11 @@ class Listening:
 @asynccontextmanager
 async def listening(settings: Settings) -> AsyncIterator[Listening]:
     """The service at a free port, with the stores that the settings name."""
-    server = uvicorn.Server(configuration(settings))
+    server = DrainingServer(configuration(settings))
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup()
-    here = Listening(server.servers[0].sockets[0].getsockname()[1])
+    here = Listening(server.servers[0].sockets[0].getsockname()[1], server.config.app)
     tasks = [asyncio.create_task(server.main_loop()), asyncio.create_task(here.watch())]
     try:
         yield here

@@ -190,19 +190,38 @@ def test_a_socket_that_takes_nothing_is_cut_also_without_acknowledgements() -> N
     assert stalled(99.0, found) is None
 
 
-def test_too_much_that_waits_is_cut() -> None:
+def test_too_much_that_waits_for_a_second_is_cut() -> None:
     found = delivery(LATEST, window=1, max_bytes=1000)
     for seq in range(1, 50):
         found.offer(Text(LATEST, Position("a", seq), size=400), 0.0)
     assert stalled(0.0, found) is None, "conflated"
     found.offer(Text(LATEST, Position("a", 50), size=1001), 0.0)
-    assert stalled(0.0, found) is CloseCode.SLOW_CONSUMER
+    assert stalled(0.0, found) is None, "a burst"
+    assert stalled(0.9, found) is None
+    assert stalled(1.0, found) is CloseCode.SLOW_CONSUMER
+    found.offer(Text(LATEST, Position("a", 51), size=8001), 1.0)
+    found._crowded_since = None
+    assert stalled(1.0, found) is CloseCode.SLOW_CONSUMER, "a flood"
+
+
+def test_a_burst_that_is_read_is_no_slow_reader() -> None:
+    found = delivery(LATEST, max_bytes=1000)
+    for second in range(10):
+        found.offer(Text(LATEST, Position("a", second + 1), size=1500), float(second))
+        assert stalled(float(second), found) is None
+        assert len(pushes(found)) == 1
+        found.acknowledge(found.pushed, float(second))
+        assert stalled(second + 0.5, found) is None
+
+
+def test_too_many_messages_that_must_not_be_left_out_are_cut() -> None:
     many = delivery(EVERY, max_messages=1000)
     for seq in range(1, 1001):
         many.offer(Text(EVERY, Position("a", seq)), 0.0)
-    assert stalled(0.0, many) is None
-    many.offer(Text(EVERY, Position("a", 1001)), 0.0)
-    assert stalled(0.0, many) is CloseCode.SLOW_CONSUMER
+    assert stalled(0.0, many) is stalled(2.0, many) is None
+    many.offer(Text(EVERY, Position("a", 1001)), 2.0)
+    assert stalled(2.0, many) is None
+    assert stalled(3.0, many) is CloseCode.SLOW_CONSUMER
 
 
 def test_the_lag_is_the_age_of_the_oldest_change_that_was_not_told() -> None:
