@@ -228,6 +228,13 @@ _KINDS = (
         retryable=True,
     ),
     ProblemKind(
+        "stream_unavailable",
+        501,
+        "This server has no stream",
+        "The service runs under a server that cannot serve streams.",
+        "Start it with trimtab serve, or give uvicorn ws=app.stream_protocol:StreamProtocol.",
+    ),
+    ProblemKind(
         "draining",
         503,
         "The service is about to end",

@@ -1,15 +1,16 @@
 """uvicorn's WebSocket protocol, with writes that are cheap and a close that never waits.
 
 ASGI has one way to write, which makes a frame anew for every connection and waits for the socket, and a close that
-waits behind it. A reader that has stopped to read would keep both waiting for ever.
+waits behind it. A reader that has stopped to read would keep both waiting for ever. So the stream writes frames to the
+transport itself, which never waits, and stops where the transport says that it holds enough.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -27,20 +28,29 @@ _LOGGER = logging.getLogger("uvicorn.stream")
 
 
 class StreamSocket:
-    """The socket of one WebSocket connection."""
+    """The socket of one WebSocket connection; nothing here waits.
 
-    __slots__ = ("_protocol",)
+    Attributes
+    ----------
+    on_room : callable
+        Told with False when the socket takes no more, and with True when it does again.
+    """
+
+    __slots__ = ("_protocol", "on_room")
 
     def __init__(self, protocol: StreamProtocol) -> None:
         self._protocol = protocol
+        self.on_room: Callable[[bool], None] = lambda room: None
 
-    async def send(self, text: bytes) -> None:
-        """Write a text message once the socket takes it; at once where it does."""
+    @property
+    def has_room(self) -> bool:
+        """Whether the socket takes more."""
         protocol = self._protocol
-        if not protocol.writable.is_set():
-            await protocol.writable.wait()
-        if not (protocol.close_sent or protocol.disconnected or protocol.transport.is_closing()):
-            protocol.transport.write(frame_head(len(text)) + text)
+        return protocol.writable.is_set() and not (protocol.close_sent or protocol.transport.is_closing())
+
+    def write(self, text: bytes) -> None:
+        """Send a text message, in one frame."""
+        self._protocol.transport.write(frame_head(len(text)) + text)
 
     def cut(self, code: int, reason: str) -> None:
         """Send a close frame, wait for nothing, and abort soon."""
@@ -70,18 +80,29 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.logger = self.conn.logger = _LOGGER
+        self.stream = StreamSocket(self)
 
     def handle_connect(self, event: Any) -> None:
         """Begin a connection."""
         super().handle_connect(event)
         if self.response.status_code == 101:
             extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[EXTENSION] = StreamSocket(self)
+            extensions[EXTENSION] = self.stream
+
+    def pause_writing(self) -> None:
+        """More waits for the client than the transport likes to hold."""
+        super().pause_writing()
+        self.stream.on_room(False)
+
+    def resume_writing(self) -> None:
+        """It was read."""
+        super().resume_writing()
+        self.stream.on_room(True)
 
     def keepalive_timeout(self) -> None:
         """A ping was not answered."""
         if not self.close_sent:
-            StreamSocket(self).cut(CloseCode.NO_PONG, CloseCode.NO_PONG.reason())
+            self.stream.cut(CloseCode.NO_PONG, CloseCode.NO_PONG.reason())
 
 
 def frame_head(length: int) -> bytes:
@@ -97,27 +118,3 @@ def frame_head(length: int) -> bytes:
     if length < 65_536:
         return bytes((_TEXT, 126)) + length.to_bytes(2)
     return bytes((_TEXT, 127)) + length.to_bytes(8)
-
-
-class AsgiSocket:
-    """The same over plain ASGI, for other servers: closing waits for the socket, though not for long."""
-
-    def __init__(self, send: Any) -> None:
-        self._send, self._closing = send, None  # type: tuple[Any, asyncio.Task[None] | None]
-
-    async def send(self, text: bytes) -> None:
-        """Write a text message."""
-        await self._send({"type": "websocket.send", "text": text.decode()})
-
-    def cut(self, code: int, reason: str) -> None:
-        """Send a close frame."""
-        self._closing = asyncio.ensure_future(self._close(code, reason))
-
-    async def _close(self, code: int, reason: str) -> None:
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(
-                self._send({"type": "websocket.close", "code": code, "reason": reason}), LAST_SECONDS
-            )
-
-    def limit_send_buffer(self, size: int) -> None:
-        """Not possible here."""

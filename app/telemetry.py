@@ -55,10 +55,11 @@ class Telemetry:
         self._connections = Gauge("ws_connections", "Open streams.", registry=self.registry)
         self._staleness = Histogram(
             "ws_staleness_seconds",
-            "Time from the arrival of a state to its push.",
+            "Time from the arrival of a state to its push, of pushes that had to wait for their reader.",
             buckets=SECONDS,
             registry=self.registry,
         )
+        self._pushes = Counter("ws_pushes_total", "States pushed to readers.", registry=self.registry)
         self._conflated = Counter(
             "ws_conflated_total", "States that were left out for slow readers.", registry=self.registry
         )
@@ -102,8 +103,12 @@ class Telemetry:
         """Record the number of open streams."""
         self._connections.set(count)
 
-    def pushed(self, waited: float, conflated: int) -> None:
-        """Record a push of the stream: how long it waited [s], and how many states were left out before it."""
+    def pushed(self, count: int) -> None:
+        """Count pushes of streams."""
+        self._pushes.inc(count)
+
+    def delayed(self, waited: float, conflated: int) -> None:
+        """Record a push that waited [s], or before which states were left out."""
         self._staleness.observe(waited)
         if conflated:
             self._conflated.inc(conflated)

@@ -1,9 +1,7 @@
-"""`WS /v1/stream`: joins a socket and a connection by one task that sends and one that receives."""
+"""`WS /v1/stream`: one task that receives; what is sent is written where it comes about."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +10,7 @@ from starlette.websockets import WebSocket
 
 from app.errors import problem_of, respond
 from app.problems import BrokenRule, RequestProblem
-from app.stream_protocol import EXTENSION, AsgiSocket, StreamSocket
+from app.stream_protocol import EXTENSION
 from app.usecases.hub import MAX_CONNECTIONS, Hub
 from app.usecases.stream import BAD_VERSION, Connection
 from models.api.stream import SUBPROTOCOL
@@ -28,47 +26,20 @@ async def open_stream(websocket: WebSocket) -> None:
         return
     offered = websocket.scope["subprotocols"]
     await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-    socket = websocket.scope["extensions"].get(EXTENSION) or AsgiSocket(websocket.send)
+    socket = websocket.scope["extensions"][EXTENSION]
     if offered and SUBPROTOCOL not in offered:
         socket.cut(*BAD_VERSION)
         return
-    connection = Connection(
-        websocket.app.state.container, hub, lambda error: problem_of(websocket, error), socket.limit_send_buffer
-    )
-    await serve(websocket, connection, socket)
-
-
-async def serve(websocket: WebSocket, connection: Connection, socket: StreamSocket | AsgiSocket) -> None:
-    """Send and receive; an end that the connection decides interrupts both."""
-    sender = asyncio.create_task(send_frames(connection, socket))
-
-    def stop(code: int, reason: str) -> None:
-        sender.cancel()
-        socket.cut(code, reason)
-
-    connection.on_end = stop
+    connection = Connection(websocket.app.state.container, hub, lambda error: problem_of(websocket, error), socket)
     connection.open()
     try:
         await receive_frames(websocket, connection)
     finally:
         connection.close()
-        sender.cancel()
-        await asyncio.wait({sender})
-
-
-async def send_frames(connection: Connection, socket: StreamSocket | AsgiSocket) -> None:
-    """Send what there is to send, as fast as the socket takes it."""
-    while True:
-        connection.wake.clear()
-        while (text := connection.next_frame(time.monotonic())) is not None:
-            connection.delivery.begin_write(time.monotonic())
-            await socket.send(text)
-            connection.delivery.end_write()
-        await connection.wake.wait()
 
 
 async def receive_frames(websocket: WebSocket, connection: Connection) -> None:
-    """Act on what comes, one frame after the other, until the client is gone or the connection has ended."""
+    """Act on what comes, one frame after the other, until the client is gone or the connection was closed."""
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
@@ -80,6 +51,8 @@ async def receive_frames(websocket: WebSocket, connection: Connection) -> None:
 def refusal(websocket: WebSocket, hub: Hub) -> RequestProblem | None:
     """Why a handshake is refused, before anything is opened."""
     scope = websocket.scope
+    if EXTENSION not in scope["extensions"]:
+        return RequestProblem("stream_unavailable", "this server was started without app.stream_protocol")
     if scope["query_string"]:
         rule = "must be absent: keys and channels do not belong into a URL"
         return RequestProblem("invalid_request", f"the query {rule}", [BrokenRule("query:", "unknown_field", rule)])

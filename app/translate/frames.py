@@ -21,35 +21,28 @@ class Frame:
 
     Parameters
     ----------
+    name : str
+        Name of the channel.
+    position : Position
+        Of the state.
+    size : int
+        Bytes of the push.
     before, after : bytes
         Text up to the value of `prev`, and from behind that of `conflated` on.
     plain : bytes
         Text for a connection that was sent the state before this one: most are.
     """
 
-    update: Update
+    name: str
+    position: Position
+    size: int
     before: bytes
     after: bytes
     plain: bytes
 
-    @property
-    def channel(self) -> Channel:
-        """Where it belongs."""
-        return self.update.channel
-
-    @property
-    def position(self) -> Position:
-        """Where it stands."""
-        return self.update.position
-
-    @property
-    def size(self) -> int:
-        """Bytes of the frame, about."""
-        return len(self.plain)
-
     def text(self, prev: int, conflated: int) -> bytes:
         """The push for one connection."""
-        if prev == self.update.position.seq - 1:
+        if prev == self.position.seq - 1:
             return self.plain
         return b'%b%d,"conflated":%d%b' % (self.before, prev, conflated, self.after)
 
@@ -61,7 +54,8 @@ def frame_of(update: Update) -> Frame:
     tail = orjson.dumps({"ts": time_text(update.at), **_until(update)})
     before = head[:-1] + b',"prev":'
     after = b"," + tail[1:-1] + b',"data":' + update.data + b"}"
-    return Frame(update, before, after, b'%b%d,"conflated":0%b' % (before, seq - 1, after))
+    plain = b'%b%d,"conflated":0%b' % (before, seq - 1, after)
+    return Frame(update.channel.name, update.position, len(plain), before, after, plain)
 
 
 def _until(update: Update) -> dict[str, str]:

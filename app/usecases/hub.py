@@ -98,6 +98,7 @@ class Hub:
         self.connections: set[Connection] = set()
         self.degraded = ""
         self.draining = False
+        self.pushes = 0
         self._streams: dict[Channel, _Stream] = {}
         self._chores: set[asyncio.Task[None]] = set()
         bus.listen(self)
@@ -247,6 +248,8 @@ class Hub:
                     connection.tell(text)
         for connection in tuple(self.connections):
             connection.tick(now, moment)
+        self.telemetry.pushed(self.pushes)
+        self.pushes = 0
 
     async def drain(self, seconds: float) -> None:
         """Tell every connection that the service ends, and close them one by one within `seconds`."""

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import orjson
 from pydantic import ValidationError
@@ -62,7 +62,31 @@ MAX_REPLIES, MAX_REPLY_BYTES = 64, 1_048_576
 BAD_VERSION = (int(CloseCode.BAD_VERSION), CloseCode.BAD_VERSION.reason(f"speaks {SUBPROTOCOL}"))
 """Code and reason for a client that offers other sub-protocols only."""
 Explain = Callable[[Exception], RequestProblem]
-OnEnd = Callable[[int, str], None]
+
+
+class Socket(Protocol):
+    """Where frames go: see `app.stream_protocol`."""
+
+    on_room: Callable[[bool], None]
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it takes more."""
+        ...
+
+    def write(self, text: bytes) -> None:
+        """Take a frame."""
+        ...
+
+    def cut(self, code: int, reason: str) -> None:
+        """Close, and wait for nothing."""
+        ...
+
+    def limit_send_buffer(self, size: int) -> None:
+        """Let the kernel hold about `size` bytes."""
+        ...
+
+
 _LOGGER = logging.getLogger("trimtab")
 
 
@@ -77,34 +101,27 @@ class Connection:
         Channels of the process.
     explain : callable
         The problem that an exception of a use case is.
-    limit_buffer : callable
-        Bounds what the socket holds, for a client that does not acknowledge [bytes].
+    socket : Socket
+        Where frames go.
 
     Attributes
     ----------
     ended : Ended or None
-        Why the connection is to be closed.
-    on_end : callable
-        Told once, code and reason, when the connection is to be closed.
-    wake : asyncio.Event
-        Set where there may be something to send.
+        Why the service closes the connection.
     """
 
-    def __init__(
-        self, container: Container, hub: Hub, explain: Explain, limit_buffer: Callable[[int], None] = lambda size: None
-    ) -> None:
-        self.container, self.hub, self.explain, self.limit_buffer = container, hub, explain, limit_buffer
-        self.on_end: OnEnd = lambda code, reason: None
+    def __init__(self, container: Container, hub: Hub, explain: Explain, socket: Socket) -> None:
+        self.container, self.hub, self.explain, self.socket = container, hub, explain, socket
         self.session = Session(hub.session_rules, time.monotonic())
         self.delivery = Delivery(hub.delivery_rules)
         self.name = new_id("conn", container.clock.now())
         self.ended: Ended | None = None
-        self.wake = asyncio.Event()
         self._replies: deque[bytes] = deque()
         self._reply_bytes = 0
         self._room = asyncio.Event()
         self._observing: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(MAX_OBSERVES)
+        socket.on_room = self.room
 
     @property
     def phase(self) -> Phase:
@@ -128,19 +145,21 @@ class Connection:
 
     def offer(self, frame: Frame, now: float) -> None:
         """A new state of a channel that is read here."""
-        try:
-            if self.delivery.offer(frame, now):
-                self.wake.set()
+        if not self.delivery.offer(frame, now):
+            return
+        self.pump(now)
+        if self.delivery.waiting_bytes:
+            try:
                 self.delivery.check_room(now)
-        except Ended as ended:
-            self.end(ended)
+            except Ended as ended:
+                self.end(ended)
 
     def tell(self, text: bytes) -> None:
         """Send a frame that is no push, ahead of those that wait."""
         if self.phase is not Phase.CLOSED:
             self._replies.append(text)
             self._reply_bytes += len(text)
-            self.wake.set()
+            self.pump(time.monotonic())
 
     def tick(self, now: float, moment: datetime) -> None:
         """Look at the clock."""
@@ -169,7 +188,7 @@ class Connection:
         self.ended = ended
         self.close()
         self.hub.telemetry.closed(ended.code)
-        self.on_end(ended.code, ended.code.reason(ended.detail))
+        self.socket.cut(ended.code, ended.code.reason(ended.detail))
 
     def close(self) -> None:
         """The connection is gone, or about to be: nothing more is sent. What is being recorded is finished."""
@@ -180,20 +199,29 @@ class Connection:
 
     # What the socket does
 
-    def next_frame(self, now: float) -> bytes | None:
-        """Next frame to send; None while there is none."""
-        if self.phase is Phase.CLOSED:
-            return None
-        if self._replies:
+    def room(self, has_room: bool) -> None:
+        """The socket takes more again, or no more for now."""
+        now = time.monotonic()
+        if has_room:
+            self.delivery.unblocked()
+            self.pump(now)
+        else:
+            self.delivery.blocked(now)
+
+    def pump(self, now: float) -> None:
+        """Hand the socket all that may be sent, as long as it takes more: nobody ever waits for it."""
+        socket, delivery = self.socket, self.delivery
+        while self._replies and socket.has_room:
             text = self._replies.popleft()
             self._reply_bytes -= len(text)
+            socket.write(text)
             self._room.set()
-            return text
-        push = self.delivery.next_push(now)
-        if push is None:
-            return None
-        self.hub.telemetry.pushed(push.waited, push.conflated)
-        return cast(Frame, push.message).text(push.prev, push.conflated)
+        while delivery.has_push and socket.has_room:
+            message, prev, conflated, waited = delivery.next_push(now)
+            socket.write(cast(Frame, message).text(prev, conflated))
+            self.hub.pushes += 1
+            if waited or conflated:
+                self.hub.telemetry.delayed(waited, conflated)
 
     def gone(self, code: int | None) -> None:
         """The client has closed, or is lost."""
@@ -248,7 +276,7 @@ class Connection:
         match frame:
             case AckFrame():
                 self.delivery.acknowledge(frame.n, now)
-                self.wake.set()
+                self.pump(now)
             case SubscribeFrame():
                 await self._subscribe(frame)
             case ObserveFrame():
@@ -268,7 +296,7 @@ class Connection:
             case HelloFrame():
                 self.delivery.acks = frame.acks
                 if not frame.acks:
-                    self.limit_buffer(SEND_BUFFER_BYTES)
+                    self.socket.limit_send_buffer(SEND_BUFFER_BYTES)
                 staleness = "bounded" if frame.acks else "unbounded"
                 self.tell(frames.reply(frame.id, acks=frame.acks, staleness=staleness))
             case UnsubscribeFrame():

@@ -21,11 +21,11 @@ from services.streaming.update import Channel, Mode, Position
 
 
 class Message(Protocol):
-    """A published state with its text: shared by all connections."""
+    """A published state with its text: shared by all connections, and read by all for every push."""
 
     @property
-    def channel(self) -> Channel:
-        """Where it belongs."""
+    def name(self) -> str:
+        """Name of its channel."""
         ...
 
     @property
@@ -78,26 +78,20 @@ class Push(NamedTuple):
 
 @dataclass(slots=True)
 class _Reader:
-    """A subscribed channel: what was sent last, and what came last from the bus."""
+    """A subscribed channel: what was sent last, what came last from the bus, what waits at the end of the queue."""
 
+    channel: Channel
+    every: bool
     sent: Position | None
     seen: Position | None
-
-    def misses(self, position: Position) -> bool:
-        """Whether states between the last one and this never came. A new epoch speaks for itself."""
-        if self.seen is None:
-            return position.seq != 1
-        return self.seen.epoch == position.epoch and position.seq != self.seen.seq + 1
-
-    def knows(self, position: Position) -> bool:
-        """Whether this state, or a later one, came before."""
-        return self.seen is not None and self.seen.epoch == position.epoch and position.seq <= self.seen.seq
+    newest: _Waiting | None = None
 
 
 @dataclass(slots=True)
 class _Waiting:
     """A message, since when the client lacks it, whether states before it were lost, whether nobody wants it more."""
 
+    reader: _Reader
     message: Message
     since: float
     lost: bool
@@ -120,62 +114,71 @@ class Delivery:
     acks: bool = True
     pushed: int = 0
     acknowledged: int = 0
-    conflated: int = 0
     waiting_bytes: int = 0
-    _readers: dict[Channel, _Reader] = field(default_factory=dict)
+    _readers: dict[str, _Reader] = field(default_factory=dict)
     _queue: deque[_Waiting] = field(default_factory=deque)
-    _newest: dict[Channel, _Waiting] = field(default_factory=dict)
     _waiting: int = 0
     _every: int = 0
     _progress_at: float = 0.0
     _heard_at: float = -1.0
-    _writing_since: float | None = None
+    _blocked_since: float | None = None
     _crowded_since: float | None = None
 
     def __len__(self) -> int:
         return len(self._readers)
 
     def __contains__(self, channel: Channel) -> bool:
-        return channel in self._readers
+        return channel.name in self._readers
 
     def positions(self) -> Iterator[tuple[Channel, Position | None]]:
         """What was sent last, by channel."""
-        return ((channel, reader.sent) for channel, reader in self._readers.items())
+        return ((reader.channel, reader.sent) for reader in self._readers.values())
 
     def subscribe(self, channel: Channel, position: Position | None) -> None:
         """Begin behind a position, or begin anew: what waits of this channel is dropped."""
-        self._drop(channel)
-        self._readers[channel] = _Reader(position, position)
+        self.unsubscribe(channel)
+        every = channel.kind.mode is Mode.EVERY
+        self._readers[channel.name] = _Reader(channel, every, position, position)
 
     def unsubscribe(self, channel: Channel) -> bool:
         """Stop; False if it was not subscribed."""
-        self._drop(channel)
-        return self._readers.pop(channel, None) is not None
+        reader = self._readers.pop(channel.name, None)
+        if reader is None:
+            return False
+        for waiting in self._queue:
+            if waiting.reader is reader and not waiting.gone:
+                waiting.gone = True
+                self._forget(waiting)
+        return True
 
     def offer(self, message: Message, now: float) -> bool:
         """Take a new state; False for one of a channel that is not read, or that was seen before."""
-        channel = message.channel
-        reader = self._readers.get(channel)
+        reader = self._readers.get(message.name)
         if reader is None:
             return False
-        if reader.knows(message.position):
+        position, seen = message.position, reader.seen
+        if seen is None:
+            lost = position.seq != 1
+        elif seen.epoch != position.epoch:
+            lost = False  # a new epoch speaks for itself
+        elif position.seq <= seen.seq:
             return False
-        lost = reader.misses(message.position)
-        reader.seen = message.position
-        newest = self._newest.get(channel)
-        if newest is not None and self._is_full() and channel.kind.mode is Mode.LATEST:
+        else:
+            lost = position.seq != seen.seq + 1
+        reader.seen = position
+        newest = reader.newest
+        if newest is not None and not reader.every and self._is_full():
             self.waiting_bytes += message.size - newest.message.size
             newest.message, newest.lost = message, newest.lost or lost
         else:
-            self._wait(_Waiting(message, now, lost))
+            self._wait(_Waiting(reader, message, now, lost))
         return True
 
     def _wait(self, waiting: _Waiting) -> None:
-        channel = waiting.message.channel
         self._queue.append(waiting)
-        self._newest[channel] = waiting
+        waiting.reader.newest = waiting
         self._waiting += 1
-        self._every += channel.kind.mode is Mode.EVERY
+        self._every += waiting.reader.every
         self.waiting_bytes += waiting.message.size
 
     def _is_full(self) -> bool:
@@ -184,46 +187,37 @@ class Delivery:
     def _unacknowledged(self) -> int:
         return self.pushed - self.acknowledged if self.acks else 0
 
-    def next_push(self, now: float) -> Push | None:
-        """Next push that may be sent now, as sent."""
-        if self._unacknowledged() >= self.rules.window:
-            return None
+    @property
+    def has_push(self) -> bool:
+        """Whether something waits that may be sent now."""
+        return self._waiting > 0 and self._unacknowledged() < self.rules.window
+
+    def next_push(self, now: float) -> Push:
+        """Next push, as sent; only where `has_push`."""
         waiting = self._take()
-        if waiting is None:
-            return None
-        message = waiting.message
-        position, reader = message.position, self._readers[message.channel]
-        told = reader.sent.seq if reader.sent is not None and reader.sent.epoch == position.epoch else 0
+        message, reader, sent = waiting.message, waiting.reader, waiting.reader.sent
+        position = message.position
+        told = sent.seq if sent is not None and sent.epoch == position.epoch else 0
         prev = position.seq - 1 if waiting.lost else told
         reader.sent = position
         if self.pushed == self.acknowledged:
             self._progress_at = now
         self.pushed += 1
-        skipped = position.seq - prev - 1
-        self.conflated += skipped
-        return Push(message, prev, skipped, now - waiting.since)
+        return Push(message, prev, position.seq - prev - 1, now - waiting.since)
 
-    def _take(self) -> _Waiting | None:
-        while self._queue:
-            waiting = self._queue.popleft()
-            if not waiting.gone:
-                self._forget(waiting)
-                return waiting
-        return None
+    def _take(self) -> _Waiting:
+        while (waiting := self._queue.popleft()).gone:
+            pass
+        self._forget(waiting)
+        return waiting
 
     def _forget(self, waiting: _Waiting) -> None:
-        channel = waiting.message.channel
-        if self._newest.get(channel) is waiting:
-            del self._newest[channel]
+        reader = waiting.reader
+        if reader.newest is waiting:
+            reader.newest = None
         self._waiting -= 1
-        self._every -= channel.kind.mode is Mode.EVERY
+        self._every -= reader.every
         self.waiting_bytes -= waiting.message.size
-
-    def _drop(self, channel: Channel) -> None:
-        for waiting in self._queue:
-            if waiting.message.channel == channel and not waiting.gone:
-                waiting.gone = True
-                self._forget(waiting)
 
     def acknowledge(self, count: int, now: float) -> None:
         """The client has processed so many pushes since it connected; less than it said before changes nothing.
@@ -239,13 +233,13 @@ class Delivery:
         if count > self.acknowledged:
             self.acknowledged, self._progress_at = count, now
 
-    def begin_write(self, now: float) -> None:
-        """A frame is handed to the socket."""
-        self._writing_since = now
+    def blocked(self, now: float) -> None:
+        """The socket takes no more for now."""
+        self._blocked_since = now
 
-    def end_write(self) -> None:
-        """The socket took it."""
-        self._writing_since = None
+    def unblocked(self) -> None:
+        """The socket takes more again."""
+        self._blocked_since = None
 
     def lag_seconds(self, now: float) -> float:
         """How long the oldest state that is not sent has waited."""
@@ -280,7 +274,7 @@ class Delivery:
         """
         self.check_room(now)
         stall = self.rules.stall_seconds
-        if self._writing_since is not None and now - self._writing_since >= stall:
+        if self._blocked_since is not None and now - self._blocked_since >= stall:
             raise Ended(CloseCode.SLOW_CONSUMER, f"nothing was read for {stall:g} s")
         if self._unacknowledged() and now - self._progress_at >= stall:
             if self._heard_at > self._progress_at:

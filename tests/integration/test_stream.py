@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -151,16 +152,15 @@ async def test_a_slow_reader_gets_the_newest_and_is_told_what_it_skipped(tmp_pat
         await talk.ask(op="subscribe", ch="targets:pf_main")
         for version in range(1, 21):
             await service.publish(TARGETS, version)
-        first = [await talk.push() for _ in range(4)]
-        assert [(push["seq"], push["conflated"]) for push in first][:3] == [(1, 0), (2, 0), (3, 0)]
-        assert (first[3]["seq"], first[3]["prev"], first[3]["conflated"]) == (20, 3, 16)
-        await service.publish(TARGETS, 21)
-        await service.publish(TARGETS, 22)
+        pushes = [await talk.push() for _ in range(4)]
+        assert [(push["seq"], push["conflated"]) for push in pushes] == [(1, 0), (2, 0), (3, 0), (4, 0)]
         assert (await talk.ask(op="ping"))["type"] == "pong"
         assert not [frame for frame in talk.kept if frame["type"] == "update"], "the window is full"
         await talk.send(op="ack", n=4)
         push = await talk.push()
-        assert (push["seq"], push["prev"], push["conflated"]) == (22, 20, 1)
+        assert (push["seq"], push["prev"], push["conflated"], push["data"]) == (20, 4, 15, {"version": 20})
+        text = service.app.state.telemetry.render().decode()
+        assert "ws_conflated_total 15.0" in text and "ws_staleness_seconds_count 1.0" in text
 
 
 async def test_without_acknowledgements_the_client_is_told_that_nothing_bounds_staleness(
@@ -505,5 +505,6 @@ async def test_metrics_tell_of_the_stream(service: Served, talk: Talk) -> None:
     await talk.push()
     text = service.app.state.telemetry.render().decode()
     assert "ws_connections 1.0" in text
-    assert "ws_staleness_seconds_count 1.0" in text
+    service.hub.tick(time.monotonic(), service.app.state.container.clock.now())
+    assert "ws_pushes_total 1.0" in service.app.state.telemetry.render().decode()
     assert 'ws_resume_total{recovered="true"} 1.0' in text and 'ws_resume_total{recovered="false"} 1.0' in text

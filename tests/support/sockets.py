@@ -39,20 +39,22 @@ class Listening:
 
 
 @asynccontextmanager
-async def listening(settings: Settings) -> AsyncIterator[Listening]:
-    """The service at a free port, with the stores that the settings name."""
+async def listening(settings: Settings, *, watched: bool = True) -> AsyncIterator[Listening]:
+    """The service at a free port, with the stores that the settings name; its stalls are measured where `watched`."""
     server = DrainingServer(configuration(settings))
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup()
     here = Listening(server.servers[0].sockets[0].getsockname()[1], server.config.app)
-    tasks = [asyncio.create_task(server.main_loop()), asyncio.create_task(here.watch())]
+    serving = asyncio.create_task(server.main_loop())
+    watching = asyncio.create_task(here.watch()) if watched else None
     try:
         yield here
     finally:
-        tasks[1].cancel()
+        if watching is not None:
+            watching.cancel()
         server.should_exit = True
-        await tasks[0]
+        await serving
         await server.shutdown()
 
 

@@ -130,7 +130,7 @@ async def served(
     folder: Path, *, session: SessionRules | None = None, delivery: DeliveryRules | None = None, **settings: Any
 ) -> AsyncIterator[Served]:
     """A service with an embedded database, and with other rules for its connections where given."""
-    async with listening(Settings(data_dir=folder, port=0, shutdown_seconds=1.0, **settings)) as here:
+    async with listening(Settings(data_dir=folder, port=0, shutdown_seconds=1.0, **settings), watched=False) as here:
         found = Served(here.port, here.app)
         found.hub.session_rules = session or found.hub.session_rules
         found.hub.delivery_rules = delivery or found.hub.delivery_rules

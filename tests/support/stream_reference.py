@@ -19,6 +19,11 @@ class Text:
     position: Position
     size: int = 100
 
+    @property
+    def name(self) -> str:
+        """Name of the channel."""
+        return self.channel.name
+
 
 def update(channel: Channel, position: Position) -> Update:
     """A state that tells its position."""
