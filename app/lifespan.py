@@ -19,11 +19,14 @@ from app.adapters.memory_bus import MemoryBus
 from app.adapters.memory_volatility import MemoryVolatilityStore
 from app.adapters.redis_volatility import open_redis_volatility
 from app.adapters.schema import SchemaMismatch
+from app.adapters.switching_bus import open_redis_bus
 from app.adapters.system_clock import SystemClock
 from app.container import Container
+from app.live_ports import UpdateBus
 from app.ports import AuditUnavailable, StateUnavailable, VolatilityStore
 from app.settings import Settings
 from app.usecases.hub import Hub
+from app.usecases.live import Live
 from app.usecases.rebuild_states import Progress, rebuild_states
 from app.version import ENGINE_VERSION
 
@@ -49,6 +52,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
     async with (
         open_database(settings.audit_url) as database,
         _open_states(settings.redis_url) as states,
+        _open_bus(settings.redis_url) as bus,
         open_fit_worker(clock) as fits,
     ):
         yield Container(
@@ -57,9 +61,11 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             audit=database.audit,
             instruments=database.instruments,
             policies=database.policies,
+            portfolios=database.portfolios,
+            bus=bus,
+            lease=database.lease,
             volatility=states,
             fits=fits,
-            bus=MemoryBus(),
         )
 
 
@@ -70,6 +76,15 @@ async def _open_states(url: str | None) -> AsyncIterator[VolatilityStore]:
         return
     async with open_redis_volatility(url) as store:
         yield store
+
+
+@contextlib.asynccontextmanager
+async def _open_bus(url: str | None) -> AsyncIterator[UpdateBus]:
+    if url is None:
+        yield MemoryBus()
+        return
+    async with open_redis_bus(url) as bus:
+        yield bus
 
 
 @contextlib.asynccontextmanager
@@ -88,6 +103,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.hub = Hub(container.bus, container.clock, app.state.telemetry)
         for work in (app.state.telemetry.watch_loop(), app.state.hub.run()):
             stack.callback(asyncio.create_task(work).cancel)
+        live = Live(container, app.state.telemetry)
+        live.start()
+        stack.push_async_callback(live.stop)
         for line in banner(app.state.container):
             _LOGGER.info(line)
         # 150,000 objects of libraries never die: without this, each full collection walks them for 80 ms.

@@ -85,8 +85,11 @@ class PortfolioStore(Protocol):
         """
         ...
 
-    async def put_snapshot(self, tenant_id: str, snapshot: StoredSnapshot) -> StoredSnapshot:
-        """Keep the snapshot if its sequence is above the stored one; return what is stored afterwards."""
+    async def put_snapshot(self, tenant_id: str, snapshot: StoredSnapshot) -> StoredSnapshot | None:
+        """Keep the snapshot if its sequence is above the stored one; return what is stored afterwards.
+
+        None where the portfolio is not registered: nothing is stored then.
+        """
         ...
 
     async def get_snapshot(self, tenant_id: str, portfolio_id: str) -> StoredSnapshot | None:
@@ -203,6 +206,10 @@ class UpdateBus(Protocol):
         """Note that everything up to an audit index is published."""
         ...
 
+    async def forget(self) -> None:
+        """Begin every channel anew, without a cursor: the audit log is another one than was published, or a shorter."""
+        ...
+
 
 class LogConsumer(Protocol):
     """Part of the live engine that acts on what the audit log holds; runs only where the lease is held."""
@@ -213,6 +220,10 @@ class LogConsumer(Protocol):
 
     async def saw(self, entries: Sequence[TailEntry]) -> None:
         """Further entries, in order, each once."""
+        ...
+
+    async def sweep(self) -> None:
+        """Look for what changed without an entry; called from time to time."""
         ...
 
     async def end(self) -> None:

@@ -45,6 +45,8 @@ class Settings:
         Time for the durable write where the client sends no `Request-Timeout-Ms`.
     shutdown_seconds : float
         Time after SIGTERM for streams to be told and closed, and for running requests.
+    live : bool
+        Compete for running the live engine of the deployment; the stream is served either way.
     allow_unauthenticated : bool
         Listen on a non-loopback address although every caller is trusted.
     allowed_hosts : tuple of str
@@ -74,6 +76,7 @@ class Settings:
     body_timeout_seconds: float = 10.0
     request_timeout_seconds: float = 5.0
     shutdown_seconds: float = 9.0
+    live: bool = True
     allow_unauthenticated: bool = False
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
@@ -229,6 +232,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_BODY_TIMEOUT_SECONDS": ("body_timeout_seconds", _seconds(0.1, 120)),
     "TRIMTAB_REQUEST_TIMEOUT_SECONDS": ("request_timeout_seconds", _seconds(0.01, 60)),
     "TRIMTAB_SHUTDOWN_SECONDS": ("shutdown_seconds", _seconds(0, 300)),
+    "TRIMTAB_LIVE": ("live", _flag),
     "TRIMTAB_ALLOW_UNAUTHENTICATED": ("allow_unauthenticated", _flag),
     "TRIMTAB_ALLOWED_HOSTS": ("allowed_hosts", _hosts),
     "TRIMTAB_ALLOWED_ORIGINS": ("allowed_origins", _origins),

@@ -70,6 +70,13 @@ class Telemetry:
             ("recovered",),
             registry=self.registry,
         )
+        self._relay_lag = Gauge(
+            "relay_lag_entries", "Entries of the audit log that the stream has not told yet.", registry=self.registry
+        )
+        self._leads = Gauge("live_leads", "Whether this process runs the live engine.", registry=self.registry)
+        self._shared = Gauge(
+            "stream_shared", "Whether the stream reaches other processes (Redis answers).", registry=self.registry
+        )
         ProcessCollector(registry=self.registry)
         self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
 
@@ -121,6 +128,15 @@ class Telemetry:
     def resumed(self, *, recovered: bool) -> None:
         """Count a subscription that named a position."""
         self._resumes.labels(str(recovered).lower()).inc()
+
+    def relay_lag(self, entries: int) -> None:
+        """Record how far the stream is behind the log."""
+        self._relay_lag.set(entries)
+
+    def live(self, *, leads: bool, shared: bool) -> None:
+        """Record what this process does for the others."""
+        self._leads.set(leads)
+        self._shared.set(shared)
 
     def render(self) -> bytes:
         """Text exposition format."""

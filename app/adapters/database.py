@@ -1,4 +1,4 @@
-"""The durable store of a process: audit log, instruments and policies over one URL."""
+"""The durable store of a process: audit log, instruments, policies and portfolios over one URL."""
 
 from __future__ import annotations
 
@@ -17,15 +17,20 @@ from app.adapters.log_growth import LogGrowth
 from app.adapters.postgres_audit import PostgresAuditLog, durability_warnings
 from app.adapters.postgres_connection import CONNECTION_ERRORS, PostgresReaders
 from app.adapters.postgres_instruments import PostgresInstruments
+from app.adapters.postgres_lease import PostgresLease
 from app.adapters.postgres_notices import POLL_SECONDS, PostgresNotices
 from app.adapters.postgres_policies import PostgresPolicies
+from app.adapters.postgres_portfolios import PostgresPortfolios
 from app.adapters.postgres_writer import PostgresWriter
 from app.adapters.schema import require_schema
 from app.adapters.sqlite_audit import SqliteAuditLog
 from app.adapters.sqlite_connection import SqliteReaders
 from app.adapters.sqlite_instruments import SqliteInstruments
+from app.adapters.sqlite_lease import SqliteLease
 from app.adapters.sqlite_policies import SqlitePolicies
+from app.adapters.sqlite_portfolios import SqlitePortfolios
 from app.adapters.sqlite_writer import SqliteWriter
+from app.live_ports import Lease, PortfolioStore
 from app.ports import AuditLog, InstrumentStore, PolicyStore
 
 
@@ -36,6 +41,8 @@ class Database:
     audit: AuditLog
     instruments: InstrumentStore
     policies: PolicyStore
+    portfolios: PortfolioStore
+    lease: Lease
 
 
 @contextlib.asynccontextmanager
@@ -73,6 +80,8 @@ async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
                 SqliteAuditLog(writer, readers, growth),
                 SqliteInstruments(writer, readers),
                 SqlitePolicies(writer, readers),
+                SqlitePortfolios(writer, readers),
+                SqliteLease(),
             )
         finally:
             await asyncio.to_thread(writer.close)
@@ -87,12 +96,14 @@ async def _open_postgres(target: PostgresUrl) -> AsyncIterator[Database]:
         raise DatabaseUnreachable(f"{target}: {redact(str(error)) or type(error).__name__}") from None
     growth = LogGrowth(POLL_SECONDS)
     writer = PostgresWriter(target, postgres_audit.write_entries, postgres_audit.any_written, growth)
-    notices = PostgresNotices(target, growth)
+    notices, lease = PostgresNotices(target, growth), PostgresLease(target)
     try:
         warnings = await durability_warnings(readers)
-        audit = PostgresAuditLog(writer, readers, growth, await readers.server_version(), warnings)
-        yield Database(audit, PostgresInstruments(readers), PostgresPolicies(readers))
+        audit = PostgresAuditLog(writer, readers, notices, await readers.server_version(), warnings)
+        instruments, policies = PostgresInstruments(readers), PostgresPolicies(readers)
+        yield Database(audit, instruments, policies, PostgresPortfolios(readers), lease)
     finally:
+        await lease.release()
         await notices.close()
         await writer.close()
         await readers.close()

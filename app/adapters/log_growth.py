@@ -37,6 +37,9 @@ class LogGrowth:
             left = deadline - asyncio.get_running_loop().time()
             if self._size > after + 1 or left <= 0:
                 break
+            grown = self._grown
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._grown.wait(), min(left, self._poll_seconds))
+                # Not `wait_for`: in Python 3.11 it swallows a cancellation that meets the event.
+                async with asyncio.timeout(min(left, self._poll_seconds)):
+                    await grown.wait()
         return self._size

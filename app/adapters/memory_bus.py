@@ -60,13 +60,13 @@ class _Line:
 
 
 class MemoryBus:
-    """`app.live_ports.UpdateBus` within the process; its history ends with it."""
+    """`app.live_ports.UpdateBus` within the process, with its history; `followed` is what the listener is told of."""
 
     shared = False
 
     def __init__(self) -> None:
         self._lines: dict[Channel, _Line] = {}
-        self._followed: set[Channel] = set()
+        self.followed: set[Channel] = set()
         self._listener: BusListener | None = None
         self._cursor: int | None = None
 
@@ -81,14 +81,14 @@ class MemoryBus:
         return [self.add(item) for item in publications]
 
     def add(self, item: Publication) -> Update | None:
-        """Publish one state, at once."""
+        """Publish one state."""
         line = self._lines.pop(item.channel, None) or _Line(HISTORY[item.channel.kind.mode])
         self._lines[item.channel] = line  # the last one is the one published last
         if item.version <= line.version:
             return None
         update = line.add(item)
-        self._forget()
-        if self._listener is not None and item.channel in self._followed:
+        self._make_room()
+        if self._listener is not None and item.channel in self.followed:
             self._listener.updated(update)
         return update
 
@@ -104,12 +104,12 @@ class MemoryBus:
 
     async def follow(self, channel: Channel) -> Update | None:
         """Tell the listener of this channel from now on; returns the newest state."""
-        self._followed.add(channel)
+        self.followed.add(channel)
         return await self.latest(channel)
 
     async def unfollow(self, channel: Channel) -> None:
         """Stop telling the listener."""
-        self._followed.discard(channel)
+        self.followed.discard(channel)
 
     def listen(self, listener: BusListener) -> None:
         """Set the one listener of this process."""
@@ -123,8 +123,15 @@ class MemoryBus:
         """Note that everything up to an audit index is published; never goes back."""
         self._cursor = index if self._cursor is None else max(self._cursor, index)
 
-    def _forget(self) -> None:
+    async def forget(self) -> None:
+        """Begin new epochs, and know no cursor."""
+        followed, self._lines, self._cursor = self.followed & self._lines.keys(), {}, None
+        for channel in followed:
+            if self._listener is not None:
+                self._listener.reset(channel, None)
+
+    def _make_room(self) -> None:
         if len(self._lines) > MAX_CHANNELS:
-            oldest = next((channel for channel in self._lines if channel not in self._followed), None)
+            oldest = next((channel for channel in self._lines if channel not in self.followed), None)
             if oldest is not None:
                 del self._lines[oldest]

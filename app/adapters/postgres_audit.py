@@ -11,9 +11,8 @@ import asyncpg
 from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Placement, Scope, place, settled
 from app.adapters.audit_codec import event_uuid
 from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, PREVIOUS, SIZE, TAIL, RowReader, page_query
-from app.adapters.log_growth import LogGrowth
 from app.adapters.postgres_connection import PostgresReaders
-from app.adapters.postgres_notices import GROWN_CHANNEL
+from app.adapters.postgres_notices import GROWN_CHANNEL, PostgresNotices
 from app.adapters.postgres_writer import THREAD_BYTES, PostgresWriter
 from app.ports import (
     IDEMPOTENCY_RETENTION,
@@ -121,11 +120,11 @@ class PostgresAuditLog:
         self,
         writer: PostgresWriter,
         readers: PostgresReaders,
-        growth: LogGrowth,
+        notices: PostgresNotices,
         version: str,
         warnings: tuple[str, ...],
     ) -> None:
-        self._writer, self._readers, self._growth = writer, readers, growth
+        self._writer, self._readers, self._notices = writer, readers, notices
         self._version, self._warnings = version, warnings
 
     async def append(self, record: AuditRecord, *, timeout: float) -> Appended:
@@ -173,8 +172,8 @@ class PostgresAuditLog:
         return await asyncio.to_thread(_READ.tail, rows)
 
     async def wait(self, *, after: int, timeout: float) -> int:
-        """Size of the log once it is above `after + 1`: as `postgres_notices` hears it, else asked each second."""
-        return await self._growth.wait(after=after, timeout=timeout, read_size=self.size)
+        """Size of the log once it is above `after + 1`: as the notices tell it, else asked each second."""
+        return await self._notices.wait(after=after, timeout=timeout, read_size=self.size)
 
     async def previous(self, tenant_id: str, index: int, *, kind: EventKind, portfolio_id: str) -> EntrySummary | None:
         """Last entry of this kind and portfolio below `index`."""

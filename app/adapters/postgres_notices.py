@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 
@@ -26,16 +27,23 @@ RETRY_SECONDS = 1.0
 
 
 class PostgresNotices:
-    """Owner of the listening connection: one task that connects, listens, and connects anew."""
+    """Owner of the listening connection: one task that connects, listens, and connects anew; begun on first use."""
 
     def __init__(self, target: PostgresUrl, growth: LogGrowth) -> None:
         self._target, self._growth = target, growth
-        self._task = asyncio.create_task(self._run(), name="postgres-notices")
+        self._task: asyncio.Task[None] | None = None
+
+    async def wait(self, *, after: int, timeout: float, read_size: Callable[[], Awaitable[int]]) -> int:
+        """See `LogGrowth.wait`; the first call begins to listen."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="postgres-notices")
+        return await self._growth.wait(after=after, timeout=timeout, read_size=read_size)
 
     async def close(self) -> None:
         """Stop listening."""
-        self._task.cancel()
-        await asyncio.wait((self._task,))
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
 
     async def _run(self) -> None:
         while True:

@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 
 from services.streaming.delivery import DeliveryRules
 from services.streaming.session import SessionRules
-from services.streaming.update import Position
+from services.streaming.update import Position, Update
 from tests.support.sockets import exchange
 from tests.support.stream import AUDIT, MARGIN, TARGETS, Served, Talk, served
 
@@ -144,7 +144,10 @@ async def test_what_is_not_followed_any_more_is_let_go(service: Served) -> None:
             break
         await asyncio.sleep(0.02)
     assert not service.hub._streams and not service.hub.connections
-    assert not service.bus._followed
+    told: list[Update] = []
+    service.hub.updated = told.append  # type: ignore[method-assign]
+    await service.publish(TARGETS, 2)
+    assert not told, "the bus tells nobody"
 
 
 async def test_a_slow_reader_gets_the_newest_and_is_told_what_it_skipped(tmp_path: Path) -> None:
