@@ -62,6 +62,15 @@ LEGAL: dict[Phase, frozenset[Operation]] = {
 """Operations of each phase."""
 
 
+REFUSALS: dict[str, str] = {
+    "unauthenticated": "A key must come first: send auth.",
+    "draining": "The service is about to end and begins nothing new: reconnect.",
+    "too_late": "hello must come before the first subscribe.",
+    "closed": "The connection is not open.",
+}
+"""Codes of `Refused`, with what they mean."""
+
+
 class IllegalTransition(TrimtabError):
     """A defect: the connection was driven where its phase does not lead."""
 
@@ -76,7 +85,7 @@ class Refused(TrimtabError):
     Parameters
     ----------
     code : str
-        ``unauthenticated``, ``draining``, ``too_late`` or ``closed``.
+        A code of `REFUSALS`.
     detail : str
         For its author.
     """
