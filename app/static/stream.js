@@ -100,11 +100,11 @@ function drawSubscriptions() {
     body.append(
       row(
         make("code", name),
+        make("span", channel.note, fine ? "good" : "bad"),
         String(channel.seq),
         String(channel.pushes),
         String(channel.leftOut),
         channel.validUntil || "—",
-        make("span", channel.note, fine ? "good" : "bad"),
       ),
     );
   }
@@ -148,16 +148,17 @@ function connect() {
   };
 }
 
+function inline(target, line) {
+  // Texts are Markdown of one kind: paragraphs, a list, **bold**, `code`.
+  for (const part of line.split(/(\*\*[^*]+\*\*|`[^`]+`)/)) {
+    if (part.startsWith("**")) target.append(make("strong", part.slice(2, -2)));
+    else if (part.startsWith("`")) target.append(make("code", part.slice(1, -1)));
+    else target.append(part);
+  }
+  return target;
+}
+
 function describe(text) {
-  // The description is Markdown of one kind: paragraphs, a list, **bold**, `code`.
-  const inline = (target, line) => {
-    for (const part of line.split(/(\*\*[^*]+\*\*|`[^`]+`)/)) {
-      if (part.startsWith("**")) target.append(make("strong", part.slice(2, -2)));
-      else if (part.startsWith("`")) target.append(make("code", part.slice(1, -1)));
-      else target.append(part);
-    }
-    return target;
-  };
   const list = make("ul");
   for (const block of text.split(/\n(?=\* )|\n\n/)) {
     const line = block.replace(/\n\s*/g, " ").trim();
@@ -170,7 +171,8 @@ function describe(text) {
 function card(title, summary, ...rest) {
   const details = make("details");
   const head = make("summary");
-  head.append(make("code", title), ` ${summary}`);
+  head.append(make("code", title), " ");
+  inline(head, summary);
   details.append(head, ...rest);
   return details;
 }
@@ -185,7 +187,7 @@ function resolve(document_, reference) {
 function messageBlocks(contract, reference) {
   let message = resolve(contract, reference.$ref);
   if (message.$ref) message = resolve(contract, message.$ref);
-  const blocks = [make("p", `${message.name}: ${message.summary}`)];
+  const blocks = [inline(make("p"), `${message.name}: ${message.summary}`)];
   for (const example of message.examples || []) blocks.push(make("pre", JSON.stringify(example.payload, null, 2)));
   const schema = card("schema", message.name, make("pre", JSON.stringify(resolve(contract, message.payload.$ref), null, 2)));
   return [...blocks, schema];
@@ -212,9 +214,11 @@ function draw(contract) {
       byId("message-list").append(card(name, operation.summary, ...blocks));
     }
   }
-  for (const [code, text] of Object.entries(contract["x-notices"])) byId("notice-rows").append(row(make("code", code), text));
+  for (const [code, text] of Object.entries(contract["x-notices"])) byId("notice-rows").append(row(make("code", code), inline(make("span"), text)));
   for (const item of contract["x-close-codes"]) {
-    byId("code-rows").append(row(String(item.code), make("code", item.word), item.why, item.client));
+    byId("code-rows").append(
+      row(String(item.code), make("code", item.word), inline(make("span"), item.why), inline(make("span"), item.client)),
+    );
   }
   byId("frame").value = byId("sample").value;
 }
