@@ -264,3 +264,16 @@ async def test_a_bus_that_fails_closes_with_4405() -> None:
     assert sink.closed is not None and sink.closed[0] == 4405
     await asyncio.sleep(0.01)
     assert not hub._streams
+
+
+async def test_a_channel_that_is_let_go_and_taken_again_at_once_is_still_followed() -> None:
+    bus = SlowBus()
+    hub = Hub(bus, Clock(), Telemetry())
+    connection, sink = connected(hub)
+    await say(connection, op="subscribe", ch="targets:pf_main")
+    await say(connection, op="unsubscribe", ch="targets:pf_main")
+    await say(connection, op="subscribe", ch="targets:pf_main")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    await publish(bus, 1)
+    assert [frame["seq"] for frame in sink.of("update")] == [1]
