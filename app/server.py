@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 import uvicorn
+from uvicorn.supervisors.multiprocess import Multiprocess
 
 from app.main import create_app
 from app.protocol import BoundedProtocol
@@ -13,38 +13,31 @@ from app.settings import Settings
 from app.stream_protocol import StreamProtocol
 from app.usecases.stream import MAX_FRAME_BYTES
 
-DRAIN_SHARE = 0.4
-"""Part of the time for shutting down in which streams are told and closed; the rest is for running requests."""
-
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; running requests are finished first.
+
+    Several workers share the port. Each reads its settings from the environment, which must give the same ones.
 
     Raises
     ------
     SystemExit
         With status 3 if the process may not start; the log says why.
     """
-    DrainingServer(configuration(settings)).run()
-
-
-class DrainingServer(uvicorn.Server):
-    """Server that tells its streams before it closes them; requests go on being answered meanwhile."""
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no further connection, drain the streams, then end as uvicorn does."""
-        for server in self.servers:
-            server.close()
-        application: Any = self.config.app
-        if application.state.hub is not None and not self.force_exit:
-            await application.state.hub.drain(DRAIN_SHARE * application.state.settings.shutdown_seconds)
-        await super().shutdown(sockets)
+    config = configuration(settings)
+    if config.workers == 1:
+        uvicorn.Server(config).run()
+    else:
+        Multiprocess(config, sockets=[config.bind_socket()]).run()
 
 
 def configuration(settings: Settings) -> uvicorn.Config:
-    """Configuration of uvicorn."""
+    """Configuration of uvicorn: with the application, or with the name of what makes one in each of several workers."""
+    several = settings.workers > 1
     return uvicorn.Config(
-        create_app(settings),
+        "app.main:create_app_from_environment" if several else create_app(settings),
+        factory=several,
+        workers=settings.workers,
         host=settings.host,
         port=settings.port,
         http=BoundedProtocol,
@@ -53,7 +46,7 @@ def configuration(settings: Settings) -> uvicorn.Config:
         ws_per_message_deflate=False,
         server_header=False,
         access_log=False,
-        timeout_graceful_shutdown=round((1.0 - DRAIN_SHARE) * settings.shutdown_seconds),
+        timeout_graceful_shutdown=round(settings.shutdown_seconds),
         log_config=logging_configuration(settings.log_level),
     )
 

@@ -31,6 +31,8 @@ class Settings:
     ----------
     host, port : str, int
         Where to listen. Without API keys only a loopback address is allowed, unless `allow_unauthenticated`.
+    workers : int
+        Processes that share the port; several need a `database_url` of a server and a `redis_url`.
     data_dir : Path
         Directory of the embedded database.
     database_url : str, optional
@@ -69,6 +71,7 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 8000
+    workers: int = 1
     data_dir: Path = Path(".run")
     database_url: str | None = field(default=None, repr=False)
     redis_url: str | None = field(default=None, repr=False)
@@ -89,6 +92,12 @@ class Settings:
                 f"TRIMTAB_HOST must be a loopback address such as 127.0.0.1, found {self.host!r}: there are no API "
                 "keys, so everyone who can reach the port may use it. Put it behind an authenticating proxy and set "
                 "TRIMTAB_ALLOW_UNAUTHENTICATED=1 if that is what you want"
+            )
+
+        if self.workers > 1 and (self.redis_url is None or self.audit_url.startswith("sqlite")):
+            raise SettingError(
+                f"TRIMTAB_WORKERS must be 1, found {self.workers}: several processes need DATABASE_URL of a PostgreSQL "
+                "server and REDIS_URL, since an embedded store belongs to one process"
             )
 
     @classmethod
@@ -225,6 +234,7 @@ def _url(*schemes: str) -> Callable[[str, str], str]:
 VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_HOST": ("host", lambda _, text: text),
     "TRIMTAB_PORT": ("port", _whole(0, 65_535)),
+    "TRIMTAB_WORKERS": ("workers", _whole(1, 64)),
     "TRIMTAB_DATA_DIR": ("data_dir", lambda _, text: Path(text)),
     "DATABASE_URL": ("database_url", _url("postgresql+asyncpg", "postgresql", "sqlite")),
     "REDIS_URL": ("redis_url", _url("redis", "rediss", "unix")),

@@ -213,6 +213,10 @@ class RedisChannels:
         """Raise the cursor; where it was lost since it was read, leave it so, for the next reader to see."""
         await _asked(self._client.eval(_ADVANCE, 1, CURSOR_KEY, str(index), "0" if self._had_cursor else "1"))
 
+    async def wake(self, name: str) -> None:
+        """Send an empty message to whoever subscribed to a name."""
+        await _asked(self._client.publish(name, b""))
+
     async def ping(self) -> None:
         """Return if the store answers."""
         await _asked(self._client.ping())

@@ -19,6 +19,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from app.adapters.bus_codec import PREFIX, channel_of, feed_name, message_update
+from app.adapters.memory_bus import new_epoch
 from app.adapters.redis_bus import BusDown, Facts, RedisChannels, heed_cancellation
 from services.core.errors import InvalidInput
 from services.streaming.update import Channel, Position, Update
@@ -69,7 +70,7 @@ class RedisFeed:
         self._client, self._channels = client, channels
         self._updated, self._reset, self._failed = updated, reset, failed
         self._followed: dict[Channel, _Followed] = {}
-        self._pubsub: PubSub | None = None
+        self._wake = f"{PREFIX}wake:{new_epoch()}"
         self._heard = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -112,30 +113,22 @@ class RedisFeed:
         item = self._followed.get(channel)
         if item is None:
             item = self._followed[channel] = _Followed(channel, asyncio.get_running_loop().create_future())
-            await self._subscribe(item)
         try:
+            if not item.ready.done():
+                await self._channels.wake(self._wake)
             async with asyncio.timeout(CONFIRM_SECONDS):
                 await asyncio.shield(item.ready)
-        except TimeoutError:
+        except (BusDown, TimeoutError) as error:
             self._followed.pop(channel, None)
-            raise BusDown("the store of updates does not confirm a subscription") from None
+            raise BusDown("the store of updates does not confirm a subscription") from error
         item.told = True
         if item.again:
             self._catch_up(item)
         return item.newest
 
-    async def _subscribe(self, item: _Followed) -> None:
-        """Subscribe, if there is a connection; a new connection subscribes to everything followed by itself."""
-        if self._pubsub is not None:
-            with contextlib.suppress(*_ERRORS):  # the reader of the connection sees it too, and makes a new one
-                await self._pubsub.subscribe(feed_name(item.channel, self._channels.database))
-                heed_cancellation()
-
     async def unfollow(self, channel: Channel) -> None:
         """Stop telling of a channel."""
-        if self._followed.pop(channel, None) is not None and self._pubsub is not None:
-            with contextlib.suppress(*_ERRORS):
-                await self._pubsub.unsubscribe(feed_name(channel, self._channels.database))
+        self._followed.pop(channel, None)
 
     def followed(self) -> list[tuple[Channel, Update | None]]:
         """Channels with their newest states."""
@@ -179,26 +172,23 @@ class RedisFeed:
         self._heard = False
         pubsub = self._client.pubsub()
         try:
-            first = self._names()
-            await pubsub.subscribe(f"{PREFIX}alive", *first)
-            self._pubsub = pubsub  # from here on `follow` subscribes by itself
-            if later := self._names() - first:
-                await pubsub.subscribe(*later)
-            heed_cancellation()
+            await pubsub.subscribe(self._wake)
             await self._listen(pubsub)
         finally:
-            if self._pubsub is pubsub:
-                self._pubsub = None
             with contextlib.suppress(*_ERRORS):
                 await pubsub.aclose()  # type: ignore[no-untyped-call]
 
-    def _names(self) -> set[str]:
-        return {feed_name(channel, self._channels.database) for channel in self._followed}
-
     async def _listen(self, pubsub: PubSub) -> None:
+        """Only this task ever touches the connection: the driver breaks where one writes while another reads.
+
+        Who wants to follow a channel sends a message to itself, which ends the wait here.
+        """
         seconds = asyncio.get_running_loop().time
         heard, asked = seconds(), False
+        subscribed: set[str] = set()
         while True:
+            heed_cancellation()
+            await self._adjust(pubsub, subscribed)
             message = await pubsub.get_message(ignore_subscribe_messages=False, timeout=READ_SECONDS)
             if message is not None:
                 heard, asked, self._heard = seconds(), False, True
@@ -208,7 +198,20 @@ class RedisFeed:
             elif seconds() - heard > SILENT_SECONDS and not asked:
                 asked = True
                 await pubsub.ping()
-            heed_cancellation()
+
+    async def _adjust(self, pubsub: PubSub, subscribed: set[str]) -> None:
+        """Subscribe to what is followed, and to nothing else."""
+        names = {feed_name(item.channel, self._channels.database): item for item in self._followed.values()}
+        for name in subscribed & names.keys():
+            if not names[name].ready.done() and not names[name].reading:
+                self._catch_up(names[name])  # unfollowed and followed again meanwhile
+        gone, fresh = subscribed - names.keys(), names.keys() - subscribed
+        subscribed -= gone
+        subscribed |= fresh
+        if gone:
+            await pubsub.unsubscribe(*gone)
+        if fresh:
+            await pubsub.subscribe(*fresh)
 
     def _message(self, message: dict[str, Any]) -> None:
         kind, name = message["type"], message.get("channel") or b""

@@ -21,6 +21,10 @@ def serve_command(
     port: Annotated[
         int | None, typer.Option(help="Port to listen on [TRIMTAB_PORT, 8000].", show_default=False)
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that share the port [TRIMTAB_WORKERS, 1].", show_default=False),
+    ] = None,
     data_dir: Annotated[
         str | None,
         typer.Option(help="Directory of the embedded database [TRIMTAB_DATA_DIR, .run].", show_default=False),
@@ -29,7 +33,8 @@ def serve_command(
     """Serve the API until interrupted; the explorer is at /docs.
 
     Without `DATABASE_URL` the audit log is a SQLite file in the data directory, without `REDIS_URL` volatility states
-    live in this process. An option wins over its environment variable.
+    live in this process. An option wins over its environment variable. Several workers need both; each has its own
+    `/metrics`, so where they are scraped run one process per port instead.
 
     **Examples**
 
@@ -40,10 +45,30 @@ def serve_command(
     - `DATABASE_URL=postgresql://risk@db/risk REDIS_URL=redis://cache trimtab serve`
     """
     with reporting(as_json=False):
-        settings = settings_of({"TRIMTAB_HOST": host, "TRIMTAB_PORT": port, "TRIMTAB_DATA_DIR": data_dir})
+        given = {
+            "TRIMTAB_HOST": host,
+            "TRIMTAB_PORT": port,
+            "TRIMTAB_WORKERS": workers,
+            "TRIMTAB_DATA_DIR": data_dir,
+        }
+        settings = settings_of(given)
         from app.server import serve
 
+        if settings.workers > 1:
+            _prepare_workers(settings, given)
         serve(settings)
+
+
+def _prepare_workers(settings: Settings, given: Mapping[str, object]) -> None:
+    """Hand the options on by the environment, and refuse once what every worker would refuse again and again."""
+    from app.adapters.database_url import DatabaseUnreachable
+    from app.adapters.schema import SchemaMismatch, require_schema
+
+    os.environ.update({name: str(value) for name, value in given.items() if value is not None})
+    try:
+        require_schema(settings.audit_url)
+    except (DatabaseUnreachable, SchemaMismatch) as error:
+        raise Failure(ExitCode.UNAVAILABLE, "The service cannot start", str(error)) from None
 
 
 def settings_of(options: Mapping[str, object]) -> Settings:

@@ -114,8 +114,8 @@ class TestBootstrap:
 
 
 class TestCompose:
-    def test_holds_the_four_services(self, compose: dict[str, Any]) -> None:
-        assert compose["services"].keys() == {"migrate", "api", "postgres", "redis"}
+    def test_holds_the_five_services(self, compose: dict[str, Any]) -> None:
+        assert compose["services"].keys() == {"migrate", "api", "proxy", "postgres", "redis"}
 
     def test_every_image_has_a_version(self, compose: dict[str, Any]) -> None:
         images = [service["image"] for service in compose["services"].values()]
@@ -139,16 +139,21 @@ class TestCompose:
             assert service["security_opt"] == ["no-new-privileges:true"]
             assert "privileged" not in service
 
-    def test_only_the_api_is_published_and_only_on_this_machine(self, compose: dict[str, Any]) -> None:
+    def test_only_the_proxy_is_published_and_only_on_this_machine(self, compose: dict[str, Any]) -> None:
         published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
-        assert published.keys() == {"api"}
-        assert all(port.startswith("127.0.0.1:") for port in published["api"])
-        assert compose["networks"]["stores"] == {"internal": True}
+        assert published == {"proxy": ["127.0.0.1:${TRIMTAB_PUBLISHED_PORT:-8000}:8000"]}
+        assert compose["networks"]["stores"] == compose["networks"]["inner"] == {"internal": True}
+        assert "stores" not in compose["services"]["proxy"]["networks"]
+        assert "TRIMTAB_PUBLISHED_PORT=8000" in (ROOT / ".env.example").read_text()
 
-    def test_the_api_can_be_scaled(self, compose: dict[str, Any]) -> None:
-        api = compose["services"]["api"]
+    def test_the_api_is_scaled_behind_the_proxy(self, compose: dict[str, Any]) -> None:
+        api, proxy = compose["services"]["api"], compose["services"]["proxy"]
         assert "container_name" not in api
-        assert api["ports"] == ["127.0.0.1:${TRIMTAB_PUBLISHED_PORTS:-8000}:8000"]
+        assert api["deploy"] == {"replicas": "${TRIMTAB_REPLICAS:-2}"}
+        assert proxy["depends_on"] == {"api": {"condition": "service_healthy"}}
+        assert proxy["volumes"] == ["./deploy/nginx.conf:/etc/nginx/nginx.conf:ro"]
+        settings = (ROOT / "deploy/nginx.conf").read_text()
+        assert "server api:8000 resolve" in settings and "proxy_set_header Upgrade" in settings
 
     def test_every_password_must_be_given(self, compose: dict[str, Any]) -> None:
         text = (ROOT / "docker-compose.yml").read_text()
