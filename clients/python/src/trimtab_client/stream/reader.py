@@ -6,6 +6,7 @@ Rules
   channel is subscribed again from there. Until the reply, its pushes are dropped.
 * A heartbeat that names a later position than was read, and still does one heartbeat later, means the same.
 * A state whose `valid_until` has passed is never handed on as live: it becomes `Expired`, once.
+* A request that three heartbeats did not see answered is sent again.
 * `ack` counts pushes that are done with: taken by the reader's user, superseded on a ``latest`` channel, or dropped.
 """
 
@@ -24,6 +25,8 @@ from trimtab_client.stream.events import Degraded, Event, Expired, Gap, Notice, 
 
 Frame = Mapping[str, Any]
 DEFAULT_WINDOW = 32
+PATIENCE = 3
+"""Heartbeats in which a subscription must be answered."""
 
 
 @dataclass(slots=True)
@@ -33,6 +36,7 @@ class _Followed:
     name: str
     position: Position | None = None
     request: str | None = None
+    unanswered: int = 0
     failures: int = 0
     ask_at: float | None = None
     mode: str = "every"
@@ -167,7 +171,8 @@ class Reader:
 
     def _ask(self, channel: _Followed) -> None:
         self._requests += 1
-        channel.request, channel.ask_at, channel.suspect = str(self._requests), None, None
+        channel.request, channel.unanswered = str(self._requests), 0
+        channel.ask_at = channel.suspect = None
         frame: dict[str, Any] = {"op": "subscribe", "id": channel.request, "ch": channel.name}
         if channel.position is not None:
             frame["since"] = {"epoch": channel.position.epoch, "seq": channel.position.seq}
@@ -263,6 +268,10 @@ class Reader:
     def _heartbeat(self, frame: Frame) -> list[Event]:
         self.clock.hear(_time(frame["ts"]))
         events: list[Event] = []
+        for waiting in (one for one in self._followed.values() if one.request is not None):
+            waiting.unanswered += 1
+            if waiting.unanswered >= PATIENCE:
+                self._ask(waiting)
         for name, at in frame.get("pos", {}).items():
             channel = self._followed.get(name)
             if channel is not None and channel.live and at is not None:
