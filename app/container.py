@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.fit_port import FitWorker
+    from app.live_ports import Lease, PortfolioStore, UpdateBus
     from app.ports import AuditLog, Clock, InstrumentStore, PolicyStore, VolatilityStore
     from app.settings import Settings
 
@@ -21,4 +22,7 @@ class Container:
     volatility: VolatilityStore
     instruments: InstrumentStore
     policies: PolicyStore
+    portfolios: PortfolioStore
+    bus: UpdateBus
+    lease: Lease
     fits: FitWorker

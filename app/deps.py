@@ -21,6 +21,7 @@ from app.validation import broken_rules
 Query = TypeVar("Query", bound=BaseModel)
 _KEY = re.compile(rf"[!-~](?:[ -~]{{0,{MAX_IDEMPOTENCY_KEY - 2}}}[!-~])?\Z", re.ASCII)
 
+_VERSION = re.compile(r'"([1-9][0-9]{0,8})"\Z', re.ASCII)
 _TAGS = re.compile(rf"[!-~](?:[ -~]{{0,{MAX_TAGS - 2}}}[!-~])?\Z", re.ASCII)
 
 
@@ -41,6 +42,12 @@ async def read_call(request: Request) -> Call:
     key, seconds = idempotency_key(request), timeout_seconds(request)
     raw, parsed = await read_json(request)
     return Call(raw, parsed, key, now(request), seconds)
+
+
+def read_empty_call(request: Request) -> Call:
+    """Headers of a call without a body, such as a DELETE; its path is on record in the place of a body."""
+    path = request.url.path.encode()
+    return Call(path, None, idempotency_key(request), now(request), timeout_seconds(request))
 
 
 def now(request: Request) -> datetime:
@@ -73,12 +80,39 @@ def timeout_seconds(request: Request) -> float:
 
 def known_tags(request: Request) -> frozenset[str]:
     """Entity tags of the header `If-None-Match`, weak ones as strong; `*` stands for any."""
-    text = _header(request, "If-None-Match")
+    return frozenset(tag.removeprefix("W/") for tag in _tags(request, "If-None-Match"))
+
+
+def matching_tags(request: Request) -> frozenset[str]:
+    """Entity tags of the header `If-Match`, as they are: a weak one matches nothing."""
+    return _tags(request, "If-Match")
+
+
+def expected_version(request: Request) -> int | None:
+    """Version that a change is made from: that of `If-Match`, 0 for none by ``If-None-Match: *``, else None for any.
+
+    A tag that is none of a version is -1, which no version is.
+    """
+    absent, tags = _tags(request, "If-None-Match"), matching_tags(request)
+    if absent and (tags or absent != {"*"}):
+        raise _bad_header("If-None-Match", "must be * alone, without If-Match")
+    if absent:
+        return 0
+    if not tags:
+        return None
+    if len(tags) > 1 or tags == {"*"}:
+        raise _bad_header("If-Match", "must be the ETag of one version")
+    found = _VERSION.match(next(iter(tags)))
+    return int(found[1]) if found else -1
+
+
+def _tags(request: Request, name: str) -> frozenset[str]:
+    text = _header(request, name)
     if text is None:
         return frozenset()
     if not _TAGS.match(text):
-        raise _bad_header("If-None-Match", f"must be 1 to {MAX_TAGS} printable ASCII characters")
-    return frozenset(item.strip().removeprefix("W/") for item in text.split(","))
+        raise _bad_header(name, f"must be 1 to {MAX_TAGS} printable ASCII characters")
+    return frozenset(item.strip() for item in text.split(","))
 
 
 def _header(request: Request, name: str) -> str | None:

@@ -15,8 +15,10 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.routing import Match
 
+from app.live_ports import VersionConflict
 from app.operations import REQUEST_MODELS
 from app.ports import AuditUnavailable, IdempotencyMismatch, Outcome, StateUnavailable
 from app.problems import PROBLEMS, BrokenRule, RequestProblem
@@ -24,6 +26,7 @@ from app.translate.answer import time_text
 from app.usecases.compare_evaluations import NotComparable, NothingBefore
 from app.usecases.decide import AssumptionsRefused
 from app.usecases.find_policy import UnknownPolicy
+from app.usecases.portfolios import NotEvaluated, SnapshotConflict, StaleSnapshot, UnknownPortfolio
 from app.usecases.read_evaluations import NotReplayable, UnknownEntry
 from app.validation import broken_rules, core_rule
 from models.api.problem import MAX_ERRORS
@@ -40,6 +43,15 @@ def install(app: FastAPI) -> None:
     """Register the handlers."""
     for kind, translate in _TRANSLATIONS.items():
         app.add_exception_handler(kind, _handler(translate))
+
+
+def problem_of(connection: HTTPConnection, error: Exception) -> RequestProblem:
+    """The problem that an exception of a use case is."""
+    for kind in type(error).__mro__:
+        if kind in _TRANSLATIONS:
+            found: RequestProblem = _TRANSLATIONS[kind](connection, error)
+            return found
+    return internal_error(error, connection.scope.get(REQUEST_ID_KEY, ""))
 
 
 def _handler(translate: Any) -> Any:
@@ -155,6 +167,27 @@ def _fact(request: Request, error: NotReplayable) -> RequestProblem:
     return RequestProblem("not_replayable", f"the entry is of kind {error}")
 
 
+def _portfolio(request: Request, error: UnknownPortfolio) -> RequestProblem:
+    return RequestProblem("unknown_portfolio", "no portfolio of this id is registered")
+
+
+def _early(request: Request, error: NotEvaluated) -> RequestProblem:
+    return RequestProblem("not_evaluated", str(error))
+
+
+def _sequence(request: Request, error: SnapshotConflict | StaleSnapshot) -> RequestProblem:
+    code = "snapshot_conflict" if isinstance(error, SnapshotConflict) else "stale_snapshot"
+    rule = BrokenRule("/snapshot_seq", code, str(error))
+    return RequestProblem(code, str(error), [rule])
+
+
+def _version(request: Request, error: VersionConflict) -> RequestProblem:
+    if error.current is None:
+        return RequestProblem("precondition_failed", "there is no present version")
+    tag = f'"{error.current}"'
+    return RequestProblem("precondition_failed", f"the present version is {error.current}", headers=(("ETag", tag),))
+
+
 def _known(request: Request, error: RequestProblem) -> RequestProblem:
     return error
 
@@ -193,5 +226,10 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     NotReplayable: _fact,
     NotComparable: _comparison,
     NothingBefore: _alone,
+    UnknownPortfolio: _portfolio,
+    NotEvaluated: _early,
+    SnapshotConflict: _sequence,
+    StaleSnapshot: _sequence,
+    VersionConflict: _version,
     HTTPException: _http,
 }

@@ -15,13 +15,18 @@ from app.adapters.database import open_database
 from app.adapters.database_url import DatabaseUnreachable, InvalidDatabaseUrl
 from app.adapters.file_lock import DatabaseInUse
 from app.adapters.fit_worker import open_fit_worker
+from app.adapters.memory_bus import MemoryBus
 from app.adapters.memory_volatility import MemoryVolatilityStore
 from app.adapters.redis_volatility import open_redis_volatility
 from app.adapters.schema import SchemaMismatch
+from app.adapters.switching_bus import open_redis_bus
 from app.adapters.system_clock import SystemClock
 from app.container import Container
+from app.live_ports import UpdateBus
 from app.ports import AuditUnavailable, StateUnavailable, VolatilityStore
 from app.settings import Settings
+from app.usecases.hub import Hub
+from app.usecases.live import Live
 from app.usecases.rebuild_states import Progress, rebuild_states
 from app.version import ENGINE_VERSION
 
@@ -47,6 +52,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
     async with (
         open_database(settings.audit_url) as database,
         _open_states(settings.redis_url) as states,
+        _open_bus(settings.redis_url) as bus,
         open_fit_worker(clock) as fits,
     ):
         yield Container(
@@ -55,6 +61,9 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             audit=database.audit,
             instruments=database.instruments,
             policies=database.policies,
+            portfolios=database.portfolios,
+            bus=bus,
+            lease=database.lease,
             volatility=states,
             fits=fits,
         )
@@ -70,6 +79,15 @@ async def _open_states(url: str | None) -> AsyncIterator[VolatilityStore]:
 
 
 @contextlib.asynccontextmanager
+async def _open_bus(url: str | None) -> AsyncIterator[UpdateBus]:
+    if url is None:
+        yield MemoryBus()
+        return
+    async with open_redis_bus(url) as bus:
+        yield bus
+
+
+@contextlib.asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Start-up and end of a process; a container that was given stays its owner's."""
     async with contextlib.AsyncExitStack() as stack:
@@ -81,8 +99,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
                 raise
             if app.state.settings.redis_url is None:
                 await restore_states(app.state.container)
-        watch = asyncio.create_task(app.state.telemetry.watch_loop())
-        stack.callback(watch.cancel)
+        container: Container = app.state.container
+        app.state.hub = Hub(container.bus, container.clock, app.state.telemetry)
+        for work in (app.state.telemetry.watch_loop(), app.state.hub.run()):
+            stack.callback(asyncio.create_task(work).cancel)
+        live = Live(container, app.state.telemetry)
+        live.start()
+        stack.push_async_callback(live.stop)
         for line in banner(app.state.container):
             _LOGGER.info(line)
         # 150,000 objects of libraries never die: without this, each full collection walks them for 80 ms.

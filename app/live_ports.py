@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from app.ports import TailEntry
-from services.streaming.update import Channel, Position, Update
+from app.ports import EventKind, IdempotencyKey, TailEntry
+from services.streaming.update import Channel, Position, Publication, Update
 
 
 class VersionConflict(Exception):
@@ -84,12 +85,11 @@ class PortfolioStore(Protocol):
         """
         ...
 
-    async def list(self, tenant_id: str, *, after: str | None, limit: int) -> list[StoredPortfolio]:
-        """At most `limit` portfolios above `after`, in the order of the bytes of their ids."""
-        ...
+    async def put_snapshot(self, tenant_id: str, snapshot: StoredSnapshot) -> StoredSnapshot | None:
+        """Keep the snapshot if its sequence is above the stored one; return what is stored afterwards.
 
-    async def put_snapshot(self, tenant_id: str, snapshot: StoredSnapshot) -> StoredSnapshot:
-        """Keep the snapshot if its sequence is above the stored one; return what is stored afterwards."""
+        None where the portfolio is not registered: nothing is stored then.
+        """
         ...
 
     async def get_snapshot(self, tenant_id: str, portfolio_id: str) -> StoredSnapshot | None:
@@ -100,9 +100,18 @@ class PortfolioStore(Protocol):
         """Every portfolio of every tenant with its newest snapshot; for the live engine when it begins."""
         ...
 
+    async def list(self, tenant_id: str, *, after: str | None, limit: int) -> list[StoredPortfolio]:
+        """At most `limit` portfolios above `after`, in the order of the bytes of their ids."""
+        ...
+
 
 class Lease(Protocol):
-    """Who runs the one live engine of a deployment: the holder of the lease."""
+    """Who runs the one live engine of a deployment: the holder of the lease.
+
+    A lease alone cannot keep a process that was frozen between its last check and its write from writing too late. So
+    every live entry names the one that it continues in its idempotency key (`continuation`): of two entries that
+    continue the same one the log keeps the first, whoever holds the lease.
+    """
 
     async def acquire(self) -> bool:
         """Take the lease if nobody holds it; True also while this process holds it. Never waits for another."""
@@ -115,6 +124,21 @@ class Lease(Protocol):
     async def release(self) -> None:
         """Give it back; it is also free as soon as the process or its connection ends."""
         ...
+
+
+def continuation(portfolio_id: str, previous: int | None) -> IdempotencyKey:
+    """Key of the live entry of a portfolio that follows its live entry at index `previous`, or is its first.
+
+    An append under a key that was used returns the stored entry (`Appended.replayed`): another process was faster, and
+    what it stored is the state to go on from. Keys live for 48 hours, longer than a process can be taken for alive.
+
+    Examples
+    --------
+    >>> continuation("pf_main", 41).key
+    'pf_main after 41'
+    """
+    name = f"{portfolio_id} after {'nothing' if previous is None else previous}"
+    return IdempotencyKey(EventKind.LIVE, name, hashlib.sha256(name.encode()).digest())
 
 
 class BusListener(Protocol):
@@ -139,10 +163,19 @@ class UpdateBus(Protocol):
     No method fails because the shared store is down: the bus then works within the process and says so to its listener.
     """
 
+    @property
+    def shared(self) -> bool:
+        """Whether other processes read what is published here; False also while the shared store is down."""
+        ...
+
     async def publish(
         self, channel: Channel, *, version: int, at: datetime, data: bytes, valid_until: datetime | None = None
     ) -> Update | None:
         """Give the state the next sequence and tell every listener; None for a version that was published before."""
+        ...
+
+    async def publish_many(self, publications: Sequence[Publication]) -> list[Update | None]:
+        """Publish in order, in as few round trips as possible; one answer for each, as `publish` gives it."""
         ...
 
     async def latest(self, channel: Channel) -> Update | None:
@@ -173,6 +206,10 @@ class UpdateBus(Protocol):
         """Note that everything up to an audit index is published."""
         ...
 
+    async def forget(self) -> None:
+        """Begin every channel anew, without a cursor: the audit log is another one than was published, or a shorter."""
+        ...
+
 
 class LogConsumer(Protocol):
     """Part of the live engine that acts on what the audit log holds; runs only where the lease is held."""
@@ -183,6 +220,10 @@ class LogConsumer(Protocol):
 
     async def saw(self, entries: Sequence[TailEntry]) -> None:
         """Further entries, in order, each once."""
+        ...
+
+    async def sweep(self) -> None:
+        """Look for what changed without an entry; called from time to time."""
         ...
 
     async def end(self) -> None:

@@ -43,6 +43,7 @@ TAGS = {
     "Instruments": "Contracts registered once.",
     "Research": "Policies on the bars of the past.",
     "Policies": "Policies stored under a name: numbered versions that never change.",
+    "Live": "Portfolios whose targets are kept up to date.",
     "History": "The audit log, and recorded decisions computed again.",
     "Discovery": "What the service says about itself.",
     "Health": "For operators.",
@@ -51,6 +52,7 @@ PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "evaluation_id": {"type": "string", "pattern": "^ev_[0-9a-f]{32}$"},
     "fit_id": {"type": "string", "pattern": "^fit_[0-9a-f]{32}$"},
     "policy_id": {"type": "string", "pattern": NAME_PATTERN},
+    "portfolio_id": {"type": "string", "pattern": NAME_PATTERN},
     "version": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
 }
 """Of the parameters in paths."""
@@ -83,6 +85,19 @@ MATCH_HEADER: dict[str, Any] = {
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_TAGS, "pattern": "^[!-~]([ -~]*[!-~])?$"},
 }
 
+IF_MATCH_HEADER: dict[str, Any] = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "ETag of the version that the change is made from; with another: 412 `precondition_failed`.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_TAGS, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+}
+CREATE_HEADER: dict[str, Any] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "`*`: only where there is nothing yet, else 412 `precondition_failed`. Goes without If-Match.",
+    "schema": {"type": "string", "enum": ["*"]},
+}
+
 
 def openapi_document() -> dict[str, Any]:
     """The whole document, the same bytes on every call."""
@@ -107,7 +122,9 @@ def openapi_document() -> dict[str, Any]:
             "responses": {f"Problem{status}": _problem_response(status) for status in statuses},
             "parameters": {
                 "IdempotencyKey": KEY_HEADER,
+                "IfMatch": IF_MATCH_HEADER,
                 "IfNoneMatch": MATCH_HEADER,
+                "IfNone": CREATE_HEADER,
                 "RequestTimeoutMs": TIMEOUT_HEADER,
             },
         },
@@ -207,6 +224,10 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
         found.append({"$ref": "#/components/parameters/IdempotencyKey"})
     if operation.conditional:
         found.append({"$ref": "#/components/parameters/IfNoneMatch"})
+    if operation.matched:
+        found.append({"$ref": "#/components/parameters/IfMatch"})
+    if operation.creates:
+        found.append({"$ref": "#/components/parameters/IfNone"})
     if operation.timed:
         found.append({"$ref": "#/components/parameters/RequestTimeoutMs"})
     return found

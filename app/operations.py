@@ -19,6 +19,7 @@ from app import (
     option_examples,
     option_model_examples,
     oracle_examples,
+    portfolio_examples,
     surface_examples,
     vault_examples,
 )
@@ -65,6 +66,18 @@ from models.api.option_models import (
 )
 from models.api.option_surface import SurfaceAnswer, SurfaceRequest
 from models.api.oracle import OraclesAnswer, OraclesRequest
+from models.api.portfolio import (
+    LiveRequest,
+    LiveResponse,
+    PortfolioAnswer,
+    PortfolioDeleted,
+    PortfolioPage,
+    PortfolioRegistered,
+    RegisterPortfolioRequest,
+    SnapshotRequest,
+    SnapshotTaken,
+    TargetsAnswer,
+)
 from models.api.position_limits import (
     MaxPositionAnswer,
     MaxPositionRequest,
@@ -79,6 +92,7 @@ from models.api.query import (
     PageParameters,
     ScalarParameters,
     StateParameters,
+    TargetsParameters,
     VolatilityParameters,
 )
 from models.api.scenario_margin import ScenarioMarginAnswer, ScenarioMarginRequest
@@ -106,7 +120,8 @@ class Operation:
 
     `answers`: models of the answer, several where it depends on the parameters; none where the answer is no JSON object
     of ours (`media_type` then says what it is). `status`: of a success. `examples`: name to (summary, body).
-    `conditional`: it sends an ETag and answers 304 where `If-None-Match` names it.
+    `conditional`: it sends an ETag and answers 304 where `If-None-Match` names it. `matched`: it takes `If-Match`.
+    `creates`: it takes `If-None-Match: *`, for only where there is nothing yet.
     """
 
     method: str
@@ -126,6 +141,8 @@ class Operation:
     idempotent: bool = False
     timed: bool = False
     conditional: bool = False
+    matched: bool = False
+    creates: bool = False
 
 
 _SIZED = {
@@ -337,6 +354,7 @@ OPERATIONS = (
         description=_ENTRY,
         answers=(
             EvaluationResponse,
+            LiveResponse,
             TargetsResponse,
             MarginResponse,
             HedgesResponse,
@@ -864,6 +882,95 @@ OPERATIONS = (
         examples={"tighter": ("A lower leverage cap", examples.COMPARE)},
     ),
     Operation(
+        method="PUT",
+        path="/v1/portfolios/{portfolio_id}",
+        operation_id="register_portfolio",
+        tag="Live",
+        summary="Register a portfolio, so that its targets are kept up to date",
+        description=(
+            "Everything of an evaluation that is no snapshot. The portfolio is then evaluated whenever something that "
+            "it reads changes: its snapshot, observations of its markets, its instruments, its policy. Each evaluation "
+            "is in the audit log, kind `live`, and can be replayed. Replaces what is registered under this id; "
+            "`If-Match` and `If-None-Match: *` say what must be there now."
+        ),
+        body=RegisterPortfolioRequest,
+        answers=(PortfolioRegistered,),
+        problems=(*BODY, 412, *AUDIT),
+        examples={"desk": ("A desk of two perpetuals on hourly bars", portfolio_examples.REGISTRATION)},
+        idempotent=True,
+        timed=True,
+        matched=True,
+        creates=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/portfolios/{portfolio_id}",
+        operation_id="read_portfolio",
+        tag="Live",
+        summary="A registered portfolio, as it was sent",
+        answers=(PortfolioAnswer,),
+        problems=(*QUERY, 404, 503),
+        conditional=True,
+    ),
+    Operation(
+        method="DELETE",
+        path="/v1/portfolios/{portfolio_id}",
+        operation_id="delete_portfolio",
+        tag="Live",
+        summary="Forget a portfolio and its snapshot",
+        description="Its channels are told of the end. What is on record stays, and with it the control state: "
+        "registered again, it goes on from there, so a latched circuit breaker is not forgotten.",
+        answers=(PortfolioDeleted,),
+        problems=(*QUERY, 404, 412, *AUDIT),
+        idempotent=True,
+        timed=True,
+        matched=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/portfolios",
+        operation_id="list_portfolios",
+        tag="Live",
+        summary="Registered portfolios",
+        query=PageParameters,
+        answers=(PortfolioPage,),
+        problems=(*QUERY, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/portfolios/{portfolio_id}/snapshots",
+        operation_id="take_snapshot",
+        tag="Live",
+        summary="Send the account as it is now; targets follow",
+        description=(
+            "A whole snapshot, never a change of the last one. `snapshot_seq` increases: the same one with the same "
+            "content is a `duplicate`, with another 409 `snapshot_conflict`, an older one 409 `stale_snapshot`. The "
+            "targets made of it expire `max_snapshot_age` after its `as_of`, unless a newer one comes."
+        ),
+        body=SnapshotRequest,
+        answers=(SnapshotTaken,),
+        problems=(*BODY, 404, 409, *AUDIT),
+        examples={"long": ("Long one perpetual, with a view on both", portfolio_examples.SNAPSHOT)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/portfolios/{portfolio_id}/targets",
+        operation_id="read_published_targets",
+        tag="Live",
+        summary="The newest targets, as the stream tells them",
+        description=(
+            "The state of channel `targets:{portfolio_id}`. Once `valid_until` has passed, `expired` is true and the "
+            "ETag another one: positions may only be reduced. Act on the orders of one `snapshot_seq` once: later "
+            "evaluations of the same snapshot do not know what was traded meanwhile."
+        ),
+        query=TargetsParameters,
+        answers=(TargetsAnswer,),
+        problems=(*QUERY, 404, 503),
+        conditional=True,
+    ),
+    Operation(
         method="GET",
         path="/v1/catalog",
         operation_id="read_catalog",
@@ -931,5 +1038,8 @@ REQUEST_MODELS: dict[str, Model] = {
     for operation in OPERATIONS
     for model in (operation.body, operation.query)
     if model is not None
-}
-"""Models that validate what a client sent, by the title that a `ValidationError` carries."""
+} | {LiveRequest.__name__: LiveRequest}
+"""Models that validate what a client sent, by the title that a `ValidationError` carries.
+
+`LiveRequest` is checked when one of its parts is sent.
+"""

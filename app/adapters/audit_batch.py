@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.adapters.audit_codec import EncodedBody, encode_body, event_uuid
+from app.adapters.log_growth import LogGrowth
 from app.ports import Appended, AuditRecord, AuditUnavailable, IdempotencyMismatch, Outcome
 
 LOG_ID = 1
@@ -102,10 +103,12 @@ async def settled(pending: Pending, timeout: float) -> Appended:
     return verdict
 
 
-def resolve_all(results: Iterable[tuple[Pending, Verdict]]) -> None:
-    """Tell every caller of a batch; one call on the event loop for all."""
+def resolve_all(results: Iterable[tuple[Pending, Verdict]], growth: LogGrowth) -> None:
+    """Tell every caller of a batch, and who waits for the log to grow; one call on the event loop for all."""
     for pending, verdict in results:
         pending.resolve(verdict)
+        if isinstance(verdict, Appended):
+            growth.tell(verdict.index + 1)
 
 
 def encode_entry(record: AuditRecord) -> Entry:

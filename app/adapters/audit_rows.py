@@ -12,7 +12,7 @@ from typing import Any
 
 from app.adapters.audit_batch import LOG_ID
 from app.adapters.audit_codec import decode_body, event_id_text
-from app.ports import EntrySummary, EventKind, IdempotentEntry, StoredEntry
+from app.ports import EntrySummary, EventKind, IdempotentEntry, StoredEntry, TailEntry
 
 # S608 below: the texts are put together from constants; values go through parameters.
 _COLUMNS = (
@@ -31,6 +31,15 @@ BY_KEY = (
 PREVIOUS = (
     f"SELECT {_COLUMNS} FROM audit_entry e "  # noqa: S608
     "WHERE e.tenant_id = $1 AND e.portfolio_id = $2 AND e.idx < $3 AND e.kind = $4 ORDER BY e.idx DESC LIMIT 1"
+)
+TAIL_BYTES = 8 * 1024 * 1024
+"""Stored bytes of one read of the tail, or one entry: what a process must hold at once stays bounded."""
+TAIL = (
+    f"SELECT {_COLUMNS}, b.body, e.tenant_id FROM ("  # noqa: S608
+    "SELECT *, sum(stored_length) OVER (ORDER BY idx) - stored_length AS before FROM audit_entry "
+    f"WHERE log_id = {LOG_ID} AND idx > $1 AND idx <= $1 + $2"
+    ") e JOIN audit_body b ON b.log_id = e.log_id AND b.idx = e.idx "
+    f"WHERE e.before < {TAIL_BYTES} ORDER BY e.idx"
 )
 SIZE = f"SELECT size FROM log_head WHERE log_id = {LOG_ID}"  # noqa: S608
 
@@ -77,6 +86,10 @@ class RowReader:
     def idempotent(self, row: Row) -> IdempotentEntry:
         """Entry and the fingerprint of its key in column 11."""
         return IdempotentEntry(bytes(row[11]), self.entry(row))
+
+    def tail(self, rows: Sequence[Row]) -> list[TailEntry]:
+        """Entries with their tenants in column 11."""
+        return [TailEntry(row[11], self.entry(row)) for row in rows]
 
     def _fields(self, row: Row) -> dict[str, Any]:
         return {

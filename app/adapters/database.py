@@ -1,4 +1,4 @@
-"""The durable store of a process: audit log, instruments and policies over one URL."""
+"""The durable store of a process: audit log, instruments, policies and portfolios over one URL."""
 
 from __future__ import annotations
 
@@ -13,17 +13,24 @@ import asyncpg
 from app.adapters import postgres_audit, sqlite_audit
 from app.adapters.database_url import DatabaseUnreachable, PostgresUrl, SqliteUrl, parse_database_url, redact
 from app.adapters.file_lock import file_lock
+from app.adapters.log_growth import LogGrowth
 from app.adapters.postgres_audit import PostgresAuditLog, durability_warnings
 from app.adapters.postgres_connection import CONNECTION_ERRORS, PostgresReaders
 from app.adapters.postgres_instruments import PostgresInstruments
+from app.adapters.postgres_lease import PostgresLease
+from app.adapters.postgres_notices import POLL_SECONDS, PostgresNotices
 from app.adapters.postgres_policies import PostgresPolicies
+from app.adapters.postgres_portfolios import PostgresPortfolios
 from app.adapters.postgres_writer import PostgresWriter
 from app.adapters.schema import require_schema
 from app.adapters.sqlite_audit import SqliteAuditLog
 from app.adapters.sqlite_connection import SqliteReaders
 from app.adapters.sqlite_instruments import SqliteInstruments
+from app.adapters.sqlite_lease import SqliteLease
 from app.adapters.sqlite_policies import SqlitePolicies
+from app.adapters.sqlite_portfolios import SqlitePortfolios
 from app.adapters.sqlite_writer import SqliteWriter
+from app.live_ports import Lease, PortfolioStore
 from app.ports import AuditLog, InstrumentStore, PolicyStore
 
 
@@ -34,6 +41,8 @@ class Database:
     audit: AuditLog
     instruments: InstrumentStore
     policies: PolicyStore
+    portfolios: PortfolioStore
+    lease: Lease
 
 
 @contextlib.asynccontextmanager
@@ -60,14 +69,19 @@ async def open_database(url: str) -> AsyncIterator[Database]:
 @contextlib.asynccontextmanager
 async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
     with file_lock(target.path):
+        growth = LogGrowth()
         try:
-            writer = SqliteWriter(target.path, sqlite_audit.write_entries, asyncio.get_running_loop())
+            writer = SqliteWriter(target.path, sqlite_audit.write_entries, asyncio.get_running_loop(), growth)
         except sqlite3.Error as error:
             raise DatabaseUnreachable(f"{target}: {error}") from None
         readers = SqliteReaders(target.path)
         try:
             yield Database(
-                SqliteAuditLog(writer, readers), SqliteInstruments(writer, readers), SqlitePolicies(writer, readers)
+                SqliteAuditLog(writer, readers, growth),
+                SqliteInstruments(writer, readers),
+                SqlitePolicies(writer, readers),
+                SqlitePortfolios(writer, readers),
+                SqliteLease(),
             )
         finally:
             await asyncio.to_thread(writer.close)
@@ -80,11 +94,16 @@ async def _open_postgres(target: PostgresUrl) -> AsyncIterator[Database]:
         readers = await PostgresReaders.open(target)
     except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
         raise DatabaseUnreachable(f"{target}: {redact(str(error)) or type(error).__name__}") from None
-    writer = PostgresWriter(target, postgres_audit.write_entries, postgres_audit.any_written)
+    growth = LogGrowth(POLL_SECONDS)
+    writer = PostgresWriter(target, postgres_audit.write_entries, postgres_audit.any_written, growth)
+    notices, lease = PostgresNotices(target, growth), PostgresLease(target)
     try:
         warnings = await durability_warnings(readers)
-        audit = PostgresAuditLog(writer, readers, await readers.server_version(), warnings)
-        yield Database(audit, PostgresInstruments(readers), PostgresPolicies(readers))
+        audit = PostgresAuditLog(writer, readers, notices, await readers.server_version(), warnings)
+        instruments, policies = PostgresInstruments(readers), PostgresPolicies(readers)
+        yield Database(audit, instruments, policies, PostgresPortfolios(readers), lease)
     finally:
+        await lease.release()
+        await notices.close()
         await writer.close()
         await readers.close()

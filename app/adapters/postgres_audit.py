@@ -10,9 +10,10 @@ import asyncpg
 
 from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Placement, Scope, place, settled
 from app.adapters.audit_codec import event_uuid
-from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, PREVIOUS, SIZE, RowReader, page_query
+from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, PREVIOUS, SIZE, TAIL, RowReader, page_query
 from app.adapters.postgres_connection import PostgresReaders
-from app.adapters.postgres_writer import PostgresWriter
+from app.adapters.postgres_notices import GROWN_CHANNEL, PostgresNotices
+from app.adapters.postgres_writer import THREAD_BYTES, PostgresWriter
 from app.ports import (
     IDEMPOTENCY_RETENTION,
     Appended,
@@ -22,6 +23,7 @@ from app.ports import (
     EventKind,
     IdempotentEntry,
     StoredEntry,
+    TailEntry,
 )
 
 _LOCK = f"SELECT size FROM log_head WHERE log_id = {LOG_ID} FOR UPDATE"  # noqa: S608 - a constant
@@ -31,6 +33,7 @@ _KNOWN = (
 )
 _WRITTEN = "SELECT EXISTS (SELECT FROM audit_entry WHERE event_id = ANY($1::uuid[]))"
 # One statement, one round trip. Each batch clears twice the keys it adds: the table stays bounded without a timer.
+# The notice is sent by the commit itself; it takes a lock that makes commits wait for one another, as they do anyway.
 _WRITE = f"""
 WITH entries AS (
     INSERT INTO audit_entry (log_id, idx, event_id, recorded_at, tenant_id, kind, portfolio_id, client_reference,
@@ -49,6 +52,7 @@ WITH entries AS (
          AS k(tenant_id, route, key, fingerprint, idx, created_at)
 )
 UPDATE log_head SET size = size + cardinality($1::bigint[]) WHERE log_id = {LOG_ID}
+RETURNING pg_notify('{GROWN_CHANNEL}', size::text)
 """  # noqa: S608 - only a constant is put in
 _READ = RowReader(lambda value: value, lambda value: value)
 
@@ -113,9 +117,14 @@ class PostgresAuditLog:
     """`app.ports.AuditLog` on a server."""
 
     def __init__(
-        self, writer: PostgresWriter, readers: PostgresReaders, version: str, warnings: tuple[str, ...]
+        self,
+        writer: PostgresWriter,
+        readers: PostgresReaders,
+        notices: PostgresNotices,
+        version: str,
+        warnings: tuple[str, ...],
     ) -> None:
-        self._writer, self._readers = writer, readers
+        self._writer, self._readers, self._notices = writer, readers, notices
         self._version, self._warnings = version, warnings
 
     async def append(self, record: AuditRecord, *, timeout: float) -> Appended:
@@ -154,6 +163,17 @@ class PostgresAuditLog:
         """Page of summaries, ascending."""
         text, arguments = page_query(tenant_id, after, limit, kind, portfolio_id, client_reference)
         return [_READ.summary(row) for row in await self._readers.fetch(text, *arguments)]
+
+    async def tail(self, *, after: int, limit: int) -> list[TailEntry]:
+        """Entries above `after`; a writer holds the lock of the log until its commit is seen, so none is skipped."""
+        rows = await self._readers.fetch(TAIL, after, limit)
+        if sum(row[9] for row in rows) <= THREAD_BYTES:
+            return _READ.tail(rows)
+        return await asyncio.to_thread(_READ.tail, rows)
+
+    async def wait(self, *, after: int, timeout: float) -> int:
+        """Size of the log once it is above `after + 1`: as the notices tell it, else asked each second."""
+        return await self._notices.wait(after=after, timeout=timeout, read_size=self.size)
 
     async def previous(self, tenant_id: str, index: int, *, kind: EventKind, portfolio_id: str) -> EntrySummary | None:
         """Last entry of this kind and portfolio below `index`."""

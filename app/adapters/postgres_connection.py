@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -51,15 +51,15 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]
         return ""
 
 
-async def connect(target: PostgresUrl) -> asyncpg.Connection:
-    """Connection of a writer.
+async def connect(target: PostgresUrl, settings: Mapping[str, str] = SERVER_SETTINGS) -> asyncpg.Connection:
+    """Connection of its own, for a writer, a listener or the lease.
 
     Raises
     ------
     CONNECTION_ERRORS
         If the server cannot be reached within `CONNECT_SECONDS`.
     """
-    return await asyncpg.connect(target.dsn, timeout=CONNECT_SECONDS, server_settings=SERVER_SETTINGS)
+    return await asyncpg.connect(target.dsn, timeout=CONNECT_SECONDS, server_settings=dict(settings))
 
 
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (

@@ -17,6 +17,7 @@ import asyncpg
 
 from app.adapters.audit_batch import MAX_BATCH, MAX_QUEUE, Entry, Pending, Placement, Verdict, encode_all, resolve_all
 from app.adapters.database_url import PostgresUrl, redact
+from app.adapters.log_growth import LogGrowth
 from app.adapters.postgres_connection import CONNECTION_ERRORS, connect, unavailable
 from app.ports import AuditRecord, AuditUnavailable, Outcome
 
@@ -56,11 +57,11 @@ class PostgresWriter:
     """Owner of the writing connection.
 
     `write` places entries and inserts them in the open transaction; `written` takes the lock of the log and tells
-    whether any of the entries is stored.
+    whether any of the entries is stored; `growth` is told how far the log reaches.
     """
 
-    def __init__(self, target: PostgresUrl, write: WriteBatch, written: FindWritten) -> None:
-        self._target, self._write, self._written = target, write, written
+    def __init__(self, target: PostgresUrl, write: WriteBatch, written: FindWritten, growth: LogGrowth) -> None:
+        self._target, self._write, self._written, self._growth = target, write, written, growth
         self._connection: asyncpg.Connection | None = None
         self._queue: deque[Pending] = deque()
         self._wake = asyncio.Event()
@@ -101,7 +102,7 @@ class PostgresWriter:
                 await self._outage(error)
                 continue
             if batch := self._take():
-                resolve_all(zip(batch, await self._verdicts(batch), strict=True))
+                resolve_all(zip(batch, await self._verdicts(batch), strict=True), self._growth)
 
     async def _something_queued(self) -> bool:
         while not self._queue and not self._closing:

@@ -10,7 +10,8 @@ from typing import Any
 
 from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Scope, Verdict, place, settled
 from app.adapters.audit_codec import event_uuid
-from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, PREVIOUS, SIZE, RowReader, page_query
+from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, PREVIOUS, SIZE, TAIL, RowReader, page_query
+from app.adapters.log_growth import LogGrowth
 from app.adapters.sqlite_connection import SqliteReaders, from_microseconds, microseconds
 from app.adapters.sqlite_writer import SqliteWriter
 from app.ports import (
@@ -22,6 +23,7 @@ from app.ports import (
     EventKind,
     IdempotentEntry,
     StoredEntry,
+    TailEntry,
 )
 
 _KNOWN = "SELECT fingerprint, idx FROM idempotency WHERE tenant_id = ? AND route = ? AND key = ?"
@@ -98,8 +100,8 @@ def _key_row(index: int, entry: Entry) -> tuple[str, str, str, bytes, int, int, 
 class SqliteAuditLog:
     """`app.ports.AuditLog` on one file and one process."""
 
-    def __init__(self, writer: SqliteWriter, readers: SqliteReaders) -> None:
-        self._writer, self._readers = writer, readers
+    def __init__(self, writer: SqliteWriter, readers: SqliteReaders, growth: LogGrowth) -> None:
+        self._writer, self._readers, self._growth = writer, readers, growth
 
     async def append(self, record: AuditRecord, *, timeout: float) -> Appended:
         """Make the record durable, then return its index."""
@@ -140,6 +142,17 @@ class SqliteAuditLog:
             lambda connection: connection.execute(text.replace("$", "?"), arguments).fetchall()
         )
         return [_READ.summary(row) for row in rows]
+
+    async def tail(self, *, after: int, limit: int) -> list[TailEntry]:
+        """Entries above `after`, read and checked in the reading thread."""
+        text = TAIL.replace("$", "?")
+        return await self._readers.run(
+            lambda connection: _READ.tail(connection.execute(text, (after, limit)).fetchall())
+        )
+
+    async def wait(self, *, after: int, timeout: float) -> int:
+        """Size of the log once it is above `after + 1`: only this process makes it grow."""
+        return await self._growth.wait(after=after, timeout=timeout, read_size=self.size)
 
     async def previous(self, tenant_id: str, index: int, *, kind: EventKind, portfolio_id: str) -> EntrySummary | None:
         """Last entry of this kind and portfolio below `index`."""

@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from app.adapters.audit_batch import MAX_BATCH, MAX_QUEUE, Entry, Pending, Verdict, encode_all, resolve_all
+from app.adapters.log_growth import LogGrowth
 from app.adapters.sqlite_connection import connect
 from app.ports import AuditRecord, AuditUnavailable, Outcome
 
@@ -36,11 +37,12 @@ class Task:
 class SqliteWriter:
     """Owner of the writing connection. `write` puts entries into the open transaction and returns their verdicts.
 
-    Compression, hashing and the disk all happen in this thread; the event loop is called back once a batch.
+    Compression, hashing and the disk all happen in this thread; the event loop is called back once a batch, and told
+    in `growth` how far the log reaches.
     """
 
-    def __init__(self, path: Path, write: WriteEntries, loop: asyncio.AbstractEventLoop) -> None:
-        self._path, self._write, self._loop = path, write, loop
+    def __init__(self, path: Path, write: WriteEntries, loop: asyncio.AbstractEventLoop, growth: LogGrowth) -> None:
+        self._path, self._write, self._loop, self._growth = path, write, loop, growth
         self._connection: sqlite3.Connection | None = connect(path, writes=True)
         self._queue: SimpleQueue[Pending | Task | None] = SimpleQueue()
         self._closing = False
@@ -110,7 +112,7 @@ class SqliteWriter:
     def _commit(self, batch: Sequence[Pending]) -> None:
         if batch:
             verdicts = self._verdicts([pending.record for pending in batch])
-            self._call_back(resolve_all, list(zip(batch, verdicts, strict=True)))
+            self._call_back(resolve_all, list(zip(batch, verdicts, strict=True)), self._growth)
 
     def _verdicts(self, records: Sequence[AuditRecord]) -> list[Verdict]:
         encoded = encode_all(records)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 
 from app.routes import (
     backtests,
@@ -21,11 +21,13 @@ from app.routes import (
     options,
     oracles,
     policies,
+    portfolios,
     reference,
+    stream,
     volatility,
 )
 
-ROUTES: tuple[Route, ...] = (
+ROUTES: tuple[BaseRoute, ...] = (
     *evaluations.ROUTES,
     *history.ROUTES,
     *volatility.ROUTES,
@@ -34,6 +36,7 @@ ROUTES: tuple[Route, ...] = (
     *execution.ROUTES,
     *instruments.ROUTES,
     *policies.ROUTES,
+    *portfolios.ROUTES,
     *margin.ROUTES,
     *option_book.ROUTES,
     *option_models.ROUTES,
@@ -42,6 +45,7 @@ ROUTES: tuple[Route, ...] = (
     *oracles.ROUTES,
     *options.ROUTES,
     *reference.ROUTES,
+    *stream.ROUTES,
     *health.ROUTES,
     *docs.ROUTES,
 )

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from models.api.policy import PolicyIn
 from services.core.errors import InvalidInput
 from services.engine.policy import DEFAULTS_VERSION, OPTIONAL_BLOCKS, Policy
+from services.sizing import abilities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,14 @@ def _added(stored: Any, used: Any, place: str) -> Iterator[str]:
     elif isinstance(used, list | tuple) and isinstance(stored, list) and len(used) == len(stored):
         for index, (one, other) in enumerate(zip(stored, used, strict=True)):
             yield from _added(one, other, f"{place}.{index}")
+
+
+def requirements(policy: Policy) -> list[str]:
+    """What the methods of a policy read of each row or of the request, by name."""
+    needed = set(abilities.requirements(policy.sizing)) if policy.sizing is not None else set()
+    for method in (*policy.overlays, policy.hedging):
+        needed |= method.requires if method is not None else set()
+    return sorted(needed)
 
 
 def narrowed(policy: Policy, model: type[BaseModel]) -> Policy:

@@ -253,6 +253,7 @@ class _RowBuilder:
     ) -> None:
         self.request, self.described, self.series, self.states = request, described, series, states
         self.as_of, self.notes = as_of, notes
+        self.taken_ago = (as_of - request.taken_at).total_seconds() if request.taken_at else None
         self.positions = {
             RowKey(row.symbol, row.venue, row.account_id, row.position_side): row for row in request.positions
         }
@@ -313,7 +314,7 @@ class _RowBuilder:
             value = float(position.mark_price)
             if own:
                 self._compare_with_close(key, name, value)
-            return PriceUsed(value, "position", None)
+            return PriceUsed(value, "position", self.taken_ago)
         mark = self.marks.get(key.symbol)
         if mark is not None:
             age = (self.as_of - mark.as_of).total_seconds() if mark.as_of else None

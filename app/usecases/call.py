@@ -10,12 +10,15 @@ from app.ports import EventKind
 
 
 class Door(Enum):
-    """Routes into the engine: the full call and its narrow variants; the value is the scope of idempotency keys."""
+    """Ways into the engine: the full call, its narrow variants, and registered portfolios; the value is the scope of
+    idempotency keys.
+    """
 
     EVALUATIONS = "POST /v1/evaluations"
     TARGETS = "POST /v1/targets"
     MARGIN = "POST /v1/margin"
     HEDGES = "POST /v1/hedges"
+    LIVE = "the live engine"
 
     @property
     def kind(self) -> EventKind:
@@ -34,6 +37,7 @@ _KINDS = {
     Door.TARGETS: EventKind.TARGETS,
     Door.MARGIN: EventKind.MARGIN,
     Door.HEDGES: EventKind.HEDGES,
+    Door.LIVE: EventKind.LIVE,
 }
 
 

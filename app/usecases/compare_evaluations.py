@@ -13,7 +13,7 @@ from app.usecases.call import Answer
 from app.usecases.gather import TENANT
 from app.usecases.read_evaluations import UnknownEntry, find_entry
 
-COMPARABLE = frozenset({EventKind.EVALUATION, EventKind.TARGETS})
+COMPARABLE = frozenset({EventKind.EVALUATION, EventKind.TARGETS, EventKind.LIVE})
 
 
 class NotComparable(Exception):

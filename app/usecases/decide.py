@@ -34,6 +34,7 @@ from app.version import ENGINE_VERSION
 from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginRequest
 from models.api.policy import HedgesPolicyIn, MarginPolicyIn, PolicyIn
 from models.api.policy_choice import PolicyReference
+from models.api.portfolio import LiveRequest
 from services.core.annualization import parse_interval
 from services.core.errors import InvalidInput, Refusal
 from services.core.instrument import Instrument
@@ -51,6 +52,9 @@ from services.volatility.registry import driver_names
 AnyRequest = EvaluationRequest | MarginRequest | HedgesRequest
 AnyPolicy = PolicyIn | MarginPolicyIn | HedgesPolicyIn | PolicyReference
 DAY_SECONDS = 86_400
+WHOLE = frozenset({Door.EVALUATIONS, Door.LIVE})
+"""Doors whose answer has everything."""
+SIZED = WHOLE | {Door.TARGETS}
 
 
 class AssumptionsRefused(Exception):
@@ -138,6 +142,7 @@ def decide(
         **_surroundings(request, described, snapshot.as_of),
         oracles=snapshot.oracles,
         figures=request.options.view == "full" or door is Door.MARGIN,
+        expires_at=request.snapshot_expires_at if isinstance(request, LiveRequest) else None,
         historical=(received_at - snapshot.as_of).total_seconds() > max_request_age(snapshot, gathered, policy),
     )
     result = evaluate(inputs)
@@ -308,18 +313,18 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
     request, result, inputs = decision.request, decision.result, decision.inputs
     full = request.options.view == "full"
     body = _head(decision, computed_at)
-    if decision.door in (Door.EVALUATIONS, Door.TARGETS):
+    if decision.door in SIZED:
         body["targets"] = target_rows(inputs, result, full=full, explain=request.options.explain)
     if decision.door is not Door.MARGIN:
         body["orders"] = order_rows(inputs, result.orders)
-    if decision.door in (Door.EVALUATIONS, Door.MARGIN) and result.margin_current is not None:
+    if decision.door in WHOLE | {Door.MARGIN} and result.margin_current is not None:
         margin = {"current": margin_block(inputs, result.margin_current)}
         if result.margin_target is not None:
             margin["target"] = margin_block(inputs, result.margin_target)
         if result.breaking is not None and inputs.policy.breakers is not None:
             margin["breaker"] = breaker_block(result.breaking, inputs.policy.breakers)
         body["margin"] = margin
-    if decision.door is Door.HEDGES or (decision.door is Door.EVALUATIONS and inputs.policy.hedging is not None):
+    if decision.door is Door.HEDGES or (decision.door in WHOLE and inputs.policy.hedging is not None):
         body["hedges"] = hedge_rows(inputs, result.hedges)
         if (plan := hedge_plan(result.hedges)) is not None:
             body["hedge_plan"] = plan
@@ -329,11 +334,11 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
     if full and (quoted := decision.snapshot.quoted) is not None:
         body["option_volatilities"] = volatility_rows(inputs.rows, quoted)
         body["option_surfaces"] = decision.snapshot.surfaces
-    if decision.door in (Door.EVALUATIONS, Door.TARGETS):
+    if decision.door in SIZED:
         body["portfolio"] = portfolio_block(result)
     if decision.door is not Door.MARGIN and result.control is not None:
         body["state"] = control_block(result.control, hedging=inputs.policy.hedging is not None)
-    if full and decision.door is Door.EVALUATIONS:
+    if full and decision.door in WHOLE:
         body["policy_resolved"] = policy_fields(inputs.policy)
     return body
 
@@ -343,6 +348,8 @@ def _head(decision: Decision, computed_at: datetime) -> dict[str, Any]:
     head: dict[str, Any] = {"evaluation_id": inputs.evaluation_id}
     if request.portfolio_id is not None:
         head["portfolio_id"] = request.portfolio_id
+    if isinstance(request, LiveRequest):
+        head["portfolio_version"], head["snapshot_seq"] = request.portfolio_version, request.snapshot_seq
     if request.client_reference is not None:
         head["client_reference"] = request.client_reference
     head["mode"] = "historical" if inputs.historical else "live"

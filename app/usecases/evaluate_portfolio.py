@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,17 +13,19 @@ from app.container import Container
 from app.ids import new_id
 from app.ports import Appended, AuditRecord, EventKind, IdempotencyKey, IdempotencyMismatch, StoredEntry
 from app.usecases.call import Answer, Call, Door
-from app.usecases.decide import Decision, Gathered, decide, policy_of, render, state_record
+from app.usecases.decide import AnyRequest, Decision, Gathered, decide, policy_of, render, state_record
 from app.usecases.effort import takes_a_while, validated
 from app.usecases.gather import TENANT, gather
 from app.version import versions_record
 from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginRequest
+from models.api.portfolio import LiveRequest
 
 REQUEST_MODELS: dict[Door, type[EvaluationRequest] | type[MarginRequest] | type[HedgesRequest]] = {
     Door.EVALUATIONS: EvaluationRequest,
     Door.TARGETS: EvaluationRequest,
     Door.MARGIN: MarginRequest,
     Door.HEDGES: HedgesRequest,
+    Door.LIVE: LiveRequest,
 }
 
 
@@ -36,6 +39,25 @@ async def evaluate_portfolio(container: Container, call: Call, door: Door) -> An
     key = idempotency_key(call, door.value)
     if (known := await known_answer(container, key)) is not None:
         return known
+    recorded = await decide_and_record(container, call, door, request, key)
+    return stored_answer(recorded.appended, recorded.body, recorded.timings)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A decision after the write: `body` is its answer without the audit block."""
+
+    decision: Decision
+    gathered: Gathered
+    appended: Appended
+    body: bytes
+    timings: dict[str, float]
+
+
+async def decide_and_record(
+    container: Container, call: Call, door: Door, request: AnyRequest, key: IdempotencyKey | None
+) -> Recorded:
+    """Gather, decide, write; with a key that another writer was faster to use, that writer's entry is in `appended`."""
     evaluation_id = new_id("ev", call.received_at)
     gathered = await gather(container, request)
     started = time.perf_counter()
@@ -49,7 +71,7 @@ async def evaluate_portfolio(container: Container, call: Call, door: Door) -> An
     record = audit_record(decision, gathered, call, body, key)
     appended = await container.audit.append(record, timeout=call.timeout_seconds)
     timings = {"compute": computed - started, "audit": time.perf_counter() - computed}
-    return stored_answer(appended, body, timings)
+    return Recorded(decision, gathered, appended, body, timings)
 
 
 def idempotency_key(call: Call, route: str) -> IdempotencyKey | None:

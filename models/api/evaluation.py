@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
@@ -73,6 +74,8 @@ class OptionsIn(Model):
 class SnapshotIn(Model):
     """What every door of the engine takes."""
 
+    may_be_empty: ClassVar[bool] = False
+
     portfolio_id: Name | None = None
     client_reference: Name | None = Field(None, description="Echoed, and searchable in the audit history.")
     as_of: Time | None = Field(None, description="Event time; default: the time of receipt, listed as an assumption.")
@@ -118,9 +121,14 @@ class SnapshotIn(Model):
                     "{field} holds {key} more than once: send one row for each",
                     {"field": field, "key": named},
                 )
-        if not (self.positions or self.signals or self.series):
+        if not (self.may_be_empty or self.positions or self.signals or self.series):
             raise PydanticCustomError("nothing_to_do", "must hold at least one of positions, signals or series")
         return self
+
+    @property
+    def taken_at(self) -> datetime | None:
+        """When the account was so, where that is not the event time."""
+        return None
 
     def _keys(self) -> dict[str, list[Any]]:
         return {

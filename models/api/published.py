@@ -39,6 +39,16 @@ class PublishedTargets(PublishedHead):
     warnings: list[WarningOut]
 
 
+class PublishedEnd(Model):
+    """Last state of the channels of a portfolio that was deleted: act on nothing said before."""
+
+    ended: Literal[True]
+    portfolio_id: str
+    index: int = Field(description="Audit entry of the deletion.")
+    at: Time
+    detail: str
+
+
 class PublishedMargin(PublishedHead):
     """State of `margin:PORTFOLIO`."""
 

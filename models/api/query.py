@@ -102,6 +102,16 @@ class PageParameters(Model):
     limit: Limit = Field(100, description="Rows of a page.")
 
 
+class TargetsParameters(Model):
+    """Parameters of `GET /v1/portfolios/{portfolio_id}/targets`."""
+
+    wait_seconds: QueryWhole | None = Field(
+        None,
+        le=30,
+        description="Longest wait for targets other than those that If-None-Match names, or for the first ones.",
+    )
+
+
 DecisionKind = Literal[
     "evaluation",
     "targets",
@@ -114,6 +124,7 @@ DecisionKind = Literal[
     "vault",
     "allocation",
     "order_check",
+    "live",
 ]
 
 
@@ -146,7 +157,7 @@ class EntriesParameters(Model):
         None, description="Audit index after which the page begins: `next` of the page before."
     )
     limit: Limit = Field(100, description="Rows of a page.")
-    kind: DecisionKind | Literal["observation", "instruments", "policy"] | None = Field(
+    kind: DecisionKind | Literal["observation", "instruments", "policy", "portfolio", "snapshot"] | None = Field(
         None, description="Only entries of this kind."
     )
     portfolio_id: Name | None = None

@@ -1,4 +1,4 @@
-"""Tables: the audit log in three parts, the registered instruments, and the stored policies.
+"""Tables: the audit log in three parts, the registered instruments, the stored policies, and the live portfolios.
 
 An entry is small and stays for ever; its body is large, compressed and may be pruned one day, so it lies apart under
 the same key. Keys start with `log_id` and `idx`, so that both can become tables partitioned by `idx` without a new key;
@@ -122,3 +122,25 @@ stored_policy = Table(
     sqlite_strict=True,
 )
 """Rows are only ever added. The primary key decides between two writers of one version."""
+
+portfolio = Table(
+    "portfolio",
+    metadata,
+    Column("tenant_id", String, primary_key=True),
+    Column("portfolio_id", String, primary_key=True),
+    Column("version", Int, nullable=False),
+    Column("specification", Bytes),
+    Column("updated_at", Moment, nullable=False),
+    Column("snapshot_seq", Big),
+    Column("snapshot", Bytes),
+    Column("received_at", Moment),
+    CheckConstraint("version >= 1", name="version"),
+    CheckConstraint("(snapshot IS NULL) = (snapshot_seq IS NULL)", name="snapshot"),
+    CheckConstraint("(snapshot IS NULL) = (received_at IS NULL)", name="received_at"),
+    CheckConstraint("snapshot IS NULL OR specification IS NOT NULL", name="registered"),
+    sqlite_strict=True,
+)
+"""Rows are never removed: one without a specification is that of a deleted portfolio, whose versions go on counting.
+
+The newest snapshot lies in the row, so that none can outlive its portfolio; the audit log has all of them.
+"""

@@ -315,19 +315,26 @@ def collateral_contracts(
     return contracts, tuple(uncounted)
 
 
-def expiry_of(inputs: EvaluationInputs, market: Market) -> tuple[datetime, str]:
-    """Moment from which the answer must not be used, and why: the first input to become stale."""
-    limits = [
-        (
-            readout.last_close_at + timedelta(seconds=max_age_seconds(readout, inputs.policy.limits.max_data_age_bars)),
-            key,
-        )
+def stale_times(inputs: EvaluationInputs, market: Market) -> list[tuple[datetime, str]]:
+    """When the last bar of each market becomes too old, with the market's key."""
+    bars = inputs.policy.limits.max_data_age_bars
+    return [
+        (readout.last_close_at + timedelta(seconds=max_age_seconds(readout, bars)), key)
         for key, readout in market.readouts.items()
     ]
+
+
+def expiry_of(inputs: EvaluationInputs, market: Market) -> tuple[datetime, str]:
+    """Moment from which the answer must not be used, and why: the first input to become stale."""
+    limits = stale_times(inputs, market)
     alive = [limit for limit in limits if limit[0] > inputs.as_of]
-    if not alive:
-        return inputs.as_of + timedelta(
-            seconds=inputs.policy.orders.valid_for_seconds
-        ), "orders.valid_for_seconds after as_of"
-    moment, key = min(alive)
-    return moment, f"the last bar of {key} becomes older than limits.max_data_age_bars allows"
+    sent = inputs.expires_at
+    if alive:
+        moment, key = min(alive)
+        why = f"the last bar of {key} becomes older than limits.max_data_age_bars allows"
+    else:
+        moment = inputs.as_of + timedelta(seconds=inputs.policy.orders.valid_for_seconds)
+        why = "orders.valid_for_seconds after as_of"
+    if sent is not None and (sent < moment or not limits):
+        return sent, "the snapshot becomes older than max_snapshot_age allows"
+    return moment, why

@@ -88,6 +88,17 @@ class Position(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """A state that a channel is to tell: an `Update` before it has its position; see there."""
+
+    channel: Channel
+    version: int
+    at: datetime
+    data: bytes
+    valid_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
     """One published state of a channel.
 

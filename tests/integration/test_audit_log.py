@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
 import uuid
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ import asyncpg
 import pytest
 
 from app.adapters import audit_batch, postgres_writer, sqlite_writer
+from app.adapters.audit_rows import TAIL_BYTES
 from app.adapters.database import Database, open_database
 from app.adapters.database_url import PostgresUrl, SqliteUrl, parse_database_url
 from app.adapters.schema import migrate
@@ -27,6 +29,7 @@ from app.ports import (
     EventKind,
     IdempotencyMismatch,
     Outcome,
+    TailEntry,
 )
 from tests.support.audit import START, event_id, key, record
 
@@ -187,6 +190,80 @@ async def test_the_previous_entry_is_that_of_the_same_kind_and_portfolio(log: Au
             found = await log.previous("local", index, kind=kind, portfolio_id="a")
             assert found == (earlier[-1] if earlier else None)
     assert await log.previous("other", 24, kind=EventKind.EVALUATION, portfolio_id="a") is None
+
+
+async def test_the_tail_is_every_entry_of_every_tenant_in_order(log: AuditLog) -> None:
+    assert await log.tail(after=-1, limit=10) == []
+    records = [record(tenant_id=("local", "other")[n % 2], request=b"x" * n) for n in range(25)]
+    for item in records:
+        await log.append(item, timeout=SECONDS)
+    found: list[TailEntry] = []
+    while page := await log.tail(after=len(found) - 1, limit=7):
+        assert len(page) <= 7
+        found += page
+    assert [(item.tenant_id, item.entry.event_id, item.entry.index) for item in found] == [
+        (item.tenant_id, item.event_id, index) for index, item in enumerate(records)
+    ]
+    for item in found:
+        assert item.entry == await log.get(item.tenant_id, item.entry.event_id)
+
+
+async def test_a_read_of_the_tail_is_bounded_in_bytes(log: AuditLog) -> None:
+    half = TAIL_BYTES // 2
+    for size in (half, half, 10, half, TAIL_BYTES + 1):
+        await log.append(record(request=random.Random(size).randbytes(size)), timeout=SECONDS)
+    pages, after = [], -1
+    while page := await log.tail(after=after, limit=100):
+        pages.append([item.entry.index for item in page])
+        after = page[-1].entry.index
+    assert pages == [[0, 1], [2, 3, 4]], "an entry that begins within the bound is the last one"
+
+
+async def test_the_tail_is_never_ahead_of_a_slower_writer(store: Store, database: Database) -> None:
+    """Readers that follow the tail while several writers append see each index once, in order, without a hole."""
+    seen: list[int] = []
+    log = database.audit
+
+    async def follow() -> None:
+        while len(seen) < 300:
+            await log.wait(after=len(seen) - 1, timeout=SECONDS)
+            seen.extend(item.entry.index for item in await log.tail(after=len(seen) - 1, limit=64))
+
+    async def write(database: Database) -> None:
+        for _ in range(25):
+            await database.audit.append(record(request=b"y" * 3000), timeout=SECONDS)
+
+    follower = asyncio.create_task(follow())
+    if isinstance(store.target, SqliteUrl):  # one process, so one opening
+        await asyncio.gather(*(write(database) for _ in range(12)))
+    else:
+        async with store.open() as one, store.open() as two, store.open() as three:
+            await asyncio.gather(*(write(database) for database in (one, two, three) for _ in range(4)))
+    await follower
+    assert seen == list(range(300))
+
+
+async def test_waiting_for_the_log_to_grow(log: AuditLog) -> None:
+    assert await log.wait(after=-1, timeout=0.01) == 0
+    waiting = asyncio.create_task(log.wait(after=-1, timeout=SECONDS))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    await log.append(record(), timeout=SECONDS)
+    assert await waiting == 1
+    assert await log.wait(after=-1, timeout=SECONDS) == 1, "what is there already is told at once"
+    assert await log.wait(after=0, timeout=0.01) == 1
+    await asyncio.gather(*(log.append(record(), timeout=SECONDS) for _ in range(5)))
+    assert await log.wait(after=3, timeout=SECONDS) == 6
+
+
+async def test_a_damaged_entry_stops_the_tail_at_it_and_nothing_else(store: Store, log: AuditLog) -> None:
+    for _ in range(3):
+        await log.append(record(), timeout=SECONDS)
+    await store.run("UPDATE audit_body SET body = (SELECT body FROM audit_body WHERE idx = 0) WHERE idx = 1")
+    with pytest.raises(AuditDamaged):
+        await log.tail(after=-1, limit=10)
+    assert [item.entry.index for item in await log.tail(after=-1, limit=1)] == [0]
+    assert [item.entry.index for item in await log.tail(after=1, limit=10)] == [2]
 
 
 async def test_a_repeated_call_gets_the_stored_entry_and_takes_no_index(log: AuditLog) -> None:

@@ -134,7 +134,9 @@ def test_constraint_names_follow_the_convention(postgres_url: str) -> None:
 def test_sqlite_tables_are_strict(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'audit.db'}"
     migrate(url)
-    assert query(url, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0") == [
+    assert query(
+        url, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0 ORDER BY name"
+    ) == [
         ("alembic_version",),
         ("sqlite_schema",),
     ]

@@ -18,6 +18,7 @@ from app.adapters.audit_batch import (
     resolve_all,
     settled,
 )
+from app.adapters.log_growth import LogGrowth
 from app.ports import Appended, AuditUnavailable, IdempotencyKey, IdempotencyMismatch, Outcome
 from tests.support.audit import key, record
 
@@ -88,7 +89,7 @@ def pending() -> Pending:
 async def test_a_verdict_reaches_the_caller() -> None:
     waiting = [pending(), pending()]
     verdicts: list[Verdict] = [Appended(7), IdempotencyMismatch("a")]
-    resolve_all(zip(waiting, verdicts, strict=True))
+    resolve_all(zip(waiting, verdicts, strict=True), LogGrowth())
     assert await settled(waiting[0], 1) == Appended(7)
     with pytest.raises(IdempotencyMismatch):
         await settled(waiting[1], 1)
