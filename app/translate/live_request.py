@@ -70,8 +70,9 @@ def live_request(
     Notes
     -----
     Marks, signals and quotes without a time are as old as the snapshot. The reset of a breaker acts in the first
-    evaluation of the snapshot that asks for it: a breaker that trips again stays so. `previous` is what the last
-    evaluation left; before the first, what was registered.
+    evaluation of the snapshot that asks for it: a breaker that trips again stays so. One that finds nothing to reset is
+    left out: it must not keep the portfolio from being evaluated. `previous` is what the last evaluation left; before
+    the first, what was registered.
     """
     specification, sent = orjson.loads(portfolio.specification), orjson.loads(snapshot.snapshot)
     taken_at = snapshot_time(sent, snapshot.received_at)
@@ -79,8 +80,8 @@ def live_request(
     body |= {name: value for name, value in sent.items() if name != "as_of"}
     if last is not None:
         body["previous"] = last.control
-        if last.snapshot_seq == snapshot.snapshot_seq:
-            body.pop("breaker_reset", None)
+    if "breaker_reset" in body and not resettable(body, last, snapshot.snapshot_seq):
+        del body["breaker_reset"]
     shared = specification.get("position_defaults", {})
     _fill(body, "positions", {name: value for name, value in shared.items() if value is not None})
     for name in _OWN_TIME:
@@ -95,6 +96,15 @@ def live_request(
         "snapshot_as_of": time_text(taken_at),
         "snapshot_expires_at": time_text(taken_at + max_age(specification)),
     }
+
+
+def resettable(request: Mapping[str, Any], last: LastDecision | None, snapshot_seq: int) -> bool:
+    """Whether the breaker that a request asks to reset is latched, and not by something later than the snapshot."""
+    if last is not None and last.snapshot_seq == snapshot_seq:
+        return False
+    scope = (request["breaker_reset"] or {}).get("scope")
+    known = (request.get("previous") or {}).get("breakers") or ()
+    return any(item["scope"] == scope and item.get("latched") for item in known)
 
 
 def _fill(body: dict[str, Any], name: str, defaults: Mapping[str, Any]) -> None:

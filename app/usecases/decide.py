@@ -142,7 +142,7 @@ def decide(
         **_surroundings(request, described, snapshot.as_of),
         oracles=snapshot.oracles,
         figures=request.options.view == "full" or door is Door.MARGIN,
-        expires_at=request.snapshot_expires_at if isinstance(request, LiveRequest) else None,
+        **_snapshot(request),
         historical=(received_at - snapshot.as_of).total_seconds() > max_request_age(snapshot, gathered, policy),
     )
     result = evaluate(inputs)
@@ -201,6 +201,14 @@ def tell_policy(choice: AnyPolicy, named: NamedPolicy | None, notes: Notes, plac
         notes.assume(f"{place}/version", str(named.version), effect)
     if added := added_since(named.resolved):
         notes.assume(place, "defaults of this build", f"the stored policy does not have {names(list(added))}")
+
+
+def _snapshot(request: AnyRequest) -> dict[str, Any]:
+    """What a snapshot that is decided on several times says of itself."""
+    if not isinstance(request, LiveRequest):
+        return {}
+    name = f"{request.portfolio_id}/{request.snapshot_seq}/{time_text(request.snapshot_as_of)}"
+    return {"snapshot_id": name, "expires_at": request.snapshot_expires_at}
 
 
 def _surroundings(

@@ -109,6 +109,11 @@ class LiveEngine:
             self._failures.clear()
             self._tell({})
 
+    @property
+    def busy(self) -> bool:
+        """Whether an evaluation is under way or waits for its turn."""
+        return self._queue.busy
+
     async def sweep(self) -> None:
         """Evaluate what changed without an entry: the writer failed between the store and the log."""
         for tenant_id, portfolio, snapshot in await self._container.portfolios.registered():

@@ -93,6 +93,11 @@ class LiveQueue(Generic[Key]):
         if item.task is None:
             item.task = asyncio.get_running_loop().create_task(self._run(key, item))
 
+    @property
+    def busy(self) -> bool:
+        """Whether any work is under way or waits for its turn."""
+        return any(item.task is not None for item in self._items.values())
+
     def running(self, key: Key) -> bool:
         """Whether the work is under way or waits for its turn."""
         return (item := self._items.get(key)) is not None and item.task is not None

@@ -26,6 +26,7 @@ from app.usecases.decide import chosen_policy, tell_policy
 from app.usecases.effort import validated
 from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
 from app.usecases.gather import TENANT, named_policy
+from app.usecases.live_evaluation import recorded_decision
 from models.api.policy_choice import PolicyReference
 from models.api.portfolio import LiveRequest, RegisterPortfolioRequest, SnapshotHead, SnapshotRequest
 from services.core.errors import InvalidInput
@@ -173,7 +174,9 @@ async def take_snapshot(container: Container, call: Call, portfolio_id: str) -> 
         return known
     portfolio = await find_portfolio(container, portfolio_id)
     sent = snapshot_of(request, call, portfolio_id)
-    await _check(call, portfolio, sent)
+    before = await container.portfolios.get_snapshot(TENANT, portfolio_id)
+    if before is None or before.snapshot_seq < sent.snapshot_seq:
+        await _check(container, call, portfolio, sent)
     stored = await container.portfolios.put_snapshot(TENANT, sent)
     if stored is None:
         raise UnknownPortfolio(portfolio_id)
@@ -207,9 +210,11 @@ def snapshot_of(request: SnapshotHead, call: Call, portfolio_id: str) -> StoredS
     )
 
 
-async def _check(call: Call, portfolio: StoredPortfolio, sent: StoredSnapshot) -> None:
+async def _check(container: Container, call: Call, portfolio: StoredPortfolio, sent: StoredSnapshot) -> None:
     """Refuse here what every evaluation of the snapshot would refuse."""
-    body = live_request(portfolio, sent, as_of=call.received_at, last=None)
+    resets = isinstance(call.parsed, dict) and call.parsed.get("breaker_reset") is not None
+    last = await recorded_decision(container, TENANT, portfolio.portfolio_id) if resets else None
+    body = live_request(portfolio, sent, as_of=call.received_at, last=last)
     checked = Call(sent.snapshot, body, None, call.received_at, call.timeout_seconds)
     request = await validated(LiveRequest, checked)
     if request.snapshot_as_of > call.received_at + CLOCK_SKEW:
@@ -219,6 +224,10 @@ async def _check(call: Call, portfolio: StoredPortfolio, sent: StoredSnapshot) -
         rule = f"must be younger than max_snapshot_age (server time {time_text(call.received_at)})"
         raise InvalidInput("as_of", rule, time_text(request.snapshot_as_of), "send the account as it is now")
     check_times(request, call.received_at, Notes())
+    asked = orjson.loads(sent.snapshot).get("breaker_reset")
+    if asked and request.breaker_reset is None:
+        rule = "must name a breaker that was latched when the portfolio was last evaluated"
+        raise InvalidInput("breaker_reset.scope", rule, asked["scope"])
 
 
 def _compare(sent: StoredSnapshot, stored: StoredSnapshot) -> None:

@@ -90,6 +90,8 @@ class EvaluationInputs:
         What price sources agree on, by symbol; each judges the rows of its symbol, and of that underlying.
     marks : mapping
         Mark prices by symbol, of what is no row too: indices that hedges are judged by.
+    snapshot_id : str, optional
+        Seeds the ids of orders that increase a position instead of `evaluation_id`: decisions on one snapshot share it.
     expires_at : datetime, optional
         From when what was sent must not be acted on, whatever the market data says.
     historical : bool
@@ -118,6 +120,7 @@ class EvaluationInputs:
     depths: Mapping[MarketKey, PostedDepth] = field(default_factory=dict)
     flows: Mapping[MarketKey, Flow] = field(default_factory=dict)
     marks: Mapping[str, float] = field(default_factory=dict)
+    snapshot_id: str | None = None
     expires_at: datetime | None = None
     historical: bool = False
     figures: bool = True

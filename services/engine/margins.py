@@ -258,7 +258,7 @@ def _liquidations(
     rate = np.where(margined, maintenance / value, 0.0)
     price = liquidation_prices_linear(equity, held * multiplier, mark, rate)
     coins = np.where(np.isnan(isolated), coin_backing(inputs), 0.0)
-    own = np.array([bool(row.instrument.margin_tiers) or row.instrument.kind is Kind.INVERSE for row in rows])
+    own = np.array([bool(row.instrument.margin_tiers) or row.instrument.kind is Kind.INVERSE for row in rows], bool)
     for index in np.flatnonzero(margined & (own | (coins != 0.0))):
         price[index] = _row_liquidation(
             rows[index], float(equity[index]), float(held[index]), float(rate[index]), float(coins[index])

@@ -69,7 +69,15 @@ def make_orders(
     hedges: tuple[Hedge, ...],
     valid_until: datetime,
 ) -> tuple[Order, ...]:
-    """Orders of all rows that change and of the hedges, reduce-only legs first."""
+    """Orders of all rows that change and of the hedges, reduce-only legs first.
+
+    Notes
+    -----
+    A book that is decided on several times may have traded between two decisions without their knowing: sent twice, an
+    increase would be made twice. So decisions on one snapshot give an increase the same client order id, which a venue
+    takes once. A reduction has an id of its own in each decision: sent twice it ends at zero, and the larger one of a
+    later decision must not be refused.
+    """
     wanted: list[tuple[int, tuple[Leg, ...]]] = []
     for index, target in enumerate(targets):
         if target.legs:
@@ -78,7 +86,7 @@ def make_orders(
     legs = [(index, number, leg) for index, of_row in wanted for number, leg in enumerate(of_row)]
     legs.sort(key=lambda item: not item[2].reduce_only)
     return tuple(
-        _order(inputs, columns, index, number, leg, bundle_id(inputs.evaluation_id, index), sequence, valid_until)
+        _order(inputs, columns, index, number, leg, sequence, valid_until)
         for sequence, (index, number, leg) in enumerate(legs)
     )
 
@@ -89,7 +97,6 @@ def _order(
     index: int,
     number: int,
     leg: Leg,
-    bundle: str,
     sequence: int,
     valid_until: datetime,
 ) -> Order:
@@ -106,4 +113,6 @@ def _order(
     if limit <= 0 and row.instrument.tick is not None:
         limit = row.instrument.tick  # the lowest price that there is
     expiry = min(valid_until, inputs.as_of + timedelta(seconds=rules.valid_for_seconds))
-    return Order(index, sequence, f"{bundle}{number:02x}", bundle, leg.quantity, leg.reduce_only, limit, expiry)
+    bundle = bundle_id(inputs.evaluation_id, index)
+    seed = bundle_id(inputs.snapshot_id, index) if inputs.snapshot_id and not leg.reduce_only else bundle
+    return Order(index, sequence, f"{seed}{number:02x}", bundle, leg.quantity, leg.reduce_only, limit, expiry)

@@ -73,7 +73,10 @@ def round_jointly(trail: Trail, standing: Standing, lots: Floats, free: Bools, r
     free : (n,) bool array
         Rows that may be rounded; the others stay as they are.
     """
-    found = joint_lots(trail.value, standing, lots, free & (trail.value != 0.0), _ceiling(trail), rule.shadow_cost)
+    chosen = free & (trail.value != 0.0)
+    if not chosen.any():
+        return
+    found = joint_lots(trail.value, standing, lots, chosen, _ceiling(trail), rule.shadow_cost)
     if not np.array_equal(found, trail.value):
         trail.apply("joint_rounding", found, "rounding.shadow_cost")
 

@@ -235,7 +235,8 @@ def test_problem_codes_fit_their_status() -> None:
     for code, kind in PROBLEMS.items():
         assert 400 <= kind.status < 600, code
         assert kind.outcome == "unknown" or kind.status not in (500, 504), code
-        assert kind.retryable == (kind.status in (408, 409, 429, 503, 504)), code
+        again = kind.status in (408, 429, 503, 504) or code in ("state_conflict", "not_evaluated")
+        assert kind.retryable == again, code
 
 
 async def test_a_large_body_is_refused_at_once_by_its_declared_length(tmp_path: Path) -> None:
