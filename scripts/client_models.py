@@ -1,6 +1,6 @@
 """Write the models of the Python client from the service's own contract.
 
-``python -m scripts.client_models`` reads ``tests/contract/openapi.json`` and writes
+``python -m scripts.client_models`` reads ``tests/contract/openapi.json`` and the states of the stream, and writes
 ``clients/python/src/trimtab_client/models.py``; ``--check`` only says whether it is current.  The generator is
 datamodel-code-generator; what it is given first loses what the service alone judges (bounds, patterns, lengths,
 unknown members, defaults of requests), so that a refusal is the service's, with its text, an older client does not
@@ -17,7 +17,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from pydantic.json_schema import models_json_schema
+
 from models.api.base import DECIMAL_PATTERN
+from models.api.stream import DATA
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = ROOT / "tests" / "contract" / "openapi.json"
@@ -50,10 +53,10 @@ HEADER = '''"""Bodies of the service, written by scripts/client_models.py from i
 
 def schemas(contract: dict[str, Any]) -> dict[str, Any]:
     """What the generator is given: the schemas alone, without rules, decimals named."""
-    sent = _sent(contract)
+    sent, known = _sent(contract), contract["components"]["schemas"]
     wanted = {
         name: _mild(_without_defaults(schema) if name in sent else schema)
-        for name, schema in contract["components"]["schemas"].items()
+        for name, schema in (known | _published(known)).items()
     }
     return {
         "openapi": contract["openapi"],
@@ -61,6 +64,17 @@ def schemas(contract: dict[str, Any]) -> dict[str, Any]:
         "paths": {},
         "components": {"schemas": wanted},
     }
+
+
+def _published(known: dict[str, Any]) -> dict[str, Any]:
+    """Schemas of the states of the stream that REST does not answer; what they are made of is the same there."""
+    states = [(model, "serialization") for model, _ in DATA.values()]
+    _, made = models_json_schema(states, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+    parts = {name: schema for name, schema in made["$defs"].items() if name in known}
+    for name, schema in parts.items():
+        if schema.get("properties", {}).keys() != known[name].get("properties", {}).keys():
+            raise ValueError(f"{name} is not the same in REST and in the stream: give one of them another name")
+    return {name: schema for name, schema in made["$defs"].items() if name not in known}
 
 
 def _sent(contract: dict[str, Any]) -> set[str]:

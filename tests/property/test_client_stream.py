@@ -8,12 +8,12 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.support.stream_server import Connection, Frame, Published
 from trimtab_client.retry import Backoff
 from trimtab_client.stream.clock import ServiceClock
 from trimtab_client.stream.events import Event, Expired, Gap, Position, Update
 from trimtab_client.stream.reader import Reader
-
-from tests.support.stream_server import Connection, Frame, Published
 
 LATEST, EVERY = "targets:a", "audit"
 SECOND = 1.0

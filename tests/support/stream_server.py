@@ -118,15 +118,17 @@ class Connection:
         missed = None if since is None else channel.since(since["epoch"], since["seq"])
         if missed is None:
             self.sent[channel.name] = (channel.epoch, newest.seq if newest else 0)
-            yield reply | {"recovered": False, "snapshot": None if newest is None else self._snapshot(newest)}
+            yield reply | {"recovered": False} | self._snapshot(newest)
             return
         self.sent[channel.name] = (since["epoch"], since["seq"])
         yield reply | {"recovered": True, "replayed": len(missed)}
         for state in missed:
             yield self.push(channel.name, state)
 
-    def _snapshot(self, state: State) -> Frame:
-        return state.data | ({} if state.valid_until is None else {"valid_until": text_of(state.valid_until)})
+    def _snapshot(self, state: State | None) -> Frame:
+        if state is None:
+            return {}
+        return {"snapshot": state.data} | _until(state)
 
     def push(self, name: str, state: State) -> Frame:
         """One push of a followed channel."""
@@ -136,4 +138,8 @@ class Connection:
         self.pushed += 1
         frame = {"type": "update", "ch": name, "epoch": state.epoch, "seq": state.seq, "prev": prev}
         frame |= {"conflated": state.seq - prev - 1, "ts": text_of(state.at), "data": state.data}
-        return frame if state.valid_until is None else frame | {"valid_until": text_of(state.valid_until)}
+        return frame | _until(state)
+
+
+def _until(state: State) -> Frame:
+    return {} if state.valid_until is None else {"valid_until": text_of(state.valid_until)}

@@ -13,11 +13,11 @@ from typing import Any
 
 import httpx
 import pytest
+
+from app.problems import PROBLEMS
 from trimtab_client import AsyncTrimtab, Backoff, Retry, Trimtab, errors, models
 from trimtab_client.calls import encode
 from trimtab_client.decimals import decimal_of
-
-from app.problems import PROBLEMS
 
 AT_ONCE = Retry(attempts=4, backoff=Backoff(jitter=lambda: 0.0))
 REQUEST = {"account": {"equity": "1000", "currency": "USD"}}
@@ -255,7 +255,7 @@ def test_only_what_was_said_is_sent_and_the_tag_of_a_method_always() -> None:
 
 def test_control_state_goes_back_whole_with_members_that_are_newer_than_this_client() -> None:
     told = {"version": 3, "from_the_future": {"latched": True}}
-    state = models.StateOut.model_construct(_fields_set=set(told), **told)
+    state = models.ModelsApiControlStateOut.model_construct(_fields_set=set(told), **told)
     back = models.PreviousIn.model_validate(state)
     assert json.loads(encode(back)) == told
 

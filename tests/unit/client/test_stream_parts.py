@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+
+from services.streaming.close import CloseCode
+from tests.support.stream_server import Connection, Published, text_of
 from trimtab_client.errors import SubscriptionRefused
 from trimtab_client.retry import STREAM_BACKOFF, Backoff
 from trimtab_client.stream.clock import SAMPLES, ServiceClock
 from trimtab_client.stream.closing import after_close
 from trimtab_client.stream.events import Degraded, Expired, Notice, Position
 from trimtab_client.stream.reader import Reader
-
-from services.streaming.close import CloseCode
-from tests.support.stream_server import Connection, Published, text_of
 
 START = 1_800_000_000.0
 

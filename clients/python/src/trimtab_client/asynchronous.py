@@ -144,6 +144,52 @@ class AsyncTrimtab:
         )
         return (await self.send(call)).value
 
+    async def put_portfolio(
+        self,
+        portfolio_id: str,
+        portfolio: Body,
+        *,
+        if_match: str | None = None,
+        create: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Reply[models.PortfolioRegistered]:
+        """Register or replace a portfolio for live targets; the reply's `etag` is its version.
+
+        `if_match`: replace only that version. `create`: only where there is none. Else `Conflict` is raised.
+        """
+        return await self.send(
+            doors.put_portfolio(portfolio_id, portfolio, if_match=if_match, create=create, key=idempotency_key)
+        )
+
+    async def get_portfolio(self, portfolio_id: str) -> Reply[models.PortfolioAnswer]:
+        """What is registered, with its version as `etag`."""
+        return await self.send(doors.get_portfolio(portfolio_id))
+
+    async def list_portfolios(self, *, after: str | None = None, limit: int | None = None) -> models.PortfolioPage:
+        """A page of what is registered."""
+        return (await self.send(doors.list_portfolios(after, limit))).value
+
+    async def delete_portfolio(
+        self, portfolio_id: str, *, if_match: str | None = None, idempotency_key: str | None = None
+    ) -> models.PortfolioDeleted:
+        """Forget a portfolio."""
+        return (await self.send(doors.delete_portfolio(portfolio_id, if_match=if_match, key=idempotency_key))).value
+
+    async def snapshot(
+        self, portfolio_id: str, taken: Body, *, idempotency_key: str | None = None
+    ) -> models.SnapshotTaken:
+        """Say how the account is now; its targets follow, on the stream and at `portfolio_targets`."""
+        return (await self.send(doors.snapshot(portfolio_id, taken, idempotency_key))).value
+
+    async def portfolio_targets(
+        self, portfolio_id: str, *, known: str | None = None, wait_seconds: float | None = None
+    ) -> Reply[models.TargetsAnswer | None]:
+        """Newest published targets; look at `expired` before acting.
+
+        `known`: `etag` of the last reply; the value is then None where nothing is new. `wait_seconds`: wait for news.
+        """
+        return await self.send(doors.portfolio_targets(portfolio_id, known=known, wait_seconds=wait_seconds))
+
     def subscribe(self, *channels: str, handlers: Handlers = SILENT, backoff: Backoff = STREAM_BACKOFF) -> Stream:
         """States of channels as they come, such as ``targets:pf_main``; use it in ``async with``."""
         return Stream(self.manner, channels, handlers, backoff=backoff)

@@ -72,8 +72,58 @@ def scalar(
     return Call(method="GET", path="/v1/scalar", query=query, answer=models.ScalarResponse)
 
 
-def evaluation(evaluation_id: str) -> Call[Any]:
-    return Call(method="GET", path=f"/v1/evaluations/{segment(evaluation_id)}")
+def put_portfolio(
+    portfolio_id: str, portfolio: Body, *, if_match: str | None, create: bool, key: str | None
+) -> Call[models.PortfolioRegistered]:
+    return Call(
+        method="PUT",
+        path=f"/v1/portfolios/{segment(portfolio_id)}",
+        body=portfolio,
+        headers={"If-None-Match": "*"} if create else _if_match(if_match),
+        answer=models.PortfolioRegistered,
+        keyed=True,
+        idempotency_key=key,
+    )
+
+
+def get_portfolio(portfolio_id: str) -> Call[models.PortfolioAnswer]:
+    return Call(method="GET", path=f"/v1/portfolios/{segment(portfolio_id)}", answer=models.PortfolioAnswer)
+
+
+def list_portfolios(after: str | None, limit: int | None) -> Call[models.PortfolioPage]:
+    query = {"after": after, "limit": limit}
+    return Call(method="GET", path="/v1/portfolios", query=query, answer=models.PortfolioPage)
+
+
+def delete_portfolio(portfolio_id: str, *, if_match: str | None, key: str | None) -> Call[models.PortfolioDeleted]:
+    return Call(
+        method="DELETE",
+        path=f"/v1/portfolios/{segment(portfolio_id)}",
+        headers=_if_match(if_match),
+        answer=models.PortfolioDeleted,
+        keyed=True,
+        idempotency_key=key,
+    )
+
+
+def snapshot(portfolio_id: str, taken: Body, key: str | None) -> Call[models.SnapshotTaken]:
+    return _decide(f"/v1/portfolios/{segment(portfolio_id)}/snapshots", taken, key, models.SnapshotTaken)
+
+
+def portfolio_targets(
+    portfolio_id: str, *, known: str | None, wait_seconds: float | None
+) -> Call[models.TargetsAnswer | None]:
+    return Call(
+        method="GET",
+        path=f"/v1/portfolios/{segment(portfolio_id)}/targets",
+        query={"wait_seconds": wait_seconds},
+        headers={} if known is None else {"If-None-Match": known},
+        answer=models.TargetsAnswer,
+    )
+
+
+def _if_match(tag: str | None) -> dict[str, str]:
+    return {} if tag is None else {"If-Match": tag}
 
 
 def segment(name: str) -> str:

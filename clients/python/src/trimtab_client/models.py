@@ -3482,6 +3482,21 @@ class LiveAnswer(Model):
     status: Literal["live"] = "live"
 
 
+class LiveOptionsIn(Model):
+    """
+    How the targets are told.
+    """
+
+    explain: bool | None = None
+    """
+    Include steps and binding of each target.
+    """
+    view: Literal["full", "compact"] | None = None
+    """
+    compact: targets (without steps), orders, portfolio volatility.
+    """
+
+
 class LoanHealthOut(Model):
     """
     One loan by itself.
@@ -4959,6 +4974,35 @@ class PoolingOut(Model):
     loss_per_sigma_saved: PlainDecimal
 
 
+class PortfolioAnswer(Model):
+    """
+    A registered portfolio.
+    """
+
+    portfolio_id: str
+    version: int
+    """
+    Counts the changes from 1, and goes on counting after a deletion.
+    """
+    updated_at: AwareDatetime
+    comment: str | None
+    portfolio: dict[str, Any]
+    """
+    As it was sent.
+    """
+
+
+class PortfolioDeleted(Model):
+    """
+    What was deleted.
+    """
+
+    portfolio_id: str
+    deleted: Literal[True] = True
+    event_id: str
+    audit: AuditOut
+
+
 class PortfolioInsurance(Model):
     """
     ``E = min(m · max(V − F, 0), L · V)``: gross exposure is a multiple of the cushion over the floor.
@@ -5014,6 +5058,43 @@ class PortfolioInsurance(Model):
     """
 
 
+class PortfolioRegistered(Model):
+    """
+    What was registered, and what follows from it.
+    """
+
+    portfolio_id: str
+    version: int
+    """
+    Counts the changes from 1, and goes on counting after a deletion.
+    """
+    updated_at: AwareDatetime
+    comment: str | None
+    portfolio: dict[str, Any]
+    """
+    As it was sent.
+    """
+    created: bool
+    """
+    Whether there was none before.
+    """
+    policy_resolved_sha256: str
+    """
+    Of the policy as it is now, defaults written out.
+    """
+    policy_version: int | None = None
+    """
+    Version of the stored policy that it names.
+    """
+    requires: list[str]
+    """
+    What the methods of the policy read: send it with snapshots.
+    """
+    assumptions: list[Assumption]
+    event_id: str
+    audit: AuditOut
+
+
 class PortfolioRisk(Model):
     """
     ``m = min(1, limit · τ / sqrt(w'Σw))``.
@@ -5028,6 +5109,20 @@ class PortfolioRisk(Model):
     """
     τ [annual], where the policy has no target volatility of its own.
     """
+
+
+class PortfolioSummary(Model):
+    """
+    A registered portfolio, without its content.
+    """
+
+    portfolio_id: str
+    version: int
+    """
+    Counts the changes from 1, and goes on counting after a deletion.
+    """
+    updated_at: AwareDatetime
+    comment: str | None
 
 
 class PositionBuffer(Model):
@@ -5075,6 +5170,16 @@ class PositionCapsIn(Model):
     """
     Goes with book: the position can be closed there at an average this close to the mark.
     """
+
+
+class PositionDefaultsIn(Model):
+    """
+    What positions of every snapshot have in common; a position that says otherwise wins.
+    """
+
+    quantity_unit: Literal["base", "contracts", "quote"] | None = None
+    venue: str | None = None
+    account_id: str | None = None
 
 
 class PositionIn(Model):
@@ -6216,6 +6321,27 @@ class SignatureIn(Model):
     """
     128 lower-case hexadecimal digits.
     """
+
+
+class SnapshotTaken(Model):
+    """
+    A snapshot is stored; its evaluation follows.
+    """
+
+    portfolio_id: str
+    snapshot_seq: int
+    duplicate: bool
+    """
+    The same snapshot was stored before.
+    """
+    as_of: AwareDatetime
+    received_at: AwareDatetime
+    expires_at: AwareDatetime
+    """
+    Targets that are made of it expire then at the latest.
+    """
+    event_id: str
+    audit: AuditOut
 
 
 class SolventAfterShock(Model):
@@ -8268,6 +8394,84 @@ class ServicesVolatilityEstimatorsAdaptiveAdaptive(Model):
     prior_volatility: float | None = None
     """
     Volatility expected before any bar was seen [annual, fraction]; with it 2 to 19 bars are answered as `cold`.
+    """
+
+
+class LeftOutOut(Model):
+    """
+    An instrument that the plan may not trade, or not as far as its depth says.
+    """
+
+    symbol: str
+    reason: str
+    detail: str
+
+
+class PublishedBreakers(Model):
+    """
+    State of `breakers:PORTFOLIO`: published where a breaker changed its level.
+    """
+
+    portfolio_id: str
+    evaluation_id: str
+    index: int
+    """
+    Audit entry of the decision.
+    """
+    as_of: AwareDatetime
+    data_as_of: AwareDatetime | None
+    computed_at: AwareDatetime
+    valid_until: AwareDatetime
+    """
+    Do not act on it from then on.
+    """
+    on_expiry: Literal["reduce_only"] = "reduce_only"
+    degraded: list[str]
+    scopes: list[BreakerScopeOut]
+    transitions: list[BreakerTransitionOut]
+
+
+class PublishedEntry(Model):
+    """
+    State of `audit`: one entry of the log, without its body.
+    """
+
+    index: int
+    event_id: str
+    kind: str
+    recorded_at: AwareDatetime
+    portfolio_id: str | None
+    client_reference: str | None
+    status: int
+    body_sha256: str
+
+
+class PublishedStatus(Model):
+    """
+    State of `status`: what works and what does not.
+    """
+
+    status: Literal["ok", "degraded"]
+    degraded: list[str]
+    since: AwareDatetime
+    detail: str | None = None
+
+
+class PublishedVolatility(Model):
+    """
+    State of `volatility:SYMBOL`: of the bar, venue and estimator that were fed last.
+    """
+
+    symbol: str
+    venue: str | None = None
+    interval: str
+    version: int
+    observations: int
+    last_close_time: AwareDatetime
+    last_close: float
+    index: int
+    """
+    Audit entry of the observations.
     """
 
 
@@ -10414,6 +10618,18 @@ class PortfolioOut(Model):
     """
 
 
+class PortfolioPage(Model):
+    """
+    Registered portfolios, in the order of their ids.
+    """
+
+    items: list[PortfolioSummary]
+    next: str | None
+    """
+    Cursor of the next page; null on the last.
+    """
+
+
 class PositionMarginOut(Model):
     """
     Margin of one row, in the account currency.
@@ -10889,6 +11105,47 @@ class TargetOut(Model):
     """
 
 
+class TargetsAnswer(Model):
+    """
+    The newest published targets of a portfolio, and where they stand in its channel.
+    """
+
+    portfolio_id: str
+    evaluation_id: str
+    index: int
+    """
+    Audit entry of the decision.
+    """
+    as_of: AwareDatetime
+    data_as_of: AwareDatetime | None
+    computed_at: AwareDatetime
+    valid_until: AwareDatetime
+    """
+    Do not act on it from then on.
+    """
+    on_expiry: Literal["reduce_only"] = "reduce_only"
+    degraded: list[str]
+    portfolio_version: int
+    """
+    Version of the registered portfolio that was evaluated.
+    """
+    snapshot_seq: int
+    """
+    Snapshot that was evaluated.
+    """
+    targets: list[TargetOut]
+    orders: list[OrderOut]
+    portfolio: PortfolioOut
+    assumptions: list[Assumption]
+    warnings: list[WarningOut]
+    epoch: str
+    seq: int
+    expired: bool
+    """
+    `valid_until` has passed: positions may only be reduced.
+    """
+
+
 class TotalOut(Model):
     """
     All underlyings, in money; all of them moved by the same shock.
@@ -11183,6 +11440,41 @@ class ModelsApiPlacementVenueIn(Model):
     """
     Margin over notional there; default 1, listed as an assumption.
     """
+
+
+class PublishedTargets(Model):
+    """
+    State of `targets:PORTFOLIO`, and answer of `GET /v1/portfolios/{portfolio_id}/targets`.
+    """
+
+    portfolio_id: str
+    evaluation_id: str
+    index: int
+    """
+    Audit entry of the decision.
+    """
+    as_of: AwareDatetime
+    data_as_of: AwareDatetime | None
+    computed_at: AwareDatetime
+    valid_until: AwareDatetime
+    """
+    Do not act on it from then on.
+    """
+    on_expiry: Literal["reduce_only"] = "reduce_only"
+    degraded: list[str]
+    portfolio_version: int
+    """
+    Version of the registered portfolio that was evaluated.
+    """
+    snapshot_seq: int
+    """
+    Snapshot that was evaluated.
+    """
+    targets: list[TargetOut]
+    orders: list[OrderOut]
+    portfolio: PortfolioOut
+    assumptions: list[Assumption]
+    warnings: list[WarningOut]
 
 
 class BacktestAnswer(Model):
@@ -12249,6 +12541,52 @@ class PriceLadderRequest(Model):
     """
 
 
+class RegisterPortfolioRequest(Model):
+    """
+    A portfolio whose targets are kept up to date: everything of an evaluation that is no snapshot.
+    """
+
+    policy: PolicyIn | PolicyReference
+    mode: Literal["manual"] = "manual"
+    """
+    Who acts on the targets: whoever reads them. Nothing is sent to a venue.
+    """
+    interval: str | None = None
+    """
+    Bar of the cached volatility states; default P1D.
+    """
+    max_snapshot_age: str | None = None
+    """
+    Age from which a snapshot must not be acted on: targets expire then, unless a newer one came. Default: `interval`, listed as an assumption.
+    """
+    refresh: str | None = None
+    """
+    Evaluate again after so long without a change, while the data is fresh: for what moves with the clock alone, such as the half-life of a signal. Default: only when something changes.
+    """
+    symbols: list[str] | None = None
+    """
+    Markets whose observations lead to an evaluation too, beside those that the book depends on.
+    """
+    instruments: list[InstrumentIn] | None = None
+    """
+    Contracts of this portfolio; others are those of PUT /v1/instruments.
+    """
+    oracle_keys: list[str] | None = None
+    """
+    Ed25519 public keys whose signatures count.
+    """
+    position_defaults: PositionDefaultsIn | None = None
+    options: LiveOptionsIn | None = None
+    previous: PreviousIn | None = None
+    """
+    Control state to start from. Read once, where none is on record: afterwards it is that of the last evaluation, also over a deletion.
+    """
+    comment: str | None = None
+    """
+    Kept with it.
+    """
+
+
 class ScheduleAnswer(Model):
     """
     Slices of whole lots that sum to the order, less what the volume does not bear.
@@ -12434,6 +12772,76 @@ class ScheduleRequest(Model):
     """
 
 
+class SnapshotRequest(Model):
+    """
+    What an evaluation needs of the account now: a whole snapshot, never a change of the last one.
+    """
+
+    snapshot_seq: int
+    """
+    Chosen by the client, increasing: an older one is refused.
+    """
+    as_of: AwareDatetime | None = None
+    """
+    When the account was so; default: the time of receipt.
+    """
+    client_reference: str | None = None
+    """
+    Echoed, and searchable in the audit history.
+    """
+    account: AccountIn
+    positions: list[PositionIn] | None = None
+    marks: list[MarkIn] | None = None
+    fx: list[FxIn] | None = None
+    signals: list[SignalIn] | None = None
+    """
+    None: sign and composition come from the positions.
+    """
+    option_quotes: list[OptionChainIn] | None = None
+    """
+    Quotes of options by underlying: option positions without implied_volatility or forward_price take them from a surface of these; what they bring themselves wins. 5000 quotes and 200 expiries in all.
+    """
+    oracles: list[OracleIn] | None = None
+    """
+    Price sources by symbol, judged by policy.guards: a price that they do not support blocks or shrinks increases. A row without a mark takes the price that they agree on.
+    """
+    oracle_rates: list[RateIn] | None = None
+    """
+    Conversion rates of their quote currencies.
+    """
+    breaker_reset: BreakerResetIn | None = None
+    """
+    Takes the latch of one circuit breaker off, before it is read; needs policy.breakers.
+    """
+    tracking: TrackingIn | None = None
+    """
+    Goes with portfolio_id.
+    """
+    venues: list[ModelsApiMarketConditionsVenueIn] | None = None
+    """
+    State of the venues of the rows; overlays and caps read them.
+    """
+    protocols: list[ProtocolIn] | None = None
+    chains: list[ChainIn] | None = None
+    volatilities: list[VolatilityViewIn] | None = None
+    """
+    Figures on volatility that overlays read and no series says.
+    """
+    books: list[BookIn] | None = None
+    """
+    Order books, or summaries of them; one for each market.
+    """
+    pools: list[Annotated[ConstantProductPoolIn | ConcentratedPoolIn, Field(discriminator="kind")]] | None = None
+    """
+    Automated market makers, for markets without a book.
+    """
+    flow: list[FlowIn] | None = None
+    events: list[EventIn] | None = None
+    """
+    They lower the targets of a volatility target for the next bar, the step `events` says by how much; margin, value at risk and the volatility of the book stay those of ordinary bars.
+    """
+
+
 class StorePolicyRequest(Model):
     """
     A policy to store. It can be named in evaluations from then on, and never changes.
@@ -12585,6 +12993,59 @@ class VaultAnswer(Model):
     candidates: list[VaultCandidateOut]
     """
     Hedges: quotes that cannot be used, then up to 40 combinations, the best first.
+    """
+
+
+class PublishedHedges(Model):
+    """
+    State of `hedges:PORTFOLIO`: published where there is a hedge order.
+    """
+
+    portfolio_id: str
+    evaluation_id: str
+    index: int
+    """
+    Audit entry of the decision.
+    """
+    as_of: AwareDatetime
+    data_as_of: AwareDatetime | None
+    computed_at: AwareDatetime
+    valid_until: AwareDatetime
+    """
+    Do not act on it from then on.
+    """
+    on_expiry: Literal["reduce_only"] = "reduce_only"
+    degraded: list[str]
+    hedges: list[HedgeOut]
+    hedge_plan: HedgePlanOut | None = None
+    orders: list[OrderOut]
+
+
+class PublishedMargin(Model):
+    """
+    State of `margin:PORTFOLIO`.
+    """
+
+    portfolio_id: str
+    evaluation_id: str
+    index: int
+    """
+    Audit entry of the decision.
+    """
+    as_of: AwareDatetime
+    data_as_of: AwareDatetime | None
+    computed_at: AwareDatetime
+    valid_until: AwareDatetime
+    """
+    Do not act on it from then on.
+    """
+    on_expiry: Literal["reduce_only"] = "reduce_only"
+    degraded: list[str]
+    current: MarginOut
+    target: MarginOut | None = None
+    breaker: BreakerScopeOut | None = None
+    """
+    The breaker of the highest level.
     """
 
 
@@ -12909,6 +13370,59 @@ class FitAnswer(Model):
     When a finished fit is forgotten at the latest.
     """
     result: FitResult | None = None
+
+
+class LiveResponse(Model):
+    """
+    Answer of an evaluation of a live portfolio, as it is recorded.
+    """
+
+    evaluation_id: str
+    portfolio_id: str | None = None
+    client_reference: str | None = None
+    mode: Literal["live", "historical"]
+    scope: Literal["book", "instrument"] | None = None
+    as_of: AwareDatetime
+    data_as_of: AwareDatetime | None
+    received_at: AwareDatetime
+    computed_at: AwareDatetime
+    valid_until: AwareDatetime
+    valid_until_reason: str
+    on_expiry: Literal["reduce_only"] = "reduce_only"
+    degraded: list[str]
+    assumptions: list[Assumption]
+    warnings: list[WarningOut]
+    policy: NamedPolicyOut | None = None
+    inputs: InputsOut
+    option_volatilities: list[OptionVolatilityOut] | None = None
+    """
+    What each option is computed with. Present where option_quotes were sent, in the full view.
+    """
+    option_surfaces: list[OptionSurfaceOut] | None = None
+    """
+    Each block of option_quotes, in order: its smiles, and the quotes that are not used.
+    """
+    audit: AuditOut
+    targets: list[TargetOut]
+    orders: list[OrderOut]
+    margin: BothMarginsOut | None = None
+    hedges: list[HedgeOut] | None = None
+    hedge_plan: HedgePlanOut | None = None
+    portfolio: PortfolioOut
+    oracles: list[OracleOut] | None = None
+    """
+    Every source, accepted or rejected, by symbol.
+    """
+    state: ModelsApiControlStateOut | None = None
+    policy_resolved: dict[str, Any] | None = None
+    portfolio_version: int
+    """
+    Version of the registered portfolio that was evaluated.
+    """
+    snapshot_seq: int
+    """
+    Snapshot that was evaluated.
+    """
 
 
 class MarginResponse(Model):

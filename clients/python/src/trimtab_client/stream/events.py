@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+from trimtab_client.base import Model
+
+M = TypeVar("M", bound=Model)
 
 
 class Position(NamedTuple):
@@ -44,10 +48,9 @@ class Update:
         """Whether its time is over now, by the clock of the service: ask again before each use."""
         return self.valid_until is not None and self._now() >= self.valid_until
 
-    @property
-    def kind(self) -> str:
-        """``targets``, ``margin``, …"""
-        return self.channel.partition(":")[0]
+    def parse(self, model: type[M]) -> M:
+        """The state as a model: `PublishedTargets` for ``targets:…``, `PublishedMargin` for ``margin:…``, and so on."""
+        return model.model_validate(self.data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,7 @@ class Reader:
         data = frame.get("snapshot")
         if data is None or position is None or position == known:
             return []
-        update = self._update(channel, position, data, frame.get("valid_until", data.get("valid_until")), snapshot=True)
+        update = self._update(channel, position, data, frame.get("valid_until"), snapshot=True)
         return self._accept(channel, update, owed=False)
 
     def _push(self, frame: Frame) -> list[Event]:
