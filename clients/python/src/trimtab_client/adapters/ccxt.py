@@ -216,8 +216,8 @@ def _read(
     symbols = list(directions)
     instruments = [ccxt_instrument(exchange, symbol) for symbol in symbols]
     contracts = [item.symbol for item in instruments if item.kind != "spot"]
-    spot = len(contracts) < len(symbols)
-    balance = (yield Fetch("fetch_balance")) if equity is None or spot else None
+    coins_move = any(item.kind in ("spot", "inverse") for item in instruments)
+    balance = (yield Fetch("fetch_balance")) if equity is None or coins_move else None
     positions = (yield Fetch("fetch_positions", (contracts,))) if contracts else ()
     orders, candles = {}, {}
     for symbol in symbols:

@@ -201,7 +201,7 @@ def size_of(target: TargetOut, equity: Decimal, direction: int) -> Sized:
 def rows_until(frame: Any, now: datetime, count: int) -> list[list[float]]:
     """The last rows of a candle frame that had begun before `now`, as ccxt lists them.
 
-    A back-test's frame may hold what comes later: that is not looked at. The service drops a last one that is unfinished.
+    A back-test's frame may hold what comes later: that is not looked at. The service drops one that is unfinished.
     """
     begun = frame[frame["date"] < now].tail(count)
     columns = [begun[name] for name in ("date", "open", "high", "low", "close", "volume")]
