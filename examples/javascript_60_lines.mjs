@@ -22,9 +22,9 @@ function connect() {
   const listen = () => { clearTimeout(timer); timer = setTimeout(lost, silence); };
   const send = (frame) => socket.send(JSON.stringify(frame));
   const subscribe = () => {
-    const since = position ? { since: { epoch: position[0], seq: position[1] } } : {};
+    const since = position && { epoch: position[0], seq: position[1] };
     asking = true;
-    send({ op: "subscribe", id: "1", ch: channel, ...since });
+    send({ op: "subscribe", id: "1", ch: channel, since });
   };
   const accept = (epoch, seq, state, until) => {
     position = epoch && [epoch, seq];

@@ -44,12 +44,10 @@ async def follow(url, channel):
                     elif kind == "notice" and frame["code"] == "expired":
                         print("expired: reduce only", flush=True)
                     if kind == "hello" or lost:
-                        since = {"since": dict(zip(("epoch", "seq"), position, strict=True))} if position else {}
-                        asking = True
-                        await socket.send(json.dumps({"op": "subscribe", "id": "1", "ch": channel, **since}))
+                        asking, since = True, position and {"epoch": position[0], "seq": position[1]}
+                        await socket.send(json.dumps({"op": "subscribe", "id": "1", "ch": channel, "since": since}))
                     if kind in ("hb", "update"):
-                        done += kind == "update"
-                        await socket.send(json.dumps({"op": "ack", "n": done}))
+                        await socket.send(json.dumps({"op": "ack", "n": (done := done + (kind == "update"))}))
                     if state and datetime.fromisoformat(frame["valid_until"]) > datetime.now(UTC):
                         act(state)
         except (OSError, TimeoutError, websockets.WebSocketException) as error:
