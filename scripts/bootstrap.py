@@ -5,7 +5,8 @@
 ``python3 scripts/bootstrap.py peers`` installs everything and the heavy libraries that
 benchmarks measure beside ours, into ``.venv-peers``;
 ``python3 scripts/bootstrap.py interop`` installs the Python client beside real ccxt and
-real freqtrade, into ``.venv-interop``.  A second call with unchanged locks returns at once.  Standard library only: nothing else exists yet when this runs.
+real freqtrade, into ``.venv-interop``.  A second call with unchanged locks returns at
+once.  Standard library only: nothing else exists yet when this runs.
 """
 
 from __future__ import annotations

@@ -23,12 +23,15 @@ def service_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     folder = tmp_path_factory.mktemp("service")
-    own = {"TRIMTAB_HOST": "127.0.0.1", "TRIMTAB_PORT": str(port), "TRIMTAB_DATA_DIR": str(folder)}
+    own = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "TRIMTAB_HOST": "127.0.0.1",
+        "TRIMTAB_PORT": str(port),
+        "TRIMTAB_DATA_DIR": str(folder),
+    }
     command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "app.cli", "serve"]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | own | {"PYTHONPATH": str(ROOT)}, stdout=log, stderr=log
-        )
+        process = subprocess.Popen(command, cwd=ROOT, env=own, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_ready(url, process)

@@ -195,7 +195,7 @@ def test_awaited_ccxt_gives_the_same() -> None:
     assert awaited.members() | {"as_of": None} == blocked.members() | {"as_of": None}
 
 
-@pytest.mark.parametrize("name", ["binanceusdm", "bybit", "kraken", "deribit", "bitmex", "coinbase", "kucoin"])
+@pytest.mark.parametrize("name", ["binanceusdm", "bybit", "kraken", "deribit", "coinbase", "kucoin"])
 def test_ways_of_stating_a_lot_that_other_venues_use_are_understood(name: str) -> None:
     """Every class of ccxt says how it states precision; a lot comes of all but significant digits."""
     exchange = getattr(ccxt, name)()

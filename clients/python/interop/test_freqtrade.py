@@ -131,6 +131,7 @@ def backtest(folder: Path, url: str, slots: int = 1) -> pd.DataFrame:
     (folder / "sized.py").write_text(STRATEGY.replace("URL", repr(url)))
     get_datahandler(config["datadir"], "feather").ohlcv_store(PAIR, "1d", prices(), CandleType.SPOT)
     exchange = ExchangeResolver.load_exchange(config, validate=False, load_leverage_tiers=False)
+    exchange._api.options |= {"crossMarginPairsData": [], "isolatedMarginPairsData": {}}  # else asked of the venue
     market = exchange._api.parse_market(RAW_MARKET)
     exchange._api.set_markets([market])
     exchange._markets = {PAIR: market}

@@ -6,6 +6,9 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+TAGS = frozenset({"method", "kind"})
+"""Members that say which of several shapes an object has."""
+
 
 class Model(BaseModel):
     """A body, or part of one.
@@ -27,7 +30,7 @@ class Model(BaseModel):
     def model_post_init(self, context: Any, /) -> None:
         # The tag of a method counts as set, also where its class says it already.
         self.__pydantic_fields_set__.update(
-            name for name, field in type(self).model_fields.items() if _is_tag(field.annotation)
+            name for name, field in type(self).model_fields.items() if name in TAGS and _is_constant(field.annotation)
         )
 
     def members(self) -> dict[str, Any]:
@@ -35,5 +38,5 @@ class Model(BaseModel):
         return self.model_dump(exclude_unset=True, by_alias=True)
 
 
-def _is_tag(annotation: Any) -> bool:
+def _is_constant(annotation: Any) -> bool:
     return get_origin(annotation) is Literal and len(get_args(annotation)) == 1

@@ -12352,7 +12352,7 @@ class OraclesRequest(Model):
 
 class PolicyIn(Model):
     """
-    How to size, within which limits. `sizing` is required: there is no default method and no default target.
+    How to size, within which limits. Without a preset `sizing` is required: no default method, no default target.
     """
 
     preset: str | None = None
@@ -12385,9 +12385,10 @@ class PolicyIn(Model):
         | RiskParity
         | SignalScaled
         | ValueAtRiskBudget
-        | VolatilityRebalancing,
+        | VolatilityRebalancing
+        | None,
         Field(discriminator="method"),
-    ]
+    ] = None
     capital: FullCompounding | FixedCapital | HalfCompounding | None = None
     scaling: NoScaling | ToVolatility | ToLeverage | None = None
     split: NoSplit | EqualSplit | HeldSplit | VenueSplit | None = None
