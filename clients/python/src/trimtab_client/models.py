@@ -59,6 +59,25 @@ class AccountShareOut(Model):
     """
 
 
+class ActiveSwitchOut(Model):
+    """
+    A switch that holds in a decision.
+    """
+
+    scope: str
+    mode: Literal["reduce_only", "halt"]
+    actor: str
+    reason: str
+    version: int
+    """
+    0: the stored switches could not be read, and nothing may grow until they can.
+    """
+    expired: bool
+    """
+    True: it has run out, so it is on reduce_only.
+    """
+
+
 class AdaptiveRule(Model):
     """
     Trade once ``|net delta| > w``, to u on the same side; both from gamma, costs and risk aversion (recommended).
@@ -221,6 +240,14 @@ class AuditOut(Model):
 
     index: int
     durable: bool
+    entry: str | None = None
+    """
+    What the tree holds of this answer. Present with options.receipt.
+    """
+    receipt: str | None = None
+    """
+    A C2SP `tlog-proof` of it: index, path and signed head. Present with options.receipt.
+    """
 
 
 class AverageTrueRange(Model):
@@ -930,13 +957,61 @@ class CollateralIn(Model):
     """
 
     asset: str
+    price: PlainDecimal | None = None
+    """
+    In the account currency; default: 1 for the account currency itself, else of a row.
+    """
+    asset_class: Literal["cash", "stable", "major", "other"] | None = None
+    """
+    Sets the least haircut. Default: cash for the account currency, major for BTC, ETH, else other.
+    """
+    volatility: float | None = None
+    """
+    Annual, fraction. Default: of `market`; without either a balance gives no credit.
+    """
+    market: str | None = None
+    """
+    Series, or cached state, of the volatility; default: that of a position in the coin.
+    """
+    venue: str | None = None
+    """
+    Where it lies; default: the venue in the worst distress.
+    """
+    as_of: AwareDatetime | None = None
+    """
+    Of the price; default: that of the request, an assumption.
+    """
+    heartbeat_seconds: float | None = None
+    """
+    How often the source of the price speaks. An older price is stale; default: never.
+    """
+    peg_price: PlainDecimal | None = None
+    """
+    Price in units of its peg. Default: for asset_class stable its price, an assumption.
+    """
+    spread: float | None = None
+    """
+    Bid-ask, fraction of the price.
+    """
+    average_daily_volume: PlainDecimal | None = None
+    """
+    In the account currency; default: no add-on for size, an assumption.
+    """
+    deposits: PlainDecimal | None = None
+    """
+    Of the asset at its venue, in its units; default: the amount itself. Goes with deposit_cap.
+    """
+    deposit_cap: PlainDecimal | None = None
+    """
+    Deposits beyond it scale the weight for initial margin down, to cap / deposits.
+    """
+    wrong_way_correlation: float | None = None
+    """
+    With the profit of the positions; default: measured, or 1 where it cannot be.
+    """
     amount: PlainDecimal
     """
     Of a coin in which options are settled: the equity in that coin, marks of options included, as venues report it. Their hedge delta has its premium taken off, and a bare balance would not put it back.
-    """
-    price: PlainDecimal | None = None
-    """
-    In the account currency; default: 1 for the account currency itself.
     """
 
 
@@ -1016,6 +1091,16 @@ class ConcentratedPoolIn(Model):
     """
     Share of what is paid in: 0.0005 is 0.05 %.
     """
+
+
+class ConsistencyAnswer(Model):
+    """
+    What shows that one tree begins with another (RFC 6962, section 2.1.2).
+    """
+
+    first: int
+    second: int
+    hashes: list[str]
 
 
 class ConstantCorrelation(Model):
@@ -1113,6 +1198,29 @@ class Contagion(Model):
     """
     k: 1 leaves nothing at a venue of distress 1, 2 nothing from distress 0.5 on.
     """
+
+
+class ContagionStateIn(Model):
+    """
+    How far margin at a venue is tightened, as the last answer gave it.
+    """
+
+    venue: str
+    multiplier: float
+    """
+    On margin rates and haircuts.
+    """
+    as_of: AwareDatetime
+
+
+class ContagionStateOut(Model):
+    """
+    How far margin at a venue is tightened.
+    """
+
+    venue: str
+    multiplier: float
+    as_of: AwareDatetime
 
 
 class ContinuousKelly(Model):
@@ -1236,6 +1344,30 @@ class Costs(Model):
     """
 
 
+class CounterpartyIn(Model):
+    """
+    A position that may be deleveraged.
+    """
+
+    account: str
+    """
+    Unique.
+    """
+    quantity: PlainDecimal
+    """
+    Decimal string, or JSON number of at most 15 significant digits.
+    """
+    entry_price: PlainDecimal
+    """
+    Decimal string, or JSON number of at most 15 significant digits.
+    """
+    equity: PlainDecimal
+    """
+    Of the account, at the mark.
+    """
+    maintenance_rate: float | None = None
+
+
 class CoveredCall(Model):
     """
     Sell calls on coins that are held: premium for what is above the strike.
@@ -1333,6 +1465,22 @@ class DataAge(Model):
     horizon_seconds: float | None = None
     """
     h [s]; default: the bar behind the row's volatility.
+    """
+
+
+class DeleveragedOut(Model):
+    """
+    A position that is closed in whole or in part.
+    """
+
+    account: str
+    quantity: PlainDecimal
+    """
+    Base units, unsigned.
+    """
+    cost: PlainDecimal
+    """
+    Against the mark; a gain is negative.
     """
 
 
@@ -2380,6 +2528,38 @@ class GrossLeverage(Model):
     """
 
 
+class HaircutPartsOut(Model):
+    """
+    What a haircut is made of: ``max(floor, tail + spread + size + peg) · wrong_way · contagion``, at most 1.
+    """
+
+    tail: float | None
+    """
+    k σ √(time to sell + age); null without a volatility.
+    """
+    spread: float
+    size: float | None
+    """
+    Impact of selling it; null where that has no end.
+    """
+    peg: float
+    floor: float
+    wrong_way: float
+    wrong_way_correlation: float
+    wrong_way_source: Literal["given", "measured", "worst", "no_positions", "not_looked_at"]
+    """
+    worst: not known, so 1; not_looked_at: nothing is owed or held against it.
+    """
+    contagion: float
+    """
+    Multiplier of its venue.
+    """
+    stale: bool
+    """
+    True: no credit for initial margin, and a multiple of the haircut otherwise.
+    """
+
+
 class HalfCompounding(Model):
     """
     Size on ``min(equity, initial capital)``: losses shrink sizes at once, profits are not reinvested.
@@ -2866,6 +3046,19 @@ class ImpliedVolatilityVelocity(Model):
     """
 
 
+class InclusionAnswer(Model):
+    """
+    Path from the leaf of an entry to the root of a tree (RFC 6962, section 2.1.1).
+    """
+
+    index: int
+    size: int
+    hashes: list[str]
+    """
+    The leaf's sibling first.
+    """
+
+
 class InputsOut(Model):
     """
     Fingerprints of what the answer depends on.
@@ -3251,6 +3444,10 @@ class LimitsAnswer(Model):
     """
     Accounts of POST /v1/margin:batch.
     """
+    max_line_bytes: int
+    """
+    Bytes of a line of it.
+    """
     max_batch_markets: int
     max_points_per_series: int
     max_points_per_request: int
@@ -3288,6 +3485,10 @@ class LimitsAnswer(Model):
     instrument_staleness_seconds: float
     """
     Age at which an instrument registered elsewhere is surely seen.
+    """
+    switch_staleness_seconds: float
+    """
+    Age at which an operator's switch set elsewhere is surely seen.
     """
     max_waiting_fits: int
     """
@@ -3370,6 +3571,29 @@ class LinearSpacing(Model):
     """
 
 
+class LiquidatedIn(Model):
+    """
+    The account, and the position of it that is liquidated; amounts in `currency`.
+    """
+
+    quantity: PlainDecimal
+    """
+    Signed base units, not 0.
+    """
+    equity: PlainDecimal
+    """
+    Of the whole account at the mark; may be negative.
+    """
+    maintenance_rate: float
+    """
+    Of the position, a fraction of its notional.
+    """
+    other_maintenance_margin: PlainDecimal | None = None
+    """
+    Of the account's other positions.
+    """
+
+
 class LiquidationOut(Model):
     """
     Liquidation of one row, the other rows standing still.
@@ -3385,6 +3609,45 @@ class LiquidationOut(Model):
     Within one day.
     """
     basis: Literal["model", "venue"]
+
+
+class LiquidationRulesIn(Model):
+    """
+    How it is liquidated.
+    """
+
+    slippage: float | None = None
+    """
+    Of a slice against the mark, a fraction. Default: slices fill at the worst price allowed.
+    """
+    slice_fraction: float | None = None
+    """
+    A slice is the larger of this share of the position and `slice_notional`.
+    """
+    slice_notional: PlainDecimal | None = None
+    """
+    Decimal string, or JSON number of at most 15 significant digits.
+    """
+    restore_to: float | None = None
+    """
+    Equity over maintenance at which selling ends.
+    """
+    fee_rate: float | None = None
+    """
+    Of a slice's notional to the fund, while its price is better than bankruptcy.
+    """
+    bankruptcy_adjustment: float | None = None
+    """
+    How soon the worst price that is allowed is reached.
+    """
+    spread_to_maintenance: float | None = None
+    """
+    Its widest distance from the mark, over maintenance margin.
+    """
+    price_cap: float | None = None
+    """
+    Largest distance of the price of deleveraging from the mark, a fraction.
+    """
 
 
 class LiquidationSideOut(Model):
@@ -3555,6 +3818,95 @@ class LoanIn(Model):
     """
     On the collateral, annual, continuously compounded.
     """
+
+
+class LoanStandingOut(Model):
+    """
+    One loan by itself.
+    """
+
+    name: str
+    margin: Literal["cross", "isolated"]
+    reason: (
+        Literal[
+            "owed",
+            "volatility",
+            "floor",
+            "loan_terms",
+            "whole",
+            "stale_price",
+            "price_required",
+            "volatility_unavailable",
+        ]
+        | None
+    ) = None
+    """
+    price_required: nothing of it is known.
+    """
+    collateral: PlainDecimal | None = None
+    debt: PlainDecimal | None = None
+    equity: PlainDecimal | None = None
+    loan_to_value: float | None = None
+    """
+    null for a debt that nothing backs.
+    """
+    health_factor: float | None = None
+    """
+    Below 1 it may be liquidated; null without debt.
+    """
+    borrowable: PlainDecimal | None = None
+    liquidation_price: PlainDecimal | None = None
+    """
+    Of the collateral, in the account currency, the price of the debt standing still.
+    """
+    seconds_to_liquidation: float | None = None
+    """
+    By interest alone; null where that never happens.
+    """
+
+
+class LogEntryOut(Model):
+    """
+    What the tree holds of a record.
+    """
+
+    at: str
+    """
+    Time of recording, UTC, with microseconds.
+    """
+    body: str
+    """
+    Digest of request, answer, state and versions.
+    """
+    body_len: int
+    id: str
+    kind: str
+    log: str
+    """
+    Origin of the log.
+    """
+    request: str | None = None
+    """
+    Digest of the request's body; entries older than the tree have none.
+    """
+    response: str | None = None
+    """
+    Digest of the answer without its `audit` member.
+    """
+    status: int
+    stream: str
+    """
+    Keyed hash of the portfolio: it tells nobody else which one it is.
+    """
+    stream_prev: str
+    """
+    Leaf hash of the portfolio's entry before; zero for its first.
+    """
+    stream_seq: int
+    """
+    Number of the entry within its portfolio: none is missing between two.
+    """
+    v: int
 
 
 class LognormalExpectedShortfall(Model):
@@ -3835,6 +4187,33 @@ class MarkIn(Model):
     as_of: AwareDatetime | None = None
 
 
+class MarketRates(Model):
+    """
+    Rates of one market [fractions of notional or value]; higher is tighter.
+    """
+
+    initial_long: float
+    """
+    Initial margin.
+    """
+    initial_short: float
+    """
+    Initial margin.
+    """
+    maintenance_long: float
+    """
+    Maintenance margin, at most the initial one of its side.
+    """
+    maintenance_short: float
+    """
+    Maintenance margin, at most the initial one of its side.
+    """
+    haircut: float
+    """
+    Of the market's asset as collateral.
+    """
+
+
 class MarketVolatilityOut(Model):
     """
     Volatility that was used.
@@ -3845,6 +4224,21 @@ class MarketVolatilityOut(Model):
     last_close_at: AwareDatetime | None
     """
     Of the cached state.
+    """
+
+
+class MemberIn(Model):
+    """
+    A member of the fund.
+    """
+
+    member: str
+    """
+    Unique.
+    """
+    losses: list[PlainDecimal]
+    """
+    Beyond its own collateral, one for each scenario; a gain is negative.
     """
 
 
@@ -4364,6 +4758,10 @@ class OptionsIn(Model):
     """
     compact: targets (without steps), orders, portfolio volatility.
     """
+    receipt: Literal["none", "proof"] | None = None
+    """
+    proof: `audit` carries the entry of the log and a receipt, to be checked without this service.
+    """
 
 
 class OracleApproximating(Model):
@@ -4512,6 +4910,9 @@ class OrderOut(Model):
     """
 
     client_order_id: str
+    """
+    Of evaluation and leg, so that a retry cannot trade twice. Of a live portfolio, increases made of one snapshot share it: send a snapshot after trading.
+    """
     sequence: int
     bundle_id: str
     symbol: str
@@ -4605,6 +5006,22 @@ class OverlayOut(Model):
     increase_blocked: bool | None = None
     """
     True: it allows no increase, whatever it acts on; it never closes a position for it.
+    """
+
+
+class OwedIn(Model):
+    """
+    What a loan owes.
+    """
+
+    asset: str
+    amount: PlainDecimal
+    """
+    Decimal string, or JSON number of at most 15 significant digits.
+    """
+    price: PlainDecimal | None = None
+    """
+    In the account currency; default: 1 for the account currency itself, else of a row.
     """
 
 
@@ -4796,6 +5213,70 @@ class PerformanceOut(Model):
     downside_capture: float | None
 
 
+class PledgedIn(Model):
+    """
+    What a loan pledges.
+    """
+
+    asset: str
+    price: PlainDecimal | None = None
+    """
+    In the account currency; default: 1 for the account currency itself, else of a row.
+    """
+    asset_class: Literal["cash", "stable", "major", "other"] | None = None
+    """
+    Sets the least haircut. Default: cash for the account currency, major for BTC, ETH, else other.
+    """
+    volatility: float | None = None
+    """
+    Annual, fraction. Default: of `market`; without either a balance gives no credit.
+    """
+    market: str | None = None
+    """
+    Series, or cached state, of the volatility; default: that of a position in the coin.
+    """
+    venue: str | None = None
+    """
+    Where it lies; default: the venue in the worst distress.
+    """
+    as_of: AwareDatetime | None = None
+    """
+    Of the price; default: that of the request, an assumption.
+    """
+    heartbeat_seconds: float | None = None
+    """
+    How often the source of the price speaks. An older price is stale; default: never.
+    """
+    peg_price: PlainDecimal | None = None
+    """
+    Price in units of its peg. Default: for asset_class stable its price, an assumption.
+    """
+    spread: float | None = None
+    """
+    Bid-ask, fraction of the price.
+    """
+    average_daily_volume: PlainDecimal | None = None
+    """
+    In the account currency; default: no add-on for size, an assumption.
+    """
+    deposits: PlainDecimal | None = None
+    """
+    Of the asset at its venue, in its units; default: the amount itself. Goes with deposit_cap.
+    """
+    deposit_cap: PlainDecimal | None = None
+    """
+    Deposits beyond it scale the weight for initial margin down, to cap / deposits.
+    """
+    wrong_way_correlation: float | None = None
+    """
+    With the profit of the positions; default: measured, or 1 where it cannot be.
+    """
+    amount: PlainDecimal
+    """
+    Decimal string, or JSON number of at most 15 significant digits.
+    """
+
+
 class PointOut(Model):
     """
     Inputs of one decision.
@@ -4919,6 +5400,23 @@ class PolicyVersion(Model):
     """
     With every default written out: what evaluations use.
     """
+
+
+class PoolIn(Model):
+    """
+    A pool that pays traders' profits: deleveraging of it starts and stops by hysteresis.
+    """
+
+    profit_share: float
+    """
+    Traders' profits over the pool's value.
+    """
+    active: bool
+    """
+    Whether deleveraging was on before.
+    """
+    start: float | None = None
+    stop: float | None = None
 
 
 class PoolOut(Model):
@@ -5467,6 +5965,21 @@ class ProtocolIn(Model):
     max_share: float | None = None
 
 
+class PublicationRules(Model):
+    """
+    What a market may rely on.
+    """
+
+    notice_seconds: float | None = None
+    """
+    Least time from publication to effect [s].
+    """
+    max_change_per_day: float | None = None
+    """
+    Largest relative change of a figure against any that held in the day before [fraction].
+    """
+
+
 class PutSpread(Model):
     """
     Buy a put and sell one farther below: cheaper, and no help below the lower strike.
@@ -5512,7 +6025,7 @@ class QueuedOut(Model):
     account: str
     index: int
     """
-    Place in the columns.
+    Place in the columns, or among the accepted lines.
     """
     equity: float
     maintenance_margin: float
@@ -5704,6 +6217,20 @@ class RateIn(Model):
     """
 
 
+class RateOut(Model):
+    """
+    How often something happened.
+    """
+
+    count: int
+    rate: float
+    low: float
+    """
+    Of the exact interval of 95 % (Clopper-Pearson).
+    """
+    high: float
+
+
 class RawSviOut(Model):
     """
     Total variance ``w(k) = a + b (rho (k - m) + sqrt((k - m)^2 + sigma^2))`` over ``k = ln(strike / forward)``.
@@ -5803,6 +6330,27 @@ class ReflexivityOut(Model):
     """
     Judgement, not measured.
     """
+
+
+class RefusedLineOut(Model):
+    """
+    A line that is no account.
+    """
+
+    line: int
+    """
+    Counted from 1, the head included.
+    """
+    code: Literal[
+        "malformed_json",
+        "duplicate_key",
+        "body_too_large",
+        "not_an_account",
+        "unknown_market",
+        "duplicate_account",
+        "too_many_accounts",
+    ]
+    detail: str
 
 
 class RegimeOut(Model):
@@ -6081,6 +6629,26 @@ class ScaleByTime(Model):
     """
 
 
+class ScenarioCoverOut(Model):
+    """
+    The fund against the defaults of its largest members in one scenario.
+    """
+
+    scenario: int
+    cover_1: float | None
+    """
+    Fund over the largest loss; null: nobody loses.
+    """
+    cover_2: float | None
+    """
+    Fund over the two largest together; null: nobody loses.
+    """
+    members: int
+    """
+    How many of the largest the fund bears in full.
+    """
+
+
 class ScenarioExpiryOut(Model):
     """
     Options of one expiry in one scenario.
@@ -6321,6 +6889,15 @@ class SignatureIn(Model):
     """
     128 lower-case hexadecimal digits.
     """
+
+
+class SkippedOut(Model):
+    """
+    A position that is passed over.
+    """
+
+    account: str
+    reason: Literal["same_side", "under_maintenance", "no_profit_left", "would_fall_under_maintenance"]
 
 
 class SnapshotTaken(Model):
@@ -6708,6 +7285,80 @@ class SurvivalOut(Model):
     basis: str
 
 
+class SwitchBefore(Model):
+    """
+    A switch before a change.
+    """
+
+    mode: Literal["normal", "reduce_only", "halt"]
+    in_force: Literal["normal", "reduce_only", "halt"]
+    version: int
+
+
+class SwitchOut(Model):
+    """
+    One switch. A scope that was never set is on `normal`, version 0.
+    """
+
+    scope: str
+    mode: Literal["normal", "reduce_only", "halt"]
+    """
+    As it was set.
+    """
+    in_force: Literal["normal", "reduce_only", "halt"]
+    """
+    What holds now: `reduce_only` once it has expired.
+    """
+    actor: str | None
+    reason: str | None
+    version: int
+    """
+    Changes of this scope so far.
+    """
+    set_at: AwareDatetime | None
+    expires_at: AwareDatetime | None
+
+
+class SwitchPage(Model):
+    """
+    Switches that were ever set, by scope.
+    """
+
+    items: list[SwitchOut]
+    next: str | None
+    """
+    Cursor of the next page; null on the last.
+    """
+    staleness_seconds: float
+    """
+    Age at which a change is surely seen by every process; the one that stored it sees it at once.
+    """
+    latched_levels: str
+    """
+    How a level of a policy's breakers is taken off, which is no switch.
+    """
+
+
+class SwitchRequest(Model):
+    """
+    What a switch is to be on. `reduce_only`: nothing grows. `halt`: no order at all.
+    """
+
+    mode: Literal["normal", "reduce_only", "halt"]
+    actor: str
+    """
+    Who sets it; part of the audited request and of every answer that it changes.
+    """
+    reason: str
+    """
+    Why.
+    """
+    expires_at: AwareDatetime | None = None
+    """
+    From then on it is on `reduce_only`, whatever it was on. Goes with `normal` and `halt`. Default: it stands until it is set again.
+    """
+
+
 class TailOut(Model):
     """
     Student-t of the standardised returns seen so far.
@@ -7011,6 +7662,22 @@ class UnderlyingIn(Model):
     """
 
 
+class UnderlyingMoveOut(Model):
+    """
+    Move of one underlying.
+    """
+
+    underlying: str
+    move: float
+    """
+    Of its price, a fraction.
+    """
+    price: float
+    """
+    Spot price after it.
+    """
+
+
 class UnderlyingScenarioOut(Model):
     """
     One underlying in one scenario; delta, gamma, vega, discount and residual add up to `pnl`.
@@ -7150,6 +7817,14 @@ class ValueChange(Model):
     """
     before: Any
     after: Any
+
+
+class ValueStateOut(Model):
+    """
+    What the next call should be given as `previous`.
+    """
+
+    contagion: list[ContagionStateOut]
 
 
 class VariancePremiumRequest(Model):
@@ -7589,6 +8264,36 @@ class VenueSplit(Model):
     """
 
 
+class VenueTighteningOut(Model):
+    """
+    How far a venue is tightened.
+    """
+
+    venue: str
+    multiplier: float
+    """
+    On margin rates and haircuts, at least 1.
+    """
+    previous: float
+    increase_multiplier: float
+    """
+    On increases: 1 / multiplier; 0 where nothing was ever known.
+    """
+    distress: float | None
+    """
+    In [0, 1]; null where nothing is known now: nothing is loosened.
+    """
+    given: float | None
+    """
+    `venues[].distress`.
+    """
+    coverage: float | None
+    """
+    Share of the weights of the metrics that are known.
+    """
+    scores: dict[str, float]
+
+
 class VersionsOut(Model):
     """
     Versions that the numbers depend on, then and now.
@@ -7627,6 +8332,66 @@ class VolatilityBuffer(Model):
     trade_to: Literal["edge", "optimal"] | None = None
     """
     Where to trade once outside the band.
+    """
+
+
+class VolatilityHaircut(Model):
+    """
+    Haircut by the volatility, size, peg and age of an asset, and by how it moves with the positions.
+    """
+
+    method: Literal["volatility_haircut"] = "volatility_haircut"
+    tail_multiple: float | None = None
+    """
+    k: standard deviations of a fall that the haircut pays for.
+    """
+    liquidation_seconds: float | None = None
+    """
+    t, the time to sell the collateral [s].
+    """
+    impact: float | None = None
+    """
+    Relative price move of selling a day's volume; it grows with the square root of the size.
+    """
+    peg_threshold: float | None = None
+    """
+    Price of a pegged asset, in units of its peg, below which it is off it.
+    """
+    peg_factor: float | None = None
+    """
+    Haircut per unit of price below the threshold.
+    """
+    initial_multiple: float | None = None
+    """
+    Haircut for initial margin over that for maintenance, at least 1.
+    """
+    stale_multiple: float | None = None
+    """
+    Factor on the maintenance haircut once the price is older than its heartbeat; for initial margin it is then 1.
+    """
+    wrong_way_threshold: float | None = None
+    """
+    A correlation of the collateral with the loss of the positions beyond the threshold adds slope · excess of it.
+    """
+    wrong_way_slope: float | None = None
+    """
+    A correlation of the collateral with the loss of the positions beyond the threshold adds slope · excess of it.
+    """
+    cash_floor: float | None = None
+    """
+    Least maintenance haircut by class of asset.
+    """
+    stable_floor: float | None = None
+    """
+    Least maintenance haircut by class of asset.
+    """
+    major_floor: float | None = None
+    """
+    Least maintenance haircut by class of asset.
+    """
+    other_floor: float | None = None
+    """
+    Least maintenance haircut by class of asset.
     """
 
 
@@ -7790,6 +8555,39 @@ class WarningOut(Model):
     symbol: str | None = None
 
 
+class WaterfallRequest(Model):
+    """
+    A liquidation to be played through; its answer is recorded.
+    """
+
+    client_reference: str | None = None
+    as_of: AwareDatetime | None = None
+    """
+    Time of the figures; default: the time of receipt.
+    """
+    symbol: str
+    currency: str | None = None
+    """
+    Of every amount; echoed.
+    """
+    mark_price: PlainDecimal
+    """
+    Decimal string, or JSON number of at most 15 significant digits.
+    """
+    account: LiquidatedIn
+    rules: LiquidationRulesIn | None = None
+    insurance_fund: PlainDecimal | None = None
+    """
+    Decimal string, or JSON number of at most 15 significant digits.
+    """
+    counterparties: list[CounterpartyIn] | None = None
+    pool: PoolIn | None = None
+    members: list[MemberIn] | None = None
+    """
+    Whose defaults the fund is held against.
+    """
+
+
 class WeightStep(Model):
     """
     Grow each row by at most a weight in each decision.
@@ -7921,6 +8719,10 @@ class ModelsApiControlStateOut(Model):
     """
     Present under a policy with breakers.
     """
+    contagion: list[ContagionStateOut] | None = None
+    """
+    Present under a policy with contagion.
+    """
 
 
 class ModelsApiCorrelationLeftOutOut(Model):
@@ -7974,6 +8776,10 @@ class ModelsApiMarketConditionsVenueIn(Model):
     equity: PlainDecimal | None = None
     """
     Part of the account's equity that is held there, in the account currency; policy.breakers then has a breaker of the venue.
+    """
+    metrics: VenueMetricsIn | None = None
+    """
+    What is seen of it; policy.contagion makes distress of them, and takes the larger of both.
     """
 
 
@@ -8187,6 +8993,80 @@ class ModelsApiPriceSourcesRejectedOut(Model):
     Why a source is not counted; `SOURCE_REASON_TEXT` explains each one.
     """
     detail: str
+
+
+class ModelsApiScheduleSliceOut(Model):
+    """
+    Part of the order.
+    """
+
+    sequence: int
+    quantity: PlainDecimal
+    """
+    In quantity_unit, as a size.
+    """
+    contracts: PlainDecimal
+    """
+    Whole lots.
+    """
+    notional: PlainDecimal
+    """
+    At the price of the slice, or the mark.
+    """
+    start: AwareDatetime | None
+    """
+    From when it may be traded; null where a price decides.
+    """
+    end: AwareDatetime | None
+    price: PlainDecimal | None
+    """
+    Where it waits, to the tick; null where a time decides.
+    """
+    condition: str
+    """
+    When it is due, in words.
+    """
+    participation: float | None
+    """
+    Of the expected volume in its time; null where that is unknown.
+    """
+    at: AwareDatetime | None
+    """
+    When to send it as one order; null without jitter.times.
+    """
+    worst_price: PlainDecimal | None
+    """
+    To the tick, at the present mark: at the start of the slice take its mark times the same ratio. null without collar, or without a volatility.
+    """
+    venues: list[VenueSliceOut] | None
+    """
+    Where to trade it; null without venues[].
+    """
+    unplaced: PlainDecimal | None
+    """
+    Contracts that no venue bears; null without venues[].
+    """
+
+
+class ModelsApiWaterfallSliceOut(Model):
+    """
+    One sale of a part, and the account after it.
+    """
+
+    side: Literal["buy", "sell"]
+    quantity: PlainDecimal
+    worst_price: PlainDecimal
+    """
+    Worst at which it may fill.
+    """
+    bankruptcy_price: PlainDecimal
+    price: PlainDecimal
+    to_fund: PlainDecimal
+    """
+    Fee, or what the fund paid (< 0).
+    """
+    equity: PlainDecimal
+    maintenance_margin: PlainDecimal
 
 
 class ServicesHedgingOptimizersGreekBoundsGreekBounds(Model):
@@ -8475,26 +9355,36 @@ class PublishedVolatility(Model):
     """
 
 
-class AccountIn(Model):
+class AccountLoanIn(Model):
     """
-    Account that the sizes are for.
+    A loan or collateralised debt position, whose value is part of `account.equity`; in no other list.
     """
 
-    equity: PlainDecimal
+    name: str | None = None
     """
-    Mark-to-market equity in `currency`.
+    For your own reading.
     """
-    currency: str
+    collateral: PledgedIn
+    debt: OwedIn
+    liquidation_threshold: float
     """
-    Account currency, such as USD.
+    Share of the collateral at which the debt is called.
     """
-    net_deposits: PlainDecimal | None = None
+    maximum_loan_to_value: float | None = None
     """
-    Cumulative deposits less withdrawals: neither profit nor drawdown. Default: unchanged.
+    Share up to which more can be borrowed; default 0, an assumption: no initial margin of it.
     """
-    collateral: list[CollateralIn] | None = None
+    borrow_rate: float | None = None
     """
-    Coin balances behind the equity; their delta counts once per underlying.
+    On the debt, annual, continuously compounded.
+    """
+    supply_rate: float | None = None
+    """
+    On the collateral.
+    """
+    margin: Literal["cross", "isolated"] | None = None
+    """
+    cross: it shares the margin of the account; isolated: what it is worth backs nothing else.
     """
 
 
@@ -8703,6 +9593,27 @@ class CheckedPolicyOut(Model):
     """
 
 
+class ContagionPolicy(Model):
+    """
+    Margin, haircuts and sizes by the distress of the venue.
+
+    Margin rates and haircuts are multiplied by the multiplier m of the venue, increases by 1/m.
+    """
+
+    distress: DistressPolicy | None = None
+    """
+    How distress is made of what is seen of a venue.
+    """
+    tightening: TighteningPolicy | None = None
+    """
+    How far distress tightens, and how slowly that is released.
+    """
+    step_seconds: float | None = None
+    """
+    Time in which one release may go [s]. A decision sooner releases its share of it, a later one no more than one.
+    """
+
+
 class CorrelationAnswer(Model):
     """
     Correlation of the posted series for the next bar; rows and columns of all matrices as in `symbols`.
@@ -8802,6 +9713,22 @@ class CounterexampleOut(Model):
     detail: str
 
 
+class CoverOut(Model):
+    """
+    The fund before the liquidation, by scenario.
+    """
+
+    worst: ScenarioCoverOut
+    """
+    Of the least cover 2.
+    """
+    passed: bool
+    """
+    Whether the two largest are covered in every scenario.
+    """
+    scenarios: list[ScenarioCoverOut]
+
+
 class CoverageOut(Model):
     """
     Breaches, judged.
@@ -8837,6 +9764,57 @@ class CoverageOut(Model):
     verdict: Literal["covered", "under_coverage", "over_coverage"]
     """
     under_coverage: too many breaches, the margin is too low. over_coverage: too few, which costs capital and not safety.
+    """
+
+
+class CreditOut(Model):
+    """
+    What a balance counts as margin; null where a price lacks.
+    """
+
+    asset: str
+    loan: str | None = None
+    """
+    Present on what a loan in cross margin pledges or owes.
+    """
+    amount: PlainDecimal
+    price: PlainDecimal | None
+    value: PlainDecimal | None
+    credit_initial: PlainDecimal | None
+    credit_maintenance: PlainDecimal | None
+    haircut_initial: float
+    haircut_maintenance: float
+    reason: Literal[
+        "owed", "volatility", "floor", "loan_terms", "whole", "stale_price", "price_required", "volatility_unavailable"
+    ]
+    """
+    What set the haircut for maintenance margin.
+    """
+    volatility: float | None = None
+    parts: HaircutPartsOut | None = None
+    """
+    Present where something is held.
+    """
+
+
+class CrossingOut(Model):
+    """
+    A move after which equity does not exceed maintenance.
+    """
+
+    sigmas: float
+    """
+    Its distance; of a joint move the Mahalanobis distance.
+    """
+    moves: list[UnderlyingMoveOut]
+    """
+    Of the underlyings that move.
+    """
+    equity: PlainDecimal
+    maintenance_margin: PlainDecimal
+    touch_probability: float | None
+    """
+    That it is reached within the horizon. One underlying alone: a driftless lognormal price; nearest joint move: its tangent half-space, 2 N(-sigmas). null where neither law applies.
     """
 
 
@@ -8877,6 +9855,26 @@ class CurrencyOut(Model):
     """
 
 
+class DeleveragingOut(Model):
+    """
+    Positions of others that close what could not be sold.
+    """
+
+    price: PlainDecimal
+    """
+    The bankruptcy price, at most `price_cap` from the mark.
+    """
+    filled: list[DeleveragedOut]
+    """
+    By rank: profit times leverage, the largest first.
+    """
+    skipped: list[SkippedOut]
+    uncovered: PlainDecimal
+    """
+    Base units that nobody takes: they stay open.
+    """
+
+
 class ErrorsAnswer(Model):
     """
     Every stable code.
@@ -8905,6 +9903,18 @@ class ErrorsAnswer(Model):
     oracle_source_reasons: dict[str, str]
     """
     `rejected[].reason` of the same: of one source.
+    """
+    stream_refusals: dict[str, str]
+    """
+    `error.code` of the stream, besides those of `problems`.
+    """
+    stream_notices: dict[str, str]
+    """
+    `code` of a notice of the stream.
+    """
+    close_codes: dict[str, str]
+    """
+    Codes with which the stream ends a connection.
     """
     observation_outcomes: dict[str, str]
     """
@@ -9046,6 +10056,126 @@ class FlowIn(Model):
     liquidations: LiquidationsIn | None = None
 
 
+class FromModelIn(Model):
+    """
+    Rates by the margin model at the cached volatility.
+    """
+
+    policy: PolicyReference | None = None
+    """
+    Stored policy whose `margin` is the model; default: the default model.
+    """
+    symbol: str | None = None
+    """
+    Of the cached state; default: the market.
+    """
+    venue: str | None = None
+    """
+    The state of this venue, else the one kept without a venue.
+    """
+    interval: str | None = None
+    """
+    Bar of the cached state.
+    """
+    haircut_floor: float | None = None
+    """
+    Least maintenance haircut: 0 for cash, .01 for stablecoins, .05 for BTC and ETH.
+    """
+
+
+class FrontierRequest(Model):
+    """
+    A margin model at many confidences and sizes on the bars of one market; nothing is stored.
+    """
+
+    series: SeriesIn
+    model: LognormalExpectedShortfall | SigmaMultiple | FilteredHistorical | None = None
+    """
+    As in a policy. Its `horizon_days` is set to `horizon_bars`.
+    """
+    horizon_bars: int | None = None
+    """
+    Bars that a loss runs for; margins are judged that far apart.
+    """
+    procyclicality: AntiProcyclicality | None = None
+    """
+    Rules on top of the model; none by default.
+    """
+    estimator: (
+        ServicesVolatilityEstimatorsAdaptiveAdaptive
+        | Ewma
+        | RiskMetrics2006
+        | CloseToClose
+        | Parkinson
+        | GarmanKlass
+        | RogersSatchell
+        | YangZhang
+        | AverageTrueRange
+        | Realized
+        | Har
+        | Garch
+        | GjrGarch
+        | Egarch
+        | Stochastic
+        | Implied
+        | None
+    ) = None
+    """
+    Of the volatility that `sigma_multiple` and the lognormal model read.
+    """
+    warm_up_bars: int | None = None
+    """
+    Returns before the first margin that is judged.
+    """
+    as_of: AwareDatetime | None = None
+    """
+    Bars after it are not complete; default: the time of receipt.
+    """
+    confidences: list[float] | None = None
+    """
+    In the place of the model's `alpha`.
+    """
+    multipliers: list[float] | None = None
+    """
+    Of the model's margin as it is; a long's stays at most 1.
+    """
+    maintenance_fraction: float | None = None
+    """
+    Maintenance over initial margin: an account is liquidated where equity falls to it.
+    """
+
+
+class FrontierSideOut(Model):
+    """
+    One margin on one side.
+    """
+
+    mean_margin: float
+    """
+    Fraction of notional.
+    """
+    mean_leverage: float | None
+    """
+    Mean of 1 / margin; null where a margin is 0.
+    """
+    breaches: RateOut
+    """
+    Losses beyond the margin: the account is worth less than nothing.
+    """
+    liquidations: RateOut
+    """
+    Losses that leave an account that held the margin without maintenance.
+    """
+    mean_excess: float
+    """
+    Mean loss beyond the margin of the breaches, a fraction of notional.
+    """
+    peak_to_trough: float | None
+    """
+    Largest over smallest margin; null where a margin is 0.
+    """
+
+
 class FuturePositionIn(Model):
     """
     A perpetual, a future, or spot on margin.
@@ -9141,6 +10271,10 @@ class GridAnswer(Model):
     """
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    switches: list[ActiveSwitchOut] | None = None
+    """
+    Operator's switches that hold: present where one stops this market.
+    """
     audit: AuditOut
     least: dict[str, PlainDecimal]
     """
@@ -9322,6 +10456,7 @@ class HedgesPolicyIn(Model):
     limits: Limits | None = None
     orders: OrderRules | None = None
     costs: Costs | None = None
+    collateral: VolatilityHaircut | None = None
     hedge_optimizer: ServicesHedgingOptimizersGreekBoundsGreekBounds | None = None
     hedge_gate: HedgeGate | None = None
     hedge_execution: HedgeExecution | None = None
@@ -9684,6 +10819,14 @@ class MarginBacktestRequest(Model):
     """
     Of the volatility that `sigma_multiple` and the lognormal model read.
     """
+    warm_up_bars: int | None = None
+    """
+    Returns before the first margin that is judged.
+    """
+    as_of: AwareDatetime | None = None
+    """
+    Bars after it are not complete; default: the time of receipt.
+    """
     expected_breach_rate: float | None = None
     """
     Breaches a margin as they should be. Default: 1 - alpha for a value at risk; 0.4 (1 - alpha) for an expected shortfall, as 97.5 % of that stands for a value at risk of 99 %.
@@ -9692,10 +10835,6 @@ class MarginBacktestRequest(Model):
     """
     Of the verdict, one-sided.
     """
-    warm_up_bars: int | None = None
-    """
-    Returns before the first margin that is judged.
-    """
     comparisons: bool | None = None
     """
     Also a normal law with EWMA volatility, and plain historical simulation.
@@ -9703,10 +10842,6 @@ class MarginBacktestRequest(Model):
     points: int | None = None
     """
     At most this many points of each margin path, evenly spread.
-    """
-    as_of: AwareDatetime | None = None
-    """
-    Bars after it are not complete; default: the time of receipt.
     """
 
 
@@ -9746,6 +10881,14 @@ class MarginBatchAnswer(Model):
     unknown: list[UnknownOut]
     """
     The first 1,000 accounts whose margin is not known, and why.
+    """
+    accounts: list[str] | None = None
+    """
+    In the order of the columns; of a request in lines.
+    """
+    refused: list[RefusedLineOut] | None = None
+    """
+    Lines that are no accounts; of a request in lines.
     """
     assumptions: list[Assumption]
     warnings: list[WarningOut]
@@ -9874,6 +11017,8 @@ class MarginPolicyIn(Model):
     ) = None
     limits: Limits | None = None
     margin: MarginPolicy | None = None
+    collateral: VolatilityHaircut | None = None
+    contagion: ContagionPolicy | None = None
 
 
 class MarginSideOut(Model):
@@ -10062,6 +11207,29 @@ class ModelFitOut(Model):
     1 where model and errors are right. Far above, differences are the model's own.
     """
     converged: bool
+
+
+class NearestOut(Model):
+    """
+    Joint move of least distance that was found.
+    """
+
+    crossing: CrossingOut | None
+    """
+    null: none within `max_sigmas`.
+    """
+    first_order_sigmas: float | None
+    """
+    Distance of the account's tangent at its prices; null: no move has a first-order effect.
+    """
+    rounds: int
+    """
+    Improvements of the search.
+    """
+    settled: bool
+    """
+    Whether it ended because no turn of the direction came nearer.
+    """
 
 
 class NodeIn(Model):
@@ -10397,6 +11565,10 @@ class OrderCheckAnswer(Model):
     """
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    switches: list[ActiveSwitchOut] | None = None
+    """
+    Operator's switches that hold: present where one stops this market.
+    """
     audit: AuditOut
     verdict: Literal["accept", "resize", "reject"]
     """
@@ -10539,6 +11711,72 @@ class OwnPositionIn(Model):
     """
 
 
+class ParametersOut(Model):
+    """
+    One version of a market's parameters.
+    """
+
+    market: str
+    version: int
+    """
+    From 1, without gaps.
+    """
+    effective_at: AwareDatetime
+    published_at: AwareDatetime
+    rates: MarketRates
+    max_leverage: float | None
+    max_position: PlainDecimal | None
+    max_notional: PlainDecimal | None
+    rules: PublicationRules
+    emergency: bool
+    actor: str
+    reason: str
+    inputs: dict[str, Any] | None
+    """
+    What the model was given and which of its rungs answered; null where the rates were sent.
+    """
+
+
+class ParametersPage(Model):
+    """
+    Every version of a market, oldest first.
+    """
+
+    items: list[ParametersOut]
+    next: str | None
+    """
+    Cursor of the next page; null on the last.
+    """
+
+
+class ParametersPublished(Model):
+    """
+    The version that was published.
+    """
+
+    market: str
+    version: int
+    """
+    From 1, without gaps.
+    """
+    effective_at: AwareDatetime
+    published_at: AwareDatetime
+    rates: MarketRates
+    max_leverage: float | None
+    max_position: PlainDecimal | None
+    max_notional: PlainDecimal | None
+    rules: PublicationRules
+    emergency: bool
+    actor: str
+    reason: str
+    inputs: dict[str, Any] | None
+    """
+    What the model was given and which of its rungs answered; null where the rates were sent.
+    """
+    event_id: str
+    audit: AuditOut
+
+
 class PolicyAnswer(Model):
     """
     The newest version of a policy, and which others there are.
@@ -10643,6 +11881,10 @@ class PositionMarginOut(Model):
     maintenance: PlainDecimal | None
     rate_initial: float | None
     method_used: str
+    contagion_multiplier: float | None = None
+    """
+    On the rate of the model, floors apart. Present under a policy with contagion.
+    """
     venue_figures: VenueMarginOut | None = None
     liquidation: LiquidationOut | None = None
 
@@ -10682,6 +11924,10 @@ class PreviousIn(Model):
     """
     Circuit breakers by scope. Without them a breaker_tier starts the account's breaker.
     """
+    contagion: list[ContagionStateIn] | None = None
+    """
+    Multiplier of each venue; one that is missing starts now.
+    """
 
 
 class Problem(Model):
@@ -10719,6 +11965,53 @@ class Problem(Model):
     Broken rules found; at most 20 are listed.
     """
     server_time: AwareDatetime
+
+
+class PublishRequest(Model):
+    """
+    Parameters of a market from a moment on: `rates`, or those of the margin model.
+    """
+
+    rates: MarketRates | None = None
+    """
+    Goes without `from_model`.
+    """
+    from_model: FromModelIn | None = None
+    """
+    Goes without `rates`; `{}` is all defaults.
+    """
+    max_leverage: float | None = None
+    """
+    Notional over margin. Also a floor of rates that the model gives: 1 / max_leverage.
+    """
+    max_position: PlainDecimal | None = None
+    """
+    Of one account [contracts].
+    """
+    max_notional: PlainDecimal | None = None
+    """
+    Of one account [quote currency].
+    """
+    effective_at: AwareDatetime | None = None
+    """
+    Default: when the notice has run; of a first publication or an emergency, at once.
+    """
+    rules: PublicationRules | None = None
+    """
+    For publications made while this version holds; default: those of the version before.
+    """
+    emergency: bool | None = None
+    """
+    Without notice and as far as need be, but upwards only: it loosens nothing.
+    """
+    actor: str
+    """
+    Who publishes; kept with the version.
+    """
+    reason: str
+    """
+    Why; kept with the version.
+    """
 
 
 class ReadoutOut(Model):
@@ -10803,6 +12096,55 @@ class ReplayAnswer(Model):
     match: bool
     differences: list[DifferenceOut]
     versions: VersionsOut
+
+
+class ReverseStressRequest(Model):
+    """
+    An account whose liquidating moves are looked for; nothing is stored.
+    """
+
+    as_of: AwareDatetime | None = None
+    """
+    Times to expiry are counted from it; default: the time of receipt.
+    """
+    currency: str | None = None
+    """
+    Quote currency of all prices and amounts; echoed.
+    """
+    preset: Literal["derive_pmrm2", "deribit_like", "paradex_24", "span16", "regime"] | None = None
+    """
+    derive_pmrm2: 33 scenarios with skew, basis and liquidation discount; deribit_like: risk matrix, extended table, roll shock; paradex_24: 24 scenarios and a least charge by delta; span16: 16 scenarios; regime: derive_pmrm2 on a grid that scales with current volatility.
+    """
+    overrides: MarginOverridesIn | None = None
+    cash: PlainDecimal | None = None
+    """
+    In `currency`; negative where it is owed.
+    """
+    stable_price: PlainDecimal | None = None
+    """
+    Price of the stablecoin that the account is kept in.
+    """
+    positions: list[Annotated[MarginOptionIn | MarginLinearIn, Field(discriminator="kind")]]
+    underlyings: list[MarginUnderlyingIn]
+    """
+    Each with its `volatility`: moves are counted in it.
+    """
+    correlation: list[list[float]] | None = None
+    """
+    Of the underlyings' log returns, in their order. Without it several underlyings have no joint moves.
+    """
+    horizon_days: float | None = None
+    """
+    Over which a standard deviation is counted, and touching is.
+    """
+    max_sigmas: float | None = None
+    """
+    How far moves are followed [standard deviations].
+    """
+    volatility_shifts: list[float] | None = None
+    """
+    Moves of all implied volatilities, as fractions of them, each with moves of prices of its own. An account without options is looked at once, unless its price range follows volatility.
+    """
 
 
 class RiskParity(Model):
@@ -10956,57 +12298,85 @@ class ScenarioMarginRequest(Model):
     """
 
 
-class SliceOut(Model):
+class ScheduleAnswer(Model):
     """
-    Part of the order.
+    Slices of whole lots that sum to the order, less what the volume does not bear.
     """
 
-    sequence: int
+    evaluation_id: str
+    client_reference: str | None = None
+    mode: Literal["live", "historical"]
+    symbol: str
+    venue: str | None = None
+    as_of: AwareDatetime
+    received_at: AwareDatetime
+    status: Literal["ok", "limited", "refused"]
+    reason: str
+    detail: str | None
+    """
+    Why it is limited or refused.
+    """
+    mark_price: PlainDecimal
+    quantity_unit: Literal["base", "contracts", "quote"]
+    currency: str | None
+    """
+    Of all amounts: the quote currency; null where nothing says it.
+    """
+    volatility: MarketVolatilityOut | None
+    """
+    null where none was needed or there is none.
+    """
+    assumptions: list[Assumption]
+    warnings: list[WarningOut]
+    switches: list[ActiveSwitchOut] | None = None
+    """
+    Operator's switches that hold: present where one stops this market.
+    """
+    audit: AuditOut
+    side: Literal["buy", "sell"]
     quantity: PlainDecimal
     """
-    In quantity_unit, as a size.
+    Of all slices together, in quantity_unit, as a size.
     """
     contracts: PlainDecimal
+    remainder: PlainDecimal
     """
-    Whole lots.
+    Part of a lot that cannot be traded [contracts].
     """
-    notional: PlainDecimal
+    slices: list[ModelsApiScheduleSliceOut]
     """
-    At the price of the slice, or the mark.
+    In the order of time, or of distance from the mark.
     """
-    start: AwareDatetime | None
+    unfilled: UnfilledOut | None
+    joined: int
     """
-    From when it may be traded; null where a price decides.
+    Slices that were too small, and joined another or went.
     """
-    end: AwareDatetime | None
-    price: PlainDecimal | None
+    cost: ExecutionCostOut | None
     """
-    Where it waits, to the tick; null where a time decides.
+    null where impact or volatility is unknown, or prices decide.
     """
-    condition: str
+    venues: list[VenueOut] | None
     """
-    When it is due, in words.
+    As venues[] of the request; null without.
     """
-    participation: float | None
+    sandwich: SandwichOut | None
+    reflexivity: ReflexivityOut | None
+    latency: LatencyOut | None
+    characteristic_seconds: float | None
     """
-    Of the expected volume in its time; null where that is unknown.
+    almgren_chriss: 1/κ, the time in which what is left falls to 1/e, were there no deadline.
     """
-    at: AwareDatetime | None
+
+
+class SidesOut(Model):
     """
-    When to send it as one order; null without jitter.times.
+    Moves down and up; null: none within `max_sigmas`.
     """
-    worst_price: PlainDecimal | None
-    """
-    To the tick, at the present mark: at the start of the slice take its mark times the same ratio. null without collar, or without a volatility.
-    """
-    venues: list[VenueSliceOut] | None
-    """
-    Where to trade it; null without venues[].
-    """
-    unplaced: PlainDecimal | None
-    """
-    Contracts that no venue bears; null without venues[].
-    """
+
+    underlying: str
+    down: CrossingOut | None
+    up: CrossingOut | None
 
 
 class SnapshotIn(Model):
@@ -11054,6 +12424,37 @@ class SurfaceAuditOut(Model):
     """
 
 
+class SwitchAnswer(Model):
+    """
+    The switch as it is now on record.
+    """
+
+    scope: str
+    mode: Literal["normal", "reduce_only", "halt"]
+    """
+    As it was set.
+    """
+    in_force: Literal["normal", "reduce_only", "halt"]
+    """
+    What holds now: `reduce_only` once it has expired.
+    """
+    actor: str | None
+    reason: str | None
+    version: int
+    """
+    Changes of this scope so far.
+    """
+    set_at: AwareDatetime | None
+    expires_at: AwareDatetime | None
+    loosened: bool
+    """
+    Whether more may be done than before, now or later.
+    """
+    before: SwitchBefore
+    event_id: str
+    audit: AuditOut
+
+
 class TargetOut(Model):
     """
     Target of one row.
@@ -11075,6 +12476,9 @@ class TargetOut(Model):
     null on refused: do nothing; never read it as zero.
     """
     order_quantity: PlainDecimal | None
+    """
+    null on refused, and where a switch halts the row.
+    """
     target_base: PlainDecimal | None = None
     target_contracts: PlainDecimal | None = None
     target_notional: PlainDecimal | None = None
@@ -11185,6 +12589,48 @@ class UnderlyingOut(Model):
     Size of one option's forward delta; none: other positions.
     """
     ladder: LadderOut
+
+
+class ValuePolicyIn(Model):
+    """
+    Haircuts, the tightening of venues, and the forecast of posted series.
+    """
+
+    collateral: VolatilityHaircut | None = None
+    contagion: ContagionPolicy | None = None
+    estimator: (
+        ServicesVolatilityEstimatorsAdaptiveAdaptive
+        | Ewma
+        | RiskMetrics2006
+        | CloseToClose
+        | Parkinson
+        | GarmanKlass
+        | RogersSatchell
+        | YangZhang
+        | AverageTrueRange
+        | Realized
+        | Har
+        | Garch
+        | GjrGarch
+        | Egarch
+        | Stochastic
+        | Implied
+        | None
+    ) = None
+
+
+class ValuedAccountIn(Model):
+    """
+    What is to be valued.
+    """
+
+    currency: str
+    equity: PlainDecimal | None = None
+    """
+    Mark to market; default: the value of all balances and loans, where all prices are known.
+    """
+    collateral: list[CollateralIn] | None = None
+    loans: list[AccountLoanIn] | None = None
 
 
 class VariancePremiumAnswer(Model):
@@ -11398,6 +12844,71 @@ class VolatilityPage(Model):
     """
 
 
+class WaterfallAnswer(Model):
+    """
+    What the liquidation does, in the order of who bears it.
+    """
+
+    evaluation_id: str
+    client_reference: str | None = None
+    as_of: AwareDatetime
+    received_at: AwareDatetime
+    symbol: str
+    currency: str
+    units: dict[str, str]
+    status: Literal["healthy", "restored", "closed", "deleveraged", "uncovered", "unsold"]
+    """
+    healthy: equity exceeds maintenance, nothing is done. restored, closed: by selling. deleveraged: others took the rest. uncovered: some of it stays open. unsold: above maintenance again but not restored in full, and no price is allowed.
+    """
+    ended: Literal["healthy", "restored", "closed", "not_fillable", "fund_exhausted"]
+    """
+    Why selling ended.
+    """
+    maintenance_margin: PlainDecimal
+    """
+    Of the account before anything is done.
+    """
+    bankruptcy_price: PlainDecimal
+    """
+    Closing there leaves the account its share of nothing.
+    """
+    worst_price: PlainDecimal
+    """
+    Worst at which a first slice may fill.
+    """
+    quantity_needed: PlainDecimal
+    """
+    Base units whose sale restores margin at the first price.
+    """
+    slices: list[ModelsApiWaterfallSliceOut]
+    deleveraging: DeleveragingOut | None
+    insurance_fund_before: PlainDecimal
+    insurance_fund_after: PlainDecimal
+    socialised: PlainDecimal
+    """
+    Loss that neither the fund nor a counterparty bears.
+    """
+    equity: PlainDecimal
+    """
+    Of the account at the end.
+    """
+    quantity: PlainDecimal
+    """
+    Left of the position, signed.
+    """
+    pool_deleveraging: bool | None
+    """
+    Whether deleveraging of the pool is on; null: no pool.
+    """
+    cover: CoverOut | None
+    """
+    null: no members.
+    """
+    assumptions: list[Assumption]
+    warnings: list[WarningOut]
+    audit: AuditOut
+
+
 class ModelsApiPlacementVenueIn(Model):
     """
     A place to trade: what it offers, what it charges, and how far it is to be relied on.
@@ -11477,6 +12988,71 @@ class PublishedTargets(Model):
     warnings: list[WarningOut]
 
 
+class AccountIn(Model):
+    """
+    Account that the sizes are for.
+    """
+
+    equity: PlainDecimal
+    """
+    Mark-to-market equity in `currency`, collateral and loans at their market value.
+    """
+    currency: str
+    """
+    Account currency, such as USD.
+    """
+    net_deposits: PlainDecimal | None = None
+    """
+    Cumulative deposits less withdrawals: neither profit nor drawdown. Default: unchanged.
+    """
+    collateral: list[CollateralIn] | None = None
+    """
+    Coin balances behind the equity; their delta counts once per underlying.
+    """
+    loans: list[AccountLoanIn] | None = None
+    """
+    Loans of the account; they need policy.collateral.
+    """
+
+
+class BackingOut(Model):
+    """
+    Equity that counts as margin, in the account currency, and where the rest of it went.
+    """
+
+    equity: PlainDecimal
+    """
+    Mark to market, every balance at its value.
+    """
+    equity_initial: PlainDecimal
+    """
+    Less haircuts for initial margin, and isolated loans.
+    """
+    equity_maintenance: PlainDecimal
+    """
+    Less haircuts for maintenance margin, and isolated loans.
+    """
+    locked_in_loans: PlainDecimal
+    """
+    Worth of isolated loans: it backs nothing else.
+    """
+    health_factor: float | None
+    """
+    Of all loans together; null without debt.
+    """
+    complete: bool
+    """
+    False: a price lacks, and no position is increased.
+    """
+    trusted: bool
+    """
+    False: a figure lacks or is stale. It gives less credit; nothing is flattened for it.
+    """
+    assets: list[CreditOut]
+    loans: list[LoanStandingOut]
+    units: dict[str, str]
+
+
 class BacktestAnswer(Model):
     """
     The policy, and what it stands beside.
@@ -11526,6 +13102,83 @@ class CheckedOut(Model):
         Field(discriminator="method"),
     ]
     verdict: Literal["proved", "refuted", "unknown"]
+
+
+class CollateralValueAnswer(Model):
+    """
+    What an account counts as margin, in its currency.
+    """
+
+    equity: PlainDecimal
+    """
+    Mark to market, every balance at its value.
+    """
+    equity_initial: PlainDecimal
+    """
+    Less haircuts for initial margin, and isolated loans.
+    """
+    equity_maintenance: PlainDecimal
+    """
+    Less haircuts for maintenance margin, and isolated loans.
+    """
+    locked_in_loans: PlainDecimal
+    """
+    Worth of isolated loans: it backs nothing else.
+    """
+    health_factor: float | None
+    """
+    Of all loans together; null without debt.
+    """
+    complete: bool
+    """
+    False: a price lacks, and no position is increased.
+    """
+    trusted: bool
+    """
+    False: a figure lacks or is stale. It gives less credit; nothing is flattened for it.
+    """
+    assets: list[CreditOut]
+    loans: list[LoanStandingOut]
+    units: dict[str, str]
+    as_of: AwareDatetime
+    currency: str
+    contagion: list[VenueTighteningOut] | None = None
+    """
+    Present under a policy with contagion.
+    """
+    state: ValueStateOut | None = None
+    """
+    Present under a policy with contagion.
+    """
+    assumptions: list[Assumption]
+    warnings: list[WarningOut]
+
+
+class CollateralValueRequest(Model):
+    """
+    An account without its positions.
+    """
+
+    as_of: AwareDatetime | None = None
+    """
+    Event time; default: the time of receipt, listed as an assumption.
+    """
+    options: StrictnessIn | None = None
+    interval: str | None = None
+    """
+    Bar of the cached states that `market` names; default P1D.
+    """
+    account: ValuedAccountIn
+    series: list[SeriesIn] | None = None
+    venues: list[ModelsApiMarketConditionsVenueIn] | None = None
+    """
+    State of the venues, for policy.contagion.
+    """
+    previous: PreviousIn | None = None
+    """
+    `state` of the last answer, from here or an evaluation.
+    """
+    policy: ValuePolicyIn | None = None
 
 
 class ComparePoliciesAnswer(Model):
@@ -11780,6 +13433,41 @@ class FitResult(Model):
     """
 
 
+class FrontierPointOut(Model):
+    """
+    One margin.
+    """
+
+    varied: Literal["own", "confidence", "multiplier"]
+    """
+    own: the model as it was sent.
+    """
+    alpha: float
+    multiplier: float
+    observations: int
+    """
+    Judged margins of both sides.
+    """
+    mean_margin: float
+    """
+    Of both sides, a fraction of notional.
+    """
+    breaches: RateOut
+    """
+    Of both sides.
+    """
+    liquidations: RateOut
+    """
+    Of both sides.
+    """
+    efficient: bool
+    """
+    No other point is both cheaper on average and breached less often, sides together. Intervals overlap: that may be chance.
+    """
+    long: FrontierSideOut
+    short: FrontierSideOut
+
+
 class GridRequest(Model):
     """
     Terms of a grid; amounts are in the quote currency of the instrument.
@@ -11993,6 +13681,10 @@ class HedgesResponse(Model):
     degraded: list[str]
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    switches: list[ActiveSwitchOut] | None = None
+    """
+    Operator's switches that hold: present where one stops the portfolio or a row of it.
+    """
     policy: NamedPolicyOut | None = None
     inputs: InputsOut
     option_volatilities: list[OptionVolatilityOut] | None = None
@@ -12113,18 +13805,6 @@ class MarginBatchRequest(Model):
     Of every amount; echoed.
     """
     markets: list[BatchMarketIn]
-    accounts: list[str]
-    """
-    Names, unique; every column has one value for each of them.
-    """
-    equity: list[float | None]
-    """
-    Mark to market. What is no number makes its account `unknown`.
-    """
-    quantities: list[list[float | None]]
-    """
-    One column for each market, in their order: signed contracts of each account, 0 for none. What is no number makes its account `unknown`.
-    """
     preset: Literal["derive_pmrm2", "span16", "regime"] | None = None
     """
     Portfolio margin by scenarios, as POST /v1/margin:scenario; default: `margin`, unnetted.
@@ -12137,6 +13817,18 @@ class MarginBatchRequest(Model):
     """
     Accounts of the liquidation queue that are listed.
     """
+    accounts: list[str]
+    """
+    Names, unique; every column has one value for each of them.
+    """
+    equity: list[float | None]
+    """
+    Mark to market. What is no number makes its account `unknown`.
+    """
+    quantities: list[list[float | None]]
+    """
+    One column for each market, in their order: signed contracts of each account, 0 for none. What is no number makes its account `unknown`.
+    """
 
 
 class MarginOut(Model):
@@ -12148,7 +13840,13 @@ class MarginOut(Model):
     initial: PlainDecimal
     maintenance: PlainDecimal
     initial_to_equity: float | None
+    """
+    Over the equity that counts for initial margin.
+    """
     maintenance_to_equity: float | None
+    """
+    Over the equity that counts for maintenance margin.
+    """
     complete: bool
     """
     False: some positions' margin is neither modelled here nor given.
@@ -12191,6 +13889,14 @@ class MarginRequest(Model):
     Quotes of options by underlying: option positions without implied_volatility or forward_price take them from a surface of these; what they bring themselves wins. 5000 quotes and 200 expiries in all.
     """
     policy: MarginPolicyIn | PolicyReference | None = None
+    venues: list[ModelsApiMarketConditionsVenueIn] | None = None
+    """
+    State of the venues, for policy.contagion.
+    """
+    previous: PreviousIn | None = None
+    """
+    `state` of the last answer, for policy.contagion.
+    """
 
 
 class MispricingAnswer(Model):
@@ -12350,6 +14056,22 @@ class OraclesRequest(Model):
     """
 
 
+class ParametersAnswer(Model):
+    """
+    What holds for a market, and what is to come.
+    """
+
+    market: str
+    in_force: ParametersOut | None
+    """
+    null: the first version is not effective yet.
+    """
+    scheduled: ParametersOut | None
+    """
+    Version that holds next, as things stand.
+    """
+
+
 class PolicyIn(Model):
     """
     How to size, within which limits. Without a preset `sizing` is required: no default method, no default target.
@@ -12458,6 +14180,8 @@ class PolicyIn(Model):
     margin: MarginPolicy | None = None
     guards: OraclePolicy | None = None
     breakers: Breakers | None = None
+    collateral: VolatilityHaircut | None = None
+    contagion: ContagionPolicy | None = None
     hedging: Threshold | PriceMove | Interval | ServicesHedgingTriggersAdaptiveAdaptive | AnyOf | None = None
     hedge_optimizer: ServicesHedgingOptimizersGreekBoundsGreekBounds | None = None
     hedge_gate: HedgeGate | None = None
@@ -12588,73 +14312,6 @@ class RegisterPortfolioRequest(Model):
     """
 
 
-class ScheduleAnswer(Model):
-    """
-    Slices of whole lots that sum to the order, less what the volume does not bear.
-    """
-
-    evaluation_id: str
-    client_reference: str | None = None
-    mode: Literal["live", "historical"]
-    symbol: str
-    venue: str | None = None
-    as_of: AwareDatetime
-    received_at: AwareDatetime
-    status: Literal["ok", "limited", "refused"]
-    reason: str
-    detail: str | None
-    """
-    Why it is limited or refused.
-    """
-    mark_price: PlainDecimal
-    quantity_unit: Literal["base", "contracts", "quote"]
-    currency: str | None
-    """
-    Of all amounts: the quote currency; null where nothing says it.
-    """
-    volatility: MarketVolatilityOut | None
-    """
-    null where none was needed or there is none.
-    """
-    assumptions: list[Assumption]
-    warnings: list[WarningOut]
-    audit: AuditOut
-    side: Literal["buy", "sell"]
-    quantity: PlainDecimal
-    """
-    Of all slices together, in quantity_unit, as a size.
-    """
-    contracts: PlainDecimal
-    remainder: PlainDecimal
-    """
-    Part of a lot that cannot be traded [contracts].
-    """
-    slices: list[SliceOut]
-    """
-    In the order of time, or of distance from the mark.
-    """
-    unfilled: UnfilledOut | None
-    joined: int
-    """
-    Slices that were too small, and joined another or went.
-    """
-    cost: ExecutionCostOut | None
-    """
-    null where impact or volatility is unknown, or prices decide.
-    """
-    venues: list[VenueOut] | None
-    """
-    As venues[] of the request; null without.
-    """
-    sandwich: SandwichOut | None
-    reflexivity: ReflexivityOut | None
-    latency: LatencyOut | None
-    characteristic_seconds: float | None
-    """
-    almgren_chriss: 1/κ, the time in which what is left falls to 1/e, were there no deadline.
-    """
-
-
 class ScheduleRequest(Model):
     """
     An order to spread over time or prices.
@@ -12770,6 +14427,35 @@ class ScheduleRequest(Model):
     confidence_factor: float | None = None
     """
     Standard deviations that the buffer provides for; default 2.33, listed as an assumption.
+    """
+
+
+class ShiftOut(Model):
+    """
+    Moves that liquidate the account together with one shift of volatility.
+    """
+
+    volatility_shift: float
+    status: Literal["ok", "liquidated"]
+    """
+    liquidated: equity does not exceed maintenance before any move of prices.
+    """
+    equity: PlainDecimal
+    """
+    With the shift, before any move of prices.
+    """
+    maintenance_margin: PlainDecimal
+    alone: list[SidesOut]
+    """
+    Each underlying by itself, the others standing still.
+    """
+    together: list[SidesOut] | None
+    """
+    Each underlying, the others at their conditional means (betas). null without correlations.
+    """
+    nearest: NearestOut | None
+    """
+    Over all joint moves. null without correlations.
     """
 
 
@@ -12918,6 +14604,10 @@ class TargetsResponse(Model):
     degraded: list[str]
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    switches: list[ActiveSwitchOut] | None = None
+    """
+    Operator's switches that hold: present where one stops the portfolio or a row of it.
+    """
     policy: NamedPolicyOut | None = None
     inputs: InputsOut
     option_volatilities: list[OptionVolatilityOut] | None = None
@@ -12969,6 +14659,10 @@ class VaultAnswer(Model):
     """
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    switches: list[ActiveSwitchOut] | None = None
+    """
+    Operator's switches that hold: present where one stops this market.
+    """
     audit: AuditOut
     method: str
     settlement: Literal["linear", "inverse"]
@@ -13100,6 +14794,14 @@ class BothMarginsOut(Model):
     breaker: BreakerOut | None = None
     """
     Present under a policy with breakers.
+    """
+    collateral: BackingOut | None = None
+    """
+    Present under a policy with collateral.
+    """
+    contagion: list[VenueTighteningOut] | None = None
+    """
+    Present under a policy with contagion.
     """
 
 
@@ -13282,6 +14984,10 @@ class EvaluationResponse(Model):
     degraded: list[str]
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    switches: list[ActiveSwitchOut] | None = None
+    """
+    Operator's switches that hold: present where one stops the portfolio or a row of it.
+    """
     policy: NamedPolicyOut | None = None
     inputs: InputsOut
     option_volatilities: list[OptionVolatilityOut] | None = None
@@ -13373,6 +15079,35 @@ class FitAnswer(Model):
     result: FitResult | None = None
 
 
+class FrontierAnswer(Model):
+    """
+    What margin costs against how often it fails.
+    """
+
+    symbol: str
+    as_of: AwareDatetime
+    bars: int
+    """
+    Complete bars of the series.
+    """
+    first_margin: AwareDatetime
+    """
+    Close of the first margin that was judged.
+    """
+    horizon_bars: int
+    horizon_days: float
+    maintenance_fraction: float
+    units: dict[str, str]
+    points: list[FrontierPointOut]
+    """
+    The model's own first, then confidences, then multipliers.
+    """
+    model_resolved: dict[str, Any]
+    procyclicality_resolved: dict[str, Any]
+    assumptions: list[Assumption]
+    warnings: list[WarningOut]
+
+
 class LiveResponse(Model):
     """
     Answer of an evaluation of a live portfolio, as it is recorded.
@@ -13393,6 +15128,10 @@ class LiveResponse(Model):
     degraded: list[str]
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    switches: list[ActiveSwitchOut] | None = None
+    """
+    Operator's switches that hold: present where one stops the portfolio or a row of it.
+    """
     policy: NamedPolicyOut | None = None
     inputs: InputsOut
     option_volatilities: list[OptionVolatilityOut] | None = None
@@ -13446,6 +15185,10 @@ class MarginResponse(Model):
     degraded: list[str]
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    switches: list[ActiveSwitchOut] | None = None
+    """
+    Operator's switches that hold: present where one stops the portfolio or a row of it.
+    """
     policy: NamedPolicyOut | None = None
     inputs: InputsOut
     option_volatilities: list[OptionVolatilityOut] | None = None
@@ -13458,6 +15201,34 @@ class MarginResponse(Model):
     """
     audit: AuditOut
     margin: BothMarginsOut
+    state: ModelsApiControlStateOut | None = None
+    """
+    Present under a policy with contagion.
+    """
+
+
+class ReverseStressAnswer(Model):
+    """
+    What liquidates the account.
+    """
+
+    as_of: AwareDatetime
+    currency: str
+    preset: str
+    overridden: list[str]
+    units: dict[str, str]
+    horizon_days: float
+    max_sigmas: float
+    least_sigmas: float | None
+    """
+    Least distance over everything below; null: nothing within `max_sigmas` liquidates the account.
+    """
+    shifts: list[ShiftOut]
+    """
+    In the order of `volatility_shifts`.
+    """
+    assumptions: list[Assumption]
+    warnings: list[WarningOut]
 
 
 class BlockOut(Model):
