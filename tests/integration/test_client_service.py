@@ -13,7 +13,18 @@ from typing import Any
 import pytest
 
 from tests.support.service import ServiceProcess, running
-from trimtab_client import AsyncTrimtab, Backoff, Conflict, Handlers, InvalidRequest, Retry, Trimtab, Update, models
+from trimtab_client import (
+    AsyncTrimtab,
+    Backoff,
+    Conflict,
+    Handlers,
+    InvalidRequest,
+    Retry,
+    Trimtab,
+    Update,
+    members,
+    models,
+)
 
 SYMBOL = "BTC-USDC-PERP"
 HOUR = timedelta(hours=1)
@@ -58,7 +69,7 @@ def test_every_door_answers_its_model(service: ServiceProcess) -> None:
         assert target.target_quantity > 0
         assert client.targets(request()).targets[0].target_quantity == target.target_quantity
         held = request(positions=[models.PositionIn(symbol="BTC-PERP", quantity="1", mark_price="100")], signals=None)
-        margin = {name: value for name, value in held.members().items() if name not in ("policy", "signals")}
+        margin = {name: value for name, value in members(held).items() if name not in ("policy", "signals")}
         assert client.margin(margin).margin.current.initial > 0
         read = client.request("GET", f"/v1/evaluations/{answer.evaluation_id}")
         assert read.value["evaluation_id"] == answer.evaluation_id

@@ -16,7 +16,7 @@ import ccxt
 import ccxt.async_support
 import pytest
 
-from trimtab_client import Trimtab
+from trimtab_client import Trimtab, members
 from trimtab_client.adapters.ccxt import ccxt_instrument, ccxt_order, ccxt_request, ccxt_request_async
 from trimtab_client.models import InstrumentIn, PolicyIn, VolatilityTarget
 
@@ -192,7 +192,7 @@ def test_awaited_ccxt_gives_the_same() -> None:
             await exchange.close()
 
     awaited, blocked = asyncio.run(read()), ccxt_request(blocking(), {LINEAR: 1}, policy=POLICY)
-    assert awaited.members() | {"as_of": None} == blocked.members() | {"as_of": None}
+    assert members(awaited) | {"as_of": None} == members(blocked) | {"as_of": None}
 
 
 @pytest.mark.parametrize("name", ["binanceusdm", "bybit", "kraken", "deribit", "coinbase", "kucoin"])

@@ -5,7 +5,7 @@
 """
 
 from trimtab_client.asynchronous import AsyncTrimtab
-from trimtab_client.base import Model
+from trimtab_client.base import Model, members
 from trimtab_client.calls import Reply
 from trimtab_client.errors import (
     AccessRefused,
@@ -53,4 +53,5 @@ __all__ = [
     "TrimtabError",
     "UnreadableAnswer",
     "Update",
+    "members",
 ]

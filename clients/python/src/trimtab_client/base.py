@@ -25,7 +25,7 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _members_of_another_model(cls, value: Any) -> Any:
-        return value.members() if isinstance(value, Model) and not isinstance(value, cls) else value
+        return members(value) if isinstance(value, Model) and not isinstance(value, cls) else value
 
     def model_post_init(self, context: Any, /) -> None:
         # The tag of a method counts as set, also where its class says it already.
@@ -33,9 +33,13 @@ class Model(BaseModel):
             name for name, field in type(self).model_fields.items() if name in TAGS and _is_constant(field.annotation)
         )
 
-    def members(self) -> dict[str, Any]:
-        """What was set, as plain values; what was left out stays out, so that the service decides it."""
-        return self.model_dump(exclude_unset=True, by_alias=True)
+
+def members(model: Model) -> dict[str, Any]:
+    """What was set, as plain values; what was left out stays out, so that the service decides it.
+
+    A function, because a body may have a member of any name.
+    """
+    return model.model_dump(exclude_unset=True, by_alias=True)
 
 
 def _is_constant(annotation: Any) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 from pydantic import ValidationError
 
-from trimtab_client.base import Model
+from trimtab_client.base import Model, members
 from trimtab_client.decimals import plain
 from trimtab_client.errors import NoAnswer, Outcome, TrimtabError, UnreadableAnswer, problem_of
 from trimtab_client.retry import Retry
@@ -158,7 +158,7 @@ def encode(body: Body) -> bytes:
 
 def _plain_value(value: Any) -> Any:
     if isinstance(value, Model):
-        return value.members()
+        return members(value)
     if isinstance(value, Decimal) and value.is_finite():
         return plain(value)
     if isinstance(value, datetime) and value.tzinfo is not None:
