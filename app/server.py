@@ -10,8 +10,8 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 from app.main import create_app
 from app.protocol import BoundedProtocol
 from app.settings import Settings
-
-MAX_FRAME_BYTES = 65_536
+from app.stream_protocol import StreamProtocol
+from app.usecases.stream import MAX_FRAME_BYTES
 
 
 def serve(settings: Settings) -> None:
@@ -41,7 +41,7 @@ def configuration(settings: Settings) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         http=BoundedProtocol,
-        ws="websockets-sansio",
+        ws=StreamProtocol,
         ws_max_size=MAX_FRAME_BYTES,
         ws_per_message_deflate=False,
         server_header=False,
@@ -59,6 +59,7 @@ def logging_configuration(level: str) -> dict[str, Any]:
         "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
         "loggers": {
-            name: {"handlers": ["stderr"], "level": level, "propagate": False} for name in ("trimtab", "uvicorn")
+            **{name: {"handlers": ["stderr"], "level": level, "propagate": False} for name in ("trimtab", "uvicorn")},
+            "uvicorn.stream": {"level": "WARNING"},  # below, it writes the URL of every handshake
         },
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.api.base import Model, Name
@@ -110,7 +110,16 @@ def _defaults_of(info: ValidationInfo) -> int:
     return found
 
 
+def _supplied_by_presets(schema: dict[str, Any]) -> None:
+    """What a preset brings need not be sent: a client made from the schema must be able to name one alone."""
+    required = [name for name in schema.pop("required", []) if not any(name in blocks for blocks in PRESETS.values())]
+    if required:
+        schema["required"] = required
+
+
 class _Preset(Model):
+    model_config = ConfigDict(json_schema_extra=_supplied_by_presets)
+
     preset: Name | None = Field(None, description="`default` or `crypto_perp_conservative`; fields that are sent win.")
     version: Annotated[int, Field(ge=1, strict=True)] | None = Field(
         None, description="Version of the preset; the newest by default."
@@ -156,7 +165,7 @@ class _Preset(Model):
 
 
 class PolicyIn(_Preset):
-    """How to size, within which limits. `sizing` is required: there is no default method and no default target."""
+    """How to size, within which limits. Without a preset `sizing` is required: no default method, no default target."""
 
     sizing: Annotated[SizingMethod, StrictScalars(), Field(discriminator="method")]
     capital: Annotated[Capital, StrictScalars(), Field(discriminator="method")] = FullCompounding()

@@ -12,8 +12,10 @@ that of all days of those years together.
 from __future__ import annotations
 
 import argparse
+import csv
+import gzip
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -35,7 +37,7 @@ from services.sizing.limits import Limits
 from services.sizing.methods.volatility_target import VolatilityTarget
 from services.volatility.estimators.ewma import Ewma
 from tests.evaluation.report import Grid
-from tests.evaluation.series import DATA, _columns
+from tests.evaluation.series import DATA
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "measurements" / "breakers.md"
 MARKS = ("<!-- calm markets: begin -->", "<!-- calm markets: end -->")
@@ -82,17 +84,17 @@ def markets() -> Iterator[Market]:
         closes = np.array([float(one.close) for one in item.closes])
         yield Market(f"{item.symbol} (packaged)", item.calendar, tuple(one.close_time for one in item.closes), closes)
     if DATA.is_dir():
-        spy = _columns("ohlcv_spy_daily_1998_2021.csv.gz")[""]
-        yield _market("SPY", "XNYS", spy)
-        coins = _columns("ohlcv_daily_yahoo_btc_eth_bnb_sol_2014_2024.csv.gz", "asset")
+        yield _market("SPY", "XNYS", "ohlcv_spy_daily_1998_2021.csv.gz")
         for coin in ("BTC", "ETH"):
-            yield _market(coin, "24/7", coins[coin])
+            yield _market(coin, "24/7", "ohlcv_daily_yahoo_btc_eth_bnb_sol_2014_2024.csv.gz")
 
 
-def _market(name: str, calendar: str, columns: dict[str, list[str]]) -> Market:
-    stamps = columns.get("ts") or columns["date"]
+def _market(name: str, calendar: str, file: str) -> Market:
+    with gzip.open(DATA / file, "rt") as text:
+        rows = [row for row in csv.DictReader(text) if row.get("asset", name) == name]
+    stamps = [row.get("ts") or row["date"] for row in rows]
     dates = tuple(datetime.fromisoformat(stamp).replace(hour=21, tzinfo=UTC) for stamp in stamps)
-    return Market(name, calendar, dates, np.array(columns["close"], dtype=float))
+    return Market(name, calendar, dates, np.array([float(row["close"]) for row in rows]))
 
 
 def windows(market: Market) -> list[tuple[str, int, int]]:
@@ -179,14 +181,10 @@ def lines_of(market: Market) -> Iterator[list[str]]:
             guard: [walked(market, target, rules, window) for window in windows(market)]
             for guard, rules in GUARDS.items()
         }
-        years: tuple[tuple[str, Callable[[Walk], bool]], ...] = (
-            ("calm years", lambda one: one.window in calm),
-            ("other years", lambda one: one.window != "all" and one.window not in calm),
-            ("whole series", lambda one: one.window == "all"),
-        )
-        for title, chosen in years:
+        others = {name for name, _, _ in windows(market)} - calm - {"all"}
+        for title, names in (("calm years", calm), ("other years", others), ("whole series", {"all"})):
             for guard, found in walks.items():
-                kept = [one for one in found if chosen(one)]
+                kept = [one for one in found if one.window in names]
                 yield [market.name, f"{100.0 * target:.0f} %", title, guard, *figures(kept, periods)]
 
 
@@ -209,7 +207,20 @@ def grid(lines: Sequence[list[str]]) -> Grid:
     return Grid("Daily positions, with and without breakers", [*columns, "ended flat"], list(lines))
 
 
-READING: tuple[str, ...] = ()
+READING = (
+    "How to read it: maintenance ratio and distance never acted on these daily positions: with the drawdown ladder",
+    "off every figure is that of no breakers. At the usual targets calm years cost nothing on stocks and Bitcoin, and",
+    "0.4 points a year on Ether. At the high targets calm years of stocks cost nothing either; those of coins, with",
+    "falls of 20 to 57 % of their own, cost 17 to 58 points a year, and of the longer series 3 of 5 years of Bitcoin",
+    "and 2 of 3 of Ether ended flat. Over whole series the ladder is expensive also at the usual target: SPY grows by",
+    "1.7 instead of 3.8 % a year, Bitcoin by 12.5 instead of 27.9, for a largest fall that is 1 and 4 points smaller.",
+    "Nobody resets it here: from 20 % below the peak nothing may grow, so that a position that has shrunk cannot earn",
+    "the fall back, and from 30 % it is closed for good. Whoever turns drawdown on needs somebody who resets it, or",
+    "thresholds that are wide for the volatility that is held. In the other years at high targets the largest fall is",
+    "31 instead of 37 and 38 % on stocks, 31 and 56 instead of 72 on the two series of Bitcoin and 42 instead of 65",
+    "on Ether: a close a day is slow for a ladder. Growth in those years is less with it in four of five markets, the",
+    "recovery being missed, and more in one. Years are few, and markets overlap.",
+)
 
 
 def section(found: Sequence[Market], lines: Sequence[list[str]]) -> str:
