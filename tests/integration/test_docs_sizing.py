@@ -45,7 +45,7 @@ def test_every_block_is_in_the_table_or_has_a_page_of_its_own() -> None:
     named = set(re.findall(r"^\| `(\w+)` \|", block_table(), re.MULTILINE))
     assert {item["block"] for item in catalog()["blocks"]} - named <= {
         "sizing", "estimator", "correlation", "limits", "overlays", "guards", "orders", "margin", "breakers",
-        "hedging", "hedge_optimizer", "hedge_gate", "hedge_execution",
+        "collateral", "contagion", "hedging", "hedge_optimizer", "hedge_gate", "hedge_execution",
     }  # fmt: skip
 
 
