@@ -215,11 +215,11 @@ class AntiProcyclicality(Model):
     """
     rebuild: float | None = None
     """
-    κ, part of the missing buffer that is rebuilt a step.
+    κ, part of the missing buffer that is rebuilt a step [per day].
     """
     release: float | None = None
     """
-    δ, largest fall a step; none where absent.
+    δ, largest fall a step [per day]; none where absent.
     """
 
 
@@ -366,6 +366,14 @@ class BatchMarketIn(Model):
     max_leverage: float | None = None
     """
     Of the venue; its inverse is a floor of the rate. Without a preset.
+    """
+    open_interest: PlainDecimal | None = None
+    """
+    Of the market [contracts], for a size_addon that reads it.
+    """
+    average_daily_volume: PlainDecimal | None = None
+    """
+    Of the market [contracts a day], for a size_addon that reads it.
     """
     netting_offset: float | None = None
     """
@@ -3015,6 +3023,18 @@ class HorizonVarianceOut(Model):
     """
 
 
+class ImpactAddon(Model):
+    """
+    ``f + I √(|q| / ADV)``: what closing the position moves the price by, added to the rate.
+    """
+
+    method: Literal["impact"] = "impact"
+    coefficient: float | None = None
+    """
+    I [fraction of the price for a day's volume].
+    """
+
+
 class Implied(Model):
     """
     ``σ² = iv · (Σ r² + 20 · 0.7 · s) / (Σ iv_prev + 20 · s)``: the last implied variance times a causal ratio.
@@ -4063,6 +4083,31 @@ class MarginLinked(Model):
     """
 
 
+class MarginMemoryIn(Model):
+    """
+    Margin rates that were asked last of one market, before floors and caps: fractions of notional.
+    """
+
+    market: str
+    """
+    As the last answer named it: symbol of the series, or of the cached state.
+    """
+    long: float
+    short: float
+    as_of: AwareDatetime
+
+
+class MarginMemoryOut(Model):
+    """
+    Margin rates that are asked of one market now, before floors and caps: fractions of notional.
+    """
+
+    market: str
+    long: float
+    short: float
+    as_of: AwareDatetime
+
+
 class MarginPointOut(Model):
     """
     Margin asked at one close [fraction of notional]; null where the model says nothing yet.
@@ -4454,6 +4499,34 @@ class OfferedOut(Model):
     impact_known: bool
     """
     False: no volume was sent in flow[], so its costs hold no impact.
+    """
+
+
+class OpenInterestLinear(Model):
+    """
+    ``max(f, c · OI)``: at least in proportion to open interest.
+    """
+
+    method: Literal["oi_linear"] = "oi_linear"
+    per_notional: float
+    """
+    c [rate per unit of account currency].
+    """
+
+
+class OpenInterestRamp(Model):
+    """
+    ``f + (1 − f) · clip((OI − lower) / (upper − lower), 0, 1)``: up to 1 as open interest fills a market.
+    """
+
+    method: Literal["oi_ramp"] = "oi_ramp"
+    lower: float
+    """
+    Open interest at which the rate begins to rise, and at which it is 1 [account currency].
+    """
+    upper: float
+    """
+    Open interest at which the rate begins to rise, and at which it is 1 [account currency].
     """
 
 
@@ -5606,6 +5679,21 @@ class PortfolioRisk(Model):
     volatility: float | None = None
     """
     τ [annual], where the policy has no target volatility of its own.
+    """
+
+
+class PortfolioRules(Model):
+    """
+    Scenario margin of an account in margin mode `portfolio`.
+    """
+
+    preset: Literal["derive_pmrm2", "deribit_like", "paradex_24", "span16", "regime"] | None = None
+    """
+    Whose scenarios; the price range of `regime` follows the volatility of each underlying.
+    """
+    netting_offset: float | None = None
+    """
+    Share of a profit of one underlying that may pay for losses of others in the same scenario.
     """
 
 
@@ -6900,6 +6988,30 @@ class SkippedOut(Model):
     reason: Literal["same_side", "under_maintenance", "no_profit_left", "would_fall_under_maintenance"]
 
 
+class SmoothedRateOut(Model):
+    """
+    A rate of the model under rules against procyclicality: fractions of notional, before floors and caps.
+    """
+
+    model: float | None
+    """
+    Of the model; null where it says nothing: what was asked last stands.
+    """
+    stressed: float | None
+    """
+    Of the stressed period; null where no rule asks or nothing says it.
+    """
+    long_run: float | None
+    """
+    At long-run volatility; null likewise.
+    """
+    before: float | None
+    """
+    Asked last; null where nothing was.
+    """
+    asked: float | None
+
+
 class SnapshotTaken(Model):
     """
     A snapshot is stored; its evaluation follows.
@@ -7662,6 +7774,16 @@ class UnderlyingIn(Model):
     """
 
 
+class UnderlyingLiquidationOut(Model):
+    """
+    Prices of an underlying at which equity falls to the maintenance margin of now, all else standing still.
+    """
+
+    underlying: str
+    down: PlainDecimal | None
+    up: PlainDecimal | None
+
+
 class UnderlyingMoveOut(Model):
     """
     Move of one underlying.
@@ -7750,6 +7872,15 @@ class UnknownOut(Model):
     account: str
     index: int
     reason: Literal["unusable_data", "price_required", "volatility_unavailable"]
+    detail: str
+
+
+class UnmodelledOut(Model):
+    """
+    A row that no scenario can value and whose margin was not stated.
+    """
+
+    symbol: str
     detail: str
 
 
@@ -8722,6 +8853,10 @@ class ModelsApiControlStateOut(Model):
     contagion: list[ContagionStateOut] | None = None
     """
     Present under a policy with contagion.
+    """
+    margins: list[MarginMemoryOut] | None = None
+    """
+    Present under policy.margin.procyclicality, and where previous held some.
     """
 
 
@@ -10963,7 +11098,7 @@ class MarginPolicy(Model):
 
     model: LognormalExpectedShortfall | SigmaMultiple | FilteredHistorical | None = None
     """
-    Where the rates come from; Student-t expected shortfall by default. Where a model that reads returns has too few, `SigmaMultiple` at its α and horizon stands in.
+    Where the rates come from; filtered historical expected shortfall by default. Where a model that reads returns has too few, `SigmaMultiple` at its α and horizon stands in. A cached state holds none: its ring of standardised returns ``z = r/σ`` would do for full scaling, ``z σ_T``, but half scaling is ``r/2 + z σ_T/2``, and r is gone.
     """
     floor: float | None = None
     """
@@ -10977,9 +11112,17 @@ class MarginPolicy(Model):
     """
     Maintenance over initial margin (venues: 0.5 to 0.8).
     """
-    size_addon: NoAddon | SqrtAddon | LinearAddon | None = None
+    size_addon: NoAddon | SqrtAddon | LinearAddon | OpenInterestRamp | OpenInterestLinear | ImpactAddon | None = None
     """
-    How the rate grows with size.
+    How the rate grows with size, open interest or the volume that is traded.
+    """
+    procyclicality: AntiProcyclicality | None = None
+    """
+    Rules on the rates of the model, before floors and caps: stress weight, floor of ten years, buffer, release speed. The rates that were asked last travel with request and answer.
+    """
+    portfolio: PortfolioRules | None = None
+    """
+    Scenarios of an account in margin mode `portfolio`, which take the place of all of the above; `regime` where absent.
     """
 
 
@@ -11145,12 +11288,16 @@ class MaxPositionRequest(Model):
     """
     margin: MarginPolicy | None = None
     """
-    Margin model and the rules around it, as in a policy.
+    Margin model and the rules around it, as in a policy; no returns are read here.
     """
     caps: PositionCapsIn | None = None
     book: BookIn | None = None
     """
     Order book of the symbol, for the liquidity cap.
+    """
+    flow: FlowIn | None = None
+    """
+    Open interest and volume of the symbol, for a size_addon that reads them.
     """
 
 
@@ -11645,12 +11792,16 @@ class OrderCheckRequest(Model):
     """
     margin: MarginPolicy | None = None
     """
-    Margin model and the rules around it, as in a policy.
+    Margin model and the rules around it, as in a policy; no returns are read here.
     """
     caps: PositionCapsIn | None = None
     book: BookIn | None = None
     """
     Order book of the symbol, for the liquidity cap.
+    """
+    flow: FlowIn | None = None
+    """
+    Open interest and volume of the symbol, for a size_addon that reads them.
     """
     quantity: PlainDecimal
     """
@@ -11823,6 +11974,40 @@ class PolicyPage(Model):
     """
 
 
+class PortfolioMarginOut(Model):
+    """
+    An account that is margined as a whole, in the account currency.
+    """
+
+    preset: str
+    contagion_multiplier: float | None = None
+    """
+    Under policy.contagion: that of the worst venue of any row, on what the scenarios ask.
+    """
+    bound: Literal["scenario", "skew", "basis", "minimum_delta", "none"]
+    """
+    Which candidate set the loss.
+    """
+    worst: float | None
+    """
+    Its loss, <= 0; null where nothing could be valued.
+    """
+    separate_initial: PlainDecimal | None
+    """
+    Sum of the initial margins of the rows on their own; null where one of them is unknown.
+    """
+    benefit: PlainDecimal | None
+    """
+    What margining the account as a whole saves; negative where the scenarios ask more.
+    """
+    worst_scenarios: list[WorstScenarioOut]
+    """
+    Of the book without open orders, the worst first.
+    """
+    liquidations: list[UnderlyingLiquidationOut]
+    unmodelled: list[UnmodelledOut]
+
+
 class PortfolioOut(Model):
     """
     The book as a whole, at target (and now).
@@ -11868,27 +12053,6 @@ class PortfolioPage(Model):
     """
 
 
-class PositionMarginOut(Model):
-    """
-    Margin of one row, in the account currency.
-    """
-
-    symbol: str
-    venue: str | None = None
-    account_id: str | None = None
-    position_side: str | None = None
-    initial: PlainDecimal | None
-    maintenance: PlainDecimal | None
-    rate_initial: float | None
-    method_used: str
-    contagion_multiplier: float | None = None
-    """
-    On the rate of the model, floors apart. Present under a policy with contagion.
-    """
-    venue_figures: VenueMarginOut | None = None
-    liquidation: LiquidationOut | None = None
-
-
 class PreviousIn(Model):
     """
     `state` of the last answer, sent back as it was; without it the account starts now.
@@ -11927,6 +12091,10 @@ class PreviousIn(Model):
     contagion: list[ContagionStateIn] | None = None
     """
     Multiplier of each venue; one that is missing starts now.
+    """
+    margins: list[MarginMemoryIn] | None = None
+    """
+    Margin rates that were asked last, for policy.margin.procyclicality; a market that is missing starts with its buffer full.
     """
 
 
@@ -12377,6 +12545,15 @@ class SidesOut(Model):
     underlying: str
     down: CrossingOut | None
     up: CrossingOut | None
+
+
+class SmoothedOut(Model):
+    """
+    Both sides.
+    """
+
+    long: SmoothedRateOut
+    short: SmoothedRateOut
 
 
 class SnapshotIn(Model):
@@ -13000,6 +13177,10 @@ class AccountIn(Model):
     currency: str
     """
     Account currency, such as USD.
+    """
+    margin_mode: Literal["cross", "isolated", "portfolio"] | None = None
+    """
+    cross: one equity backs the sum of the positions' margins. isolated: each position has its own isolated_margin, and nothing else backs it, so that policy.collateral and loans are refused. portfolio: one equity backs the scenario margin of the whole account, by policy.margin.portfolio.
     """
     net_deposits: PlainDecimal | None = None
     """
@@ -13811,7 +13992,7 @@ class MarginBatchRequest(Model):
     """
     margin: MarginPolicy | None = None
     """
-    Margin model and the rules around it, without a preset.
+    Margin model and the rules around it, without a preset; no returns are read here.
     """
     queue_limit: int | None = None
     """
@@ -13829,30 +14010,6 @@ class MarginBatchRequest(Model):
     """
     One column for each market, in their order: signed contracts of each account, 0 for none. What is no number makes its account `unknown`.
     """
-
-
-class MarginOut(Model):
-    """
-    Margin of a book, in `currency`.
-    """
-
-    currency: str
-    initial: PlainDecimal
-    maintenance: PlainDecimal
-    initial_to_equity: float | None
-    """
-    Over the equity that counts for initial margin.
-    """
-    maintenance_to_equity: float | None
-    """
-    Over the equity that counts for maintenance margin.
-    """
-    complete: bool
-    """
-    False: some positions' margin is neither modelled here nor given.
-    """
-    method_used: list[str]
-    per_position: list[PositionMarginOut]
 
 
 class MarginRequest(Model):
@@ -13895,7 +14052,11 @@ class MarginRequest(Model):
     """
     previous: PreviousIn | None = None
     """
-    `state` of the last answer, for policy.contagion.
+    `state` of the last answer for this account: rates that were asked last, multipliers of venues.
+    """
+    flow: list[FlowIn] | None = None
+    """
+    Open interest and volume, for a size_addon that reads them.
     """
 
 
@@ -14186,6 +14347,31 @@ class PolicyIn(Model):
     hedge_optimizer: ServicesHedgingOptimizersGreekBoundsGreekBounds | None = None
     hedge_gate: HedgeGate | None = None
     hedge_execution: HedgeExecution | None = None
+
+
+class PositionMarginOut(Model):
+    """
+    Margin of one row, in the account currency.
+    """
+
+    symbol: str
+    venue: str | None = None
+    account_id: str | None = None
+    position_side: str | None = None
+    initial: PlainDecimal | None
+    maintenance: PlainDecimal | None
+    rate_initial: float | None
+    method_used: str
+    contagion_multiplier: float | None = None
+    """
+    On the rate of the model, floors apart. Present under a policy with contagion.
+    """
+    venue_figures: VenueMarginOut | None = None
+    liquidation: LiquidationOut | None = None
+    procyclicality: SmoothedOut | None = None
+    """
+    Present under policy.margin.procyclicality.
+    """
 
 
 class PriceLadderAnswer(Model):
@@ -14716,34 +14902,6 @@ class PublishedHedges(Model):
     orders: list[OrderOut]
 
 
-class PublishedMargin(Model):
-    """
-    State of `margin:PORTFOLIO`.
-    """
-
-    portfolio_id: str
-    evaluation_id: str
-    index: int
-    """
-    Audit entry of the decision.
-    """
-    as_of: AwareDatetime
-    data_as_of: AwareDatetime | None
-    computed_at: AwareDatetime
-    valid_until: AwareDatetime
-    """
-    Do not act on it from then on.
-    """
-    on_expiry: Literal["reduce_only"] = "reduce_only"
-    degraded: list[str]
-    current: MarginOut
-    target: MarginOut | None = None
-    breaker: BreakerScopeOut | None = None
-    """
-    The breaker of the highest level.
-    """
-
-
 class BacktestRequest(Model):
     """
     A policy on posted bars; nothing is stored.
@@ -14781,27 +14939,6 @@ class BacktestRequest(Model):
     points: int | None = None
     """
     At most this many points of each path, evenly spread.
-    """
-
-
-class BothMarginsOut(Model):
-    """
-    Margin now and at target.
-    """
-
-    current: MarginOut
-    target: MarginOut | None = None
-    breaker: BreakerOut | None = None
-    """
-    Present under a policy with breakers.
-    """
-    collateral: BackingOut | None = None
-    """
-    Present under a policy with collateral.
-    """
-    contagion: list[VenueTighteningOut] | None = None
-    """
-    Present under a policy with contagion.
     """
 
 
@@ -14964,55 +15101,6 @@ class EvaluationRequest(Model):
     """
 
 
-class EvaluationResponse(Model):
-    """
-    Full answer.
-    """
-
-    evaluation_id: str
-    portfolio_id: str | None = None
-    client_reference: str | None = None
-    mode: Literal["live", "historical"]
-    scope: Literal["book", "instrument"] | None = None
-    as_of: AwareDatetime
-    data_as_of: AwareDatetime | None
-    received_at: AwareDatetime
-    computed_at: AwareDatetime
-    valid_until: AwareDatetime
-    valid_until_reason: str
-    on_expiry: Literal["reduce_only"] = "reduce_only"
-    degraded: list[str]
-    assumptions: list[Assumption]
-    warnings: list[WarningOut]
-    switches: list[ActiveSwitchOut] | None = None
-    """
-    Operator's switches that hold: present where one stops the portfolio or a row of it.
-    """
-    policy: NamedPolicyOut | None = None
-    inputs: InputsOut
-    option_volatilities: list[OptionVolatilityOut] | None = None
-    """
-    What each option is computed with. Present where option_quotes were sent, in the full view.
-    """
-    option_surfaces: list[OptionSurfaceOut] | None = None
-    """
-    Each block of option_quotes, in order: its smiles, and the quotes that are not used.
-    """
-    audit: AuditOut
-    targets: list[TargetOut]
-    orders: list[OrderOut]
-    margin: BothMarginsOut | None = None
-    hedges: list[HedgeOut] | None = None
-    hedge_plan: HedgePlanOut | None = None
-    portfolio: PortfolioOut
-    oracles: list[OracleOut] | None = None
-    """
-    Every source, accepted or rejected, by symbol.
-    """
-    state: ModelsApiControlStateOut | None = None
-    policy_resolved: dict[str, Any] | None = None
-
-
 class FitAccepted(Model):
     """
     A fit that was queued.
@@ -15106,6 +15194,156 @@ class FrontierAnswer(Model):
     procyclicality_resolved: dict[str, Any]
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+
+
+class MarginOut(Model):
+    """
+    Margin of a book, in `currency`.
+    """
+
+    currency: str
+    initial: PlainDecimal
+    maintenance: PlainDecimal
+    initial_to_equity: float | None
+    """
+    Over the equity that counts for initial margin.
+    """
+    maintenance_to_equity: float | None
+    """
+    Over the equity that counts for maintenance margin.
+    """
+    complete: bool
+    """
+    False: some positions' margin is neither modelled here nor given.
+    """
+    method_used: list[str]
+    per_position: list[PositionMarginOut]
+    portfolio: PortfolioMarginOut | None = None
+    """
+    Present in margin mode portfolio; per_position then holds the rows on their own.
+    """
+
+
+class ReverseStressAnswer(Model):
+    """
+    What liquidates the account.
+    """
+
+    as_of: AwareDatetime
+    currency: str
+    preset: str
+    overridden: list[str]
+    units: dict[str, str]
+    horizon_days: float
+    max_sigmas: float
+    least_sigmas: float | None
+    """
+    Least distance over everything below; null: nothing within `max_sigmas` liquidates the account.
+    """
+    shifts: list[ShiftOut]
+    """
+    In the order of `volatility_shifts`.
+    """
+    assumptions: list[Assumption]
+    warnings: list[WarningOut]
+
+
+class PublishedMargin(Model):
+    """
+    State of `margin:PORTFOLIO`.
+    """
+
+    portfolio_id: str
+    evaluation_id: str
+    index: int
+    """
+    Audit entry of the decision.
+    """
+    as_of: AwareDatetime
+    data_as_of: AwareDatetime | None
+    computed_at: AwareDatetime
+    valid_until: AwareDatetime
+    """
+    Do not act on it from then on.
+    """
+    on_expiry: Literal["reduce_only"] = "reduce_only"
+    degraded: list[str]
+    current: MarginOut
+    target: MarginOut | None = None
+    breaker: BreakerScopeOut | None = None
+    """
+    The breaker of the highest level.
+    """
+
+
+class BothMarginsOut(Model):
+    """
+    Margin now and at target.
+    """
+
+    current: MarginOut
+    target: MarginOut | None = None
+    breaker: BreakerOut | None = None
+    """
+    Present under a policy with breakers.
+    """
+    collateral: BackingOut | None = None
+    """
+    Present under a policy with collateral.
+    """
+    contagion: list[VenueTighteningOut] | None = None
+    """
+    Present under a policy with contagion.
+    """
+
+
+class EvaluationResponse(Model):
+    """
+    Full answer.
+    """
+
+    evaluation_id: str
+    portfolio_id: str | None = None
+    client_reference: str | None = None
+    mode: Literal["live", "historical"]
+    scope: Literal["book", "instrument"] | None = None
+    as_of: AwareDatetime
+    data_as_of: AwareDatetime | None
+    received_at: AwareDatetime
+    computed_at: AwareDatetime
+    valid_until: AwareDatetime
+    valid_until_reason: str
+    on_expiry: Literal["reduce_only"] = "reduce_only"
+    degraded: list[str]
+    assumptions: list[Assumption]
+    warnings: list[WarningOut]
+    switches: list[ActiveSwitchOut] | None = None
+    """
+    Operator's switches that hold: present where one stops the portfolio or a row of it.
+    """
+    policy: NamedPolicyOut | None = None
+    inputs: InputsOut
+    option_volatilities: list[OptionVolatilityOut] | None = None
+    """
+    What each option is computed with. Present where option_quotes were sent, in the full view.
+    """
+    option_surfaces: list[OptionSurfaceOut] | None = None
+    """
+    Each block of option_quotes, in order: its smiles, and the quotes that are not used.
+    """
+    audit: AuditOut
+    targets: list[TargetOut]
+    orders: list[OrderOut]
+    margin: BothMarginsOut | None = None
+    hedges: list[HedgeOut] | None = None
+    hedge_plan: HedgePlanOut | None = None
+    portfolio: PortfolioOut
+    oracles: list[OracleOut] | None = None
+    """
+    Every source, accepted or rejected, by symbol.
+    """
+    state: ModelsApiControlStateOut | None = None
+    policy_resolved: dict[str, Any] | None = None
 
 
 class LiveResponse(Model):
@@ -15203,32 +15441,8 @@ class MarginResponse(Model):
     margin: BothMarginsOut
     state: ModelsApiControlStateOut | None = None
     """
-    Present under a policy with contagion.
+    Present under policy.margin.procyclicality or policy.contagion, and where previous was sent.
     """
-
-
-class ReverseStressAnswer(Model):
-    """
-    What liquidates the account.
-    """
-
-    as_of: AwareDatetime
-    currency: str
-    preset: str
-    overridden: list[str]
-    units: dict[str, str]
-    horizon_days: float
-    max_sigmas: float
-    least_sigmas: float | None
-    """
-    Least distance over everything below; null: nothing within `max_sigmas` liquidates the account.
-    """
-    shifts: list[ShiftOut]
-    """
-    In the order of `volatility_shifts`.
-    """
-    assumptions: list[Assumption]
-    warnings: list[WarningOut]
 
 
 class BlockOut(Model):
