@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,13 @@ settings.register_profile("trimtab", deadline=None, print_blob=True)
 settings.load_profile("trimtab")
 
 _versions = pytest.StashKey[dict[str, str]]()
+_faults = pytest.StashKey[list[tuple[str, ...]]]()
+FAULT_COLUMNS = ("fault", "load", "answered / sent", "lost", "recovery", "besides")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_versions] = {}
+    config.stash[_faults] = []
 
 
 def pytest_report_header() -> str:
@@ -31,6 +34,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     used = config.stash[_versions]
     text = ", ".join(f"{product} {version}" for product, version in sorted(used.items())) or "none was needed"
     terminalreporter.write_line(f"shared servers started in this run: {text}")
+    if rows := config.stash[_faults]:
+        for row in (FAULT_COLUMNS, ("---",) * len(FAULT_COLUMNS), *rows):
+            terminalreporter.write_line(f"| {' | '.join(row)} |")
+
+
+@pytest.fixture
+def fault_table(pytestconfig: pytest.Config) -> Callable[..., None]:
+    """Add a row to the table of faults that a run prints at its end."""
+
+    def add(fault: str, *, load: str, answered: str, lost: str, recovery: str, besides: str = "") -> None:
+        pytestconfig.stash[_faults].append((fault, load, answered, lost, recovery, besides))
+
+    return add
 
 
 @pytest.fixture(scope="session")

@@ -6,24 +6,19 @@ newest states. Everything may be lost at any time: a channel without its hash be
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
 from app.adapters.bus_codec import CURSOR_KEY, PREFIX, feed_name, head_of, log_key, meta_key, stream_update
 from app.adapters.memory_bus import HISTORY, new_epoch
+from app.adapters.redis_client import heed_cancellation
 from services.streaming.update import Channel, Position, Publication, Update
 
-TIMEOUT_SECONDS = 0.25
-MAX_CONNECTIONS = 8
 BATCH, BATCH_BYTES = 64, 1024 * 1024
 """States and bytes of one transaction: they hold the server for about 2 ms."""
 LOG_SECONDS = 7 * 86_400
@@ -82,31 +77,6 @@ class Facts:
     position: Position | None
     newest: Update | None
     later: Sequence[Update]
-
-
-@asynccontextmanager
-async def open_redis_client(url: str) -> AsyncIterator[Redis]:
-    """Client of the bus: no call takes longer than a second, none is repeated by itself.
-
-    Raises
-    ------
-    ValueError
-        If the URL has another form.
-    """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=MAX_CONNECTIONS,
-        timeout=TIMEOUT_SECONDS,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
-    client = Redis(connection_pool=pool)
-    try:
-        yield client
-    finally:
-        await client.aclose()
-        await pool.aclose()
 
 
 class RedisChannels:
@@ -243,17 +213,6 @@ async def _asked(call: Awaitable[Any]) -> Any:
         raise _down(error) from error
     heed_cancellation()
     return answer
-
-
-def heed_cancellation() -> None:
-    """End the task if it was cancelled meanwhile.
-
-    The driver sends through `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that meets its end: one
-    task in twenty would go on.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def _down(error: Exception) -> BusDown:

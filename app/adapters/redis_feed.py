@@ -20,7 +20,8 @@ from redis.exceptions import RedisError
 
 from app.adapters.bus_codec import PREFIX, channel_of, feed_name, message_update
 from app.adapters.memory_bus import new_epoch
-from app.adapters.redis_bus import BusDown, Facts, RedisChannels, heed_cancellation
+from app.adapters.redis_bus import BusDown, Facts, RedisChannels
+from app.adapters.redis_client import heed_cancellation
 from services.core.errors import InvalidInput
 from services.streaming.update import Channel, Position, Update
 

@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
+from app.adapters.redis_client import heed_cancellation, open_redis_client
 from app.adapters.volatility_keys import full_name, key_name, key_of, life_seconds, parse_key_name, tenant_prefix
 from app.ports import FedState, StateChange, StateDamaged, StateKey, StateUnavailable
 from services.volatility.codec import VERSION_BYTES, head_bytes, ring_bytes, state_from_bytes, version_bytes
@@ -19,7 +18,6 @@ from services.volatility.replay import replay_from
 from services.volatility.replay_codec import replay_bytes, replay_from_bytes
 from services.volatility.state import VolatilityState
 
-TIMEOUT_SECONDS = 0.25
 MAX_CONNECTIONS = 32
 MAX_KNOWN = 10_000
 """States kept decoded in this process, about 50 MB."""
@@ -52,22 +50,10 @@ async def open_redis_volatility(url: str) -> AsyncIterator[RedisVolatilityStore]
     ValueError
         If the URL has another form.
     """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=MAX_CONNECTIONS,
-        timeout=TIMEOUT_SECONDS,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
-    client = Redis(connection_pool=pool)
-    try:
+    async with open_redis_client(url, max_connections=MAX_CONNECTIONS) as client:
         store = RedisVolatilityStore(client)
         await store.connect()
         yield store
-    finally:
-        await client.aclose()
-        await pool.aclose()
 
 
 def sealed(head: bytes) -> bytes:
@@ -282,6 +268,8 @@ class RedisVolatilityStore:
     async def _ask(call: Awaitable[Any]) -> Any:
         """Await a call of the driver; its errors, timeouts and broken sockets become `StateUnavailable`."""
         try:
-            return await call
+            answer = await call
         except (RedisError, OSError, TimeoutError) as error:
             raise StateUnavailable(f"the volatility store does not answer ({type(error).__name__})") from error
+        heed_cancellation()
+        return answer

@@ -16,7 +16,8 @@ from typing import TypeVar
 from redis.asyncio import Redis
 
 from app.adapters.memory_bus import MemoryBus
-from app.adapters.redis_bus import BusDown, RedisChannels, open_redis_client
+from app.adapters.redis_bus import BusDown, RedisChannels
+from app.adapters.redis_client import open_redis_client
 from app.adapters.redis_feed import RedisFeed
 from app.live_ports import BusListener
 from services.streaming.update import Channel, Mode, Position, Publication, Update
@@ -24,6 +25,7 @@ from services.streaming.update import Channel, Mode, Position, Publication, Upda
 logger = logging.getLogger("trimtab")
 
 T = TypeVar("T")
+MAX_CONNECTIONS = 8
 PROBE_SECONDS = 1.0
 CHECK_EVERY = 10
 """Probes between two comparisons of all positions."""
@@ -34,7 +36,7 @@ GOOD_PROBES = 2
 @contextlib.asynccontextmanager
 async def open_redis_bus(url: str) -> AsyncIterator[SwitchingBus]:
     """Bus on the server at `url`; opens also while that is away, and goes over to it once it answers."""
-    async with open_redis_client(url) as client:
+    async with open_redis_client(url, max_connections=MAX_CONNECTIONS) as client:
         bus = SwitchingBus(RedisChannels(client), client)
         await bus.start()
         try:

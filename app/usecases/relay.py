@@ -15,7 +15,7 @@ from app.ports import AuditDamaged, AuditLog, AuditUnavailable, EventKind, TailE
 from app.telemetry import Telemetry
 from app.translate.publications import entry_publication, publications
 from app.usecases.log_tail import WAIT_SECONDS, pause_seconds, read_on
-from services.streaming.update import Publication
+from services.streaming.update import Channel, Mode, Publication
 
 logger = logging.getLogger("trimtab")
 
@@ -86,11 +86,27 @@ class Relay:
             await self._bus.forget()
 
     async def _begin(self) -> None:
-        """Fill a bus whose past nobody knows: the last decision of each portfolio, then the newest entries."""
+        """Fill a bus whose past nobody knows: the last decision of each portfolio, then the newest entries.
+
+        Of a channel whose readers may skip states the newest comes first, and those before it are not new any more:
+        a reader that has it already is never shown an older one, which might still look valid.
+        """
         size = await self._audit.size()
         start = max(size - BACKLOG, 0) - 1
         for item in await self._last_decisions(below=start + 1):
             await self._publish([item])
+        newest: dict[Channel, Publication] = {}
+        after = start
+        while after < size - 1:
+            tail = await read_on(self._audit, after)
+            if tail.reached == after:
+                break
+            after = tail.reached
+            for item in tail.entries:
+                states = (state for state in states_of(item) if state.channel.kind.mode is Mode.LATEST)
+                newest.update((state.channel, state) for state in states)
+                await asyncio.sleep(0)
+        await self._bus.publish_many(list(newest.values()))
         await self._bus.advance(start)
 
     async def _last_decisions(self, below: int) -> list[TailEntry]:

@@ -136,6 +136,19 @@ async def test_a_bus_that_lost_everything_gets_the_last_decisions_and_the_newest
     relaying.cancel()
 
 
+async def test_a_bus_that_lost_everything_shows_nobody_an_older_decision(database: Database) -> None:
+    """What may be skipped begins with its newest state: one published before it might still look valid."""
+    bus, targets = MemoryBus(), portfolio("pf_1")
+    for number in range(40):
+        await database.audit.append(decision("pf_1", number), timeout=SECONDS)
+    reader = await follow(bus, targets, AUDIT)
+    relaying = asyncio.create_task(relay_of(database, bus).run(lambda: True))
+    await reader.until(lambda: reader.newest(AUDIT) == 39)
+    relaying.cancel()
+    assert reader.versions(targets) == [39]
+    assert reader.versions(AUDIT) == list(range(40)), "what must not be skipped is told from the oldest on"
+
+
 async def test_a_log_that_ends_before_the_cursor_begins_the_stream_anew(database: Database) -> None:
     """The database was replaced, or a replica took over that had not seen the end: what was published is void."""
     bus = MemoryBus()

@@ -290,6 +290,32 @@ async def test_a_killed_server_is_said_so_and_found_again(own_server: embedded_s
         assert (await store.load([key("B")])) == [None]
 
 
+async def test_a_restart_refuses_no_call_that_comes_after_it(own_server: embedded_servers.Server) -> None:
+    """Connections that died while they lay idle are found out before they are used."""
+    async with open_redis_volatility(own_server.url) as store:
+        names = [key(f"S{number}") for number in range(20)]
+        await asyncio.gather(*(store.compare_and_set([change(name, None, fed(30))]) for name in names))
+        own_server.kill()
+        await asyncio.sleep(0.1)
+        own_server.start()
+        found = await asyncio.gather(*(store.load([name]) for name in names), return_exceptions=True)
+        assert [item for item in found if isinstance(item, BaseException)] == []
+
+
+async def test_a_cancelled_call_ends_although_the_driver_swallows_cancellations(remote: RedisVolatilityStore) -> None:
+    """`asyncio.wait_for` of Python 3.11 loses a cancellation that meets its end: the store must not."""
+    names = [key(f"S{number}") for number in range(20)]
+    swallowed = 0
+    for turn in range(1000):
+        task = asyncio.create_task(remote.load(names))
+        for _ in range(turn % 25):
+            await asyncio.sleep(0)
+        accepted = task.cancel()
+        await asyncio.wait([task])
+        swallowed += accepted and not task.cancelled()
+    assert swallowed == 0
+
+
 async def test_a_hanging_server_is_not_waited_for(own_server: embedded_servers.Server) -> None:
     async with open_redis_volatility(own_server.url) as store:
         own_server.suspend()

@@ -1,0 +1,330 @@
+"""The live part on real servers that stop, hang, forget and restart, under two instances and their readers.
+
+Promises R7 to R11 and R17 of the specification (R16: `tests.integration.test_stream_end`). Readers
+log what they were handed (`tests.support.witness`), callers what they were told (`tests.support.deployment`); afterwards both are compared with the audit log. Counts are asserted: what was lost, silent, stale or refused. Times are
+printed beside their promise, never asserted: the machine is shared. Long forms run in `make faults`, which prints the
+table; the short ones in `make test`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests import servers
+from tests.support.balancer import Balancer, balancing
+from tests.support.deployment import BODIES, Called, Deployment, Load, deployed, newest_indices, prepare, transactions
+from tests.support.witness import AUDIT, TARGETS, Witnesses, begin, spread
+from trimtab_client import AsyncTrimtab
+
+CONVERGE_SECONDS = 60.0
+"""Longest wait for readers to reach the end of the log before the test gives up; the promise is 3 s."""
+LONG = pytest.mark.faults
+Row = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    postgres_server: servers.AnyServer, servers_directory: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    with deployed(postgres_server, servers_directory / "live-faults", tmp_path_factory.mktemp("live")) as found:
+        yield found
+
+
+@dataclass(slots=True)
+class Scene:
+    """Everything of one test."""
+
+    deployment: Deployment
+    balancer: Balancer
+    client: AsyncTrimtab
+    load: Load
+    witnesses: Witnesses
+
+    async def converge(self, since: float, *, new: bool = True) -> float:
+        """Wait until every reader stands at a decision, and the readers of the log at an entry, made after a moment."""
+        floor = (await newest_indices(self.deployment))[1] + new if since else 0
+        begun = time.monotonic()
+        readers = self.witnesses
+        await readers.until(lambda: not readers.behind(TARGETS, floor), CONVERGE_SECONDS, f"decision {floor}")
+        return time.monotonic() - begun
+
+    async def settle(self) -> None:
+        """End the load, and wait until every reader stands at the end of the log."""
+        await self.load.stop()
+        await asyncio.sleep(0.5)
+        readers = self.witnesses
+        for _ in range(3):  # the last snapshot may still lead to a decision
+            entry, decision = await newest_indices(self.deployment)
+            await readers.until(lambda: not readers.behind(AUDIT, entry), CONVERGE_SECONDS, f"entry {entry}")  # noqa: B023
+            await readers.until(lambda: not readers.behind(TARGETS, decision), CONVERGE_SECONDS, f"{decision}")  # noqa: B023
+            await asyncio.sleep(0.1)
+
+    def told_within(self, code: str, since: float) -> str:
+        """How many readers were told of something, and when the last one was."""
+        times = [one.told_of(code, since) for one in self.witnesses.all]
+        told = [at - since for at in times if at is not None]
+        return f"{code} told to {len(told)} of {len(times)}" + (f" within {max(told):.1f} s" if told else "")
+
+
+@asynccontextmanager
+async def scene(
+    deployment: Deployment, *, callers: int, period: float, readers: int, log_readers: int
+) -> AsyncIterator[Scene]:
+    """Load and readers on both instances, running."""
+    async with AsyncExitStack() as stack:
+        balancer = await stack.enter_async_context(balancing(deployment.ports))
+        await prepare(balancer.url, deployment)
+        client = await stack.enter_async_context(AsyncTrimtab(balancer.url))
+        load = Load(balancer.url, deployment)
+        stack.push_async_callback(load.close)
+        witnesses = await begin(stack, client, {TARGETS: readers, AUDIT: log_readers})
+        load.start(callers, period)
+        yield Scene(deployment, balancer, client, load, witnesses)
+
+
+def outcome(calls: list[Called]) -> str:
+    """Statuses and codes of calls, with their numbers."""
+    found = Counter(f"{one.status or 'no answer'} {one.code or ''}".strip() for one in calls)
+    return ", ".join(f"{count} x {what}" for what, count in found.most_common())
+
+
+def answered(load: Load) -> str:
+    """Calls that got an answer of the service, of all."""
+    return f"{sum(one.status is not None for one in load.calls)} / {len(load.calls)}"
+
+
+def seconds(calls: list[Called]) -> list[float]:
+    """How long calls took."""
+    return [one.seconds for one in calls]
+
+
+def sizes(long: tuple[int, ...], short: tuple[int, ...]) -> pytest.MarkDecorator:
+    """Callers, readers, readers of the log, seconds of the fault: long in `make faults`."""
+    return pytest.mark.parametrize("size", [pytest.param(short, id="short"), pytest.param(long, id="long", marks=LONG)])
+
+
+@sizes((100, 190, 10, 30), (6, 8, 2, 2))
+@pytest.mark.parametrize("fault", ["stop", "kill", "flushall"])
+async def test_redis_goes_away_and_comes_back(
+    deployment: Deployment, size: tuple[int, ...], fault: str, fault_table: Row
+) -> None:
+    """R7: evaluations with series never notice; states are refused by name; readers are told, converge, miss nothing
+    without a word."""
+    callers, readers, log_readers, away = size
+    valkey = deployment.valkey
+    async with scene(deployment, callers=callers, period=2.0, readers=readers, log_readers=log_readers) as stage:
+        calm = time.time()
+        await asyncio.sleep(min(away, 10))
+        struck = time.time()
+        if fault == "flushall":
+            with redis.Redis.from_url(valkey.url) as admin:
+                admin.flushall()
+        else:
+            await asyncio.to_thread(valkey.stop if fault == "stop" else valkey.kill)
+            await asyncio.sleep(away)
+            valkey.start()
+        back = time.time()
+        recovery = await stage.converge(back)
+        epoch_changed = sum(
+            any(seen.at > struck and seen.position.epoch != one.seen[0].position.epoch for seen in one.seen)
+            for one in stage.witnesses.all
+        )
+        await stage.settle()
+        load, everyone = stage.load, stage.witnesses
+        assert everyone.faults() == []
+        assert {one.status for one in load.of("series")} == {200}, outcome(load.of("series"))
+        refused = [one for one in load.of("state") if one.status != 200]
+        assert {(one.status, one.code) for one in refused} <= {(503, "vol_state_unavailable")} or fault == "flushall"
+        assert not [one for one in load.of("state", back + 3.0) if one.status == 503], "states are back"
+        if fault == "flushall":
+            assert everyone.lost() == 0 or epoch_changed, "what was lost was told by an epoch"
+        fault_table(
+            f"R7 Redis {fault}" + (f" {away} s" if fault != "flushall" else ""),
+            load=f"{callers} REST, {len(everyone.all)} WS, {everyone.pushes()} pushes",
+            answered=answered(load),
+            lost=f"0 silent, {everyone.lost()} told",
+            recovery=f"{recovery:.1f} s to a new decision everywhere",
+            besides=f"{stage.told_within('degraded', struck)}; epoch changed for {epoch_changed}; "
+            f"with series p50/p99/max {spread(seconds(load.of('series', calm, struck)))} ms before, "
+            f"{spread(seconds(load.of('series', struck, back)))} during; "
+            f"states: {outcome(load.of('state', struck, back))}",
+        )
+
+
+@sizes((100, 190, 10, 10), (6, 8, 2, 2))
+async def test_redis_hangs(deployment: Deployment, size: tuple[int, ...], fault_table: Row) -> None:
+    """R8: a suspended Redis holds nobody up: calls with series go on, those on states are refused soon."""
+    callers, readers, log_readers, away = size
+    async with scene(deployment, callers=callers, period=2.0, readers=readers, log_readers=log_readers) as stage:
+        calm = time.time()
+        await asyncio.sleep(min(away, 5))
+        struck = time.time()
+        deployment.valkey.suspend()
+        try:
+            await asyncio.sleep(away)
+        finally:
+            deployment.valkey.resume()
+        back = time.time()
+        recovery = await stage.converge(back)
+        await stage.settle()
+        load, everyone = stage.load, stage.witnesses
+        assert everyone.faults() == []
+        assert {one.status for one in load.of("series")} == {200}, outcome(load.of("series"))
+        refused = [one for one in load.of("state") if one.status != 200]
+        assert {(one.status, one.code) for one in refused} <= {(503, "vol_state_unavailable")}
+        during = load.of("state", struck, back)
+        fault_table(
+            f"R8 Redis SIGSTOP {away} s",
+            load=f"{callers} REST, {len(everyone.all)} WS, {everyone.pushes()} pushes",
+            answered=answered(load),
+            lost=f"0 silent, {everyone.lost()} told",
+            recovery=f"{recovery:.1f} s to a new decision everywhere",
+            besides=f"with series p50/p99/max {spread(seconds(load.of('series', calm, struck)))} ms before, "
+            f"{spread(seconds(load.of('series', struck, back)))} during; states "
+            f"{spread(seconds(load.of('state', calm, struck)))} before, {spread(seconds(during))} during; "
+            f"states: {outcome(during)}",
+        )
+
+
+@sizes((10, 10, 40, 20), (2, 2, 6, 4))
+async def test_messages_are_lost_between_reconnect_and_subscription(
+    deployment: Deployment, size: tuple[int, ...], fault_table: Row
+) -> None:
+    """R9: what is published while the listening connections of the instances are down is read from the stream."""
+    callers, readers, log_readers, cuts = size
+    async with scene(deployment, callers=callers, period=0.25, readers=readers, log_readers=log_readers) as stage:
+        waits = []
+        with redis.Redis.from_url(deployment.valkey.url) as admin:
+            for _ in range(cuts):
+                assert admin.execute_command("CLIENT", "KILL", "TYPE", "pubsub") >= 2
+                entry, _ = await newest_indices(deployment)
+                waits.append(
+                    await stage.witnesses.until(
+                        lambda: not stage.witnesses.behind(AUDIT, entry),  # noqa: B023
+                        CONVERGE_SECONDS,
+                        f"entry {entry}",
+                    )
+                )
+                await asyncio.sleep(0.3)
+        await stage.settle()
+        load, everyone = stage.load, stage.witnesses
+        assert everyone.faults() == []
+        assert everyone.lost() == 0
+        assert {one.status for one in load.calls} == {200}, outcome(load.calls)
+        assert not [told for one in everyone.all for told in one.health if told[1]], "nobody was degraded"
+        assert all(len({seen.position.epoch for seen in one.seen}) == 1 for one in everyone.all), "no history was lost"
+        fault_table(
+            f"R9 messages lost across a reconnect, {cuts} times",
+            load=f"{callers} REST, {len(everyone.all)} WS, {everyone.pushes()} pushes",
+            answered=answered(load),
+            lost=f"{everyone.lost()}",
+            recovery=f"p50/p99/max {spread(waits)} ms until all had what was written",
+        )
+
+
+@sizes((10, 500, 500, 1), (2, 20, 20, 1))
+async def test_all_readers_reconnect_at_once(deployment: Deployment, size: tuple[int, ...], fault_table: Row) -> None:
+    """R11: a storm of reconnects is served from the bus: nothing is lost, and the database is not asked for it."""
+    callers, readers, log_readers, _ = size
+    async with scene(deployment, callers=callers, period=2.0, readers=readers, log_readers=log_readers) as stage:
+        everyone = stage.witnesses
+        await stage.load.stop()
+        await asyncio.sleep(1.5)  # until the database has counted what was before
+        span = 4.0
+        before = await transactions(deployment)
+        await asyncio.sleep(span)
+        idle = (await transactions(deployment) - before) / span
+        lost_since, begun = time.time(), time.monotonic()
+        before = await transactions(deployment)
+        dropped = stage.balancer.drop_all()
+        recovery = await everyone.until(
+            lambda: all(any(at > lost_since and not bad for at, bad, _ in one.health) for one in everyone.all),
+            CONVERGE_SECONDS,
+            "all subscribed again",
+        )
+        await asyncio.sleep(1.5)
+        asked = await transactions(deployment) - before - idle * (time.monotonic() - begun)
+        stage.load.start(callers, 2.0)
+        await asyncio.sleep(2.0)
+        await stage.settle()
+        assert everyone.faults() == []
+        assert everyone.lost() == 0
+        assert dropped >= len(everyone.all)
+        assert asked < len(everyone.all) / 2, "subscriptions ask the bus, not the database"
+        fault_table(
+            f"R11 {len(everyone.all)} connections dropped at once",
+            load=f"{len(everyone.all)} WS, {everyone.pushes()} pushes",
+            answered=answered(stage.load),
+            lost=f"{everyone.lost()}",
+            recovery=f"{recovery:.1f} s until all had subscribed again",
+            besides=f"database: {asked:+.0f} transactions beside the {idle:.1f}/s of an idle deployment; 2 streams",
+        )
+
+
+@sizes((100, 90, 10, 3), (6, 8, 2, 1))
+async def test_instances_are_restarted_one_after_the_other(
+    deployment: Deployment, size: tuple[int, ...], fault_table: Row
+) -> None:
+    """R17: behind a balancer, no call of a client that retries fails, and no push is lost."""
+    callers, readers, log_readers, rounds = size
+    async with scene(deployment, callers=0, period=2.0, readers=readers, log_readers=log_readers) as stage:
+        everyone, ends = stage.witnesses, list[float]()
+        calling = Retrying(stage.client)
+        tasks = [asyncio.create_task(calling.run(number, 2.0)) for number in range(callers)]
+        for _ in range(rounds):
+            for service in deployment.instances:
+                await asyncio.sleep(1.0)
+                begun = time.monotonic()
+                code = await asyncio.to_thread(service.stop)
+                ends.append(time.monotonic() - begun)
+                assert code in (0, -15)
+                await asyncio.to_thread(service.start)
+        back = time.time()
+        recovery = await stage.converge(back)
+        calling.over = True
+        await asyncio.gather(*tasks)
+        await stage.settle()
+        assert calling.failed == []
+        assert everyone.faults() == []
+        assert everyone.lost() == 0
+        fault_table(
+            f"R17 rolling restart of two instances, {rounds} times",
+            load=f"{callers} REST with retries, {len(everyone.all)} WS, {everyone.pushes()} pushes",
+            answered=f"{calling.done} / {calling.done}",
+            lost=f"{everyone.lost()}",
+            recovery=f"{recovery:.1f} s to a new decision everywhere",
+            besides=f"an instance ended in {max(ends):.1f} s at most; "
+            f"calls took p50/p99/max {spread(calling.seconds)} ms",
+        )
+
+
+class Retrying:
+    """Callers that use the client as it comes, with its retries."""
+
+    def __init__(self, client: AsyncTrimtab) -> None:
+        self._client = client
+        self.done, self.over = 0, False
+        self.failed: list[str] = []
+        self.seconds: list[float] = []
+
+    async def run(self, number: int, period: float) -> None:
+        """Call until it is over."""
+        await asyncio.sleep(period * (number % 100) / 100)
+        while not self.over:
+            begun = time.monotonic()
+            try:
+                await self._client.request("POST", "/v1/evaluations", BODIES["series"], idempotency_key=None)
+                self.done += 1
+            except Exception as error:
+                self.failed.append(repr(error)[:300])
+            self.seconds.append(time.monotonic() - begun)
+            await asyncio.sleep(max(0.0, begun + period - time.monotonic()))
