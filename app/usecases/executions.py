@@ -25,12 +25,14 @@ from app.translate.executions import (
     market_rows,
     matched_order,
 )
+from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.effort import validated
 from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
 from app.usecases.find_portfolio import find_portfolio
 from app.usecases.gather import TENANT
 from models.api.execution_report import ExecutionsRequest, FillIn
+from services.core.errors import InvalidInput
 
 LOOK_BACK = timedelta(days=1)
 """How long before its execution the decision of an order may have been made."""
@@ -45,12 +47,15 @@ async def take_executions(container: Container, call: Call, portfolio_id: str) -
     ------
     UnknownPortfolio
         If the portfolio is not registered.
+    InvalidInput
+        For a fill of the future.
     """
     request = await validated(ExecutionsRequest, call)
     key = idempotency_key(call, f"POST /v1/portfolios/{portfolio_id}/executions")
     if (known := await known_answer(container, key)) is not None:
         return known
     await find_portfolio(container, portfolio_id)
+    _check_times(request, call.received_at)
     ledger = await container.fills.read(container.audit, TENANT, portfolio_id)
     sent = [fill.model_dump(mode="json", exclude_none=True) for fill in request.fills]
     new = [fill for fill, row in zip(request.fills, sent, strict=True) if trade_of(row) not in ledger.trades]
@@ -74,6 +79,14 @@ async def take_executions(container: Container, call: Call, portfolio_id: str) -
     )
     record = event_record(EventKind.EXECUTIONS, event_id, call, body, key, portfolio_id=portfolio_id)
     return stored_answer(await container.audit.append(record, timeout=call.timeout_seconds), body, {})
+
+
+def _check_times(request: ExecutionsRequest, now: datetime) -> None:
+    for place, fill in enumerate(request.fills):
+        if fill.executed_at > now + CLOCK_SKEW:
+            rule = f"must not lie in the future (server time {time_text(now)})"
+            hint = "check your clock against GET /v1/time"
+            raise InvalidInput(f"fills.{place}.executed_at", rule, time_text(fill.executed_at), hint)
 
 
 def _outcomes(sent: Iterable[dict[str, Any]], ledger: Ledger, orders: dict[str, dict[str, Any]]) -> list[str]:
