@@ -6,8 +6,10 @@ Nothing here signs or sends. The digest of typed data is made where it is signed
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from app.translate.answer import time_text
@@ -121,18 +123,19 @@ def _ccxt(row: Row, order: Order, time_in_force: str) -> dict[str, Any]:
     }
 
 
-def _quantity(order: Order, settlement: SettlementIn) -> Decimal:
-    return abs(order.contracts).scaleb(settlement.quantity_decimals)
+def _quantity(order: Order, settlement: SettlementIn) -> Fraction:
+    """Exact, however many digits it has: decimals are rounded to 28."""
+    return abs(Fraction(order.contracts)) * int(10**settlement.quantity_decimals)
 
 
 def _price(order: Order, settlement: SettlementIn) -> int:
     """Limit price in whole units, rounded to the side that pays less."""
-    scaled = order.limit_price.scaleb(settlement.price_decimals)
-    return int(scaled.to_integral_value(ROUND_FLOOR if order.contracts > 0 else ROUND_CEILING))
+    scaled = Fraction(order.limit_price) * int(10**settlement.price_decimals)
+    return math.floor(scaled) if order.contracts > 0 else math.ceil(scaled)
 
 
 def _exact(bundle: Sequence[Order], settlement: SettlementIn) -> bool:
-    return all(_quantity(order, settlement) == _quantity(order, settlement).to_integral_value() for order in bundle)
+    return all(_quantity(order, settlement).denominator == 1 for order in bundle)
 
 
 def _message(row: Row, order: Order, settlement: SettlementIn) -> tuple[bool, int, int, bool, int, int]:
