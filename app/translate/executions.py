@@ -27,7 +27,11 @@ def matched_order(answer: Json, order: Json) -> dict[str, Any]:
     if not cost.get("impact_known"):
         predicted["impact"] = None
     volatility = target.get("volatility")
-    scale = predicted["impact"] / coefficient if predicted["impact"] and coefficient else None
+    traded = abs(float(target.get("order_quantity") or 0))
+    scale = None
+    if predicted["impact"] and coefficient and traded > 0.0:
+        # That of the row, of which the order may be a part.
+        scale = predicted["impact"] / coefficient * min(float(order["quantity"]) / traded, 1.0) ** 0.5
     return {
         "client_order_id": order["client_order_id"],
         "evaluation_id": answer["evaluation_id"],

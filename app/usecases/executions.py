@@ -200,6 +200,7 @@ async def fitted_impact(container: Container, tenant_id: str, portfolio: StoredP
         return None
     ledger = await container.fills.read(container.audit, tenant_id, portfolio.portfolio_id)
     if ledger.fitted_at != ledger.reached:
-        executions = executions_of(ledger.orders, list(ledger.trades.values()))
-        ledger.fits, ledger.fitted_at = await asyncio.to_thread(fits_by_venue, executions), ledger.reached
+        reached, fills, orders = ledger.reached, list(ledger.trades.values()), dict(ledger.orders)
+        ledger.fits = await asyncio.to_thread(lambda: fits_by_venue(executions_of(orders, fills)))
+        ledger.fitted_at = reached
     return feedback_of(ledger.fits, may_loosen=asked["may_loosen"])

@@ -175,6 +175,8 @@ class Verdict:
         Whether its orders may be made.
     only_reductions : str
         Why only reductions may be among them; empty where anything may.
+    spent : bool
+        Whether that is because the budget of the day leaves no room.
     waiting_for : str
         Why triggers that fired are not acted on; empty where they are.
     unknown : tuple of Trigger
@@ -184,6 +186,7 @@ class Verdict:
     fired: tuple[Trigger, ...] = ()
     act: bool = False
     only_reductions: str = ""
+    spent: bool = False
     waiting_for: str = ""
     unknown: tuple[Trigger, ...] = ()
 
@@ -314,7 +317,7 @@ def due_at(rules: AutoRules, memory: AutoMemory, readings: Readings, verdict: Ve
     Notes
     -----
     The next turn of the schedule; the end of the cooldown where a trigger waits for it; the expiry of orders whose
-    trigger still holds on a later snapshot.
+    trigger still holds on a later snapshot; the next day where the budget is spent.
     """
     if not rules.enabled:
         return None
@@ -327,13 +330,15 @@ def due_at(rules: AutoRules, memory: AutoMemory, readings: Readings, verdict: Ve
             times.append(cooled)
         if memory.latched and memory.emitted_until is not None:
             times.append(memory.emitted_until)
-    if verdict.only_reductions.startswith("max_"):
+    if verdict.spent:
         times.append(
             datetime.combine(memory.on(readings.at).day or readings.at.date(), time(), UTC) + timedelta(days=1)
         )
     return min((moment for moment in times if moment > readings.at), default=None)
 
 
+MOST_MARKETS = 500
+"""Markets whose volatility is remembered: those of the last decision, and some that it did not know."""
 _LEVELS = frozenset({Trigger.DRIFT, Trigger.MARGIN_RATIO})
 """Triggers that look at a level and not at a move since the last action."""
 
@@ -418,4 +423,7 @@ def _still_latched(rules: AutoRules, memory: AutoMemory, readings: Readings) -> 
 def _with_missing(memory: AutoMemory, readings: Readings) -> AutoMemory:
     """References of what was never seen before: a market that is new has not moved."""
     collateral = readings.collateral if memory.collateral is None else memory.collateral
-    return replace(memory, volatility={**readings.volatility, **memory.volatility}, collateral=collateral)
+    known = {market: memory.volatility.get(market, now) for market, now in readings.volatility.items()}
+    others = [(market, value) for market, value in memory.volatility.items() if market not in known]
+    known |= dict(others[: max(MOST_MARKETS - len(known), 0)])
+    return replace(memory, volatility=known, collateral=collateral)

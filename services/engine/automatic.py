@@ -68,7 +68,7 @@ def evaluate_automatically(inputs: EvaluationInputs, rules: AutoRules, memory: A
     result = _bounded(inputs, free, verdict.only_reductions) if verdict.act else without_orders(inputs, free)
     if verdict.act and not verdict.only_reductions and _increases(free):
         reason = over_budget(rules, memory, emission_of(free), inputs.as_of)
-        verdict = replace(verdict, only_reductions=reason)
+        verdict = replace(verdict, only_reductions=reason, spent=bool(reason))
         result = _bounded(inputs, free, reason)
     emission = emission_of(result)
     after = remember(rules, memory, readings, verdict, emission, wanted=bool(free.orders))

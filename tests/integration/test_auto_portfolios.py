@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.usecases.live_engine import LiveEngine
 from models.api.portfolio import LiveResponse, TargetsAnswer
 from tests.support.live import LAST_CLOSE, Live, running
 
@@ -229,3 +232,28 @@ async def test_on_chain_orders_are_typed_data(live: Live) -> None:
     found = await live.decision((await live.published())["evaluation_id"])
     assert (len(found["orders"]), found["intents"]) == (1, [])
     assert "intent_inexact" in {warning["code"] for warning in found["warnings"]}
+
+
+async def test_two_engines_that_both_take_themselves_for_the_one_never_exceed_the_budget(live: Live) -> None:
+    """Both decide on everything at once: of two that continue the same decision the log keeps one."""
+    other = LiveEngine(live.container, live.failures.append, live.timers.later)
+    await other.begin(await live.container.audit.size())
+    seen = await live.container.audit.size() - 1
+    for seq in range(1, 12):
+        await live.snapshot(seq, **held(str(100 + seq)))
+        live.clock.move(minutes=2)
+        entries = await live.container.audit.tail(after=seen, limit=100)
+        seen = entries[-1].entry.index
+        await asyncio.gather(live.engine.saw(entries), other.saw(entries))
+        while live.engine.busy or other.busy:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+    await other.end()
+    decisions = [await live.decision(entry["evaluation_id"]) for entry in await live.entries("live")]
+    orders = [order for decision in decisions for order in decision["orders"]]
+    assert len(orders) == AUTO["max_orders_per_day"]
+    assert decisions[-1]["auto_memory"]["total_orders"] == len(orders)
+    counts = [decision["auto_memory"]["orders"] for decision in decisions]
+    assert counts == sorted(counts)
+    for before, after in pairwise(decisions):
+        request = await live.request(after["evaluation_id"])
+        assert request["auto_memory"] == before["auto_memory"], "each goes on from the one before it"

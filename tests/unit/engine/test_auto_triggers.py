@@ -177,6 +177,14 @@ def test_the_budget_is_of_a_utc_day_and_no_clock_gives_it_back() -> None:
     assert late.on(NOW) == late
 
 
+def test_markets_that_come_and_go_do_not_pile_up() -> None:
+    own, memory = rules(volatility_move=9.0), AutoMemory()
+    for number in range(700):
+        _, memory = step(own, memory, read(number, volatility={"A": 0.4 + number / 1e4, f"B{number}": 0.4}))
+    assert len(memory.volatility) == 500
+    assert memory.volatility["A"] == 0.4
+
+
 def test_disabled_it_remembers_and_does_nothing() -> None:
     own = rules(drift=0.1, schedule_seconds=60.0, enabled=False)
     verdict, memory = step(own, AutoMemory(day=NOW.date(), orders=7, total_orders=9), read(drift=5.0))
