@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from app.fill_ledger import FillLedger
     from app.fit_port import FitWorker
     from app.live_ports import Lease, PortfolioStore, UpdateBus
     from app.log_ports import LogSigner, LogTree
@@ -33,3 +34,4 @@ class Container:
     switches: SwitchStore
     parameters: ParameterStore
     fits: FitWorker
+    fills: FillLedger

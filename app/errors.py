@@ -26,7 +26,8 @@ from app.translate.answer import time_text
 from app.usecases.compare_evaluations import NotComparable, NothingBefore
 from app.usecases.decide import AssumptionsRefused
 from app.usecases.find_policy import UnknownPolicy
-from app.usecases.portfolios import NotEvaluated, SnapshotConflict, StaleSnapshot, UnknownPortfolio
+from app.usecases.find_portfolio import UnknownPortfolio
+from app.usecases.portfolios import NotEvaluated, SnapshotConflict, StaleSnapshot
 from app.usecases.prove import LogTooYoung
 from app.usecases.publish_parameters import UnknownMarket
 from app.usecases.read_evaluations import NotReplayable, UnknownEntry

@@ -23,6 +23,7 @@ from app.adapters.schema import SchemaMismatch
 from app.adapters.switching_bus import open_redis_bus
 from app.adapters.system_clock import SystemClock
 from app.container import Container
+from app.fill_ledger import FillLedger
 from app.live_ports import UpdateBus
 from app.ports import AuditUnavailable, StateUnavailable, VolatilityStore
 from app.settings import Settings
@@ -81,6 +82,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             parameters=database.parameters,
             volatility=states,
             fits=fits,
+            fills=FillLedger(),
         )
 
 

@@ -41,6 +41,7 @@ from models.api.evaluation import (
     ScalarResponse,
     TargetsResponse,
 )
+from models.api.execution_report import ExecutionsAnswer, ExecutionsRequest, ExecutionsTaken
 from models.api.fit import FitAccepted, FitAnswer, FitRequest
 from models.api.grid import GridAnswer, GridRequest
 from models.api.history import EntryBody, EntryPage, InstrumentPage, InstrumentsAnswer, ReplayAnswer
@@ -1167,7 +1168,10 @@ OPERATIONS = (
         body=RegisterPortfolioRequest,
         answers=(PortfolioRegistered,),
         problems=(*BODY, 412, *AUDIT),
-        examples={"desk": ("A desk of two perpetuals on hourly bars", portfolio_examples.REGISTRATION)},
+        examples={
+            "desk": ("A desk of two perpetuals on hourly bars", portfolio_examples.REGISTRATION),
+            "automatic": ("The same in mode auto, with a budget of the day", portfolio_examples.AUTOMATIC),
+        },
         idempotent=True,
         timed=True,
         matched=True,
@@ -1240,6 +1244,38 @@ OPERATIONS = (
         answers=(TargetsAnswer,),
         problems=(*QUERY, 404, 503),
         conditional=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/portfolios/{portfolio_id}/executions",
+        operation_id="take_executions",
+        tag="Live",
+        summary="Report fills of the orders of a portfolio",
+        description=(
+            "Up to 1000 trades, each counted once by `venue` and `trade_id`, whoever reports it how often. They are "
+            "matched by `client_order_id` to the orders of its live decisions; one that is `unknown` is not counted "
+            "and may be sent again. A fill changes no position: send a snapshot after trading."
+        ),
+        body=ExecutionsRequest,
+        answers=(ExecutionsTaken,),
+        problems=(*BODY, 404, *AUDIT),
+        examples={"fill": ("One fill, with the quotes at arrival", portfolio_examples.EXECUTIONS)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/portfolios/{portfolio_id}/executions",
+        operation_id="read_executions",
+        tag="Live",
+        summary="How orders were followed, what they cost, and the impact that they show",
+        description=(
+            "Adherence, implementation shortfall against the price of the decision beside what the decision expected, "
+            "and the coefficient of the square-root law fitted to the orders of each venue, with its interval. Of the "
+            "last 100,000 trades."
+        ),
+        answers=(ExecutionsAnswer,),
+        problems=(*QUERY, 404, 503),
     ),
     Operation(
         method="GET",

@@ -10,7 +10,7 @@ from app.deps import container_of, cursor_errors, expected_version, known_tags, 
 from app.problems import BrokenRule, RequestProblem
 from app.routes.reply import conditional, reply
 from app.routes.routing import route
-from app.usecases import portfolios
+from app.usecases import executions, portfolios
 from models.api.base import NAME_PATTERN
 from models.api.query import NoParameters, PageParameters, TargetsParameters
 
@@ -68,6 +68,19 @@ async def read_targets(request: Request) -> Response:
     return conditional(request, await portfolios.read_targets(container_of(request), _id(request), known, wait))
 
 
+async def take_executions(request: Request) -> Response:
+    """Match and record fills."""
+    read_query(request, NoParameters)
+    name = _id(request)
+    return reply(request, await executions.take_executions(container_of(request), await read_call(request), name))
+
+
+async def read_executions(request: Request) -> Response:
+    """Adherence, shortfall and fitted impact."""
+    read_query(request, NoParameters)
+    return reply(request, await executions.read_executions(container_of(request), _id(request)))
+
+
 ROUTES = (
     route("GET", "/v1/portfolios", list_portfolios),
     route("PUT", "/v1/portfolios/{portfolio_id}", register_portfolio),
@@ -75,4 +88,6 @@ ROUTES = (
     route("DELETE", "/v1/portfolios/{portfolio_id}", delete_portfolio),
     route("POST", "/v1/portfolios/{portfolio_id}/snapshots", take_snapshot),
     route("GET", "/v1/portfolios/{portfolio_id}/targets", read_targets),
+    route("POST", "/v1/portfolios/{portfolio_id}/executions", take_executions),
+    route("GET", "/v1/portfolios/{portfolio_id}/executions", read_executions),
 )

@@ -218,7 +218,8 @@ def steps_out(steps: Sequence[Step]) -> list[dict[str, Any]]:
 
 
 def _cost(costs: CostColumns, index: int) -> dict[str, Any]:
-    parts = {name: money(float(getattr(costs, name)[index])) for name in ("fee", "spread", "impact", "gas", "total")}
+    names = ("notional", "fee", "spread", "impact", "gas", "total")
+    parts = {name: money(float(getattr(costs, name)[index])) for name in names}
     return {**parts, "impact_known": bool(costs.impact_known[index])}
 
 

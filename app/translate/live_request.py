@@ -11,6 +11,7 @@ import orjson
 
 from app.live_ports import StoredPortfolio, StoredSnapshot
 from app.translate.answer import time_text
+from app.translate.auto import DEFAULT_COOLDOWN
 from app.translate.snapshot import DEFAULT_INTERVAL
 from models.api.portfolio import REGISTERED, RegisterPortfolioRequest
 from services.core.annualization import parse_interval
@@ -31,17 +32,20 @@ class LastDecision:
         The snapshot that it evaluated.
     control : mapping, optional
         Its `state`, which the next request sends as `previous`.
+    auto_memory : mapping, optional
+        What `auto` mode remembers, for the next request.
     """
 
     index: int
     snapshot_seq: int
     control: Mapping[str, Any] | None
+    auto_memory: Mapping[str, Any] | None = None
 
 
 def last_decision(index: int, response: bytes) -> LastDecision:
     """Last decision of the recorded answer of a live entry."""
     answer = orjson.loads(response)
-    return LastDecision(index, answer["snapshot_seq"], answer.get("state"))
+    return LastDecision(index, answer["snapshot_seq"], answer.get("state"), answer.get("auto_memory"))
 
 
 def max_age(specification: Mapping[str, Any]) -> timedelta:
@@ -80,6 +84,10 @@ def live_request(
     body |= {name: value for name, value in sent.items() if name != "as_of"}
     if last is not None:
         body["previous"] = last.control
+        if last.auto_memory is not None:
+            body["auto_memory"] = last.auto_memory
+    if specification.get("auto") is not None:
+        body["auto"] = specification["auto"]
     if "breaker_reset" in body and not resettable(body, last, snapshot.snapshot_seq):
         del body["breaker_reset"]
     shared = specification.get("position_defaults", {})
@@ -126,4 +134,7 @@ def silent_defaults(request: RegisterPortfolioRequest) -> list[dict[str, str]]:
     if request.max_snapshot_age is None:
         effect = "targets expire when the snapshot is older, unless a newer one came"
         found.append({"pointer": "/max_snapshot_age", "value": interval, "effect": effect})
+    if request.auto is not None and request.auto.cooldown is None:
+        effect = "so long at least between two decisions with orders; urgent reductions do not wait"
+        found.append({"pointer": "/auto/cooldown", "value": DEFAULT_COOLDOWN, "effect": effect})
     return found

@@ -28,6 +28,7 @@ _HEAD = (
     "degraded",
 )
 _TARGETS = ("portfolio_version", "snapshot_seq", "targets", "orders", "portfolio", "assumptions", "warnings")
+_AUTO = ("auto", "intents")
 _VOLATILITY = ("symbol", "venue", "interval", "version", "observations", "last_close_time", "last_close")
 
 
@@ -110,7 +111,8 @@ def _decided(item: TailEntry) -> Iterator[Publication]:
 
 def targets_row(entry: StoredEntry, answer: Body) -> dict[str, Any]:
     """State of `targets:PORTFOLIO`, and what `GET /v1/portfolios/{portfolio_id}/targets` answers."""
-    return _head(entry, answer) | {name: answer[name] for name in _TARGETS}
+    auto = {name: answer[name] for name in _AUTO if name in answer}
+    return _head(entry, answer) | {name: answer[name] for name in _TARGETS} | auto
 
 
 def margin_row(entry: StoredEntry, answer: Body) -> dict[str, Any] | None:

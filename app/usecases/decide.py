@@ -15,12 +15,15 @@ import numpy as np
 import orjson
 
 from app.translate.answer import order_rows, portfolio_block, target_rows, time_text
+from app.translate.auto import auto_block, auto_memory, auto_rules, memory_block
 from app.translate.backing import backing_block, tell_backing, tell_tightening, tightening_rows
 from app.translate.breakers import breaker_block, breaker_warnings, reset_of
 from app.translate.control import control_block, control_of
 from app.translate.events import market_events
 from app.translate.hedges import hedge_plan, hedge_rows
+from app.translate.impact_feedback import tell_fitted_impact, with_fitted_impact
 from app.translate.instruments import InstrumentKey
+from app.translate.intents import intent_rows, intent_warnings
 from app.translate.liquidity import depths, flows
 from app.translate.margin_notes import tell_smoothing, tell_unknown_size
 from app.translate.market_conditions import market_conditions, venue_conditions
@@ -46,6 +49,7 @@ from services.core.instrument import Instrument
 from services.core.market_conditions import MarketConditions
 from services.core.outcome import Permission, Reason
 from services.engine import Evaluation, EvaluationInputs, StateInput, evaluate
+from services.engine.automatic import Automatic, evaluate_automatically
 from services.engine.columns import MIN_AGE_SECONDS
 from services.engine.inputs import MarketEvent, RecordedCorrelation
 from services.engine.margins import market_sizes
@@ -88,7 +92,7 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A decision, not yet written."""
+    """A decision, not yet written; `automatic` says what a portfolio in `auto` mode does about it."""
 
     door: Door
     request: AnyRequest
@@ -99,6 +103,7 @@ class Decision:
     request_sha256: str
     named: NamedPolicy | None = None
     defaults_version: int = DEFAULTS_VERSION
+    automatic: Automatic | None = None
 
 
 def decide(
@@ -126,6 +131,8 @@ def decide(
         Under `options.strict`.
     """
     policy = policy_of(request, gathered.policy)
+    if isinstance(request, LiveRequest):
+        policy = with_fitted_impact(policy, request.fitted_impact)
     hedge_symbol = policy.hedging.instrument if policy.hedging else None
     described = gathered.described
     if described is None:
@@ -145,6 +152,8 @@ def decide(
     tracking = _tracking(request, snapshot.notes)
     _tell_fallen_back(gathered.states, snapshot.notes)
     tell_policy(request.policy, gathered.policy, snapshot.notes)
+    if isinstance(request, LiveRequest):
+        tell_fitted_impact(request.fitted_impact, policy, snapshot.notes)
     _tell_never_hedged(request, policy, snapshot.notes)
     if request.options.strict and snapshot.notes.assumptions:
         raise AssumptionsRefused(snapshot.notes.assumptions)
@@ -174,7 +183,8 @@ def decide(
     tell_portfolio(inputs, snapshot.notes)
     if request.options.strict and len(snapshot.notes.assumptions) > told:
         raise AssumptionsRefused(snapshot.notes.assumptions)
-    result = evaluate(inputs)
+    automatic = _automatic(request, inputs)
+    result = evaluate(inputs) if automatic is None else automatic.result
     chosen = isinstance(policy.correlation, Undiversified)
     if result.market.correlation is None and len(result.market.keys) > 1 and not chosen:
         snapshot.notes.assume("/policy/correlation", "volatilities add up", result.market.source)
@@ -187,7 +197,24 @@ def decide(
     _tell_smoothed(result, inputs, snapshot.notes, strict=request.options.strict)
     _tell_sizes(result, inputs, snapshot.notes, strict=request.options.strict)
     digest = hashlib.sha256(raw).hexdigest()
-    return Decision(door, request, snapshot, inputs, result, received_at, digest, gathered.policy, defaults_version)
+    return Decision(
+        door,
+        request,
+        snapshot,
+        inputs,
+        result,
+        received_at,
+        digest,
+        gathered.policy,
+        defaults_version=defaults_version,
+        automatic=automatic,
+    )
+
+
+def _automatic(request: AnyRequest, inputs: EvaluationInputs) -> Automatic | None:
+    if not isinstance(request, LiveRequest) or request.auto is None:
+        return None
+    return evaluate_automatically(inputs, auto_rules(request.auto), auto_memory(request.auto_memory))
 
 
 def policy_of(request: AnyRequest, named: NamedPolicy | None) -> Policy:
@@ -430,6 +457,8 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
         body["state"] = control_block(result.control, hedging=inputs.policy.hedging is not None)
     if full and decision.door in WHOLE:
         body["policy_resolved"] = policy_fields(inputs.policy)
+    if isinstance(request, LiveRequest):
+        body |= _auto(request, decision)
     return body
 
 
@@ -437,6 +466,18 @@ def _remembers(decision: Decision) -> bool:
     """Whether a margin has a state to hand on."""
     result, tightened = decision.result, decision.inputs.policy.contagion is not None
     return tightened or result.smoothed is not None or decision.request.previous is not None
+
+
+def _auto(request: LiveRequest, decision: Decision) -> dict[str, Any]:
+    """What `auto` mode did, and what it remembers; in another mode it goes on remembering."""
+    if request.auto is None or decision.automatic is None:
+        kept = request.auto_memory
+        return {} if kept is None else {"auto_memory": memory_block(auto_memory(kept))}
+    return {
+        "auto": auto_block(auto_rules(request.auto), decision.automatic),
+        "intents": intent_rows(decision.inputs, decision.result.orders, request.auto, request.portfolio_id or ""),
+        "auto_memory": memory_block(decision.automatic.memory),
+    }
 
 
 def _head(decision: Decision, computed_at: datetime) -> dict[str, Any]:
@@ -499,6 +540,8 @@ def _warnings(decision: Decision) -> list[dict[str, Any]]:
         )
     if decision.result.breaking is not None:
         warnings += breaker_warnings(decision.result.breaking)
+    if isinstance(decision.request, LiveRequest) and decision.request.auto is not None:
+        warnings += intent_warnings(decision.inputs, decision.result.orders, decision.request.auto)
     beyond = open_orders_beyond(decision)
     if beyond:
         text = f"open orders of {', '.join(beyond)} would increase what may only be reduced: cancel them"

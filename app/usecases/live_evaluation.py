@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import orjson
 
@@ -17,6 +18,7 @@ from app.translate.snapshot import describe_instruments, states_needed
 from app.usecases.call import Call, Door
 from app.usecases.effort import validated
 from app.usecases.evaluate_portfolio import Recorded, decide_and_record
+from app.usecases.executions import fitted_impact
 from models.api.portfolio import LiveRequest
 from services.engine.renewal import renewal_at
 
@@ -91,7 +93,8 @@ async def evaluate_live(
         return Skipped((portfolio.version, -1))
     versions = (portfolio.version, snapshot.snapshot_seq)
     now = container.clock.now()
-    request, call = await _request(portfolio, snapshot, now, last)
+    fitted = await fitted_impact(container, tenant_id, portfolio)
+    request, call = await _request(portfolio, snapshot, now, last, fitted)
     if request.snapshot_expires_at <= now:
         return Skipped(versions)
     if not holds():
@@ -99,21 +102,31 @@ async def evaluate_live(
     key = continuation(portfolio_id, last.index if last is not None else None)
     recorded = await decide_and_record(container, call, Door.LIVE, request, key)
     specification = orjson.loads(portfolio.specification)
+    decision, automatic = recorded.decision, recorded.decision.automatic
     return Evaluated(
         versions=versions,
         last=_last(recorded),
         watched=_watched(request, recorded, specification.get("symbols", ())),
         renew_at=renewal_at(
-            recorded.decision.inputs, recorded.decision.result, refresh_seconds=refresh_seconds(specification)
+            decision.inputs,
+            decision.result,
+            refresh_seconds=refresh_seconds(specification),
+            due_at=automatic.due_at if automatic is not None else None,
         ),
         overtaken=recorded.appended.replayed,
     )
 
 
 async def _request(
-    portfolio: StoredPortfolio, snapshot: StoredSnapshot, now: datetime, last: LastDecision | None
+    portfolio: StoredPortfolio,
+    snapshot: StoredSnapshot,
+    now: datetime,
+    last: LastDecision | None,
+    fitted: dict[str, Any] | None,
 ) -> tuple[LiveRequest, Call]:
     body = live_request(portfolio, snapshot, as_of=now, last=last)
+    if fitted is not None:
+        body["fitted_impact"] = fitted
     call = Call(orjson.dumps(body), body, None, now, WRITE_SECONDS)
     return await validated(LiveRequest, call), call
 

@@ -25,6 +25,7 @@ from app.usecases.call import Answer, Call
 from app.usecases.decide import chosen_policy, tell_policy
 from app.usecases.effort import validated
 from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
+from app.usecases.find_portfolio import UnknownPortfolio, find_portfolio
 from app.usecases.gather import TENANT, named_policy
 from app.usecases.live_evaluation import recorded_decision
 from models.api.policy_choice import PolicyReference
@@ -41,10 +42,6 @@ KEPT = frozenset({"previous"})
 """What the service itself remembers of a portfolio."""
 ENDED = b'{"ended":true'
 """How the last state of a deleted portfolio begins."""
-
-
-class UnknownPortfolio(Exception):
-    """No such portfolio is registered."""
 
 
 class NotEvaluated(Exception):
@@ -87,6 +84,8 @@ async def register(container: Container, call: Call, portfolio_id: str, expected
     if SERIES_ONLY in needs:
         rule = f"must not need {SERIES_ONLY}: portfolios are evaluated on cached states, which have none"
         raise InvalidInput("policy.sizing", rule, policy.sizing.method if policy.sizing else "no sizing")
+    if request.auto is not None and request.auto.triggers.breaker and policy.breakers is None:
+        raise InvalidInput("auto.triggers.breaker", "needs policy.breakers: without them no tier rises", "true")
     existing = await container.portfolios.get(TENANT, portfolio_id)
     stored = await container.portfolios.put(
         TENANT, portfolio_id, canonical(call.parsed), expected=expected, now=call.received_at
@@ -269,7 +268,14 @@ def _targets(container: Container, update: Update) -> Answer:
     epoch, seq = update.position
     head = orjson.dumps({"epoch": epoch, "seq": seq, "expired": expired})
     tag = f'"{epoch}:{seq}{":expired" if expired else ""}"'
-    return Answer(200, head[:-1] + b"," + update.data[1:], (("ETag", tag),), {})
+    data = _without_intents(update.data) if expired else update.data
+    return Answer(200, head[:-1] + b"," + data[1:], (("ETag", tag),), {})
+
+
+def _without_intents(data: bytes) -> bytes:
+    """State whose intents have expired: they are not given out again."""
+    state = orjson.loads(data)
+    return orjson.dumps({**state, "intents": []}) if "intents" in state else data
 
 
 async def _missing(container: Container, portfolio_id: str) -> str:
@@ -281,20 +287,6 @@ async def _missing(container: Container, portfolio_id: str) -> str:
     if taken_at + max_age(orjson.loads(portfolio.specification)) <= container.clock.now():
         return f"snapshot_seq {stored.snapshot_seq} is older than max_snapshot_age: send the account as it is now"
     return f"snapshot_seq {stored.snapshot_seq} waits for its evaluation: ask again, with wait_seconds"
-
-
-async def find_portfolio(container: Container, portfolio_id: str) -> StoredPortfolio:
-    """A registered portfolio.
-
-    Raises
-    ------
-    UnknownPortfolio
-        If there is none.
-    """
-    stored = await container.portfolios.get(TENANT, portfolio_id)
-    if stored is None:
-        raise UnknownPortfolio(portfolio_id)
-    return stored
 
 
 def canonical(value: object) -> bytes:

@@ -9,9 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, Strict, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from models.api.auto import AutoIn, AutoMemoryIn, AutoMemoryOut, AutoOut, IntentOut
 from models.api.base import Interval, Model, Name, Symbol, Time
 from models.api.control import PreviousIn
 from models.api.evaluation import Assumption, AuditOut, EvaluationRequest, EvaluationResponse
+from models.api.execution_report import FeedbackIn, FittedImpactIn
 from models.api.market import MAX_SYMBOLS, InstrumentIn
 from models.api.policy_choice import PolicyChoice
 from models.api.price_sources import MAX_KEYS, PublicKey
@@ -44,9 +46,13 @@ class RegisterPortfolioRequest(Model):
     """A portfolio whose targets are kept up to date: everything of an evaluation that is no snapshot."""
 
     policy: PolicyChoice
-    mode: Literal["manual"] = Field(
-        default="manual", description="Who acts on the targets: whoever reads them. Nothing is sent to a venue."
+    mode: Literal["manual", "auto"] = Field(
+        default="manual",
+        description="manual: whoever reads the targets acts on them. auto: orders are made by the rules of `auto`, as "
+        "unsigned intents. Nothing is ever sent to a venue.",
     )
+    auto: AutoIn | None = Field(None, description="Rules of mode auto, and its budget of a day.")
+    feedback: FeedbackIn = FeedbackIn()
     interval: Interval | None = Field(None, description="Bar of the cached volatility states; default P1D.")
     max_snapshot_age: Interval | None = Field(
         None,
@@ -76,6 +82,16 @@ class RegisterPortfolioRequest(Model):
         "last evaluation, also over a deletion.",
     )
     comment: Comment | None = Field(None, description="Kept with it.")
+
+    @model_validator(mode="after")
+    def _rules_of_auto(self) -> RegisterPortfolioRequest:
+        if (self.mode == "auto") != (self.auto is not None):
+            raise PydanticCustomError("inconsistent", "auto goes with mode auto: send both or neither")
+        if self.auto is not None and self.auto.triggers.margin_ratio is not None and self.options.view == "compact":
+            raise PydanticCustomError("inconsistent", "auto.triggers.margin_ratio needs options.view full")
+        if self.feedback.impact and self.options.view == "compact":
+            raise PydanticCustomError("inconsistent", "feedback.impact needs options.view full")
+        return self
 
     @model_validator(mode="after")
     def _one_of_each(self) -> RegisterPortfolioRequest:
@@ -128,6 +144,9 @@ class LiveRequest(EvaluationRequest):
     snapshot_seq: SequenceNumber
     snapshot_as_of: Time
     snapshot_expires_at: Time
+    auto: AutoIn | None = None
+    auto_memory: AutoMemoryIn | None = None
+    fitted_impact: FittedImpactIn | None = None
 
     @property
     def taken_at(self) -> datetime:
@@ -140,6 +159,9 @@ class LiveResponse(EvaluationResponse):
 
     portfolio_version: int = Field(description="Version of the registered portfolio that was evaluated.")
     snapshot_seq: int = Field(description="Snapshot that was evaluated.")
+    auto: AutoOut | None = Field(None, description="Present in mode auto.")
+    intents: list[IntentOut] | None = Field(None, description="`orders` for their venues. Present in mode auto.")
+    auto_memory: AutoMemoryOut | None = Field(None, description="Present where mode is or was auto.")
 
 
 class PortfolioSummary(Model):

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from models.api.auto import AutoOut, IntentOut
 from models.api.base import Model, Time
 from models.api.breaker import BreakerScopeOut, BreakerTransitionOut
 from models.api.decision import MarginOut, OrderOut, PortfolioOut, TargetOut
@@ -37,6 +38,8 @@ class PublishedTargets(PublishedHead):
     portfolio: PortfolioOut
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    auto: AutoOut | None = Field(None, description="Present in mode auto.")
+    intents: list[IntentOut] | None = Field(None, description="`orders` for their venues. Present in mode auto.")
 
 
 class PublishedEnd(Model):

@@ -129,7 +129,9 @@ DecisionKind = Literal[
 ]
 
 
-FactKind = Literal["observation", "instruments", "policy", "portfolio", "snapshot", "breaker", "parameters"]
+FactKind = Literal[
+    "observation", "instruments", "policy", "portfolio", "snapshot", "executions", "breaker", "parameters"
+]
 
 
 class EvaluationsParameters(Model):

@@ -1,7 +1,7 @@
 """When a live portfolio is to be evaluated again though nothing was sent.
 
-Changes of its inputs lead to an evaluation at once; this is for what moves with the clock alone. The place for further
-triggers (a move of volatility, drift from the target, the margin ratio, a schedule): each would be a time here.
+Changes of its inputs lead to an evaluation at once, and what triggers look at moves with them; this is for what moves
+with the clock alone.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from services.engine.outputs import Evaluation
 
 
 def renewal_at(
-    inputs: EvaluationInputs, evaluation: Evaluation, *, refresh_seconds: float | None = None
+    inputs: EvaluationInputs,
+    evaluation: Evaluation,
+    *,
+    refresh_seconds: float | None = None,
+    due_at: datetime | None = None,
 ) -> datetime | None:
     """The next moment at which a decision on the same inputs could be another one; None: only new inputs change it.
 
-    ``min(valid_until, as_of + refresh)``, where something is still fresh then: else the answer is to expire.
+    ``min(valid_until, as_of + refresh, due)``, where something is still fresh then: else the answer is to expire.
 
     Parameters
     ----------
@@ -26,6 +30,8 @@ def renewal_at(
         The last decision.
     refresh_seconds : float, optional
         Longest time between two decisions [s]; None: no limit.
+    due_at : datetime, optional
+        When `auto` mode wants to decide again.
 
     Notes
     -----
@@ -35,7 +41,7 @@ def renewal_at(
     """
     bars = [moment for moment, _ in stale_times(inputs, evaluation.market)]
     ends = [end for end in (inputs.expires_at, max(bars, default=None)) if end is not None]
-    times = [evaluation.valid_until]
+    times = [evaluation.valid_until] if due_at is None else [evaluation.valid_until, due_at]
     if refresh_seconds is not None:
         times.append(inputs.as_of + timedelta(seconds=refresh_seconds))
     due = min(times)

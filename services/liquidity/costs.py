@@ -83,6 +83,7 @@ class Costs:
             spread = np.where(np.isnan(half_spread), self.half_spread, half_spread)
         impact, known = self._impact(size, average_daily_volume, daily_volatility)
         return CostColumns(
+            notional=notional,
             fee=self.fee * notional,
             spread=spread * notional,
             impact=impact * notional,
@@ -139,12 +140,15 @@ class CostColumns:
 
     Parameters
     ----------
+    notional : (n,) array
+        What is traded [account currency].
     fee, spread, impact, gas : (n,) arrays
         [account currency]
     impact_known : (n,) bool array
         Where False, `impact` is 0 and `total` a lower bound.
     """
 
+    notional: Floats
     fee: Floats
     spread: Floats
     impact: Floats

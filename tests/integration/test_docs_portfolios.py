@@ -24,7 +24,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
 
 def test_every_command_gives_what_is_printed_below_it(service: ServiceProcess) -> None:
     """In order: the later ones read what the former stored, and what the live engine made of it."""
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 9
     for example in EXAMPLES:
         assert example.answer is not None
         assert difference(json.loads(output(example.command, service.url)), example.answer) is None

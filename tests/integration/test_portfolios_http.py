@@ -23,6 +23,7 @@ from models.api.portfolio import (
 from tests.support.live import REGISTRATION, SNAPSHOT, START, Live, running
 
 URL = "/v1/portfolios/desk"
+AUTO = {"max_orders_per_day": 2, "max_notional_per_day": "1000", "triggers": {"drift": 0.1}}
 
 
 @pytest.fixture
@@ -132,7 +133,14 @@ async def test_a_registration_is_checked_as_a_whole(live: Live) -> None:
         (with_(interval="1h"), "/interval", "bad_format"),
         (with_(series=[]), "/series", "unknown_field"),
         (with_(account={}), "/account", "unknown_field"),
-        (with_(mode="auto"), "/mode", "not_allowed"),
+        (with_(mode="automatic"), "/mode", "not_allowed"),
+        (with_(mode="auto"), "", "inconsistent"),
+        (with_(auto=AUTO), "", "inconsistent"),
+        (with_(mode="auto", auto={**AUTO, "triggers": {}}), "/auto", "inconsistent"),
+        (with_(mode="auto", auto={**AUTO, "triggers": {"breaker": True}}), "/auto/triggers/breaker", "rule"),
+        (with_(mode="auto", auto={"triggers": {"drift": 0.1}}), "/auto/max_orders_per_day", "required"),
+        (with_(mode="auto", auto={**AUTO, "triggers": {"drift": 0}}), "/auto/triggers/drift", "out_of_range"),
+        (with_(feedback={"may_loosen": True}), "/feedback", "inconsistent"),
         (with_(symbols=["A", "A"]), "/symbols", "duplicate_row"),
         (with_(instruments=[{"symbol": "A", "kind": "spot"}] * 2), "/instruments", "duplicate_row"),
         (with_(options={"strict": True}), "/options/strict", "unknown_field"),
