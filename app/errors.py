@@ -25,6 +25,7 @@ from app.problems import PROBLEMS, BrokenRule, RequestProblem
 from app.translate.answer import time_text
 from app.usecases.compare_evaluations import NotComparable, NothingBefore
 from app.usecases.decide import AssumptionsRefused
+from app.usecases.disclose import NotDisclosable
 from app.usecases.find_policy import UnknownPolicy
 from app.usecases.find_portfolio import UnknownPortfolio
 from app.usecases.portfolios import NotEvaluated, SnapshotConflict, StaleSnapshot
@@ -180,6 +181,10 @@ def _fact(request: Request, error: NotReplayable) -> RequestProblem:
     return RequestProblem("not_replayable", f"the entry is of kind {error}")
 
 
+def _whole(request: Request, error: NotDisclosable) -> RequestProblem:
+    return RequestProblem("not_disclosable", str(error))
+
+
 def _portfolio(request: Request, error: UnknownPortfolio) -> RequestProblem:
     return RequestProblem("unknown_portfolio", "no portfolio of this id is registered")
 
@@ -254,6 +259,7 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     UnknownPolicy: _policy,
     UnknownMarket: _market,
     NotReplayable: _fact,
+    NotDisclosable: _whole,
     NotComparable: _comparison,
     NothingBefore: _alone,
     UnknownPortfolio: _portfolio,

@@ -114,6 +114,8 @@ from models.api.switch import SwitchAnswer, SwitchOut, SwitchPage, SwitchRequest
 from models.api.transparency import (
     ConsistencyAnswer,
     ConsistencyParameters,
+    DiscloseRequest,
+    DisclosureAnswer,
     InclusionAnswer,
     InclusionParameters,
     LogEntryOut,
@@ -463,6 +465,21 @@ OPERATIONS = (
         ),
         media_type="text/plain",
         problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/audit/entries/{evaluation_id}:disclose",
+        operation_id="disclose_fields",
+        tag="Log",
+        summary="Some fields of a recorded answer, proved; the others stay hidden",
+        description=(
+            f"{_ENTRY} Whoever gets it checks without this service that these values stood in an answer of the signed "
+            "log, and learns of the others only how many there are. Nothing is recorded."
+        ),
+        body=DiscloseRequest,
+        answers=(DisclosureAnswer,),
+        problems=(*BODY, 404, 503),
+        examples={"leverage": ("The leverage of the book, nothing else", {"fields": ["/portfolio/gross_leverage"]})},
     ),
     Operation(
         method="GET",

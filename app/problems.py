@@ -239,6 +239,14 @@ _KINDS = (
         "Use a new key for a new request.",
     ),
     ProblemKind(
+        "not_disclosable",
+        422,
+        "Nothing of this entry can be shown apart",
+        "Only decisions recorded since entries of the log commit to the fields of their answers (version 2) can be "
+        "disclosed in part, and only while their bodies are stored.",
+        "Show the whole answer with its receipt, or choose a later decision.",
+    ),
+    ProblemKind(
         "not_replayable",
         422,
         "The entry cannot be recomputed here",

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from app.adapters.audit_codec import EncodedBody, encode_body, event_uuid
 from app.adapters.log_growth import LogGrowth
+from app.audit_fields import field_tree
 from app.ports import Appended, AuditRecord, AuditUnavailable, IdempotencyMismatch, Outcome, Seal
+from services.audit.entry import stream_id
 
 LOG_ID = 1
 MAX_QUEUE = 4096
@@ -40,6 +42,8 @@ class Entry:
     record: AuditRecord
     event: uuid.UUID
     body: EncodedBody
+    stream: bytes
+    fields_sha256: bytes | None
 
     @property
     def scope(self) -> Scope | None:
@@ -118,8 +122,8 @@ def resolve_all(results: Iterable[tuple[Pending, Verdict]], growth: LogGrowth) -
             growth.tell(verdict.index + 1)
 
 
-def encode_entry(record: AuditRecord) -> Entry:
-    """Encode a record.
+def encode_entry(record: AuditRecord, secret: bytes) -> Entry:
+    """Encode a record under the secret of its tenant.
 
     Raises
     ------
@@ -133,15 +137,20 @@ def encode_entry(record: AuditRecord) -> Entry:
         raise ValueError(f"recorded_at: must be aware; found {record.recorded_at.isoformat()}")
     if record.idempotency is not None and len(record.idempotency.fingerprint) != 32:
         raise ValueError(f"fingerprint: must be 32 bytes; found {len(record.idempotency.fingerprint)}")
-    return Entry(record, event, encode_body(record))
+    fields = field_tree(record.kind, record.response, secret, record.event_id)
+    stream = stream_id(secret, record.portfolio_id)
+    return Entry(record, event, encode_body(record), stream, fields.digest if fields is not None else None)
 
 
-def encode_all(records: Sequence[AuditRecord]) -> list[Entry | Exception]:
-    """Encode each record; one that cannot be encoded does not fail the others."""
+def encode_all(records: Sequence[AuditRecord], stream_secrets: Mapping[str, bytes]) -> list[Entry | Exception]:
+    """Encode each record; one that cannot be encoded does not fail the others.
+
+    All that takes time happens here, before the log is locked; `stream_secrets` holds the secret of every tenant.
+    """
     encoded: list[Entry | Exception] = []
     for record in records:
         try:
-            encoded.append(encode_entry(record))
+            encoded.append(encode_entry(record, stream_secrets[record.tenant_id]))
         except Exception as error:
             encoded.append(error)
     return encoded

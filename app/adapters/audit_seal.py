@@ -1,4 +1,4 @@
-"""The tree of a log while a batch is written: which stream an entry belongs to, its leaf, the head afterwards.
+"""The tree of a log while a batch is written: the place of an entry in its stream, its leaf, the head afterwards.
 
 Both stores hand in what they read under the lock of the log and write what comes out in the same transaction.
 """
@@ -6,13 +6,12 @@ Both stores hand in what they read under the lock of the log and write what come
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.adapters.audit_batch import Entry
 from app.ports import Seal
 from services.audit.chain import Link, StreamHead, Unchained, batch_subtrees, chain
-from services.audit.entry import stream_id
 from services.audit.frontier import Frontier
 from services.audit.merkle import inclusion_proof
 
@@ -29,10 +28,9 @@ class LogHead:
 
 @dataclass(frozen=True, slots=True)
 class SealedBatch:
-    """Rows of a batch with their streams and links, and the head after them."""
+    """Rows of a batch with their links, and the head after them."""
 
     rows: list[tuple[int, Entry]]
-    streams: list[bytes]
     links: list[Link]
     before: Frontier
     after: Frontier
@@ -53,21 +51,13 @@ class SealedBatch:
         }
 
 
-def streams_of(rows: Sequence[tuple[int, Entry]], stream_secrets: Mapping[str, bytes]) -> list[bytes]:
-    """Stream of each row."""
-    return [stream_id(stream_secrets[entry.record.tenant_id], entry.record.portfolio_id) for _, entry in rows]
-
-
-def seal_batch(
-    head: LogHead, rows: list[tuple[int, Entry]], streams: list[bytes], last: Mapping[bytes, StreamHead]
-) -> SealedBatch:
+def seal_batch(head: LogHead, rows: list[tuple[int, Entry]], last: Mapping[bytes, StreamHead]) -> SealedBatch:
     """Put a batch into the tree; `last` holds the last stored entry of each of its streams."""
-    records = [unchained(entry, stream) for (_, entry), stream in zip(rows, streams, strict=True)]
-    links = chain(head.origin, records, last)
-    return SealedBatch(rows, streams, links, head.frontier, head.frontier.appended(link.leaf for link in links))
+    links = chain(head.origin, [unchained(entry) for _, entry in rows], last)
+    return SealedBatch(rows, links, head.frontier, head.frontier.appended(link.leaf for link in links))
 
 
-def unchained(entry: Entry, stream: bytes) -> Unchained:
+def unchained(entry: Entry) -> Unchained:
     """What the tree will hold of a record."""
     record, body = entry.record, entry.body
     return Unchained(
@@ -78,8 +68,9 @@ def unchained(entry: Entry, stream: bytes) -> Unchained:
         body_sha256=body.sha256,
         request_sha256=body.request_sha256,
         response_sha256=body.response_sha256,
+        fields_sha256=entry.fields_sha256,
         body_length=body.length,
-        stream=stream,
+        stream=entry.stream,
     )
 
 

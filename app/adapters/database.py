@@ -119,7 +119,9 @@ async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
     with file_lock(target.path):
         growth = LogGrowth()
         try:
-            writer = SqliteWriter(target.path, sqlite_audit.write_entries, asyncio.get_running_loop(), growth)
+            writer = SqliteWriter(
+                target.path, sqlite_audit.write_entries, sqlite_audit.tenant_secret, asyncio.get_running_loop(), growth
+            )
         except sqlite3.Error as error:
             raise DatabaseUnreachable(f"{target}: {error}") from None
         readers = SqliteReaders(target.path)
@@ -148,7 +150,9 @@ async def _open_postgres(target: PostgresUrl) -> AsyncIterator[Database]:
 @contextlib.asynccontextmanager
 async def _on_postgres(target: PostgresUrl, readers: PostgresReaders) -> AsyncIterator[Database]:
     growth = LogGrowth(POLL_SECONDS)
-    writer = PostgresWriter(target, postgres_audit.write_entries, postgres_audit.any_written, growth)
+    writer = PostgresWriter(
+        target, postgres_audit.write_entries, postgres_audit.any_written, postgres_audit.tenant_secrets, growth
+    )
     notices, lease = PostgresNotices(target, growth), PostgresLease(target)
     try:
         warnings = await durability_warnings(readers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import asyncpg
@@ -11,7 +11,7 @@ import asyncpg
 from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Placement, Scope, place, settled
 from app.adapters.audit_codec import event_uuid
 from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, PREVIOUS, SIZE, TAIL, RowReader, page_query
-from app.adapters.audit_seal import LogHead, SealedBatch, new_secret, seal_batch, streams_of
+from app.adapters.audit_seal import LogHead, SealedBatch, new_secret, seal_batch
 from app.adapters.postgres_connection import PostgresReaders
 from app.adapters.postgres_notices import GROWN_CHANNEL, PostgresNotices
 from app.adapters.postgres_writer import THREAD_BYTES, PostgresWriter
@@ -36,7 +36,7 @@ _KNOWN = (
 )
 _WRITTEN = "SELECT EXISTS (SELECT FROM audit_entry WHERE event_id = ANY($1::uuid[]))"
 _TENANTS = "SELECT tenant_id, stream_secret FROM tenant WHERE tenant_id = ANY($1::text[])"
-_ADD_TENANT = "INSERT INTO tenant (tenant_id, stream_secret) VALUES ($1, $2)"
+_ADD_TENANT = "INSERT INTO tenant (tenant_id, stream_secret) VALUES ($1, $2) ON CONFLICT (tenant_id) DO NOTHING"
 _STREAM_HEADS = (
     "SELECT w.stream, e.stream_seq, e.leaf FROM unnest($1::bytea[]) AS w(stream) CROSS JOIN LATERAL ("
     "SELECT stream_seq, leaf FROM audit_entry WHERE stream = w.stream ORDER BY stream_seq DESC LIMIT 1) AS e"
@@ -76,24 +76,21 @@ async def write_entries(connection: asyncpg.Connection, entries: Sequence[Entry]
     if not placement.rows:
         return placement
     head = LogHead(origin, Frontier.unpacked(size, frontier))
-    streams = streams_of(placement.rows, await _secrets(connection, placement.rows))
-    batch = seal_batch(head, placement.rows, streams, await _stream_heads(connection, streams))
+    streams = {entry.stream for _, entry in placement.rows}
+    batch = seal_batch(head, placement.rows, await _stream_heads(connection, streams))
     await connection.execute(_WRITE, *_columns(batch))
     return Placement(placement.rows, placement.sealed(batch.seals()))
 
 
-async def _secrets(connection: asyncpg.Connection, rows: Sequence[tuple[int, Entry]]) -> dict[str, bytes]:
-    """Stream secrets of the tenants of a batch; a tenant without one gets it in the same transaction."""
-    tenants = {entry.record.tenant_id for _, entry in rows}
-    found = {row[0]: row[1] for row in await connection.fetch(_TENANTS, list(tenants))}
-    for tenant_id in sorted(tenants - found.keys()):
-        found[tenant_id] = new_secret()
-        await connection.execute(_ADD_TENANT, tenant_id, found[tenant_id])
-    return found
+async def tenant_secrets(connection: asyncpg.Connection, tenants: Collection[str]) -> dict[str, bytes]:
+    """Secrets of tenants; one that has none gets it, of two processes that make one the first."""
+    for tenant_id in sorted(tenants):
+        await connection.execute(_ADD_TENANT, tenant_id, new_secret())
+    return {row[0]: row[1] for row in await connection.fetch(_TENANTS, list(tenants))}
 
 
-async def _stream_heads(connection: asyncpg.Connection, streams: Sequence[bytes]) -> dict[bytes, StreamHead]:
-    rows = await connection.fetch(_STREAM_HEADS, list(set(streams)))
+async def _stream_heads(connection: asyncpg.Connection, streams: Collection[bytes]) -> dict[bytes, StreamHead]:
+    rows = await connection.fetch(_STREAM_HEADS, list(streams))
     return {row[0]: StreamHead(row[1], row[2]) for row in rows}
 
 
@@ -142,7 +139,7 @@ def _columns(batch: SealedBatch) -> list[Any]:
         [record.recorded_at for _, record, _ in keyed],
         max(record.recorded_at for record in records) - IDEMPOTENCY_RETENTION,
         batch.after.size,
-        batch.streams,
+        [entry.stream for _, entry in rows],
         [link.stream_seq for link in links],
         [link.entry for link in links],
         [link.leaf for link in links],

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Scope, Verdict, place, settled
 from app.adapters.audit_codec import event_uuid
 from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, PREVIOUS, SIZE, TAIL, RowReader, page_query
-from app.adapters.audit_seal import LogHead, SealedBatch, new_secret, seal_batch, streams_of
+from app.adapters.audit_seal import LogHead, SealedBatch, new_secret, seal_batch
 from app.adapters.log_growth import LogGrowth
 from app.adapters.sqlite_connection import SqliteReaders, from_microseconds, microseconds
 from app.adapters.sqlite_writer import SqliteWriter
@@ -42,7 +42,7 @@ _INSERT_KEY = (
 _ADVANCE = "UPDATE log_head SET size = ?, frontier = ?, root = ? WHERE log_id = ?"
 _HEAD = f"SELECT size, origin, frontier FROM log_head WHERE log_id = {LOG_ID}"  # noqa: S608 - a constant
 _TENANT = "SELECT stream_secret FROM tenant WHERE tenant_id = ?"
-_ADD_TENANT = "INSERT INTO tenant (tenant_id, stream_secret) VALUES (?, ?)"
+_ADD_TENANT = "INSERT INTO tenant (tenant_id, stream_secret) VALUES (?, ?) ON CONFLICT (tenant_id) DO NOTHING"
 _STREAM_HEAD = "SELECT stream_seq, leaf FROM audit_entry WHERE stream = ? ORDER BY stream_seq DESC LIMIT 1"
 # Each batch clears twice what it adds: the table stays bounded without a timer.
 _SWEEP = (
@@ -60,9 +60,8 @@ def write_entries(connection: sqlite3.Connection, entries: Sequence[Entry]) -> l
     if not placement.rows:
         return placement.verdicts
     rows = placement.rows
-    streams = streams_of(rows, _secrets(connection, rows))
     head = LogHead(origin, Frontier.unpacked(size, frontier))
-    batch = seal_batch(head, rows, streams, _stream_heads(connection, streams))
+    batch = seal_batch(head, rows, _stream_heads(connection, {entry.stream for _, entry in rows}))
     connection.executemany(_INSERT_ENTRY, _entry_rows(batch))
     connection.executemany(_INSERT_BODY, [(LOG_ID, index, entry.body.blob) for index, entry in rows])
     if keys := [_key_row(index, entry) for index, entry in rows if entry.scope is not None]:
@@ -72,27 +71,23 @@ def write_entries(connection: sqlite3.Connection, entries: Sequence[Entry]) -> l
     return placement.sealed(batch.seals())
 
 
-def _secrets(connection: sqlite3.Connection, rows: Sequence[tuple[int, Entry]]) -> dict[str, bytes]:
-    """Stream secrets of the tenants of a batch; a tenant without one gets it in the same transaction."""
-    found = {}
-    for tenant_id in {entry.record.tenant_id for _, entry in rows}:
-        row = connection.execute(_TENANT, (tenant_id,)).fetchone()
-        found[tenant_id] = row[0] if row else new_secret()
-        if row is None:
-            connection.execute(_ADD_TENANT, (tenant_id, found[tenant_id]))
-    return found
+def tenant_secret(connection: sqlite3.Connection, tenant_id: str) -> bytes:
+    """Secret of a tenant; one that has none gets it in the open transaction."""
+    connection.execute(_ADD_TENANT, (tenant_id, new_secret()))
+    [secret] = connection.execute(_TENANT, (tenant_id,)).fetchone()
+    return bytes(secret)
 
 
-def _stream_heads(connection: sqlite3.Connection, streams: Sequence[bytes]) -> dict[bytes, StreamHead]:
-    found = {stream: connection.execute(_STREAM_HEAD, (stream,)).fetchone() for stream in set(streams)}
+def _stream_heads(connection: sqlite3.Connection, streams: Collection[bytes]) -> dict[bytes, StreamHead]:
+    found = {stream: connection.execute(_STREAM_HEAD, (stream,)).fetchone() for stream in streams}
     return {stream: StreamHead(*row) for stream, row in found.items() if row is not None}
 
 
 def _entry_rows(batch: SealedBatch) -> list[tuple[object, ...]]:
     size = batch.after.size
     return [
-        (*_entry_row(index, entry), stream, link.stream_seq, link.entry, link.leaf, size)
-        for (index, entry), stream, link in zip(batch.rows, batch.streams, batch.links, strict=True)
+        (*_entry_row(index, entry), entry.stream, link.stream_seq, link.entry, link.leaf, size)
+        for (index, entry), link in zip(batch.rows, batch.links, strict=True)
     ]
 
 

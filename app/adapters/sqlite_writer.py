@@ -24,6 +24,7 @@ T = TypeVar("T")
 WRITE_SECONDS = 10.0
 """How long the caller of another change than an entry waits."""
 WriteEntries = Callable[[sqlite3.Connection, Sequence[Entry]], list[Verdict]]
+TenantSecret = Callable[[sqlite3.Connection, str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,25 @@ class Task:
 
 
 class SqliteWriter:
-    """Owner of the writing connection. `write` puts entries into the open transaction and returns their verdicts.
+    """Owner of the writing connection.
+
+    `write` puts entries into the open transaction and returns their verdicts; `secret_of` gives the secret of a tenant,
+    a new one where there is none.
 
     Compression, hashing and the disk all happen in this thread; the event loop is called back once a batch, and told
     in `growth` how far the log reaches.
     """
 
-    def __init__(self, path: Path, write: WriteEntries, loop: asyncio.AbstractEventLoop, growth: LogGrowth) -> None:
-        self._path, self._write, self._loop, self._growth = path, write, loop, growth
+    def __init__(
+        self,
+        path: Path,
+        write: WriteEntries,
+        secret_of: TenantSecret,
+        loop: asyncio.AbstractEventLoop,
+        growth: LogGrowth,
+    ) -> None:
+        self._path, self._write, self._secret_of, self._loop, self._growth = path, write, secret_of, loop, growth
+        self._secrets: dict[str, bytes] = {}
         self._connection: sqlite3.Connection | None = connect(path, writes=True)
         self._queue: SimpleQueue[Pending | Task | None] = SimpleQueue()
         self._closing = False
@@ -115,10 +127,18 @@ class SqliteWriter:
             self._call_back(resolve_all, list(zip(batch, verdicts, strict=True)), self._growth)
 
     def _verdicts(self, records: Sequence[AuditRecord]) -> list[Verdict]:
-        encoded = encode_all(records)
+        try:
+            for tenant_id in {record.tenant_id for record in records} - self._secrets.keys():
+                self._secrets[tenant_id] = self._transaction(self._secret(tenant_id))
+        except Exception as error:
+            return [_unavailable(error)] * len(records)
+        encoded = encode_all(records, self._secrets)
         entries = [item for item in encoded if isinstance(item, Entry)]
         verdicts = iter(self._entries(entries))
         return [next(verdicts) if isinstance(item, Entry) else item for item in encoded]
+
+    def _secret(self, tenant_id: str) -> Callable[[sqlite3.Connection], bytes]:
+        return lambda connection: self._secret_of(connection, tenant_id)
 
     def _entries(self, entries: Sequence[Entry]) -> list[Verdict]:
         if not entries:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from app.deps import container_of, query_rules, read_query
+from app.deps import container_of, query_rules, read_call, read_query
 from app.routes.reply import reply
 from app.routes.routing import route
 from app.usecases import read_log as log
+from app.usecases.disclose import disclose_fields as disclosed
 from models.api.query import NoParameters
 from models.api.transparency import ConsistencyParameters, InclusionParameters
 
@@ -61,6 +62,13 @@ async def read_receipt(request: Request) -> Response:
     return Response(text, media_type=NOTE)
 
 
+async def disclose_fields(request: Request) -> Response:
+    """Some fields of a recorded answer."""
+    read_query(request, NoParameters)
+    event_id = request.path_params["evaluation_id"]
+    return reply(request, await disclosed(container_of(request), event_id, await read_call(request)))
+
+
 ROUTES = (
     route("GET", "/v1/log/checkpoint", read_checkpoint),
     route("GET", "/v1/log/key", read_verifier_key),
@@ -69,4 +77,5 @@ ROUTES = (
     route("GET", "/v1/log/tile/{tile:path}", read_tile),
     route("GET", "/v1/audit/entries/{evaluation_id:evaluation_id}/entry", read_entry),
     route("GET", "/v1/audit/entries/{evaluation_id:evaluation_id}/receipt", read_receipt),
+    route("POST", "/v1/audit/entries/{evaluation_id:evaluation_id}:disclose", disclose_fields),
 )

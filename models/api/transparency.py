@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Strict, StringConstraints
 
 from models.api.base import Model
 from models.api.query import QueryWhole
@@ -43,12 +43,55 @@ class ConsistencyAnswer(Model):
     hashes: list[Hash]
 
 
+Pointer = Annotated[str, Strict(), StringConstraints(pattern=r"^(/[^\n]*)?$", max_length=400)]
+"""JSON pointer (RFC 6901); empty: the whole."""
+
+
+class DiscloseRequest(Model):
+    """Which fields of a recorded answer are to be shown."""
+
+    fields: Annotated[list[Pointer], Field(min_length=1, max_length=200)] = Field(
+        description="JSON pointers: a field, or what holds some. A member of an item of a list is one field."
+    )
+
+
+class ShownFieldOut(Model):
+    """A field that is shown."""
+
+    pointer: str
+    value: str = Field(description="JSON text, as it was committed to.")
+    salt: str = Field(description="16 bytes in base64.")
+
+
+class FieldBucketOut(Model):
+    """Commitments of 16 fields, and their way to the root."""
+
+    number: int
+    commitments: list[Hash] = Field(description="SHA-256 of salt, pointer, newline and value; sorted.")
+    path: list[Hash] = Field(description="Inclusion proof (RFC 6962) in the tree over the buckets.")
+
+
+class DisclosureAnswer(Model):
+    """Some fields of a recorded answer, checked by `trimtab audit check-disclosure` without a service."""
+
+    format: Literal["trimtab/disclosure/v1"]
+    entry: str = Field(description="What the tree holds of the answer; `fields` in it commits to all fields.")
+    receipt: str = Field(description="A C2SP `tlog-proof` of the entry.")
+    field_count: int = Field(description="Fields of the whole answer.")
+    root: Hash = Field(description="Root of the tree over the buckets.")
+    fields: list[ShownFieldOut]
+    buckets: list[FieldBucketOut]
+
+
 class LogEntryOut(Model):
     """What the tree holds of a record."""
 
     at: str = Field(description="Time of recording, UTC, with microseconds.")
     body: str = Field(description="Digest of request, answer, state and versions.")
     body_len: int
+    fields: str | None = Field(
+        None, description="Digest of the commitments to the fields of the answer; facts and version 1 have none."
+    )
     id: str
     kind: str
     log: str = Field(description="Origin of the log.")

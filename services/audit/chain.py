@@ -30,6 +30,7 @@ class Unchained:
     body_sha256: bytes
     request_sha256: bytes
     response_sha256: bytes
+    fields_sha256: bytes | None
     body_length: int
     stream: bytes
 
@@ -65,6 +66,7 @@ def chain(log: str, records: Sequence[Unchained], heads: Mapping[bytes, StreamHe
             body_sha256=record.body_sha256,
             request_sha256=record.request_sha256,
             response_sha256=record.response_sha256,
+            fields_sha256=record.fields_sha256,
             body_length=record.body_length,
             stream=record.stream,
             stream_seq=before.seq + 1,

@@ -18,7 +18,8 @@ from services.audit.canonical import canonical
 from services.audit.merkle import HASH_BYTES, leaf_hash
 from services.core.errors import InvalidInput
 
-ENTRY_VERSION = 1
+ENTRY_VERSION = 2
+"""Version 1 had no `fields`; its entries stay as they are."""
 FIRST = bytes(HASH_BYTES)
 """`stream_prev` of the first entry of a stream."""
 
@@ -44,6 +45,8 @@ class LogEntry:
     request_sha256, response_sha256 : bytes, optional
         Digests of the request and of the answer without its `audit` member; entries made before there was a tree have
         none.
+    fields_sha256 : bytes, optional
+        Digest of the field tree of the answer (`services.audit.disclosure`); facts have none.
     body_length : int
         Bytes of the body.
     stream : bytes
@@ -62,13 +65,14 @@ class LogEntry:
     body_sha256: bytes
     request_sha256: bytes | None
     response_sha256: bytes | None
+    fields_sha256: bytes | None
     body_length: int
     stream: bytes
     stream_seq: int
     stream_prev: bytes
 
     def __post_init__(self) -> None:
-        for name in ("body_sha256", "request_sha256", "response_sha256", "stream", "stream_prev"):
+        for name in ("body_sha256", "request_sha256", "response_sha256", "fields_sha256", "stream", "stream_prev"):
             value = getattr(self, name)
             if value is not None and len(value) != HASH_BYTES:
                 raise InvalidInput(name, f"must be {HASH_BYTES} bytes", len(value))
@@ -79,7 +83,7 @@ class LogEntry:
 
     def encoded(self) -> bytes:
         """Canonical bytes: what the leaf hash is taken of."""
-        parts = {"request": self.request_sha256, "response": self.response_sha256}
+        parts = {"fields": self.fields_sha256, "request": self.request_sha256, "response": self.response_sha256}
         return canonical(
             {
                 **{name: digest_text(digest) for name, digest in parts.items() if digest is not None},

@@ -22,11 +22,12 @@ from app.adapters.log_growth import LogGrowth
 from app.ports import Appended, AuditUnavailable, IdempotencyKey, IdempotencyMismatch, Outcome
 from tests.support.audit import key, record
 
+SECRET = bytes(32)
 KEYS = st.none() | st.tuples(st.sampled_from(["a", "b", "c"]), st.sampled_from([b"one", b"two"]))
 
 
 def entries_of(keys: list[tuple[str, bytes] | None]) -> list[Entry]:
-    return [encode_entry(record(idempotency=key(*pair) if pair else None)) for pair in keys]
+    return [encode_entry(record(idempotency=key(*pair) if pair else None), SECRET) for pair in keys]
 
 
 @given(
@@ -60,7 +61,7 @@ def test_the_same_key_of_another_route_or_tenant_is_another_key() -> None:
         record(idempotency=key("a", route="margin")),
         record(idempotency=key("a"), tenant_id="other"),
     ]
-    assert place([encode_entry(item) for item in records], 0, {}).verdicts == [
+    assert place([encode_entry(item, SECRET) for item in records], 0, {}).verdicts == [
         Appended(0),
         Appended(1),
         Appended(2),
@@ -76,7 +77,7 @@ def test_the_same_key_of_another_route_or_tenant_is_another_key() -> None:
     ],
 )
 def test_a_malformed_record_fails_alone(changes: dict[str, object]) -> None:
-    first, second, third = encode_all([record(), record(**changes), record()])
+    first, second, third = encode_all([record(), record(**changes), record()], {"local": SECRET})
     assert isinstance(first, Entry)
     assert isinstance(second, ValueError)
     assert isinstance(third, Entry)

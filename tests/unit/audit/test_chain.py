@@ -27,6 +27,7 @@ def record(number: int, stream: int) -> Unchained:
         body_sha256=bytes([1]) * 32,
         request_sha256=bytes([2]) * 32,
         response_sha256=bytes([3]) * 32,
+        fields_sha256=None,
         body_length=number,
         stream=bytes([stream]) * 32,
     )

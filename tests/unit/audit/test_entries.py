@@ -32,6 +32,7 @@ ENTRY = LogEntry(
     body_sha256=bytes([1]) * 32,
     request_sha256=bytes([2]) * 32,
     response_sha256=bytes([3]) * 32,
+    fields_sha256=bytes([5]) * 32,
     body_length=2613,
     stream=bytes([4]) * 32,
     stream_seq=1,
@@ -66,7 +67,7 @@ def test_what_has_no_canonical_form_is_refused_at_its_place(value: Any, place: s
 def test_an_entry_is_canonical_and_holds_digests_only() -> None:
     raw = ENTRY.encoded()
     assert raw.startswith(b'{"at":"2026-11-21T10:00:00.123456Z","body":"sha256:0101')
-    assert b'"v":1}' in raw and len(raw) < 1024
+    assert b'"v":2}' in raw and len(raw) < 1024
     assert ENTRY.leaf == hashlib.sha256(b"\x00" + raw).digest()
 
 
@@ -81,6 +82,8 @@ def test_an_entry_is_canonical_and_holds_digests_only() -> None:
         {"body_sha256": bytes(32)},
         {"request_sha256": bytes(32)},
         {"response_sha256": bytes(32)},
+        {"fields_sha256": bytes(32)},
+        {"fields_sha256": None},
         {"body_length": 2614},
         {"stream": bytes(32)},
         {"stream_seq": 2, "stream_prev": bytes([9]) * 32},

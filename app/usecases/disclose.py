@@ -1,0 +1,63 @@
+"""Some fields of a recorded answer, with what proves to a stranger that they were recorded."""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+
+from app.audit_fields import field_tree
+from app.container import Container
+from app.log_ports import LogSigner, LogTree
+from app.ports import AuditDamaged
+from app.usecases.call import Answer, Call
+from app.usecases.effort import validated
+from app.usecases.gather import TENANT
+from app.usecases.prove import receipt_of
+from app.usecases.read_evaluations import UnknownEntry
+from app.usecases.read_log import signer_of
+from models.api.transparency import DiscloseRequest
+from services.audit.disclosure import Disclosure
+from services.audit.entry import digest_text
+
+
+class NotDisclosable(Exception):
+    """The entry does not commit to fields, or its answer is not stored any more."""
+
+
+async def disclose_fields(container: Container, event_id: str, call: Call) -> Answer:
+    """Fields of a recorded answer; nothing is recorded of it."""
+    request = await validated(DiscloseRequest, call)
+    shown = await disclose(container.tree, signer_of(container), event_id, request.fields)
+    return Answer(200, orjson.dumps(shown.document()))
+
+
+async def disclose(tree: LogTree, signer: LogSigner, event_id: str, pointers: list[str]) -> Disclosure:
+    """Fields at these pointers with their proofs.
+
+    Raises
+    ------
+    UnknownEntry
+        If there is no such entry of this tenant.
+    NotDisclosable
+        If nothing of it can be shown.
+    InvalidInput
+        Naming the pointer that is none of its answer.
+    AuditDamaged
+        If the stored answer does not have the fields that its entry commits to.
+    """
+    logged = await tree.entry_of(TENANT, event_id)
+    if logged is None:
+        raise UnknownEntry(event_id)
+    said = orjson.loads(logged.entry)
+    if "fields" not in said:
+        raise NotDisclosable(f"an entry of kind {said['kind']} and version {said['v']} does not commit to fields")
+    stored = await tree.records(after=logged.index - 1, limit=1)
+    if not stored or stored[0].index != logged.index:
+        raise NotDisclosable("the answer of the entry is pruned")
+    secret = (await tree.stream_secrets())[TENANT]
+    fields = await asyncio.to_thread(field_tree, stored[0].kind, stored[0].response, secret, event_id)
+    if fields is None or digest_text(fields.digest) != said["fields"]:
+        raise AuditDamaged(f"entry {event_id} commits to other fields than those of its answer")
+    receipt = await receipt_of(tree, logged, said["log"], signer)
+    return fields.disclosed(pointers, logged.entry.decode(), receipt)
