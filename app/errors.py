@@ -15,6 +15,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.routing import Match
 
 from app.live_ports import VersionConflict
@@ -46,6 +47,15 @@ def install(app: FastAPI) -> None:
     """Register the handlers."""
     for kind, translate in _TRANSLATIONS.items():
         app.add_exception_handler(kind, _handler(translate))
+
+
+def problem_of(connection: HTTPConnection, error: Exception) -> RequestProblem:
+    """The problem that an exception of a use case is."""
+    for kind in type(error).__mro__:
+        if kind in _TRANSLATIONS:
+            found: RequestProblem = _TRANSLATIONS[kind](connection, error)
+            return found
+    return internal_error(error, connection.scope.get(REQUEST_ID_KEY, ""))
 
 
 def _handler(translate: Any) -> Any:

@@ -26,6 +26,7 @@ from app.container import Container
 from app.live_ports import UpdateBus
 from app.ports import AuditUnavailable, StateUnavailable, VolatilityStore
 from app.settings import Settings
+from app.usecases.hub import Hub
 from app.usecases.live import Live
 from app.usecases.rebuild_states import Progress, rebuild_states
 from app.version import ENGINE_VERSION
@@ -111,9 +112,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
                 raise
             if app.state.settings.redis_url is None:
                 await restore_states(app.state.container)
-        watch = asyncio.create_task(app.state.telemetry.watch_loop())
-        stack.callback(watch.cancel)
-        live = Live(app.state.container, app.state.telemetry)
+        container: Container = app.state.container
+        app.state.hub = Hub(container.bus, container.clock, app.state.telemetry)
+        for work in (app.state.telemetry.watch_loop(), app.state.hub.run()):
+            stack.callback(asyncio.create_task(work).cancel)
+        live = Live(container, app.state.telemetry)
         live.start()
         stack.push_async_callback(live.stop)
         for line in banner(app.state.container):

@@ -34,6 +34,9 @@ DEFAULT_HEADERS = (
     (b"cache-control", b"no-store"),
 )
 """Set unless the route says otherwise."""
+STARTS = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
+"""Messages that begin an answer; the last one is that of an open stream, which counts as no request."""
+SWITCHED = 101
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}\Z")
 
@@ -61,9 +64,6 @@ class Edge:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, _Briefly(scope, send))
             return
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         started = time.perf_counter()
         request_id, problem = request_id_of(scope["headers"])
         scope[REQUEST_ID_KEY] = request_id.decode()
@@ -71,8 +71,8 @@ class Edge:
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
+            if message["type"] in STARTS:
+                status = message.get("status", SWITCHED)
                 message["headers"] = [*message["headers"], *_missing(message["headers"]), (b"x-request-id", request_id)]
             await send(message)
 
@@ -81,7 +81,8 @@ class Edge:
             if problem is not None:
                 await respond(scope, problem)(scope, receive, send_with_headers)
             else:
-                await self.app(scope, _Capped(scope["headers"], receive, self._most_bytes(scope)), send_with_headers)
+                capped = _Capped(scope["headers"], receive, self._most_bytes(scope))
+                await self.app(scope, capped if scope["type"] == "http" else receive, send_with_headers)
         except ClientDisconnect:
             pass  # nobody waits for an answer; counted as 499
         except Exception as error:  # the last resort: nothing else may answer 500
@@ -89,7 +90,8 @@ class Edge:
                 raise
             await respond(scope, internal_error(error, scope[REQUEST_ID_KEY]))(scope, receive, send_with_headers)
         finally:
-            self._count(scope, status, time.perf_counter() - started)
+            if status != SWITCHED:
+                self._count(scope, status, time.perf_counter() - started)
 
     def _most_bytes(self, scope: Scope) -> int:
         return self.max_body_bytes * (BATCH_BODIES if scope["path"] == BATCH_PATH else 1)
@@ -111,7 +113,8 @@ class Edge:
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        method = scope["method"] if scope["method"] in METHODS else "other"
+        given = scope.get("method", "GET")  # a handshake has none in ASGI
+        method = given if given in METHODS else "other"
         self.telemetry.request(route, method, status or 499, scope.get(CODE_KEY, ""), seconds)
 
 

@@ -31,6 +31,8 @@ a durable record.
 * **Errors.** `application/problem+json` with a stable `code`, broken rules with JSON pointers, and `outcome`: whether
   anything was recorded. `GET /v1/errors` lists every code with its remedy.
 * **Retries.** Send an `Idempotency-Key`: the same key and body give the stored answer, byte for byte.
+* **Stream.** `WS /v1/stream` pushes targets, margin, volatility, hedges, breakers: contract at `GET /asyncapi.json`,
+  page to read and try it at `/docs/ws`.
 * **Tracing.** `X-Request-Id` of a request is repeated in its answer; without one, it is made up.
 
 Unknown request fields are refused; unknown answer fields must be ignored: they are added without a new version.
@@ -141,16 +143,20 @@ def openapi_document() -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     bodies = [operation.body for operation in OPERATIONS if operation.body is not None]
     answers = [model for operation in OPERATIONS for model in operation.answers]
-    taken = _definitions(bodies)
-    # Clients must ignore unknown fields of an answer, so its schema must not forbid them; a request's does.
-    given = {
+    taken = definitions(bodies)
+    return {**answer_definitions([*answers, Problem]), **taken}
+
+
+def answer_definitions(models: list[Model]) -> dict[str, Any]:
+    """The same of what clients are given: they must ignore unknown fields, so that their schemas do not forbid them."""
+    return {
         name: {key: value for key, value in schema.items() if key != "additionalProperties"}
-        for name, schema in _definitions([*answers, Problem]).items()
+        for name, schema in definitions(models).items()
     }
-    return {**given, **taken}
 
 
-def _definitions(models: list[Model]) -> dict[str, Any]:
+def definitions(models: list[Model]) -> dict[str, Any]:
+    """Name to schema of the models and of all that they hold."""
     unique = list(dict.fromkeys(models))
     _, document = models_json_schema([(model, "validation") for model in unique], ref_template=REFERENCE + "{model}")
     return {name: _tidied(schema) for name, schema in document.get("$defs", {}).items()}

@@ -88,6 +88,13 @@ _KINDS = (
         "Correct the header or leave it out.",
     ),
     ProblemKind(
+        "origin_denied",
+        403,
+        "Pages of this origin may not connect",
+        "The handshake carries an Origin that is neither this host nor one of those that are allowed.",
+        "Serve the page from this host, or list its origin in TRIMTAB_ALLOWED_ORIGINS.",
+    ),
+    ProblemKind(
         "not_found",
         404,
         "There is nothing here",
@@ -277,6 +284,29 @@ _KINDS = (
         "The audit log cannot be written or read",
         "No answer is given that is not durably recorded.",
         _AGAIN,
+        retryable=True,
+    ),
+    ProblemKind(
+        "stream_unavailable",
+        501,
+        "This server has no stream",
+        "The service runs under a server that cannot serve streams.",
+        "Start it with trimtab serve, or give uvicorn ws=app.stream_protocol:StreamProtocol.",
+    ),
+    ProblemKind(
+        "draining",
+        503,
+        "The service is about to end",
+        "It answers what it has begun, and opens no further stream.",
+        "Connect again after the time in Retry-After.",
+        retryable=True,
+    ),
+    ProblemKind(
+        "too_many_connections",
+        503,
+        "There is no room for another stream",
+        "The process serves as many connections as it may.",
+        "Close those that are not used, or connect again later.",
         retryable=True,
     ),
     ProblemKind(

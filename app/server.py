@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import uvicorn
@@ -10,8 +11,11 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 from app.main import create_app
 from app.protocol import BoundedProtocol
 from app.settings import Settings
+from app.stream_protocol import StreamProtocol
+from app.usecases.stream import MAX_FRAME_BYTES
 
-MAX_FRAME_BYTES = 65_536
+DRAIN_SHARE = 0.4
+"""Part of the time for shutting down in which streams are told and closed; the rest is for running requests."""
 
 
 def serve(settings: Settings) -> None:
@@ -26,9 +30,22 @@ def serve(settings: Settings) -> None:
     """
     config = configuration(settings)
     if config.workers == 1:
-        uvicorn.Server(config).run()
+        DrainingServer(config).run()
     else:
         Multiprocess(config, sockets=[config.bind_socket()]).run()
+
+
+class DrainingServer(uvicorn.Server):
+    """Server that tells its streams before it closes them; requests go on being answered meanwhile."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no further connection, drain the streams, then end as uvicorn does."""
+        for server in self.servers:
+            server.close()
+        application: Any = self.config.app
+        if application.state.hub is not None and not self.force_exit:
+            await application.state.hub.drain(DRAIN_SHARE * application.state.settings.shutdown_seconds)
+        await super().shutdown(sockets)
 
 
 def configuration(settings: Settings) -> uvicorn.Config:
@@ -41,12 +58,12 @@ def configuration(settings: Settings) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         http=BoundedProtocol,
-        ws="websockets-sansio",
+        ws=StreamProtocol,
         ws_max_size=MAX_FRAME_BYTES,
         ws_per_message_deflate=False,
         server_header=False,
         access_log=False,
-        timeout_graceful_shutdown=round(settings.shutdown_seconds),
+        timeout_graceful_shutdown=round((1.0 - DRAIN_SHARE) * settings.shutdown_seconds),
         log_config=logging_configuration(settings.log_level),
     )
 
@@ -59,6 +76,7 @@ def logging_configuration(level: str) -> dict[str, Any]:
         "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
         "loggers": {
-            name: {"handlers": ["stderr"], "level": level, "propagate": False} for name in ("trimtab", "uvicorn")
+            **{name: {"handlers": ["stderr"], "level": level, "propagate": False} for name in ("trimtab", "uvicorn")},
+            "uvicorn.stream": {"level": "WARNING"},  # below, it writes the URL of every handshake
         },
     }

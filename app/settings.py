@@ -16,6 +16,7 @@ MEBIBYTE = 1024 * 1024
 PREFIX = "TRIMTAB_"
 TEST_PREFIX = "TRIMTAB_TEST_"
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\Z", re.ASCII)
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?\Z", re.ASCII)
 
 
 class SettingError(ValueError):
@@ -45,7 +46,7 @@ class Settings:
     request_timeout_seconds : float
         Time for the durable write where the client sends no `Request-Timeout-Ms`.
     shutdown_seconds : float
-        Time for running requests after SIGTERM.
+        Time after SIGTERM for streams to be told and closed, and for running requests.
     live : bool
         Compete for running the live engine of the deployment; the stream is served either way.
     allow_unauthenticated : bool
@@ -55,6 +56,8 @@ class Settings:
     log_key_file : Path, optional
         Ed25519 key that signs the heads of the audit log; by default `log.key` beside the embedded database, and none
         for another: the log is then kept in its tree, but not signed. All processes of one log need the same key.
+    allowed_origins : tuple of str
+        Origins whose pages may open streams, besides those of this service.
     log_level : str
         Level of the process's log.
     unknown_variables : tuple of str
@@ -78,11 +81,12 @@ class Settings:
     max_body_bytes: int = 4 * MEBIBYTE
     body_timeout_seconds: float = 10.0
     request_timeout_seconds: float = 5.0
-    shutdown_seconds: float = 15.0
+    shutdown_seconds: float = 9.0
     live: bool = True
     allow_unauthenticated: bool = False
     allowed_hosts: tuple[str, ...] = ()
     log_key_file: Path | None = None
+    allowed_origins: tuple[str, ...] = ()
     log_level: str = "INFO"
     unknown_variables: tuple[str, ...] = ()
 
@@ -209,6 +213,16 @@ def _hosts(name: str, text: str) -> tuple[str, ...]:
     raise SettingError(f"{name} must be host names separated by commas, without ports, found {text[:80]!r}")
 
 
+def _origins(name: str, text: str) -> tuple[str, ...]:
+    origins = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if all(_ORIGIN.match(origin) for origin in origins):
+        return origins
+    raise SettingError(
+        f"{name} must be origins separated by commas, such as https://desk.example:8443, without paths, "
+        f"found {text[:80]!r}"
+    )
+
+
 def _level(name: str, text: str) -> str:
     if text.upper() in ("DEBUG", "INFO", "WARNING", "ERROR"):
         return text.upper()
@@ -242,6 +256,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_ALLOW_UNAUTHENTICATED": ("allow_unauthenticated", _flag),
     "TRIMTAB_ALLOWED_HOSTS": ("allowed_hosts", _hosts),
     "TRIMTAB_LOG_KEY_FILE": ("log_key_file", lambda _, text: Path(text)),
+    "TRIMTAB_ALLOWED_ORIGINS": ("allowed_origins", _origins),
     "TRIMTAB_LOG_LEVEL": ("log_level", _level),
 }
 """Variable to (setting, parser); the table of the manual is made from it."""

@@ -16,8 +16,11 @@ from prometheus_client import (
     generate_latest,
 )
 
+from services.streaming.close import CloseCode
+
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LAG_PERIOD = 0.25
+CLOSE_CODES = frozenset(CloseCode)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -49,6 +52,24 @@ class Telemetry:
             "dependency_up", "Whether a store answered the last probe.", ("dependency",), registry=self.registry
         )
         self._log_size = Gauge("log_size", "Entries of the audit log.", registry=self.registry)
+        self._connections = Gauge("ws_connections", "Open streams.", registry=self.registry)
+        self._staleness = Histogram(
+            "ws_staleness_seconds",
+            "Time from the arrival of a state to its push, of pushes that had to wait for their reader.",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._pushes = Counter("ws_pushes_total", "States pushed to readers.", registry=self.registry)
+        self._conflated = Counter(
+            "ws_conflated_total", "States that were left out for slow readers.", registry=self.registry
+        )
+        self._closes = Counter("ws_closes_total", "Ends of streams, by close code.", ("code",), registry=self.registry)
+        self._resumes = Counter(
+            "ws_resume_total",
+            "Subscriptions with a position, and whether nothing was missing.",
+            ("recovered",),
+            registry=self.registry,
+        )
         self._relay_lag = Gauge(
             "relay_lag_entries", "Entries of the audit log that the stream has not told yet.", registry=self.registry
         )
@@ -84,6 +105,29 @@ class Telemetry:
     def log_size(self, entries: int) -> None:
         """Record the size of the audit log."""
         self._log_size.set(entries)
+
+    def connections(self, count: int) -> None:
+        """Record the number of open streams."""
+        self._connections.set(count)
+
+    def pushed(self, count: int) -> None:
+        """Count pushes of streams."""
+        self._pushes.inc(count)
+
+    def delayed(self, waited: float, conflated: int) -> None:
+        """Record a push that waited [s], or before which states were left out."""
+        self._staleness.observe(waited)
+        if conflated:
+            self._conflated.inc(conflated)
+
+    def closed(self, code: int) -> None:
+        """Count the end of a stream; codes that are not in the protocol count as one."""
+        known = code in (1000, 1005, 1006, 1011) or code in CLOSE_CODES
+        self._closes.labels(str(int(code)) if known else "other").inc()
+
+    def resumed(self, *, recovered: bool) -> None:
+        """Count a subscription that named a position."""
+        self._resumes.labels(str(recovered).lower()).inc()
 
     def relay_lag(self, entries: int) -> None:
         """Record how far the stream is behind the log."""

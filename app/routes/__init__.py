@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 
 from app.routes import (
     backtests,
@@ -25,11 +25,12 @@ from app.routes import (
     policies,
     portfolios,
     reference,
+    stream,
     switches,
     volatility,
 )
 
-ROUTES: tuple[Route, ...] = (
+ROUTES: tuple[BaseRoute, ...] = (
     *evaluations.ROUTES,
     *history.ROUTES,
     *log.ROUTES,
@@ -50,6 +51,7 @@ ROUTES: tuple[Route, ...] = (
     *oracles.ROUTES,
     *options.ROUTES,
     *reference.ROUTES,
+    *stream.ROUTES,
     *health.ROUTES,
     *docs.ROUTES,
 )

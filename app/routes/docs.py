@@ -9,6 +9,7 @@ from importlib.resources import files
 import orjson
 from fastapi import Request, Response
 
+from app.asyncapi import asyncapi_document
 from app.openapi import openapi_document
 from app.problems import RequestProblem
 from app.routes.routing import route
@@ -19,7 +20,16 @@ POLICY = (
 )
 MEDIA_TYPES = {"js": "text/javascript", "css": "text/css", "png": "image/png", "html": "text/html", "txt": "text/plain"}
 SERVED = frozenset(
-    {"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png", "docs.css", "docs.js", "LICENSE.txt"}
+    {
+        "swagger-ui.css",
+        "swagger-ui-bundle.js",
+        "favicon-32x32.png",
+        "docs.css",
+        "docs.js",
+        "stream.css",
+        "stream.js",
+        "LICENSE.txt",
+    }
 )
 
 
@@ -34,6 +44,11 @@ def _document() -> bytes:
     return orjson.dumps(openapi_document())
 
 
+@cache
+def _stream_document() -> bytes:
+    return orjson.dumps(asyncapi_document())
+
+
 def _send(request: Request, name: str, cache_control: str) -> Response:
     content, tag = _asset(name)
     headers = {"ETag": tag, "Cache-Control": cache_control, "Content-Security-Policy": POLICY}
@@ -45,6 +60,16 @@ def _send(request: Request, name: str, cache_control: str) -> Response:
 async def read_openapi(request: Request) -> Response:
     """The contract."""
     return Response(_document(), media_type="application/json")
+
+
+async def read_asyncapi(request: Request) -> Response:
+    """The contract of the stream."""
+    return Response(_stream_document(), media_type="application/json")
+
+
+async def read_stream_docs(request: Request) -> Response:
+    """The page of the stream."""
+    return _send(request, "stream.html", "no-cache")
 
 
 async def read_docs(request: Request) -> Response:
@@ -68,6 +93,8 @@ async def read_favicon(request: Request) -> Response:
 ROUTES = (
     route("GET", "/openapi.json", read_openapi),
     route("GET", "/docs", read_docs),
+    route("GET", "/asyncapi.json", read_asyncapi),
+    route("GET", "/docs/ws", read_stream_docs),
     route("GET", "/docs/{name}", read_docs_file),
     route("GET", "/favicon.ico", read_favicon),
 )

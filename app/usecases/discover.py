@@ -19,9 +19,12 @@ from models.api.market import MAX_POINTS, MAX_SYMBOLS
 from models.api.observation import MAX_OBSERVATIONS, MAX_PATH_POINTS
 from models.api.price_sources import MAX_ORACLE_OBSERVATIONS, MAX_SOURCES
 from models.api.problem import MAX_ERRORS
+from models.api.stream import NOTICES
 from services.core.outcome import REASON_TEXT
 from services.guards.outcome import ORACLE_REASON_TEXT, SOURCE_REASON_TEXT
 from services.hedging.vault_plan import VERDICT_TEXT
+from services.streaming.close import CloseCode
+from services.streaming.session import REFUSALS
 from services.volatility.state import OUTCOME_TEXT
 
 PROBE_SECONDS = 1.0
@@ -72,6 +75,9 @@ def error_catalogue() -> dict[str, Any]:
         "candidate_reasons": {verdict.value: text for verdict, text in VERDICT_TEXT.items()},
         "oracle_reasons": {reason.value: text for reason, text in ORACLE_REASON_TEXT.items()},
         "oracle_source_reasons": {reason.value: text for reason, text in SOURCE_REASON_TEXT.items()},
+        "stream_refusals": REFUSALS,
+        "stream_notices": NOTICES,
+        "close_codes": {str(int(code)): f"{code.word}: {code.meaning.why} {code.meaning.client}" for code in CloseCode},
         "observation_outcomes": {outcome.value: text for outcome, text in OUTCOME_TEXT.items()},
     }
 

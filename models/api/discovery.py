@@ -75,6 +75,9 @@ class ErrorsAnswer(Model):
     candidate_reasons: dict[str, str] = Field(description="`candidates[].reason` of POST /v1/vaults.")
     oracle_reasons: dict[str, str] = Field(description="`reason` of POST /v1/oracles:aggregate: of a symbol.")
     oracle_source_reasons: dict[str, str] = Field(description="`rejected[].reason` of the same: of one source.")
+    stream_refusals: dict[str, str] = Field(description="`error.code` of the stream, besides those of `problems`.")
+    stream_notices: dict[str, str] = Field(description="`code` of a notice of the stream.")
+    close_codes: dict[str, str] = Field(description="Codes with which the stream ends a connection.")
     observation_outcomes: dict[str, str] = Field(description="`outcomes[]` of POST /v1/observations.")
 
 

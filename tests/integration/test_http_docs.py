@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ import app
 from app.routes.docs import SERVED
 from tests.support.http import client
 
+PAGES = ("/docs", "/docs/ws")
 STATIC = Path(app.__file__).parent / "static"
 
 
@@ -51,18 +53,20 @@ async def http(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         yield found
 
 
-async def test_the_page_loads_only_our_own_files(http: httpx.AsyncClient) -> None:
-    answer = await http.get("/docs")
+@pytest.mark.parametrize("path", PAGES)
+async def test_the_page_loads_only_our_own_files(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(path)
     page = Page(answer.text)
     assert page.inline == []
     assert len(page.loads) >= 5
     for address in page.loads:
         assert "//" not in address
-        assert (await http.get(f"/{address}")).status_code == 200
+        assert (await http.get(urljoin(path, address))).status_code == 200
 
 
-async def test_the_policy_forbids_everything_foreign_and_inline(http: httpx.AsyncClient) -> None:
-    policy = (await http.get("/docs")).headers["content-security-policy"]
+@pytest.mark.parametrize("path", PAGES)
+async def test_the_policy_forbids_everything_foreign_and_inline(http: httpx.AsyncClient, path: str) -> None:
+    policy = (await http.get(path)).headers["content-security-policy"]
     assert "default-src 'self'" in policy
     assert "unsafe" not in policy
     assert "http" not in policy

@@ -9,10 +9,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-import uvicorn
-
-from app.server import configuration
+from app.server import DrainingServer, configuration
 from app.settings import Settings
 
 Pairs = tuple[tuple[str, str], ...]
@@ -21,9 +20,10 @@ JSON: Pairs = (("Content-Type", "application/json"),)
 
 @dataclass(slots=True)
 class Listening:
-    """A server, and the longest processor time that passed between two turns of its loop."""
+    """A server, its application, and the longest processor time that passed between two turns of its loop."""
 
     port: int
+    app: Any = None
     stall: float = field(default=0.0)
 
     async def watch(self) -> None:
@@ -39,20 +39,22 @@ class Listening:
 
 
 @asynccontextmanager
-async def listening(settings: Settings) -> AsyncIterator[Listening]:
-    """The service at a free port, with the stores that the settings name."""
-    server = uvicorn.Server(configuration(settings))
+async def listening(settings: Settings, *, watched: bool = True) -> AsyncIterator[Listening]:
+    """The service at a free port, with the stores that the settings name; its stalls are measured where `watched`."""
+    server = DrainingServer(configuration(settings))
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup()
-    here = Listening(server.servers[0].sockets[0].getsockname()[1])
-    tasks = [asyncio.create_task(server.main_loop()), asyncio.create_task(here.watch())]
+    here = Listening(server.servers[0].sockets[0].getsockname()[1], server.config.app)
+    serving = asyncio.create_task(server.main_loop())
+    watching = asyncio.create_task(here.watch()) if watched else None
     try:
         yield here
     finally:
-        tasks[1].cancel()
+        if watching is not None:
+            watching.cancel()
         server.should_exit = True
-        await tasks[0]
+        await serving
         await server.shutdown()
 
 

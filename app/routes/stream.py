@@ -1,0 +1,95 @@
+"""`WS /v1/stream`: one task that receives; what is sent is written where it comes about."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+
+from app.errors import problem_of, respond
+from app.problems import BrokenRule, RequestProblem
+from app.stream_protocol import EXTENSION
+from app.usecases.hub import MAX_CONNECTIONS, Hub
+from app.usecases.stream import BAD_VERSION, Connection
+from models.api.stream import SUBPROTOCOL
+
+PATH = "/v1/stream"
+
+
+async def open_stream(websocket: WebSocket) -> None:
+    """Serve one client until either side ends."""
+    hub: Hub = websocket.app.state.hub
+    if (problem := refusal(websocket, hub)) is not None:
+        await websocket.send_denial_response(respond(websocket.scope, problem))
+        return
+    offered = websocket.scope["subprotocols"]
+    await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+    socket = websocket.scope["extensions"][EXTENSION]
+    if offered and SUBPROTOCOL not in offered:
+        socket.cut(*BAD_VERSION)
+        return
+    connection = Connection(websocket.app.state.container, hub, lambda error: problem_of(websocket, error), socket)
+    connection.open()
+    try:
+        await receive_frames(websocket, connection)
+    finally:
+        connection.close()
+
+
+async def receive_frames(websocket: WebSocket, connection: Connection) -> None:
+    """Act on what comes, one frame after the other, until the client is gone or the connection was closed."""
+    while True:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            connection.gone(message.get("code"))
+            return
+        await connection.receive(message.get("text"))
+
+
+def refusal(websocket: WebSocket, hub: Hub) -> RequestProblem | None:
+    """Why a handshake is refused, before anything is opened."""
+    scope = websocket.scope
+    if EXTENSION not in scope["extensions"]:
+        return RequestProblem("stream_unavailable", "this server was started without app.stream_protocol")
+    if scope["query_string"]:
+        rule = "must be absent: keys and channels do not belong into a URL"
+        return RequestProblem("invalid_request", f"the query {rule}", [BrokenRule("query:", "unknown_field", rule)])
+    allowed = websocket.app.state.settings.allowed_origins
+    if not is_allowed_origin(scope["headers"], allowed):
+        rule = "must be this host, or one of TRIMTAB_ALLOWED_ORIGINS"
+        return RequestProblem("origin_denied", f"Origin {rule}", [BrokenRule("header:Origin", "not_allowed", rule)])
+    if hub.draining:
+        return RequestProblem("draining", "the service is about to end")
+    if len(hub.connections) >= MAX_CONNECTIONS:
+        return RequestProblem("too_many_connections", f"this process serves {MAX_CONNECTIONS} connections")
+    return None
+
+
+def is_allowed_origin(headers: list[tuple[bytes, bytes]], allowed: tuple[str, ...]) -> bool:
+    """Whether a page of the origin may connect. Programs other than browsers send none, and may.
+
+    Browsers let every page on the internet open a WebSocket to any host, and send cookies along; only the origin tells.
+
+    Examples
+    --------
+    >>> is_allowed_origin([(b"host", b"desk:8000")], ())
+    True
+    >>> is_allowed_origin([(b"host", b"desk:8000"), (b"origin", b"http://desk:8000")], ())
+    True
+    >>> is_allowed_origin([(b"host", b"desk:8000"), (b"origin", b"https://evil.example")], ())
+    False
+    """
+    origins = [value.decode("latin-1").lower() for name, value in headers if name == b"origin"]
+    if not origins:
+        return True
+    if len(origins) > 1:
+        return False
+    if origins[0] in allowed:
+        return True
+    host = next((value for name, value in headers if name == b"host"), b"").decode("latin-1").lower()
+    return origins[0] in (f"http://{host}", f"https://{host}") and bool(urlsplit(origins[0]).hostname)
+
+
+ROUTES: tuple[Any, ...] = (WebSocketRoute(PATH, open_stream, name="open_stream"),)

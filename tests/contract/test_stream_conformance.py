@@ -1,0 +1,39 @@
+"""Our server plays every conformance script, and the runner sees what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.contract.stream_conformance.runner import Nonconformity, Player, names
+from tests.support.stream import served
+
+
+async def test_every_script(tmp_path: Path) -> None:
+    failed = []
+    async with served(tmp_path) as service:
+        for name in names():
+            try:
+                await Player(service.url).play(name)
+            except Nonconformity as error:
+                failed.append(str(error))
+    assert failed == []
+    assert len(names()) >= 29
+
+
+FAULTS = [
+    ({"a": 1}, {}, "/a is absent"),
+    ({"a": 1}, {"a": True}, "/a is True"),
+    ({"a": "$absent"}, {"a": 1}, "/a is there"),
+    ({"a": [1]}, {"a": [1, 2]}, "no list of 1"),
+    ({"a": "$time"}, {"a": "yesterdayZ"}, "Invalid isoformat"),
+    ({"a": "$integer"}, {"a": False}, "no \\$integer"),
+    ({"a": "$bind:x", "b": "$bind:x"}, {"a": 1, "b": 2}, "/b is no"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "frame", "text"), FAULTS)
+def test_the_runner_sees_a_fault(pattern: dict[str, object], frame: dict[str, object], text: str) -> None:
+    with pytest.raises((Nonconformity, ValueError), match=text):
+        Player("ws://nowhere")._check(pattern, frame)

@@ -1,0 +1,94 @@
+"""SIGTERM under load (promise R16): streams are told and closed with 1012, what was asked for is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from models.api.stream import SUBPROTOCOL
+from tests.support.service import ServiceProcess, running
+
+
+async def stream(service: ServiceProcess, ready: asyncio.Semaphore) -> tuple[int | None, bool, int]:
+    """Subscribe and feed bars until the service closes: code, whether it was told before, bars left unanswered."""
+    told, asked, answered, pushes = False, 0, 0, 0
+    url = service.url.replace("http", "ws") + "/v1/stream"
+    async with connect(url, subprotocols=[SUBPROTOCOL]) as socket:  # type: ignore[list-item]
+        await socket.send('{"op":"subscribe","id":"s","ch":"audit"}')
+        try:
+            while True:
+                frame = json.loads(await socket.recv())
+                if frame.get("id") == "s":
+                    ready.release()
+                told = told or frame.get("code") == "draining"
+                answered += frame.get("id") == "o"
+                pushes += frame["type"] == "update"
+                if frame["type"] == "update" and pushes % 16 == 0:
+                    await socket.send(json.dumps({"op": "ack", "n": pushes}))
+                if frame["type"] == "hb" and not told:
+                    asked += 1
+                    bar = {"symbol": f"S{id(socket)}", "interval": "P1D", "close": 100 + asked, "calendar": "24/7"}
+                    bar["close_time"] = f"2026-01-{asked:02d}T00:00:00Z"
+                    await socket.send(json.dumps({"op": "observe", "id": "o", "body": {"observations": [bar]}}))
+        except ConnectionClosed:
+            return socket.close_code, told, asked - answered
+
+
+async def call(service: ServiceProcess, failures: list[str]) -> int:
+    """Feed bars over REST until nobody listens any more; the number of answers."""
+    answers = 0
+    async with httpx.AsyncClient(base_url=service.url, trust_env=False, timeout=20.0) as http:
+        while True:
+            bar = {"symbol": "REST", "interval": "P1D", "close_time": "2026-01-01T00:00:00Z", "close": 1 + answers}
+            try:
+                answer = await http.post(
+                    "/v1/observations", json={"observations": [bar]}, headers={"Connection": "close"}
+                )
+            except httpx.ConnectError:
+                return answers
+            except httpx.TransportError as error:
+                failures.append(repr(error))
+                return answers
+            answers += 1
+            if answer.status_code != 200:
+                failures.append(answer.text)
+
+
+async def end_under_load(folder: Path, streams: int, callers: int) -> None:
+    """Load a service, end it, see what everybody was told."""
+    with running(folder) as service:
+        ready, failures = asyncio.Semaphore(0), list[str]()
+        reading = [asyncio.create_task(stream(service, ready)) for _ in range(streams)]
+        for _ in range(streams):
+            await ready.acquire()
+        calling = [asyncio.create_task(call(service, failures)) for _ in range(callers)]
+        await asyncio.sleep(6.0)
+        assert service.process is not None
+        began = time.monotonic()
+        service.process.send_signal(signal.SIGTERM)
+        ends = await asyncio.gather(*reading)
+        answers = await asyncio.gather(*calling)
+        code = await asyncio.to_thread(service.process.wait, 60.0)
+        print(f"{streams} streams, {sum(answers)} answers, ended {time.monotonic() - began:.1f} s after SIGTERM")
+        assert code == -signal.SIGTERM
+        assert "Application shutdown complete" in service.log_tail()
+        assert ends == [(1012, True, 0)] * streams
+        assert failures == []
+        assert all(answers)
+
+
+async def test_the_end_under_some_load(tmp_path: Path) -> None:
+    await end_under_load(tmp_path, 20, 4)
+
+
+@pytest.mark.faults
+async def test_the_end_under_load(tmp_path: Path) -> None:
+    await end_under_load(tmp_path, 500, 50)
