@@ -6,7 +6,7 @@ TESTS ?=
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-services demo test test-browser faults fuzz bench bench-peers check evaluate format docs lock clean
+.PHONY: help run run-services demo test test-browser faults fuzz bench bench-peers interop check evaluate format docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,11 @@ bench-peers: ## Measure beside skfolio, Riskfolio-Lib and compiled option pricer
 	@$(BOOTSTRAP) peers
 	@.venv-peers/bin/python -m pytest -m benchmark -o faulthandler_timeout=1200 -s \
 		$(if $(TESTS),$(TESTS),tests/benchmark/test_risk_parity.py tests/benchmark/test_options.py)
+
+interop: ## The Python client with real ccxt and a real freqtrade back-test, in an environment of their own (a minute to install)
+	@$(BOOTSTRAP) dev
+	@$(BOOTSTRAP) interop
+	@.venv-interop/bin/python -m pytest -c clients/python/interop/pytest.ini $(if $(TESTS),$(TESTS),clients/python/interop)
 
 evaluate: ## Measure forecasts and targets on public closes, with their gates (minutes; WRITE=1 updates docs/measurements)
 	@$(BOOTSTRAP) dev
@@ -93,9 +98,10 @@ lock: ## Resolve the dependencies anew into requirements/*.txt
 	$(COMPILE) pyproject.toml --extra peers -c requirements/dev.txt -o requirements/peers.txt
 	$(COMPILE) pyproject.toml --extra demo -c requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
+	$(COMPILE) clients/python/pyproject.toml clients/python/interop/requirements.in -c requirements/build.txt -o requirements/interop.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	@$(BOOTSTRAP) dev
 
 clean: ## Remove .venv and caches; never the data in .run
-	rm -rf .venv .venv-peers .bootstrap.lock dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-peers .venv-interop .bootstrap.lock dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

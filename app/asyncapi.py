@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from app.openapi import REFERENCE, answer_definitions, definitions
 from app.stream_examples import GIVEN, SENT
 from app.version import ENGINE_VERSION
@@ -52,10 +54,11 @@ SUBJECTS = {Kind.VOLATILITY: "SYMBOL", Kind.AUDIT: "", Kind.STATUS: ""}
 
 def asyncapi_document() -> dict[str, Any]:
     """The whole document, the same bytes on every call."""
-    given = [*PUSHES.values(), *dict.fromkeys(model for models in REPLIES.values() for model in models)]
-    given.append(stream.ErrorReply)
-    schemas = {**answer_definitions(given), **definitions(list(stream.REQUESTS.values()))}
-    models = [*stream.REQUESTS.values(), *given]
+    replies = dict.fromkeys(model for models in REPLIES.values() for model in models)
+    given: list[type[BaseModel]] = [*PUSHES.values(), *replies, stream.ErrorReply]
+    requests: list[type[BaseModel]] = list(stream.REQUESTS.values())
+    schemas = {**answer_definitions(given), **definitions(requests)}
+    models: list[type[BaseModel]] = [*stream.REQUESTS.values(), *given]
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -104,7 +107,7 @@ def asyncapi_document() -> dict[str, Any]:
 def _requests() -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, model in stream.REQUESTS.items():
-        answers = [*REPLIES[name], stream.ErrorReply]
+        answers: list[type[Model]] = [*REPLIES[name], stream.ErrorReply]
         out[name] = {
             "action": "receive",
             "channel": {"$ref": "#/channels/stream"},
@@ -127,7 +130,7 @@ def _pushes() -> dict[str, Any]:
     }
 
 
-def _message(model: type[Model]) -> dict[str, Any]:
+def _message(model: type[BaseModel]) -> dict[str, Any]:
     name = model.__name__
     out: dict[str, Any] = {"name": name, "summary": _text(model), "payload": {"$ref": REFERENCE + name}}
     example = {**SENT, **GIVEN}.get(name)
@@ -141,13 +144,13 @@ def _channel(kind: Kind) -> dict[str, Any]:
     return {"ch": name, "mode": str(kind.mode), "summary": text, "data": {"$ref": REFERENCE + model.__name__}}
 
 
-def _message_reference(model: type[Model]) -> dict[str, str]:
+def _message_reference(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": f"#/components/messages/{model.__name__}"}
 
 
-def _of_channel(model: type[Model]) -> dict[str, str]:
+def _of_channel(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": f"#/channels/stream/messages/{model.__name__}"}
 
 
-def _text(model: type[Model]) -> str:
+def _text(model: type[BaseModel]) -> str:
     return " ".join((model.__doc__ or "").split())

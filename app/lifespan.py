@@ -43,6 +43,8 @@ REFUSALS = (
 """Reasons not to start that the operator can mend: their text says it all, so no traceback is shown."""
 SILENT_SECONDS, TOLD_EVERY_SECONDS = 2.0, 5.0
 """A rebuild that takes longer is announced, and told of this often."""
+DRAIN_SHARE = 0.4
+"""Part of the time for shutting down in which streams are told and closed."""
 _LOGGER = logging.getLogger("trimtab")
 
 
@@ -113,7 +115,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             if app.state.settings.redis_url is None:
                 await restore_states(app.state.container)
         container: Container = app.state.container
-        app.state.hub = Hub(container.bus, container.clock, app.state.telemetry)
+        drain_seconds = DRAIN_SHARE * container.settings.shutdown_seconds
+        app.state.hub = Hub(container.bus, container.clock, app.state.telemetry, drain_seconds=drain_seconds)
         for work in (app.state.telemetry.watch_loop(), app.state.hub.run()):
             stack.callback(asyncio.create_task(work).cancel)
         live = Live(container, app.state.telemetry)

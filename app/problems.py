@@ -107,7 +107,6 @@ _KINDS = (
         "The log is not that long yet",
         "A proof was asked for a size that the log does not have.",
         "Ask for a size up to that of GET /v1/log/checkpoint.",
-        retryable=True,
     ),
     ProblemKind(
         "log_not_signed",

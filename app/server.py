@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 import uvicorn
@@ -13,9 +12,6 @@ from app.protocol import BoundedProtocol
 from app.settings import Settings
 from app.stream_protocol import StreamProtocol
 from app.usecases.stream import MAX_FRAME_BYTES
-
-DRAIN_SHARE = 0.4
-"""Part of the time for shutting down in which streams are told and closed; the rest is for running requests."""
 
 
 def serve(settings: Settings) -> None:
@@ -30,22 +26,9 @@ def serve(settings: Settings) -> None:
     """
     config = configuration(settings)
     if config.workers == 1:
-        DrainingServer(config).run()
+        uvicorn.Server(config).run()
     else:
         Multiprocess(config, sockets=[config.bind_socket()]).run()
-
-
-class DrainingServer(uvicorn.Server):
-    """Server that tells its streams before it closes them; requests go on being answered meanwhile."""
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no further connection, drain the streams, then end as uvicorn does."""
-        for server in self.servers:
-            server.close()
-        application: Any = self.config.app
-        if application.state.hub is not None and not self.force_exit:
-            await application.state.hub.drain(DRAIN_SHARE * application.state.settings.shutdown_seconds)
-        await super().shutdown(sockets)
 
 
 def configuration(settings: Settings) -> uvicorn.Config:
@@ -63,7 +46,7 @@ def configuration(settings: Settings) -> uvicorn.Config:
         ws_per_message_deflate=False,
         server_header=False,
         access_log=False,
-        timeout_graceful_shutdown=round((1.0 - DRAIN_SHARE) * settings.shutdown_seconds),
+        timeout_graceful_shutdown=round(settings.shutdown_seconds),
         log_config=logging_configuration(settings.log_level),
     )
 

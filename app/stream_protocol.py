@@ -34,12 +34,15 @@ class StreamSocket:
     ----------
     on_room : callable
         Told with False when the socket takes no more, and with True when it does again.
+    on_shutdown : callable, optional
+        Told when the server ends; it closes the connection soon. Without it the connection is closed at once.
     """
 
-    __slots__ = ("_protocol", "on_room")
+    __slots__ = ("_protocol", "on_room", "on_shutdown")
 
     def __init__(self, protocol: StreamProtocol) -> None:
         self._protocol = protocol
+        self.on_shutdown: Callable[[], None] | None = None
         self.on_room: Callable[[bool], None] = lambda room: None
 
     @property
@@ -98,6 +101,13 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         """It was read."""
         super().resume_writing()
         self.stream.on_room(True)
+
+    def shutdown(self) -> None:
+        """The server ends, and waits for its connections for a while."""
+        if self.stream.on_shutdown is None or self.close_sent:
+            super().shutdown()
+        else:
+            self.stream.on_shutdown()
 
     def keepalive_timeout(self) -> None:
         """A ping was not answered."""

@@ -3,8 +3,10 @@
 ``python3 scripts/bootstrap.py run`` installs what serving needs (runtime and demo);
 ``python3 scripts/bootstrap.py dev`` installs everything, both into ``.venv``;
 ``python3 scripts/bootstrap.py peers`` installs everything and the heavy libraries that
-benchmarks measure beside ours, into ``.venv-peers``.  A second call with unchanged
-locks returns at once.  Standard library only: nothing else exists yet when this runs.
+benchmarks measure beside ours, into ``.venv-peers``;
+``python3 scripts/bootstrap.py interop`` installs the Python client beside real ccxt and
+real freqtrade, into ``.venv-interop``.  A second call with unchanged locks returns at
+once.  Standard library only: nothing else exists yet when this runs.
 """
 
 from __future__ import annotations
@@ -22,8 +24,16 @@ PROFILES = {
     "run": ROOT / "requirements" / "demo.txt",
     "dev": ROOT / "requirements" / "dev.txt",
     "peers": ROOT / "requirements" / "peers.txt",
+    "interop": ROOT / "requirements" / "interop.txt",
 }
-VENVS = {"run": ROOT / ".venv", "dev": ROOT / ".venv", "peers": ROOT / ".venv-peers"}
+VENVS = {
+    "run": ROOT / ".venv",
+    "dev": ROOT / ".venv",
+    "peers": ROOT / ".venv-peers",
+    "interop": ROOT / ".venv-interop",
+}
+CLIENT = ROOT / "clients" / "python"
+PROJECTS = {"run": ROOT, "dev": ROOT, "peers": ROOT, "interop": CLIENT}
 MINIMUM = (3, 11)
 
 
@@ -40,7 +50,7 @@ def stamp_of(profile: str) -> Path:
 def fingerprint(profile: str) -> str:
     """Hash of everything that decides what the environment of ``profile`` holds."""
     digest = hashlib.sha256(f"{profile} {ROOT}\n".encode())
-    for path in (BUILD_LOCK, PROFILES[profile], ROOT / "pyproject.toml"):
+    for path in (BUILD_LOCK, PROFILES[profile], PROJECTS[profile] / "pyproject.toml"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -84,7 +94,8 @@ def install(profile: str) -> None:
         [uv, "pip", "sync", *target, "--require-hashes", str(BUILD_LOCK), str(PROFILES[profile])], check=True
     )
     subprocess.run(
-        [uv, "pip", "install", *target, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], check=True
+        [uv, "pip", "install", *target, "--no-deps", "--no-build-isolation", "--editable", str(PROJECTS[profile])],
+        check=True,
     )
     stamp_of(profile).write_text(fingerprint(profile) + "\n")
 

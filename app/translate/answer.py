@@ -22,11 +22,13 @@ from services.core.decimals import decimal_text, plain
 from services.core.explain import Limit, Step
 from services.core.instrument import Instrument, Kind, QuantityUnit
 from services.core.outcome import Status
+from services.engine.collateral import initial_equity, maintenance_equity
 from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
 from services.engine.outputs import Evaluation, MarginFigures, Order, Target, UnderlyingGreeks
 from services.engine.tracking import TrackingFigures
 from services.liquidity.costs import CostColumns
+from services.margin.smoothing import SmoothedRates
 from services.options.exposures import Exposure
 from services.sizing.abilities import Survival
 from services.volatility.readout import VolatilityReadout
@@ -296,10 +298,8 @@ def order_rows(inputs: EvaluationInputs, orders: Sequence[Order]) -> list[dict[s
 
 def margin_block(inputs: EvaluationInputs, figures: MarginFigures, columns: BookColumns) -> dict[str, Any]:
     """Margin of one book, against the equity that counts for it."""
-    equity, backing = inputs.account.equity, columns.backing
-    for_initial = equity if backing is None else backing.equity_initial
-    for_maintenance = equity if backing is None else backing.equity_maintenance
-    initial, maintenance = float(np.nansum(figures.initial)), float(np.nansum(figures.maintenance))
+    for_initial, for_maintenance = initial_equity(inputs, columns), maintenance_equity(inputs, columns)
+    initial, maintenance = figures.total_initial, figures.total_maintenance
     return {
         "currency": inputs.account.currency,
         "initial": money(initial),
@@ -329,7 +329,17 @@ def _position_margin(row: Row, figures: MarginFigures, columns: BookColumns, ind
             "touch_probability": stat(float(figures.touch_probability[index])),
             "basis": "venue" if row.instrument.margin_tiers else "model",
         }
+    if figures.smoothed is not None:
+        out["procyclicality"] = smoothed_block(figures.smoothed, index)
     return out
+
+
+def smoothed_block(sides: tuple[SmoothedRates, SmoothedRates], place: int) -> dict[str, Any]:
+    """Rates of one row under rules against procyclicality, on both sides."""
+    return {
+        name: {field: stat(float(getattr(side, field)[place])) for field in side._fields}
+        for name, side in zip(("long", "short"), sides, strict=True)
+    }
 
 
 def portfolio_block(result: Evaluation) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.translate.answer import money, stat, time_text
 from models.api.control import PreviousIn
-from services.core.control import BreakerState, ContagionState, Control, HedgeMemory, RowMemory
+from services.core.control import BreakerState, ContagionState, Control, HedgeMemory, MarginMemory, RowMemory
 from services.core.decimals import decimal_text
 
 
@@ -38,6 +38,7 @@ def control_of(previous: PreviousIn | None) -> Control | None:
         hedges=hedges,
         breakers=breakers,
         contagion={item.venue: ContagionState(item.multiplier, item.as_of) for item in previous.contagion},
+        margins={item.market: MarginMemory(item.long, item.short, item.as_of) for item in previous.margins},
     )
     return replace(known, **amounts)
 
@@ -64,6 +65,11 @@ def control_block(control: Control, *, hedging: bool = False) -> dict[str, Any]:
         block["breakers"] = [breaker_state(scope, state) for scope, state in control.breakers.items()]
     if control.contagion:
         block["contagion"] = contagion_states(control.contagion)
+    if control.margins:
+        block["margins"] = [
+            {"market": market, "long": last.long, "short": last.short, "as_of": time_text(last.as_of)}
+            for market, last in control.margins.items()
+        ]
     return block
 
 

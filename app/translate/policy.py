@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from models.api.policy import PolicyIn
 from services.core.errors import InvalidInput
-from services.engine.policy import DEFAULTS_VERSION, OPTIONAL_BLOCKS, Policy
+from services.engine.policy import DEFAULTS_VERSION, OPTIONAL_BLOCKS, OPTIONAL_FIELDS, Policy, default_policy
 from services.sizing import abilities
 
 
@@ -36,7 +36,7 @@ class NamedPolicy:
 @lru_cache(maxsize=1024)
 def policy_fields(policy: Policy) -> dict[str, Any]:
     """Every block with every field, defaults written out; the same dictionary for equal policies, to be read only."""
-    return {name: _block(value) for name, value in _blocks(policy)}
+    return {name: _block(value, OPTIONAL_FIELDS.get(name, ())) for name, value in _blocks(policy)}
 
 
 def _blocks(policy: Policy) -> Iterator[tuple[str, Any]]:
@@ -47,13 +47,14 @@ def _blocks(policy: Policy) -> Iterator[tuple[str, Any]]:
             yield field.name, value
 
 
-def _block(value: Any) -> Any:
+def _block(value: Any, optional: tuple[str, ...] = ()) -> Any:
     if isinstance(value, tuple):
         return [_block(item) for item in value]
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return value
     fields = dataclasses.asdict(value)
-    return {key: item + 0.0 if isinstance(item, float) else item for key, item in fields.items()}
+    told = {key: item for key, item in fields.items() if item is not None or key not in optional}
+    return {key: item + 0.0 if isinstance(item, float) else item for key, item in told.items()}
 
 
 @lru_cache(maxsize=1024)
@@ -109,7 +110,7 @@ def requirements(policy: Policy) -> list[str]:
     return sorted(needed)
 
 
-def narrowed(policy: Policy, model: type[BaseModel]) -> Policy:
-    """Policy of a door that takes the blocks of `model` only."""
+def narrowed(policy: Policy, model: type[BaseModel], defaults_version: int = DEFAULTS_VERSION) -> Policy:
+    """Policy of a door that takes the blocks of `model` only; the others are defaults."""
     blocks = [field.name for field in dataclasses.fields(policy) if field.name in model.model_fields]
-    return Policy(**{name: getattr(policy, name) for name in blocks})
+    return dataclasses.replace(default_policy(defaults_version), **{name: getattr(policy, name) for name in blocks})

@@ -9,12 +9,13 @@ import numpy as np
 
 from app.translate.answer import money, stat
 from app.translate.liquidity import book_depth
+from app.translate.margin_notes import tell_unknown_size, tell_without_memory
 from app.translate.one_market import OneMarket
 from app.translate.switches import stopped
 from models.api.position_limits import MarginAccountIn, OrderCheckRequest, PositionRequest
 from services.core.decimals import plain
 from services.core.errors import InvalidInput, Refusal
-from services.core.instrument import Kind
+from services.core.instrument import Kind, QuantityUnit
 from services.core.outcome import Reason
 from services.guards.switches import ActiveSwitch, SwitchMode
 from services.liquidity.book import OrderBook
@@ -31,6 +32,7 @@ from services.margin.position_limits import (
     side_limit,
 )
 from services.margin.registry import MarginPolicy
+from services.margin.size_addons import MarketSize
 
 KINDS = (Kind.LINEAR, Kind.INVERSE)
 STATUS = {Verdict.ACCEPT: "ok", Verdict.RESIZE: "limited", Verdict.REJECT: "refused"}
@@ -147,11 +149,18 @@ def _limits(request: PositionRequest, market: OneMarket) -> Limits:
     if rates.method_used[0] != policy.model.method:
         text = f"{policy.model.method} reads returns, of which a request has none: {rates.method_used[0]} stands in"
         market.notes.warn("margin_method", text, request.symbol)
+    tell_without_memory(policy, market.notes)
     others = other_margins(account, policy)
+    size = _market_size(request, market, value)
+    tell_unknown_size(policy.size_addon, [request.symbol], size, market.notes, "/flow")
+    unsized = [item.symbol for item in account.positions if item.initial_margin is None]
+    tell_unknown_size(policy.size_addon, unsized, MarketSize(), market.notes, "/account/positions")
     by_side = {1: float(rates.long[0]), -1: float(rates.short[0])}
     return Limits(
         terms={
-            sign: PositionTerms.under(policy, sign, rate, value, tiers=instrument.margin_tiers, inverse=inverse)
+            sign: PositionTerms.under(
+                policy, sign, rate, value, tiers=instrument.margin_tiers, inverse=inverse, market=size
+            )
             for sign, rate in by_side.items()
         },
         room=AccountRoom(
@@ -163,6 +172,19 @@ def _limits(request: PositionRequest, market: OneMarket) -> Limits:
         caps=_position_caps(request, market),
         method=rates.method_used[0],
     )
+
+
+def _market_size(request: PositionRequest, market: OneMarket, value: float) -> MarketSize:
+    """Open interest and volume of the market [contracts]; NaN where they were not sent."""
+    flow = request.flow
+    if flow is None:
+        return MarketSize(value=value)
+    unit, price = QuantityUnit(flow.quantity_unit or market.unit), float(market.mark)
+    interest, volume = (
+        np.nan if item is None else market.instrument.contracts(float(item), unit, price)
+        for item in (flow.open_interest, flow.average_daily_volume)
+    )
+    return MarketSize(interest, volume, value)
 
 
 def other_margins(account: MarginAccountIn, policy: MarginPolicy) -> tuple[float, float]:

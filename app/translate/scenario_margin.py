@@ -264,7 +264,7 @@ def answer_blocks(found: ScenarioMargin, worst_count: int) -> dict[str, Any]:
             for one in found.charges
         ],
         "scenario_pnl": [stat(value) for value in found.pnl.tolist()],
-        "worst_scenarios": [_scenario(found, index) for index in found.worst_scenarios(worst_count)],
+        "worst_scenarios": worst_blocks(found, worst_count),
         "underlyings": [
             {
                 "underlying": one.name,
@@ -278,6 +278,11 @@ def answer_blocks(found: ScenarioMargin, worst_count: int) -> dict[str, Any]:
             for one in found.underlyings
         ],
     }
+
+
+def worst_blocks(found: ScenarioMargin, count: int) -> list[dict[str, Any]]:
+    """The worst scenarios, explained."""
+    return [_scenario(found, index) for index in found.worst_scenarios(count)]
 
 
 def _scenario(found: ScenarioMargin, index: int) -> dict[str, Any]:

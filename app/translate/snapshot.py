@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
@@ -12,6 +12,7 @@ import numpy as np
 
 from app.translate.backing import Balances, balance_market
 from app.translate.instruments import InstrumentKey, assumed_instrument, by_key, find
+from app.translate.margin_modes import in_margin_mode
 from app.translate.notes import Notes
 from app.translate.option_quotes import read_quotes, surface_rows
 from app.translate.oracles import aggregated
@@ -171,7 +172,7 @@ def translate(
     oracles = request_oracles(request, guards or OraclePolicy(), as_of)
     builder = _RowBuilder(request, described, series, states, as_of, notes)
     builder.oracles, builder.guards = oracles, guards or OraclePolicy()
-    rows = tuple(builder.row(key) for key in keys)
+    rows = in_margin_mode(tuple(builder.row(key) for key in keys), request, notes)
     builder.summarise()
     quoted, surfaces = None, []
     if request.option_quotes:
@@ -235,10 +236,20 @@ def account(request: SnapshotIn, as_of: datetime, notes: Notes, *, counts_collat
     Raises
     ------
     InvalidInput
-        For loans without a policy that says what they count, or a price of the future.
+        For loans without a policy that says what they count, haircuts or loans where each position has a wallet of its
+        own, or a price of the future.
     """
     given = request.account
-    deposits = float(given.net_deposits) if given.net_deposits is not None else None
+    known = Account(
+        equity=float(given.equity),
+        currency=given.currency,
+        net_deposits=float(given.net_deposits) if given.net_deposits is not None else None,
+        margin_mode=given.margin_mode,
+    )
+    if given.margin_mode == "isolated" and (counts_collateral or given.loans):
+        rule = "must not be isolated with policy.collateral or account.loans: its own wallet alone backs a position"
+        hint = "leave them out; POST /v1/collateral:value says what balances and loans are worth"
+        raise InvalidInput("account.margin_mode", rule, given.margin_mode, hint)
     if not counts_collateral:
         if given.loans:
             rule = "needs policy.collateral, which says what loans count as margin"
@@ -247,11 +258,11 @@ def account(request: SnapshotIn, as_of: datetime, notes: Notes, *, counts_collat
             Collateral(item.asset, float(item.amount), float(item.price) if item.price else None)
             for item in given.collateral
         )
-        return Account(float(given.equity), given.currency, plain, deposits)
+        return replace(known, collateral=plain)
     balances = Balances(given.currency, as_of, [item.symbol for item in request.series], CLOCK_SKEW)
     collateral, loans = balances.collateral(given.collateral), balances.loans(given.loans)
     balances.tell(notes)
-    return Account(float(given.equity), given.currency, collateral, deposits, loans)
+    return replace(known, collateral=collateral, loans=loans)
 
 
 def collateral_needs(items: Iterable[BalanceIn], posted: Container[str]) -> list[StateNeed]:

@@ -22,7 +22,7 @@ from app.usecases.effort import validated
 from models.api.margin_backtest import MAX_BREACHES, MarginBacktestRequest, MarginWalkIn
 from services.core.errors import InvalidInput, Refusal
 from services.core.explain import Floats
-from services.engine.margins import log_returns
+from services.engine.margin_rates import log_returns
 from services.margin.backtest import (
     BacktestRules,
     MarginWalk,

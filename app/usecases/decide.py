@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from app.translate.answer import margin_block, order_rows, portfolio_block, target_rows, time_text
+from app.translate.answer import order_rows, portfolio_block, target_rows, time_text
 from app.translate.backing import backing_block, tell_backing, tell_tightening, tightening_rows
 from app.translate.breakers import breaker_block, breaker_warnings, reset_of
 from app.translate.control import control_block, control_of
@@ -22,11 +22,13 @@ from app.translate.events import market_events
 from app.translate.hedges import hedge_plan, hedge_rows
 from app.translate.instruments import InstrumentKey
 from app.translate.liquidity import depths, flows
+from app.translate.margin_notes import tell_smoothing, tell_unknown_size
 from app.translate.market_conditions import market_conditions, venue_conditions
 from app.translate.notes import Notes
 from app.translate.option_quotes import volatility_rows
 from app.translate.oracles import oracle_row
 from app.translate.policy import NamedPolicy, added_since, narrowed, policy_fields, policy_sha256, restored
+from app.translate.portfolio_margin import margin_of, tell_portfolio
 from app.translate.series import calendar_of, check_columns
 from app.translate.snapshot import CLOCK_SKEW, DEFAULT_INTERVAL, Snapshot, describe_instruments, names, translate
 from app.translate.state_record import encode_state
@@ -46,6 +48,7 @@ from services.core.outcome import Permission, Reason
 from services.engine import Evaluation, EvaluationInputs, StateInput, evaluate
 from services.engine.columns import MIN_AGE_SECONDS
 from services.engine.inputs import MarketEvent, RecordedCorrelation
+from services.engine.margins import market_sizes
 from services.engine.policy import DEFAULTS_VERSION, Policy
 from services.engine.switches import PORTFOLIO, row_scopes
 from services.engine.tracking import Tracking
@@ -95,12 +98,25 @@ class Decision:
     received_at: datetime
     request_sha256: str
     named: NamedPolicy | None = None
+    defaults_version: int = DEFAULTS_VERSION
 
 
 def decide(
-    door: Door, request: AnyRequest, raw: bytes, gathered: Gathered, *, evaluation_id: str, received_at: datetime
+    door: Door,
+    request: AnyRequest,
+    raw: bytes,
+    gathered: Gathered,
+    *,
+    evaluation_id: str,
+    received_at: datetime,
+    defaults_version: int = DEFAULTS_VERSION,
 ) -> Decision:
     """Translate and evaluate.
+
+    Parameters
+    ----------
+    defaults_version : int
+        Version of the defaults that the request was read with: that of its time for a recorded one.
 
     Raises
     ------
@@ -154,6 +170,10 @@ def decide(
         **_snapshot(request),
         historical=(received_at - snapshot.as_of).total_seconds() > max_request_age(snapshot, gathered, policy),
     )
+    told = len(snapshot.notes.assumptions)
+    tell_portfolio(inputs, snapshot.notes)
+    if request.options.strict and len(snapshot.notes.assumptions) > told:
+        raise AssumptionsRefused(snapshot.notes.assumptions)
     result = evaluate(inputs)
     chosen = isinstance(policy.correlation, Undiversified)
     if result.market.correlation is None and len(result.market.keys) > 1 and not chosen:
@@ -164,8 +184,10 @@ def decide(
     if request.options.strict and snapshot.notes.assumptions:
         raise AssumptionsRefused(snapshot.notes.assumptions)
     _tell_assumed_depth(result, policy, snapshot.notes, strict=request.options.strict)
+    _tell_smoothed(result, inputs, snapshot.notes, strict=request.options.strict)
+    _tell_sizes(result, inputs, snapshot.notes, strict=request.options.strict)
     digest = hashlib.sha256(raw).hexdigest()
-    return Decision(door, request, snapshot, inputs, result, received_at, digest, gathered.policy)
+    return Decision(door, request, snapshot, inputs, result, received_at, digest, gathered.policy, defaults_version)
 
 
 def policy_of(request: AnyRequest, named: NamedPolicy | None) -> Policy:
@@ -177,14 +199,14 @@ def policy_of(request: AnyRequest, named: NamedPolicy | None) -> Policy:
         If it names one where none can be read, or one that the door has no use for.
     """
     policy = chosen_policy(request.policy, named)
-    if not isinstance(request.policy, PolicyReference):
+    if named is None or not isinstance(request.policy, PolicyReference):
         return policy
     if isinstance(request, MarginRequest):
-        return narrowed(policy, MarginPolicyIn)
+        return narrowed(policy, MarginPolicyIn, named.defaults_version)
     if isinstance(request, HedgesRequest):
         if policy.hedging is None:
             raise InvalidInput("policy.id", "must name a policy with hedging", request.policy.id)
-        return narrowed(policy, HedgesPolicyIn)
+        return narrowed(policy, HedgesPolicyIn, named.defaults_version)
     return policy
 
 
@@ -227,9 +249,10 @@ def _surroundings(
     request: AnyRequest, described: Mapping[InstrumentKey, Instrument], as_of: datetime
 ) -> dict[str, Any]:
     """State of venues and markets that overlays and hedge triggers read."""
-    if isinstance(request, MarginRequest):
-        return {"conditions": MarketConditions(venues=venue_conditions(request.venues))}
     latest = as_of + CLOCK_SKEW
+    if isinstance(request, MarginRequest):
+        conditions = MarketConditions(venues=venue_conditions(request.venues))
+        return {"conditions": conditions, "flows": flows(request.flow, described, latest)}
     return {
         **({"conditions": market_conditions(request)} if isinstance(request, EvaluationRequest) else {}),
         "depths": depths(request.books, request.pools, described, latest),
@@ -300,6 +323,27 @@ def _tell_assumed_depth(result: Evaluation, policy: Policy, notes: Notes, *, str
             raise AssumptionsRefused(notes.assumptions)
 
 
+def _tell_sizes(result: Evaluation, inputs: EvaluationInputs, notes: Notes, *, strict: bool) -> None:
+    """Markets whose open interest or volume a size add-on does not know."""
+    addon, known = inputs.policy.margin.size_addon, len(notes.assumptions)
+    if not addon.requires:
+        return
+    market = market_sizes(inputs, result.columns)
+    tell_unknown_size(addon, [row.symbol for row in inputs.rows], market, notes, "/flow")
+    if strict and len(notes.assumptions) > known:
+        raise AssumptionsRefused(notes.assumptions)
+
+
+def _tell_smoothed(result: Evaluation, inputs: EvaluationInputs, notes: Notes, *, strict: bool) -> None:
+    """What rules against procyclicality start from and read."""
+    if result.smoothed is None:
+        return
+    known = len(notes.assumptions)
+    tell_smoothing(inputs, result.smoothed, notes)
+    if strict and len(notes.assumptions) > known:
+        raise AssumptionsRefused(notes.assumptions)
+
+
 def _tell_fallen_back(states: Mapping[str, StateInput], notes: Notes) -> None:
     if fallen := [key for key, state in states.items() if state.without_venue]:
         effect = "no state is cached for the venue, so the one that was fed without a venue is used"
@@ -360,9 +404,9 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
         body["orders"] = order_rows(inputs, result.orders)
     if decision.door in WHOLE | {Door.MARGIN} and result.margin_current is not None:
         columns = result.columns
-        margin: dict[str, Any] = {"current": margin_block(inputs, result.margin_current, columns)}
+        margin: dict[str, Any] = {"current": margin_of(inputs, result.margin_current, columns)}
         if result.margin_target is not None:
-            margin["target"] = margin_block(inputs, result.margin_target, columns)
+            margin["target"] = margin_of(inputs, result.margin_target, columns)
         if columns.backing is not None:
             margin["collateral"] = backing_block(columns.backing)
         if columns.tightening is not None:
@@ -382,12 +426,17 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
         body["option_surfaces"] = decision.snapshot.surfaces
     if decision.door in SIZED:
         body["portfolio"] = portfolio_block(result)
-    remembers = decision.door is not Door.MARGIN or inputs.policy.contagion is not None
-    if remembers and result.control is not None:
+    if result.control is not None and (decision.door is not Door.MARGIN or _remembers(decision)):
         body["state"] = control_block(result.control, hedging=inputs.policy.hedging is not None)
     if full and decision.door in WHOLE:
         body["policy_resolved"] = policy_fields(inputs.policy)
     return body
+
+
+def _remembers(decision: Decision) -> bool:
+    """Whether a margin has a state to hand on."""
+    result, tightened = decision.result, decision.inputs.policy.contagion is not None
+    return tightened or result.smoothed is not None or decision.request.previous is not None
 
 
 def _head(decision: Decision, computed_at: datetime) -> dict[str, Any]:
@@ -411,7 +460,7 @@ def _head(decision: Decision, computed_at: datetime) -> dict[str, Any]:
     if inputs.switches:
         head["switches"] = switch_rows(inputs.switches)
     named = decision.named
-    defaults_version = named.defaults_version if named is not None else DEFAULTS_VERSION
+    defaults_version = named.defaults_version if named is not None else decision.defaults_version
     if named is not None:
         head["policy"] = {"id": named.policy_id, "version": named.version, "sha256": named.sha256}
     head["inputs"] = {

@@ -49,9 +49,10 @@ def points(item: SeriesIn) -> int:
 
 def takes_a_while(request: SnapshotIn) -> bool:
     """Whether a decision on this request should not be made on the event loop: a fit of a surface takes 10 ms and more,
-    series as `takes_long` says.
+    and so does the scenario margin of a whole account; series as `takes_long` says.
     """
-    return bool(request.option_quotes) or takes_long(request.series)
+    whole = request.account.margin_mode == "portfolio"
+    return whole or bool(request.option_quotes) or takes_long(request.series)
 
 
 def takes_long(series: Sequence[SeriesIn]) -> bool:

@@ -81,6 +81,8 @@ class Hub:
         Tells when states are over.
     telemetry : Telemetry
         Where connections are counted.
+    drain_seconds : float
+        Time in which connections are told and closed when the service ends.
     """
 
     def __init__(
@@ -91,11 +93,13 @@ class Hub:
         *,
         session_rules: SessionRules | None = None,
         delivery_rules: DeliveryRules | None = None,
+        drain_seconds: float = 0.0,
     ) -> None:
         self.bus, self.clock, self.telemetry = bus, clock, telemetry
         self.session_rules = session_rules or SessionRules()
         self.delivery_rules = delivery_rules or DeliveryRules()
         self.connections: set[Connection] = set()
+        self.drain_seconds = drain_seconds
         self.degraded = ""
         self.draining = False
         self.pushes = 0
@@ -250,6 +254,12 @@ class Hub:
             connection.tick(now, moment)
         self.telemetry.pushed(self.pushes)
         self.pushes = 0
+
+    def shut_down(self) -> None:
+        """The service ends: begin to drain, once."""
+        if not self.draining:
+            self.draining = True
+            self._chore(self.drain(self.drain_seconds))
 
     async def drain(self, seconds: float) -> None:
         """Tell every connection that the service ends, and close them one by one within `seconds`."""

@@ -19,6 +19,7 @@ import orjson
 from app.problems import BrokenRule, RequestProblem
 from app.translate.account_lines import AccountLines
 from app.translate.answer import time_text
+from app.translate.margin_notes import tell_unknown_size, tell_without_memory
 from app.translate.notes import Notes
 from app.translate.snapshot import event_time
 from app.usecases.call import Call
@@ -30,6 +31,7 @@ from services.core.outcome import Reason
 from services.margin.account_batch import AccountStatus, BatchHealth, account_health, batch_margins
 from services.margin.scenario_linear import linear_moves, linear_scenario_margins
 from services.margin.scenario_presets import PRESETS
+from services.margin.size_addons import MarketSize
 
 INLINE_POSITIONS = 2_000
 """Accounts times markets up to which a batch is computed on the event loop."""
@@ -257,7 +259,17 @@ def _rates(request: BatchHeadIn, columns: Columns, notes: Notes) -> tuple[Floats
     if others := known - {policy.model.method}:
         text = f"{policy.model.method} reads returns, of which a batch has none: {', '.join(sorted(others))} stands in"
         notes.warn("margin_method", text)
-    return batch_margins(columns.contracts, columns.values, rates, policy)
+    tell_without_memory(policy, notes)
+    interest, volume = (
+        np.array([np.nan if item is None else float(item) for item in found], dtype=np.float64)
+        for found in (
+            [market.open_interest for market in request.markets],
+            [market.average_daily_volume for market in request.markets],
+        )
+    )
+    size = MarketSize(interest, volume, columns.values)
+    tell_unknown_size(policy.size_addon, [market.symbol for market in request.markets], size, notes, "/markets")
+    return batch_margins(columns.contracts, columns.values, rates, policy, size)
 
 
 def _scenarios(request: BatchHeadIn, columns: Columns) -> tuple[Floats, Floats]:

@@ -25,6 +25,7 @@ from app.usecases.plan_execution import TOOLS, MarketRead, plan_response
 from app.usecases.read_scalar import scalar_response
 from app.version import versions_record
 from models.api.oracle import OraclesRequest
+from models.api.policy import RECORDED_DEFAULTS
 
 DOORS = {door.kind: door for door in Door}
 REPLAYABLE = frozenset(DOORS) | {EventKind.SCALAR, EventKind.ORACLE, *PLANS, *TOOLS}
@@ -139,8 +140,10 @@ def recompute(entry: StoredEntry) -> bytes:
         posted = TOOLS[entry.kind].model.model_validate(orjson.loads(entry.request))
         read = MarketRead(recorded.registered, recorded.states, recorded.switches)
         return plan_response(entry.kind, posted, read, entry.event_id, entry.recorded_at)
-    door = DOORS[entry.kind]
-    request = REQUEST_MODELS[door].model_validate(orjson.loads(entry.request))
+    door, version = DOORS[entry.kind], stored["inputs"]["defaults_version"]
+    # A policy that was not sent is read like one without fields: with the defaults of its time.
+    fields = {"policy": {}, **orjson.loads(entry.request)}
+    request = REQUEST_MODELS[door].model_validate(fields, context={RECORDED_DEFAULTS: version})
     received_at = datetime.fromisoformat(stored["received_at"])
     gathered = Gathered(
         recorded.registered,
@@ -149,7 +152,15 @@ def recompute(entry: StoredEntry) -> bytes:
         policy=recorded.policy,
         switches=recorded.switches,
     )
-    decision = decide(door, request, entry.request, gathered, evaluation_id=entry.event_id, received_at=received_at)
+    decision = decide(
+        door,
+        request,
+        entry.request,
+        gathered,
+        evaluation_id=entry.event_id,
+        received_at=received_at,
+        defaults_version=version,
+    )
     return render(decision, datetime.fromisoformat(stored["computed_at"]))
 
 

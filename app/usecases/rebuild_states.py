@@ -30,7 +30,7 @@ from app.usecases.observe_prices import MAX_ATTEMPTS, Rules, group
 from app.usecases.read_volatility import RESET, parse_reset
 from models.api.observation import ObservationsRequest
 from services.core.errors import InvalidInput
-from services.engine.policy import DEFAULTS_VERSION, default_estimator
+from services.engine.policy import DEFAULTS_VERSION, default_policy
 from services.volatility.codec import head_bytes
 from services.volatility.outcome import PointOutcome
 from services.volatility.registry import Estimator, estimator_of
@@ -248,7 +248,7 @@ def meant_estimator(request: ObservationsRequest, versions: bytes) -> Estimator:
     """Estimator of a recorded request; one that names none means the default of the program that recorded it."""
     if "estimator" in request.model_fields_set:
         return request.estimator
-    return default_estimator(orjson.loads(versions).get("defaults", DEFAULTS_VERSION))
+    return default_policy(orjson.loads(versions).get("defaults", DEFAULTS_VERSION)).estimator
 
 
 def _first_line(error: Exception) -> str:

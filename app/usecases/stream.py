@@ -68,6 +68,7 @@ class Socket(Protocol):
     """Where frames go: see `app.stream_protocol`."""
 
     on_room: Callable[[bool], None]
+    on_shutdown: Callable[[], None] | None
 
     @property
     def has_room(self) -> bool:
@@ -121,7 +122,7 @@ class Connection:
         self._room = asyncio.Event()
         self._observing: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(MAX_OBSERVES)
-        socket.on_room = self.room
+        socket.on_room, socket.on_shutdown = self.room, hub.shut_down
 
     @property
     def phase(self) -> Phase:

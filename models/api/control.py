@@ -23,6 +23,8 @@ from models.api.breaker import BreakerStateIn, BreakerStateOut
 MAX_REMEMBERED = 1000
 MAX_BREAKERS = 102
 MAX_CONTAGION = 1000
+MAX_RATE = 1e6
+"""A short of a price that may rise ten log units, with a buffer: beyond it no rate was ever asked."""
 
 
 class RowMemoryIn(Model):
@@ -53,6 +55,15 @@ class ContagionStateIn(Model):
     as_of: Time
 
 
+class MarginMemoryIn(Model):
+    """Margin rates that were asked last of one market, before floors and caps: fractions of notional."""
+
+    market: Symbol = Field(description="As the last answer named it: symbol of the series, or of the cached state.")
+    long: Annotated[Number, Field(ge=0, le=MAX_RATE)]
+    short: Annotated[Number, Field(ge=0, le=MAX_RATE)]
+    as_of: Time
+
+
 class PreviousIn(Model):
     """`state` of the last answer, sent back as it was; without it the account starts now."""
 
@@ -76,12 +87,18 @@ class PreviousIn(Model):
     contagion: Annotated[list[ContagionStateIn], Field(max_length=MAX_CONTAGION, fail_fast=True)] = Field(
         default_factory=list, description="Multiplier of each venue; one that is missing starts now."
     )
+    margins: Annotated[list[MarginMemoryIn], Field(max_length=MAX_REMEMBERED, fail_fast=True)] = Field(
+        default_factory=list,
+        description="Margin rates that were asked last, for policy.margin.procyclicality; a market that is missing "
+        "starts with its buffer full.",
+    )
 
     @model_validator(mode="after")
     def _one_of_each(self) -> PreviousIn:
         lists = {
             "breakers": [item.scope for item in self.breakers],
             "contagion": [item.venue for item in self.contagion],
+            "margins": [item.market for item in self.margins],
         }
         for field, names in lists.items():
             if twice := [name for index, name in enumerate(names) if name in names[:index]]:
@@ -125,6 +142,15 @@ class ContagionStateOut(Model):
     as_of: Time
 
 
+class MarginMemoryOut(Model):
+    """Margin rates that are asked of one market now, before floors and caps: fractions of notional."""
+
+    market: str
+    long: float
+    short: float
+    as_of: Time
+
+
 class StateOut(Model):
     """Control state after this decision: send it as `previous` of the next request."""
 
@@ -138,3 +164,6 @@ class StateOut(Model):
     hedges: list[HedgeMemoryOut] | None = Field(None, description="Present under a policy with hedging.")
     breakers: list[BreakerStateOut] | None = Field(None, description="Present under a policy with breakers.")
     contagion: list[ContagionStateOut] | None = Field(None, description="Present under a policy with contagion.")
+    margins: list[MarginMemoryOut] | None = Field(
+        None, description="Present under policy.margin.procyclicality, and where previous held some."
+    )

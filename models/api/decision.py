@@ -10,6 +10,7 @@ from models.api.backing import BackingOut, VenueTighteningOut
 from models.api.base import DecimalText, Model, Time
 from models.api.breaker import BreakerOut
 from models.api.exposure import UnderlyingGreeksOut
+from models.api.scenario import WorstScenarioOut
 
 
 class VolatilityOut(Model):
@@ -184,6 +185,23 @@ class VenueMarginOut(Model):
     maintenance: DecimalText
 
 
+class SmoothedRateOut(Model):
+    """A rate of the model under rules against procyclicality: fractions of notional, before floors and caps."""
+
+    model: float | None = Field(description="Of the model; null where it says nothing: what was asked last stands.")
+    stressed: float | None = Field(description="Of the stressed period; null where no rule asks or nothing says it.")
+    long_run: float | None = Field(description="At long-run volatility; null likewise.")
+    before: float | None = Field(description="Asked last; null where nothing was.")
+    asked: float | None
+
+
+class SmoothedOut(Model):
+    """Both sides."""
+
+    long: SmoothedRateOut
+    short: SmoothedRateOut
+
+
 class PositionMarginOut(Model):
     """Margin of one row, in the account currency."""
 
@@ -200,6 +218,44 @@ class PositionMarginOut(Model):
     )
     venue_figures: VenueMarginOut | None = None
     liquidation: LiquidationOut | None = None
+    procyclicality: SmoothedOut | None = Field(None, description="Present under policy.margin.procyclicality.")
+
+
+class UnmodelledOut(Model):
+    """A row that no scenario can value and whose margin was not stated."""
+
+    symbol: str
+    detail: str
+
+
+class UnderlyingLiquidationOut(Model):
+    """Prices of an underlying at which equity falls to the maintenance margin of now, all else standing still."""
+
+    underlying: str
+    down: DecimalText | None
+    up: DecimalText | None
+
+
+class PortfolioMarginOut(Model):
+    """An account that is margined as a whole, in the account currency."""
+
+    preset: str
+    contagion_multiplier: float | None = Field(
+        None, description="Under policy.contagion: that of the worst venue of any row, on what the scenarios ask."
+    )
+    bound: Literal["scenario", "skew", "basis", "minimum_delta", "none"] = Field(
+        description="Which candidate set the loss."
+    )
+    worst: float | None = Field(description="Its loss, <= 0; null where nothing could be valued.")
+    separate_initial: DecimalText | None = Field(
+        description="Sum of the initial margins of the rows on their own; null where one of them is unknown."
+    )
+    benefit: DecimalText | None = Field(
+        description="What margining the account as a whole saves; negative where the scenarios ask more."
+    )
+    worst_scenarios: list[WorstScenarioOut] = Field(description="Of the book without open orders, the worst first.")
+    liquidations: list[UnderlyingLiquidationOut]
+    unmodelled: list[UnmodelledOut]
 
 
 class MarginOut(Model):
@@ -213,6 +269,9 @@ class MarginOut(Model):
     complete: bool = Field(description="False: some positions' margin is neither modelled here nor given.")
     method_used: list[str]
     per_position: list[PositionMarginOut]
+    portfolio: PortfolioMarginOut | None = Field(
+        None, description="Present in margin mode portfolio; per_position then holds the rows on their own."
+    )
 
 
 class BothMarginsOut(Model):

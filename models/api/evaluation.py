@@ -232,7 +232,13 @@ class MarginRequest(SnapshotIn):
     venues: Annotated[list[VenueIn], Field(max_length=MAX_PLACES, fail_fast=True)] = Field(
         default_factory=list, description="State of the venues, for policy.contagion."
     )
-    previous: PreviousIn | None = Field(None, description="`state` of the last answer, for policy.contagion.")
+    previous: PreviousIn | None = Field(
+        None,
+        description="`state` of the last answer for this account: rates that were asked last, multipliers of venues.",
+    )
+    flow: Annotated[list[FlowIn], Field(max_length=MAX_SYMBOLS, fail_fast=True)] = Field(
+        default_factory=list, description="Open interest and volume, for a size_addon that reads them."
+    )
 
     def _keys(self) -> dict[str, list[Any]]:
         return {**super()._keys(), "venues": [row.venue for row in self.venues]}
@@ -363,7 +369,10 @@ class MarginResponse(EnvelopeOut):
     """Answer of `POST /v1/margin`."""
 
     margin: BothMarginsOut
-    state: StateOut | None = Field(None, description="Present under a policy with contagion.")
+    state: StateOut | None = Field(
+        None,
+        description="Present under policy.margin.procyclicality or policy.contagion, and where previous was sent.",
+    )
 
 
 class HedgesResponse(EnvelopeOut):

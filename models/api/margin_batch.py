@@ -9,10 +9,20 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from models.api.base import NAME_PATTERN, Currency, Model, Name, Number, PositiveDecimal, Symbol, Time
+from models.api.base import (
+    NAME_PATTERN,
+    Currency,
+    Model,
+    Name,
+    NonNegativeDecimal,
+    Number,
+    PositiveDecimal,
+    Symbol,
+    Time,
+)
 from models.api.evaluation import Assumption, WarningOut
-from models.api.strict import StrictScalars
-from services.margin.registry import MarginPolicy
+from models.api.policy import VolatilityMarginIn
+from services.margin.registry import STUDENT
 
 MAX_ACCOUNTS = 20_000
 MAX_MARKETS = 200
@@ -60,6 +70,12 @@ class BatchMarketIn(Model):
     max_leverage: Annotated[Number, Field(gt=0, le=1000)] | None = Field(
         None, description="Of the venue; its inverse is a floor of the rate. Without a preset."
     )
+    open_interest: NonNegativeDecimal | None = Field(
+        None, description="Of the market [contracts], for a size_addon that reads it."
+    )
+    average_daily_volume: NonNegativeDecimal | None = Field(
+        None, description="Of the market [contracts a day], for a size_addon that reads it."
+    )
     netting_offset: Annotated[Number, Field(ge=0, le=1)] = Field(
         default=0.0, description="With a preset: share of a profit that pays for losses in other markets."
     )
@@ -74,8 +90,9 @@ class BatchHeadIn(Model):
     preset: Literal["derive_pmrm2", "span16", "regime"] | None = Field(
         None, description="Portfolio margin by scenarios, as POST /v1/margin:scenario; default: `margin`, unnetted."
     )
-    margin: Annotated[MarginPolicy, StrictScalars()] = Field(
-        default=MarginPolicy(), description="Margin model and the rules around it, without a preset."
+    margin: VolatilityMarginIn = Field(
+        default=STUDENT,
+        description="Margin model and the rules around it, without a preset; no returns are read here.",
     )
     queue_limit: Annotated[int, Field(ge=0, le=MAX_QUEUE, strict=True)] = Field(
         default=100, description="Accounts of the liquidation queue that are listed."

@@ -160,6 +160,12 @@ class AccountIn(Model):
         description="Mark-to-market equity in `currency`, collateral and loans at their market value."
     )
     currency: Currency = Field(description="Account currency, such as USD.")
+    margin_mode: Literal["cross", "isolated", "portfolio"] = Field(
+        default="cross",
+        description="cross: one equity backs the sum of the positions' margins. isolated: each position has its own "
+        "isolated_margin, and nothing else backs it, so that policy.collateral and loans are refused. portfolio: one "
+        "equity backs the scenario margin of the whole account, by policy.margin.portfolio.",
+    )
     net_deposits: PlainDecimal | None = Field(
         None, description="Cumulative deposits less withdrawals: neither profit nor drawdown. Default: unchanged."
     )

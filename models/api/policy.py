@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.api.base import Model, Name
 from models.api.strict import StrictScalars
-from services.engine.policy import DEFAULTS_VERSION, Policy
+from services.engine.policy import DEFAULTS_VERSION, Policy, default_policy
 from services.guards.breakers import Breakers
 from services.guards.policy import OraclePolicy
 from services.hedging.gate import HedgeGate
@@ -35,6 +35,8 @@ from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.registry import Estimator
 
 MAX_OVERLAYS = 32
+RECORDED_DEFAULTS = "defaults_version"
+"""Key of the validation context that holds the version of the defaults under which a request was recorded."""
 OverlayIn = Annotated[Overlay, StrictScalars(), Field(discriminator="method")]
 
 
@@ -46,6 +48,14 @@ def _threshold_by_default(value: Any) -> Any:
 HedgingIn = Annotated[
     HedgeTrigger, StrictScalars(), Field(discriminator="method"), BeforeValidator(_threshold_by_default)
 ]
+
+
+def _student_by_default(value: Any) -> Any:
+    """A door that is told a volatility and no returns has no use for a model that reads those."""
+    return {"model": {"method": "sigma_multiple"}, **value} if isinstance(value, dict) else value
+
+
+VolatilityMarginIn = Annotated[MarginPolicy, StrictScalars(), BeforeValidator(_student_by_default)]
 HedgeOptimizerIn = Annotated[GreekBounds, StrictScalars()]
 HedgeGateIn = Annotated[HedgeGate, StrictScalars()]
 HedgeExecutionIn = Annotated[HedgeExecution, StrictScalars()]
@@ -57,20 +67,6 @@ _CONSERVATIVE: dict[str, Any] = {
     "limits": {"max_leverage": 1.5, "max_weight": 0.75, "max_margin_use": 0.5, "min_liquidation_distance": 8.0},
     "margin": {"floor": 0.05},
 }
-PRESETS: dict[tuple[str, int], dict[str, Any]] = {
-    ("default", 1): {"estimator": {"method": "ewma"}},
-    ("default", 2): {},
-    ("crypto_perp_conservative", 1): {"estimator": {"method": "ewma"}, **_CONSERVATIVE},
-    ("crypto_perp_conservative", 2): _CONSERVATIVE,
-}
-"""Named starting points; a field that is sent wins over the preset's. Versions 1 forecast with EWMA, as
-`defaults_version` 1 did.
-"""
-
-
-def newest(preset: str) -> int:
-    """Highest version of a preset; 1 where there is none of that name."""
-    return max((version for name, version in PRESETS if name == preset), default=1)
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -87,28 +83,76 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+_EWMA: dict[str, Any] = {"estimator": {"method": "ewma"}}
+_STUDENT: dict[str, Any] = {"margin": {"model": {"method": "sigma_multiple"}}}
+PRESETS: dict[tuple[str, int], dict[str, Any]] = {
+    ("default", 1): {**_EWMA, **_STUDENT},
+    ("default", 2): _STUDENT,
+    ("default", 3): {},
+    ("crypto_perp_conservative", 1): {**_EWMA, **merge(_CONSERVATIVE, _STUDENT)},
+    ("crypto_perp_conservative", 2): merge(_CONSERVATIVE, _STUDENT),
+    ("crypto_perp_conservative", 3): _CONSERVATIVE,
+}
+"""Named starting points; a field that is sent wins over the preset's. The versions of `default` are those of the
+defaults: 1 forecasts with EWMA, and 1 and 2 take margin from Student-t expected shortfall.
+"""
+
+
+def newest(preset: str, defaults_version: int = DEFAULTS_VERSION) -> int:
+    """Highest version of a preset under a version of the defaults; 1 where there is none of that name."""
+    versions = [version for name, version in PRESETS if name == preset and version <= defaults_version]
+    return max(versions, default=1)
+
+
+def _defaults_of(info: ValidationInfo) -> int:
+    """Version of the defaults of what is validated: a recorded request has that of its time."""
+    found: int = (info.context or {}).get(RECORDED_DEFAULTS, DEFAULTS_VERSION)
+    return found
+
+
+def _supplied_by_presets(schema: dict[str, Any]) -> None:
+    """What a preset brings need not be sent: a client made from the schema must be able to name one alone."""
+    required = [name for name in schema.pop("required", []) if not any(name in blocks for blocks in PRESETS.values())]
+    if required:
+        schema["required"] = required
+
+
 class _Preset(Model):
+    model_config = ConfigDict(json_schema_extra=_supplied_by_presets)
+
     preset: Name | None = Field(None, description="`default` or `crypto_perp_conservative`; fields that are sent win.")
     version: Annotated[int, Field(ge=1, strict=True)] | None = Field(
         None, description="Version of the preset; the newest by default."
     )
 
+    _defaults_version: int = PrivateAttr(default=DEFAULTS_VERSION)
+
     def resolved(self) -> Policy:
         """Policy of the core: the blocks that this model has, defaults for the others."""
         blocks = {field.name for field in dataclasses.fields(Policy)} & set(type(self).model_fields)
-        return Policy(**{name: getattr(self, name) for name in blocks})
+        others = default_policy(self._defaults_version)
+        return dataclasses.replace(others, **{name: getattr(self, name) for name in blocks})
+
+    @model_validator(mode="after")
+    def _remember_defaults(self, info: ValidationInfo) -> Self:
+        self._defaults_version = _defaults_of(info)
+        return self
 
     @model_validator(mode="before")
     @classmethod
-    def _apply_preset(cls, value: Any) -> Any:
+    def _apply_preset(cls, value: Any, info: ValidationInfo) -> Any:
+        """Fields of the preset below those that are sent; of a recorded request those that its time had."""
         if isinstance(value, dict) and value.get("version") is not None and value.get("preset") is None:
             raise PydanticCustomError(
                 "inconsistent", "version goes with a preset or a stored policy: name the preset, or send id"
             )
-        if not isinstance(value, dict) or not isinstance(value.get("preset"), str):
+        if not isinstance(value, dict):
             return value
-        version = value.get("version")
-        name = (value["preset"], version if isinstance(version, int) else newest(value["preset"]))
+        version, preset = value.get("version"), value.get("preset")
+        preset = "default" if preset is None else preset
+        if not isinstance(preset, str):
+            return value
+        name = (preset, version if isinstance(version, int) else newest(preset, _defaults_of(info)))
         if name not in PRESETS:
             known = ", ".join(f"{preset}@{number}" for preset, number in PRESETS)
             raise PydanticCustomError(
@@ -121,7 +165,7 @@ class _Preset(Model):
 
 
 class PolicyIn(_Preset):
-    """How to size, within which limits. `sizing` is required: there is no default method and no default target."""
+    """How to size, within which limits. Without a preset `sizing` is required: no default method, no default target."""
 
     sizing: Annotated[SizingMethod, StrictScalars(), Field(discriminator="method")]
     capital: Annotated[Capital, StrictScalars(), Field(discriminator="method")] = FullCompounding()

@@ -11,9 +11,9 @@ from pydantic_core import PydanticCustomError
 from models.api.base import DecimalText, Model, NonNegativeDecimal, Number, PlainDecimal, PositiveDecimal, Symbol, Time
 from models.api.evaluation import Assumption, WarningOut
 from models.api.execution import MarketAnswer, MarketRequest, MarketVolatilityOut
-from models.api.liquidity import BookIn
-from models.api.strict import StrictScalars
-from services.margin.registry import MarginPolicy
+from models.api.liquidity import BookIn, FlowIn
+from models.api.policy import VolatilityMarginIn
+from services.margin.registry import STUDENT
 
 MAX_OTHERS = 500
 CapName = Literal["margin", "distance", "tier", "liquidity", "venue", "user"]
@@ -96,11 +96,14 @@ class PositionRequest(MarketRequest):
         default=Decimal(0),
         description="Held now, signed, in quantity_unit. Open orders in this market count only if you add them.",
     )
-    margin: Annotated[MarginPolicy, StrictScalars()] = Field(
-        default=MarginPolicy(), description="Margin model and the rules around it, as in a policy."
+    margin: VolatilityMarginIn = Field(
+        default=STUDENT, description="Margin model and the rules around it, as in a policy; no returns are read here."
     )
     caps: PositionCapsIn = PositionCapsIn()
     book: BookIn | None = Field(None, description="Order book of the symbol, for the liquidity cap.")
+    flow: FlowIn | None = Field(
+        None, description="Open interest and volume of the symbol, for a size_addon that reads them."
+    )
 
     @model_validator(mode="after")
     def _bounded(self) -> PositionRequest:
@@ -108,6 +111,8 @@ class PositionRequest(MarketRequest):
             raise PydanticCustomError("inconsistent", "book and caps.max_slippage go together")
         if self.book is not None and (self.book.symbol != self.symbol or self.book.bids is None):
             raise PydanticCustomError("inconsistent", "book must be of the symbol of the request, with bids and asks")
+        if self.flow is not None and self.flow.symbol != self.symbol:
+            raise PydanticCustomError("inconsistent", "flow must be of the symbol of the request")
         return self
 
 

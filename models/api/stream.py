@@ -365,7 +365,7 @@ NOTICES: dict[str, str] = {
     "degraded": "Updates come from one process alone, or not at all; what was sent holds until its `valid_until`.",
     "recovered": "All is well again.",
     "expired": "The newest state of `ch` must no longer be acted on: follow `on_expiry`.",
-    "stream_reset": "The history of `ch` is lost, and no state of the new one is known yet: it will have another epoch.",
+    "stream_reset": "The history of `ch` is lost and nothing newer is known yet; what comes will have another epoch.",
 }
 """Codes of notices, with what they mean."""
 DATA: dict[str, tuple[type[Model], str]] = {

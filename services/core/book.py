@@ -6,10 +6,12 @@ from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from services.core.instrument import Instrument, Kind, QuantityUnit
 from services.core.outcome import Reason
+
+MarginMode = Literal["cross", "isolated", "portfolio"]
 
 
 class AssetClass(StrEnum):
@@ -107,13 +109,18 @@ class AccountLoan:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Equity [account currency], the collateral that backs it, cumulative deposits less withdrawals, and loans."""
+    """Equity [account currency], the collateral that backs it, cumulative deposits less withdrawals, and loans.
+
+    `margin_mode` cross: one equity backs the sum of the positions' margins; isolated: each position its own wallet;
+    portfolio: one equity backs the scenario margin of the whole account.
+    """
 
     equity: float
     currency: str
     collateral: tuple[Collateral, ...] = ()
     net_deposits: float | None = None
     loans: tuple[AccountLoan, ...] = ()
+    margin_mode: MarginMode = "cross"
 
     @property
     def balances(self) -> tuple[Collateral, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -38,6 +38,22 @@ class HedgeMemory(NamedTuple):
     price: float
     gamma_1pct: float | None = None
     vega_per_point: float | None = None
+
+
+class MarginMemory(NamedTuple):
+    """What is remembered of the margin of one market.
+
+    Parameters
+    ----------
+    long, short : float
+        Rates that were asked of a long and of a short, before floors and caps [fraction of notional].
+    as_of : datetime
+        When they were.
+    """
+
+    long: float
+    short: float
+    as_of: datetime
 
 
 class BreakerState(NamedTuple):
@@ -104,6 +120,8 @@ class Control:
         State of the circuit breaker by scope: `account`, `portfolio`, `venue:NAME`.
     contagion : dict
         Multiplier by venue.
+    margins : dict
+        Margin rates that were asked last, by market.
     """
 
     initial_capital: float | None = None
@@ -116,6 +134,7 @@ class Control:
     hedges: dict[str, HedgeMemory] = field(default_factory=dict)
     breakers: dict[str, BreakerState] = field(default_factory=dict)
     contagion: dict[str, ContagionState] = field(default_factory=dict)
+    margins: dict[str, MarginMemory] = field(default_factory=dict)
 
     def at(self, equity: float, net_deposits: float | None) -> Control:
         """This state on an account of `equity` whose cumulative deposits are now `net_deposits`.
@@ -133,17 +152,12 @@ class Control:
         moved = 0.0 if net_deposits is None else net_deposits - self.net_deposits
         capital = equity if self.initial_capital is None else max(self.initial_capital + moved, 0.0)
         mark = equity if self.high_water_mark is None else max(self.high_water_mark + moved, equity)
-        return Control(
+        return replace(
+            self,
             initial_capital=capital,
             high_water_mark=mark,
             net_deposits=self.net_deposits + moved,
             floor=None if self.floor is None else max(self.floor + moved, 0.0),
-            as_of=self.as_of,
-            breaker_tier=self.breaker_tier,
-            rows=self.rows,
-            hedges=self.hedges,
-            breakers=self.breakers,
-            contagion=self.contagion,
         )
 
 

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from services.core.control import BreakerState, Control, drawdown_of
 from services.core.explain import Bools, Floats, Trail
+from services.engine.collateral import maintenance_equity
 from services.engine.columns import BookColumns
 from services.engine.inputs import EvaluationInputs
-from services.engine.margins import isolated_margins, maintenance_equity
+from services.engine.margins import isolated_margins
 from services.engine.oracles import doubtful_rows
 from services.engine.outputs import Breaking, MarginFigures
+from services.engine.portfolio_margin import portfolio_margin
 from services.guards.breakers import (
     Breakers,
     Level,
@@ -109,14 +111,24 @@ def _reading(
         left, forgiven = remaining_drawdown(drawdown, state.forgiven)
         return state._replace(forgiven=forgiven), Reading(drawdown=left, trusted=trusted)
     isolated = isolated_margins(inputs)
-    held = _inside(scope, inputs) & np.isnan(isolated) & (columns.contracts != 0.0)
+    held = _inside(scope, inputs) & (columns.contracts != 0.0)
+    if inputs.account.margin_mode == "isolated" and scope == ACCOUNT:
+        # No wallet saves another: the worst of them counts.
+        wallets = zip(margin.maintenance[held].tolist(), isolated[held].tolist(), strict=True)
+        worst = [_ratio(asked, 0.0 if np.isnan(wallet) else wallet) for asked, wallet in wallets if asked != 0.0]
+        ratio = float(np.max(worst, initial=0.0))
+        return state, Reading(ratio, _worst_distance(margin, held), trusted=trusted)
+    held &= np.isnan(isolated)
     asked = float(margin.maintenance[held].sum())
     if scope != ACCOUNT:
         return state, Reading(_ratio(asked, _venue_equity(scope, inputs)), trusted=trusted)
     locked = float(np.nansum(isolated))
+    asked = asked if margin.portfolio is None else margin.portfolio.maintenance if margin.complete else np.nan
     ratio = _ratio(asked, maintenance_equity(inputs, columns) - locked)
     reading = Reading(ratio, _worst_distance(margin, held), trusted=trusted)
     if columns.backing is not None and not columns.backing.trusted:
+        if margin.portfolio is not None and margin.complete:
+            asked = portfolio_margin(inputs, columns, columns.contracts, must_shrink=True).maintenance
         known = _ratio(asked, inputs.account.equity - columns.backing.demanded_maintenance - locked)
         reading = _as_far_as_known(reading, known, columns.backing, inputs.policy.breakers or Breakers())
     return state, reading

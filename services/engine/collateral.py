@@ -69,6 +69,16 @@ def valued(inputs: EvaluationInputs) -> tuple[Backing, Tightening | None]:
     return backing_of(account, seen_of(account, around), policy.collateral), tightening
 
 
+def initial_equity(inputs: EvaluationInputs, columns: BookColumns) -> float:
+    """Equity that counts for initial margin [account currency]."""
+    return columns.backing.equity_initial if columns.backing is not None else inputs.account.equity
+
+
+def maintenance_equity(inputs: EvaluationInputs, columns: BookColumns) -> float:
+    """Equity that counts for maintenance margin [account currency]."""
+    return columns.backing.equity_maintenance if columns.backing is not None else inputs.account.equity
+
+
 def with_row_prices(account: Account, rows: Sequence[Row], doubtful: Sequence[bool]) -> Account:
     """The account with the prices and markets of rows for balances that bring none of their own; a market that nothing
     names is that of the asset's name. The price of a doubtful row is stale.
@@ -169,4 +179,14 @@ def _correlation(balance: Collateral, around: Around) -> tuple[float, Correlated
     return min(max(found, -1.0), 1.0), Correlated.MEASURED
 
 
-__all__ = ["Around", "Held", "backing", "held_positions", "seen_of", "valued", "with_row_prices"]
+__all__ = [
+    "Around",
+    "Held",
+    "backing",
+    "held_positions",
+    "initial_equity",
+    "maintenance_equity",
+    "seen_of",
+    "valued",
+    "with_row_prices",
+]

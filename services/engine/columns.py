@@ -25,6 +25,7 @@ from services.engine.market import Market
 from services.engine.option_legs import row_greeks
 from services.engine.switches import halted
 from services.margin.collateral import Backing
+from services.margin.view import MarginView
 from services.options.portfolio_greeks import LegGreeks
 from services.sizing.columns import SizingColumns
 from services.volatility.readout import VolatilityReadout
@@ -54,7 +55,10 @@ class RowState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BookColumns:
-    """Sizing columns with the per-row states that they were made of; tightening and backing where the policy asks."""
+    """Sizing columns with the per-row states that they were made of; tightening and backing where the policy asks.
+
+    `margin_view` is what the margin model looks at, with what it read off returns; None: not looked at yet.
+    """
 
     sizing: SizingColumns | None
     states: tuple[RowState, ...]
@@ -64,6 +68,7 @@ class BookColumns:
     collateral_uncounted: tuple[str, ...]
     tightening: Tightening | None = None
     backing: Backing | None = None
+    margin_view: MarginView | None = None
 
 
 def exact_contracts(row: Row, quantity: Decimal) -> Decimal:

@@ -12,7 +12,9 @@ from services.core.explain import Floats
 from services.engine.columns import BookColumns
 from services.engine.costs import half_spreads
 from services.engine.inputs import EvaluationInputs
+from services.engine.margin_rates import margins_after
 from services.engine.outputs import Breaking, Hedge, Target
+from services.margin.smoothing import SmoothedRates
 from services.sizing.abilities import KeepsFloor
 from services.sizing.buffers import Standing
 
@@ -28,9 +30,10 @@ def control_after(
     targets: tuple[Target, ...],
     hedges: tuple[Hedge, ...] = (),
     breaking: Breaking | None = None,
+    smoothed: tuple[SmoothedRates, SmoothedRates] | None = None,
 ) -> Control:
     """State that the next decision should be given: marks at the present equity, which rows and hedges trade now,
-    what the circuit breakers have come to.
+    what the circuit breakers have come to, what margin rates are asked.
     """
     before = inputs.control or Control()
     known = columns.sizing.control if columns.sizing is not None else before
@@ -47,7 +50,13 @@ def control_after(
     }
     kept = {name: memory for name, memory in before.rows.items() if name in set(map(row_name, inputs.rows))}
     hedged = {hedge.underlying: hedge.memory for hedge in hedges if hedge.memory is not None}
-    return replace(known, as_of=inputs.as_of, rows=kept | traded, hedges=before.hedges | hedged)
+    return replace(
+        known,
+        as_of=inputs.as_of,
+        rows=kept | traded,
+        hedges=before.hedges | hedged,
+        margins=margins_after(inputs, smoothed),
+    )
 
 
 def standing_of(inputs: EvaluationInputs, columns: BookColumns, optimal: Floats) -> Standing:

@@ -36,6 +36,13 @@ def daily_volume(row: Row, flow: Flow | None) -> float | None:
     return row.instrument.contracts(flow.average_daily_volume, flow.unit, row.price.value)
 
 
+def open_interest(row: Row, flow: Flow | None) -> float | None:
+    """Open interest of a row's market [contracts]; None where it, or the price that it needs, is unknown."""
+    if flow is None or flow.open_interest is None or row.price is None:
+        return None
+    return row.instrument.contracts(flow.open_interest, flow.unit, row.price.value)
+
+
 def trade_costs(inputs: EvaluationInputs, columns: BookColumns, targets: tuple[Target, ...]) -> CostColumns | None:
     """Cost of each row's legs under `costs` of the policy [account currency]; None without a sizing.
 

@@ -18,7 +18,8 @@ from services.engine.hedge_limits import allowed_contracts
 from services.engine.hedge_view import names_of
 from services.engine.hedged_book import HedgedBook
 from services.engine.inputs import EvaluationInputs
-from services.engine.margins import contagion_multiplier, margin_figures, margin_view
+from services.engine.margin_rates import margin_rates
+from services.engine.margins import margin_figures
 from services.engine.option_legs import option_leg
 from services.engine.outputs import LeftOut, Offered
 from services.engine.targets import minimum_order
@@ -144,8 +145,7 @@ def _contract(
 
 def _linear(inputs: EvaluationInputs, columns: BookColumns, index: int, row: Row) -> Contract:
     assert row.price is not None
-    notional = float(columns.unit_value[index])
-    rates = inputs.policy.margin.rates(margin_view(inputs, columns), multiplier=contagion_multiplier(columns))
+    notional, rates = float(columns.unit_value[index]), margin_rates(inputs, columns)
     spot = row.instrument.kind is Kind.SPOT
     base = row.instrument.base_per_contract(row.price.value)
     return Contract(

@@ -10,12 +10,12 @@ import numpy as np
 from services.core.errors import InvalidInput
 from services.core.instrument import Kind
 from services.core.outcome import Reason, Status
+from services.engine.collateral import initial_equity
 from services.engine.columns import BookColumns
 from services.engine.hedge_gates import most_lots, permitted
 from services.engine.hedge_market import Offers, book_exposure, hedge_offers, margin_elsewhere
 from services.engine.hedged_book import HedgedBook
 from services.engine.inputs import EvaluationInputs
-from services.engine.margins import initial_equity
 from services.engine.outputs import Hedge, LeftOut, PlannedHedge
 from services.engine.targets import against_position, minimum_order
 from services.hedging.exposures import Exposure

@@ -12,10 +12,20 @@ from services.core.book import Row
 from services.core.explain import Bools, Floats
 from services.core.instrument import Kind
 from services.core.outcome import Reason
+from services.engine.collateral import maintenance_equity
 from services.engine.columns import BookColumns, exact_contracts
-from services.engine.inputs import EvaluationInputs, SeriesInput
+from services.engine.costs import daily_volumes, open_interest
+from services.engine.inputs import EvaluationInputs
+from services.engine.margin_rates import margin_rates, market_volatility
 from services.engine.outputs import MarginFigures
-from services.margin.assembly import tier_initial, tier_maintenance
+from services.engine.portfolio_margin import (
+    portfolio_liquidations,
+    portfolio_margin,
+    row_liquidations,
+    with_open_orders,
+)
+from services.liquidity.markets import of_market
+from services.margin.assembly import CAP_LONG, tier_initial, tier_maintenance
 from services.margin.liquidation import (
     distance_in_sigmas,
     liquidation_price_linear,
@@ -23,44 +33,13 @@ from services.margin.liquidation import (
     touch_probability,
 )
 from services.margin.max_position import notional_at_distance
-from services.margin.view import MarginView
+from services.margin.root_scan import LiquidationPrices
+from services.margin.size_addons import MarketSize, maintenance_rate
 from services.sizing.pipeline import RowLimits
 
 DAY = SECONDS_PER_DAY / SECONDS_PER_YEAR
 FAR_MOVE = 50.0
 """Log return beyond which a distance is that far away: its exponential stays a number."""
-
-
-def market_volatility(columns: BookColumns) -> Floats:
-    """Annual volatility of each row, NaN where unknown."""
-    return np.array([state.readout.volatility if state.readout else np.nan for state in columns.states], dtype=float)
-
-
-def margin_view(inputs: EvaluationInputs, columns: BookColumns) -> MarginView:
-    """What the margin model may look at: volatility, and returns of posted bars where it asks for them.
-
-    Notes
-    -----
-    Bars behind a cached state that came with the inputs serve as well; a state alone holds no returns.
-    """
-    view = MarginView.of(market_volatility(columns))
-    if "returns" not in inputs.policy.margin.model.requires:
-        return view
-    found: dict[str, tuple[Floats | None, float]] = {}
-    for row in inputs.rows:
-        if row.market_key not in found:
-            series = inputs.series.get(row.market_key) or inputs.history.get(row.market_key)
-            found[row.market_key] = (log_returns(series), series.clock.periods_per_year if series else np.nan)
-    rows = [found[row.market_key] for row in inputs.rows]
-    return replace(view, returns=tuple(item for item, _ in rows), periods_per_year=np.array([p for _, p in rows]))
-
-
-def log_returns(series: SeriesInput | None) -> Floats | None:
-    """Log returns a bar; None without two prices, or where one of them is none."""
-    if series is None or series.closes.size < 2 or not (np.isfinite(series.closes) & (series.closes > 0.0)).all():
-        return None
-    found: Floats = np.diff(np.log(series.closes))
-    return found
 
 
 def kinds(inputs: EvaluationInputs, kind: Kind) -> Bools:
@@ -80,21 +59,28 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
     assert sizing is not None
     largest = policy.limits.max_leverage * sizing.equity / sizing.unit_value
     floor, tier_maintenance_rate = _venue_rates(inputs, largest * sizing.unit_value)
-    view = replace(margin_view(inputs, columns), volatility=np.where(sizing.sizable, sizing.volatility, np.nan))
-    rates = margin.rates(view, venue_floor=floor, multiplier=contagion_multiplier(columns))
-    initial_long = np.where(kinds(inputs, Kind.SPOT), 0.0, np.minimum(margin.size_addon.rate(rates.long, largest), 1.0))
-    initial_short = np.minimum(margin.size_addon.rate(rates.short, largest), margin.cap_short)
-    maintenance_long = np.maximum(initial_long * margin.maintenance_fraction, tier_maintenance_rate)
-    maintenance_short = np.maximum(initial_short * margin.maintenance_fraction, tier_maintenance_rate)
+    volatility = np.where(sizing.sizable, sizing.volatility, np.nan)
+    rates = margin_rates(inputs, columns, venue_floor=floor, volatility=volatility)
+    market, spot = market_sizes(inputs, columns), kinds(inputs, Kind.SPOT)
+    addon, caps = margin.size_addon, (CAP_LONG, margin.cap_short)
+    long, short = (
+        np.minimum(addon.rate(rate, largest, market), cap)
+        for rate, cap in zip((rates.long, rates.short), caps, strict=True)
+    )
+    kept_long, kept_short = (
+        np.minimum(maintenance_rate(addon, rate, largest, market), cap) * margin.maintenance_fraction
+        for rate, cap in zip((rates.long, rates.short), caps, strict=True)
+    )
+    initial_long, initial_short = np.where(spot, 0.0, long), short
+    maintenance_long = np.maximum(np.where(spot, 0.0, kept_long), tier_maintenance_rate)
+    maintenance_short = np.maximum(kept_short, tier_maintenance_rate)
     distance_long = distance_short = np.full(sizing.current.shape, np.inf)
     if policy.limits.min_liquidation_distance > 0.0:
         move = policy.limits.min_liquidation_distance * sizing.volatility * DAY**0.5
         distance_long = np.where(initial_long > 0.0, _at_distance(inputs, columns, move, maintenance_long, 1), np.inf)
         distance_short = _at_distance(inputs, columns, move, maintenance_short, -1)
     rest = ~sizing.sizable
-    fixed = (
-        margin_figures(inputs, columns, columns.contracts, open_orders=True, liquidation=False) if rest.any() else None
-    )
+    fixed = _fixed(inputs, columns, rest) if rest.any() else (0.0, 0.0, True)
     return RowLimits(
         initial_long=initial_long,
         initial_short=initial_short,
@@ -105,26 +91,21 @@ def row_limits(inputs: EvaluationInputs, columns: BookColumns) -> RowLimits:
         max_contracts=_max_quantities(inputs),
         max_leverage_contracts=_max_leverages(inputs) * sizing.equity / sizing.unit_value,
         isolated=isolated_margins(inputs),
-        fixed_initial=float(np.nansum(fixed.initial[rest])) if fixed else 0.0,
-        fixed_maintenance=float(np.nansum(fixed.maintenance[rest])) if fixed else 0.0,
-        margin_complete=(fixed is None or fixed.complete) and (columns.backing is None or columns.backing.complete),
+        fixed_initial=fixed[0],
+        fixed_maintenance=fixed[1],
+        margin_complete=fixed[2] and (columns.backing is None or columns.backing.complete),
+        wallet_use=policy.limits.max_margin_use if inputs.account.margin_mode == "isolated" else None,
         **_uncounted(inputs, columns),
     )
 
 
-def contagion_multiplier(columns: BookColumns) -> Floats:
-    """Multiplier on the margin rates of each row, >= 1."""
-    return columns.tightening.rows if columns.tightening is not None else np.ones(columns.contracts.shape)
-
-
-def maintenance_equity(inputs: EvaluationInputs, columns: BookColumns) -> float:
-    """Equity that counts for maintenance margin [account currency]."""
-    return columns.backing.equity_maintenance if columns.backing is not None else inputs.account.equity
-
-
-def initial_equity(inputs: EvaluationInputs, columns: BookColumns) -> float:
-    """Equity that counts for initial margin [account currency]."""
-    return columns.backing.equity_initial if columns.backing is not None else inputs.account.equity
+def _fixed(inputs: EvaluationInputs, columns: BookColumns, rest: Bools) -> tuple[float, float, bool]:
+    """Initial and maintenance margin of what is not resized [account currency], and whether all of it is known."""
+    if inputs.account.margin_mode == "portfolio":
+        alone = portfolio_margin(inputs, columns, np.where(rest, columns.contracts, 0.0), must_shrink=True)
+        return alone.initial, alone.maintenance, alone.complete
+    found = margin_figures(inputs, columns, columns.contracts, open_orders=True, liquidation=False)
+    return float(np.nansum(found.initial[rest])), float(np.nansum(found.maintenance[rest])), found.complete
 
 
 def _uncounted(inputs: EvaluationInputs, columns: BookColumns) -> dict[str, Any]:
@@ -186,6 +167,17 @@ def isolated_margins(inputs: EvaluationInputs) -> Floats:
     return np.array(given, dtype=float)
 
 
+def market_sizes(inputs: EvaluationInputs, columns: BookColumns) -> MarketSize:
+    """Open interest and daily volume of each row's market as `flow[]` has them [contracts]; NaN where unknown."""
+    found = [of_market(inputs.flows, row.symbol, row.venue) for row in inputs.rows]
+    interest = [open_interest(row, flow) for row, flow in zip(inputs.rows, found, strict=True)]
+    return MarketSize(
+        open_interest=np.array([np.nan if value is None else value for value in interest], dtype=float),
+        daily_volume=daily_volumes(inputs),
+        value=columns.unit_value,
+    )
+
+
 def _venue_rates(inputs: EvaluationInputs, notional: Floats) -> tuple[Floats, Floats]:
     """Initial and maintenance rates that the venue asks at a notional [account currency]: leverage limit and tiers."""
     initial, maintenance = np.zeros(len(inputs.rows)), np.zeros(len(inputs.rows))
@@ -235,9 +227,7 @@ def margin_figures(
     contracts = np.where(expired, 0.0, contracts)
     leverage = [row.instrument.max_leverage for row in inputs.rows]
     floor = np.array([1.0 / limit if limit else 0.0 for limit in leverage], dtype=float)
-    rates = inputs.policy.margin.rates(
-        margin_view(inputs, columns), venue_floor=floor, multiplier=contagion_multiplier(columns)
-    )
+    rates = margin_rates(inputs, columns, venue_floor=floor)
     buys, sells = _open_orders(inputs.rows) if open_orders else (0.0, 0.0)
     asked = inputs.policy.margin.requirement(
         contracts,
@@ -245,6 +235,7 @@ def margin_figures(
         replace(rates, long=np.where(kinds(inputs, Kind.SPOT), 0.0, rates.long)),
         open_buys=buys,
         open_sells=sells,
+        market=market_sizes(inputs, columns),
     )
     initial, maintenance, method = asked.initial.copy(), asked.maintenance.copy(), list(asked.method_used)
     complete = True
@@ -259,21 +250,36 @@ def margin_figures(
         _venue(row, float(size), float(unit_value))
         for row, size, unit_value in zip(inputs.rows, contracts, columns.unit_value, strict=True)
     ]
+    whole = None
+    if inputs.account.margin_mode == "portfolio":
+        changes = (buys, sells) if open_orders else (0.0, 0.0)
+        whole = with_open_orders(inputs, columns, contracts, *changes)
     unknown = np.full(contracts.shape, np.nan)
-    price, distance, touch = (
-        _liquidations(inputs, columns, contracts, maintenance) if liquidation else (unknown, unknown, unknown)
-    )
+    price, distance, touch, by_underlying = unknown, unknown, unknown, tuple[LiquidationPrices, ...]()
+    if liquidation:
+        if whole is None:
+            price = _liquidations(inputs, columns, contracts, maintenance)
+        else:
+            by_underlying = portfolio_liquidations(inputs, columns, whole)
+            price = row_liquidations(inputs, whole, by_underlying)
+        mark = np.array([row.price.value if row.price else np.nan for row in inputs.rows])
+        volatility = market_volatility(columns)
+        distance = distance_in_sigmas(mark, price, volatility)
+        touch = touch_probability(mark, price, volatility)
     return MarginFigures(
         initial=initial,
         maintenance=maintenance,
         rate_initial=asked.rate_initial,
         method_used=tuple(method),
+        smoothed=rates.smoothed,
         venue_initial=tuple(item[0] for item in venue),
         venue_maintenance=tuple(item[1] for item in venue),
         liquidation_price=price,
         distance_sigma=distance,
         touch_probability=touch,
-        complete=complete,
+        complete=complete if whole is None else whole.complete,
+        portfolio=whole,
+        liquidations=by_underlying,
     )
 
 
@@ -286,11 +292,8 @@ def _venue(row: Row, contracts: float, unit_value: float) -> tuple[float | None,
     return (initial * row.fx if initial is not None else None), tier_maintenance(notional, tiers) * row.fx
 
 
-def _liquidations(
-    inputs: EvaluationInputs, columns: BookColumns, contracts: Floats, maintenance: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Liquidation price, distance and one-day touch probability of each row, the others standing still; NaN where
-    there is none.
+def _liquidations(inputs: EvaluationInputs, columns: BookColumns, contracts: Floats, maintenance: Floats) -> Floats:
+    """Liquidation price of each row, the others standing still; NaN where there is none.
 
     Equity of a cross row is that of the account, collateral after its haircut, less the maintenance of the other cross
     rows and less the margins that isolated positions have locked away; that of an isolated row is its own margin.
@@ -314,8 +317,7 @@ def _liquidations(
         price[index] = _row_liquidation(
             rows[index], float(equity[index]), float(held[index]), float(rate[index]), float(coins[index])
         )
-    volatility = market_volatility(columns)
-    return price, distance_in_sigmas(mark, price, volatility), touch_probability(mark, price, volatility)
+    return price
 
 
 def _row_liquidation(row: Row, equity_quote: float, contracts: float, rate: float, coins: float) -> float:

@@ -24,6 +24,10 @@ from services.hedging.latency import LatencyCost
 from services.hedging.reflexivity import Reflexivity, ReflexivityDecision
 from services.hedging.view import TriggerDecision
 from services.liquidity.costs import CostColumns
+from services.margin.root_scan import LiquidationPrices
+from services.margin.scenario_book import UnderlyingBook
+from services.margin.scenario_margin import ScenarioMargin
+from services.margin.smoothing import SmoothedRates
 from services.options.exposures import Exposure
 from services.sizing.abilities import Skew, Survival
 from services.sizing.overlay import Reported
@@ -58,9 +62,57 @@ class Order(NamedTuple):
     valid_until: datetime
 
 
+class Unvalued(NamedTuple):
+    """A row that no scenario can value, and why."""
+
+    row: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioMargin:
+    """Scenario margin of an account [account currency].
+
+    Parameters
+    ----------
+    preset : str
+    initial, maintenance : float
+        Of everything that is known: the scenarios' figures, and what venues state of rows that no scenario values.
+    multiplier : float
+        Of the scenarios' figures, by the distress of venues, >= 1.
+    found : ScenarioMargin or None
+        None where no row could be valued.
+    underlyings : tuple of UnderlyingBook
+        What was valued.
+    members : tuple of tuples of int
+        Rows behind each of them.
+    unmodelled : tuple of Unvalued
+        Rows of which neither scenarios nor a statement say anything.
+    """
+
+    preset: str
+    initial: float
+    maintenance: float
+    multiplier: float
+    found: ScenarioMargin | None
+    underlyings: tuple[UnderlyingBook, ...]
+    members: tuple[tuple[int, ...], ...]
+    unmodelled: tuple[Unvalued, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row is known."""
+        return not self.unmodelled
+
+
 @dataclass(frozen=True, slots=True)
 class MarginFigures:
-    """Margin of a book, per row [account currency]; NaN where it is neither modelled nor given."""
+    """Margin of a book, per row [account currency]; NaN where it is neither modelled nor given.
+
+    `smoothed` holds the rates of the model on both sides under rules against procyclicality; None without them.
+    `portfolio` is the margin of the account as a whole, in that margin mode, `liquidations` the prices of its
+    underlyings; the rows' own figures stand beside it.
+    """
 
     initial: Floats
     maintenance: Floats
@@ -72,6 +124,19 @@ class MarginFigures:
     distance_sigma: Floats
     touch_probability: Floats
     complete: bool
+    smoothed: tuple[SmoothedRates, SmoothedRates] | None = None
+    portfolio: PortfolioMargin | None = None
+    liquidations: tuple[LiquidationPrices, ...] = ()
+
+    @property
+    def total_initial(self) -> float:
+        """Of the book: that of the whole account where it is margined as one, else the sum of what is known."""
+        return float(np.nansum(self.initial)) if self.portfolio is None else self.portfolio.initial
+
+    @property
+    def total_maintenance(self) -> float:
+        """The same of maintenance margin."""
+        return float(np.nansum(self.maintenance)) if self.portfolio is None else self.portfolio.maintenance
 
 
 class LeftOut(NamedTuple):
@@ -328,3 +393,4 @@ class Evaluation:
     costs: CostColumns | None = None
     quote_skew: Skew | None = None
     breaking: Breaking | None = None
+    smoothed: tuple[SmoothedRates, SmoothedRates] | None = None

@@ -13,7 +13,7 @@ from services.hedging.optimizers.greek_bounds import GreekBounds
 from services.hedging.registry import HedgeTrigger
 from services.liquidity.costs import Costs
 from services.margin.haircuts import VolatilityHaircut
-from services.margin.registry import MarginPolicy
+from services.margin.registry import STUDENT, MarginPolicy
 from services.risk.methods.dynamic_conditional import DynamicConditional
 from services.risk.registry import CorrelationMethod
 from services.risk.tightening import ContagionPolicy
@@ -31,14 +31,18 @@ from services.volatility.estimators.adaptive import Adaptive
 from services.volatility.estimators.ewma import Ewma
 from services.volatility.registry import Estimator
 
-DEFAULTS_VERSION = 2
-"""Changes with every change of a default, so that a new default never moves sizes silently."""
+DEFAULTS_VERSION = 3
+"""Changes with every change of a default, so that a new default never moves sizes silently: 2 brought the adaptive
+forecaster, 3 margin by filtered historical simulation.
+"""
 
 
 HEDGE_BLOCKS = ("hedge_optimizer", "hedge_gate", "hedge_execution")
 """Blocks of a hedge that a policy may be without; they go with `hedging`."""
 OPTIONAL_BLOCKS = (*HEDGE_BLOCKS, "breakers", "collateral", "contagion")
 """Blocks that are no part of a policy's fingerprint where it is without them."""
+OPTIONAL_FIELDS: dict[str, tuple[str, ...]] = {"margin": ("procyclicality", "portfolio")}
+"""The same of fields, by block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +106,16 @@ class Policy:
         return SizingRules(**{field.name: getattr(self, field.name) for field in fields(SizingRules)})
 
 
-_ESTIMATORS: dict[int, Estimator] = {1: Ewma(), DEFAULTS_VERSION: Policy().estimator}
-"""Default estimator by version of the defaults: records of older programs are read as they were meant."""
+_DEFAULTS: dict[int, Policy] = {
+    1: Policy(estimator=Ewma(), margin=STUDENT),
+    2: Policy(margin=STUDENT),
+    DEFAULTS_VERSION: Policy(),
+}
+"""Policy of no fields at all by version of the defaults: records of older programs are read as they were meant."""
 
 
-def default_estimator(defaults_version: int) -> Estimator:
-    """Estimator that a request without one means under a version of the defaults.
+def default_policy(defaults_version: int = DEFAULTS_VERSION) -> Policy:
+    """What blocks that are not sent mean under a version of the defaults.
 
     Raises
     ------
@@ -116,9 +124,11 @@ def default_estimator(defaults_version: int) -> Estimator:
 
     Examples
     --------
-    >>> [default_estimator(version).method for version in (1, 2)]
-    ['ewma', 'adaptive']
+    >>> [default_policy(version).estimator.method for version in (1, 2, 3)]
+    ['ewma', 'adaptive', 'adaptive']
+    >>> [default_policy(version).margin.model.method for version in (1, 2, 3)]
+    ['sigma_multiple', 'sigma_multiple', 'filtered_historical']
     """
-    if defaults_version not in _ESTIMATORS:
-        raise InvalidInput("defaults_version", f"must be one of {', '.join(map(str, _ESTIMATORS))}", defaults_version)
-    return _ESTIMATORS[defaults_version]
+    if defaults_version not in _DEFAULTS:
+        raise InvalidInput("defaults_version", f"must be one of {', '.join(map(str, _DEFAULTS))}", defaults_version)
+    return _DEFAULTS[defaults_version]

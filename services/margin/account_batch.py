@@ -13,6 +13,7 @@ from services.core.errors import InvalidInput
 from services.core.explain import Floats
 from services.margin.assembly import MarginRates
 from services.margin.registry import MarginPolicy
+from services.margin.size_addons import UNKNOWN_MARKET, MarketSize
 
 _BLOCK = 1_024
 """Accounts at once: their margins stay in the cache."""
@@ -42,7 +43,11 @@ class BatchHealth:
 
 
 def batch_margins(
-    contracts: ArrayLike, notional_per_contract: ArrayLike, rates: MarginRates, policy: MarginPolicy
+    contracts: ArrayLike,
+    notional_per_contract: ArrayLike,
+    rates: MarginRates,
+    policy: MarginPolicy,
+    market: MarketSize = UNKNOWN_MARKET,
 ) -> tuple[Floats, Floats]:
     """Initial and maintenance margin of each account: the sum of its positions' under one policy.
 
@@ -55,6 +60,8 @@ def batch_margins(
     rates : MarginRates
         Of each market.
     policy : MarginPolicy
+    market : MarketSize
+        Of each market, for add-ons that read it.
 
     Returns
     -------
@@ -82,7 +89,7 @@ def batch_margins(
         raise InvalidInput("contracts", "must be (accounts, markets), with a notional for each market", held.shape)
     initial, maintenance = np.empty(held.shape[0]), np.empty(held.shape[0])
     for first in range(0, held.shape[0], _BLOCK):
-        asked = policy.requirement(held[first : first + _BLOCK], value, rates)
+        asked = policy.requirement(held[first : first + _BLOCK], value, rates, market=market)
         initial[first : first + _BLOCK] = asked.initial.sum(axis=1)
         maintenance[first : first + _BLOCK] = asked.maintenance.sum(axis=1)
     return initial, maintenance

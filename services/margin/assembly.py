@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 from services.core.errors import InvalidInput
 from services.core.explain import Bools, Floats
 from services.core.instrument import MarginTier
-from services.margin.size_addons import NoAddon, SizeAddon
+from services.margin.size_addons import UNKNOWN_MARKET, MarketSize, NoAddon, SizeAddon, maintenance_rate
+from services.margin.smoothing import SmoothedRates
 
 CAP_LONG = 1.0
 """A long cannot lose more than its notional."""
@@ -27,13 +28,15 @@ class MarginRates:
     """Initial margin rates per row, before the size add-on [fraction of notional].
 
     `method_used` names what each row's rate came from: the model, or ``floor`` where the volatility is unknown.
-    `clamped` marks rows whose σ√h was cut to 3.
+    `clamped` marks rows whose σ√h was cut to 3. `smoothed` holds what rules against procyclicality made of the rates of
+    the model; None without such rules.
     """
 
     long: Floats
     short: Floats
     method_used: tuple[str, ...]
     clamped: Bools
+    smoothed: tuple[SmoothedRates, SmoothedRates] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ def requirement(
     open_sells: ArrayLike = 0.0,
     funding_per_contract: ArrayLike = 0.0,
     method_used: Sequence[str] = (),
+    market: MarketSize = UNKNOWN_MARKET,
 ) -> MarginRequirement:
     r"""Initial and maintenance margin of each row.
 
@@ -112,6 +116,8 @@ def requirement(
         Next funding payment of one long contract [account currency]; negative when shorts pay.
     method_used : sequence of str
         Passed on.
+    market : MarketSize
+        Open interest and volume, for add-ons that read them.
 
     Returns
     -------
@@ -143,11 +149,12 @@ def requirement(
     held, value = np.asarray(contracts, dtype=np.float64), np.asarray(notional_per_contract, dtype=np.float64)
     up = np.maximum(held + _order_sizes("open_buys", open_buys), 0.0)
     down = np.maximum(_order_sizes("open_sells", open_sells) - held, 0.0)
-    at_up = np.minimum(size_addon.rate(rate_long, up), CAP_LONG)
-    at_down = np.minimum(size_addon.rate(rate_short, down), cap_short)
+    at_up = np.minimum(size_addon.rate(rate_long, up, market), CAP_LONG)
+    at_down = np.minimum(size_addon.rate(rate_short, down, market), cap_short)
     buying, selling = _margin(up, value, at_up), _margin(down, value, at_down)
     base = np.where(held >= 0.0, rate_long, rate_short)
-    at_held = np.minimum(size_addon.rate(base, held), np.where(held >= 0.0, CAP_LONG, cap_short))
+    own_cap = np.where(held >= 0.0, CAP_LONG, cap_short)
+    at_held = np.minimum(maintenance_rate(size_addon, base, held, market), own_cap)
     funding = np.where(held == 0.0, 0.0, np.maximum(held * np.asarray(funding_per_contract, dtype=np.float64), 0.0))
     sell_side = (selling > buying) | ((held < 0.0) & ~(buying > selling))
     return MarginRequirement(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -15,11 +14,8 @@ from services.core.explain import Bools, Floats
 from services.margin.coverage import Coverage, judge
 from services.margin.filtered_returns import (
     FIRST_RETURNS,
-    Measure,
     ewma_variances,
     losses_of,
-    scenario_returns,
-    side_losses,
     windows,
 )
 from services.margin.horizon import DAYS_PER_YEAR
@@ -31,7 +27,8 @@ from services.margin.procyclicality import (
     procyclicality,
     stress_windows,
 )
-from services.margin.registry import MarginModel
+from services.margin.registry import MarginModel, measure_of
+from services.margin.stress_tails import LONG_RUN_YEARS, long_run_tail, long_run_volatility, stressed_tail
 from services.margin.view import MarginView
 from services.risk.tails import expected_shortfall_multiple, quantile_multiple
 
@@ -40,7 +37,6 @@ SIDES: dict[Side, int] = {"long": 1, "short": -1}
 SHARE_BEYOND_SHORTFALL = 0.4
 """Part of the tail of α that lies beyond its expected shortfall: 0.39 for a normal law at 97.5 %, and by convention the
 expected shortfall of 97.5 % stands for a value at risk of 99 %."""
-LONG_RUN_YEARS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,11 +183,6 @@ def backtest_margin(
     return walks
 
 
-def measure_of(model: MarginModel) -> Measure:
-    """Figure of the tail that a model gives."""
-    return model.measure if isinstance(model, FilteredHistorical) else "expected_shortfall"
-
-
 def expected_rate(model: MarginModel) -> float:
     """Breaches an observation that a right margin has.
 
@@ -253,9 +244,8 @@ def stressed_path(returns: Floats, model: MarginModel, bars: int) -> tuple[Float
     long, short = np.full((2, returns.size + 1), np.nan)
     ends = stress_windows(returns)
     for end in np.unique(ends[FIRST_RETURNS:]).tolist():
-        worst = returns[max(end - STRESS_BARS, 0) : end] * math.sqrt(bars)
-        here = ends == end
-        long[here], short[here] = side_losses(worst, model.alpha, measure_of(model))
+        here, worst = ends == end, returns[max(end - STRESS_BARS, 0) : end]
+        long[here], short[here] = stressed_tail(worst, bars, model.alpha, measure_of(model))
     return long, short
 
 
@@ -268,24 +258,9 @@ def long_run_path(returns: Floats, model: MarginModel, bars: int, periods_per_ye
     volatilities = np.sqrt(ewma_variances(returns, own.decay))[:-1]
     long_run = long_run_volatility(returns, round(LONG_RUN_YEARS * periods_per_year))
     for ends, (past, volatility) in windows((returns, volatilities), own.lookback, FIRST_RETURNS):
-        scenarios = scenario_returns(past, volatility, long_run[ends], "full") * math.sqrt(bars)
-        long[ends], short[ends] = side_losses(scenarios, model.alpha, measure_of(model))
+        tail = long_run_tail(past, volatility, long_run[ends], bars, model.alpha, measure_of(model))
+        long[ends], short[ends] = tail
     return long, short
-
-
-def long_run_volatility(returns: Floats, bars: int) -> Floats:
-    """Root mean square of the last `bars` returns at each close, of all while there are fewer [per bar].
-
-    Examples
-    --------
-    >>> long_run_volatility(np.array([0.3, 0.4, 0.0]), 2).round(6).tolist()
-    [0.0, 0.3, 0.353553, 0.282843]
-    """
-    sums = np.concatenate([[0.0], np.cumsum(returns**2)])
-    first = np.maximum(np.arange(sums.size) - bars, 0)
-    # Differences of running sums may fall below zero by a rounding error.
-    found: Floats = np.sqrt(np.maximum(sums - sums[first], 0.0) / np.maximum(np.arange(sums.size) - first, 1))
-    return found
 
 
 def _walk(returns: Floats, rates: tuple[Floats, Floats], expected: float, how: BacktestRules) -> MarginWalk:

@@ -9,7 +9,7 @@ from services.core.errors import InvalidInput
 from services.core.explain import Floats
 from services.margin.assembly import CAP_LONG
 from services.margin.horizon import DAYS_PER_YEAR
-from services.margin.size_addons import NoAddon, SizeAddon
+from services.margin.size_addons import UNKNOWN_MARKET, MarketSize, NoAddon, SizeAddon
 
 
 def margin_budget(equity: float, other_initial: float = 0.0, max_utilisation: float = 0.8) -> float:
@@ -30,10 +30,11 @@ def max_contracts_for_margin_budget(
     *,
     size_addon: SizeAddon = NoAddon(),  # noqa: B008 - frozen, without state
     cap: ArrayLike = CAP_LONG,
+    market: MarketSize = UNKNOWN_MARKET,
 ) -> Floats:
     r"""Largest size with ``q · V · min(cap, f(q)) <= budget``.
 
-    Constant rate: ``q = B/(V f)``. Linear add-on: the root of a quadratic; square-root add-on: of a cubic.
+    Constant rate: ``q = B/(V f)``. Linear add-on and ramp: the root of a quadratic; square root and impact: of a cubic.
 
     Parameters
     ----------
@@ -47,6 +48,8 @@ def max_contracts_for_margin_budget(
         How the rate grows with size.
     cap : array
         Largest rate: 1 for a long, the policy's `cap_short` for a short.
+    market : MarketSize
+        Open interest and volume, for add-ons that read them.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def max_contracts_for_margin_budget(
     if np.any(value <= 0.0):
         raise InvalidInput("notional_per_contract", "must be > 0", float(value.min()))
     units = money / value
-    return np.maximum(size_addon.largest(base, units), units / np.asarray(cap, dtype=np.float64))
+    return np.maximum(size_addon.largest(base, units, market), units / np.asarray(cap, dtype=np.float64))
 
 
 def notional_at_distance(

@@ -21,7 +21,7 @@ from services.margin.assembly import CAP_LONG, check_tiers, round_up
 from services.margin.horizon import DAYS_PER_YEAR
 from services.margin.max_position import margin_budget
 from services.margin.registry import MarginPolicy
-from services.margin.size_addons import SizeAddon
+from services.margin.size_addons import UNKNOWN_MARKET, MarketSize, SizeAddon, maintenance_rate
 
 DOUBLINGS = range(0, 201, 4)
 """Powers of two that are tried before a size counts as unbounded: 1, 16, 256 ... lots."""
@@ -53,6 +53,8 @@ class PositionTerms:
         The venue's table [account currency]; none: the model alone.
     inverse : bool
         Contracts of constant quote value: their notional does not move with the price.
+    market : MarketSize
+        Open interest and volume, for add-ons that read them.
 
     Raises
     ------
@@ -68,6 +70,7 @@ class PositionTerms:
     size_addon: SizeAddon
     tiers: tuple[MarginTier, ...] = ()
     inverse: bool = False
+    market: MarketSize = UNKNOWN_MARKET
 
     def __post_init__(self) -> None:
         if self.side not in (1, -1):
@@ -89,6 +92,7 @@ class PositionTerms:
         *,
         tiers: tuple[MarginTier, ...] = (),
         inverse: bool = False,
+        market: MarketSize = UNKNOWN_MARKET,
     ) -> PositionTerms:
         """Terms under a policy; `rate` is that of `MarginPolicy.rates` for this side."""
         return cls(
@@ -100,6 +104,7 @@ class PositionTerms:
             size_addon=policy.size_addon,
             tiers=tiers,
             inverse=inverse,
+            market=market,
         )
 
     def initial(self, contracts: ArrayLike) -> Floats:
@@ -112,7 +117,8 @@ class PositionTerms:
         """Maintenance margin of unsigned sizes once the price is `price_ratio` times the mark [account currency]."""
         size = np.asarray(contracts, dtype=np.float64)
         notional = size * self.notional_per_contract * (1.0 if self.inverse else price_ratio)
-        own = self.maintenance_fraction * notional * self._rate(size)
+        rate = np.minimum(maintenance_rate(self.size_addon, self.rate, size, self.market), self.cap)
+        own = self.maintenance_fraction * notional * rate
         return round_up(np.maximum(own, self._venue(notional)[1]))
 
     def edges(self, price_ratio: float = 1.0) -> list[float]:
@@ -121,7 +127,7 @@ class PositionTerms:
         return [tier.floor / value for tier in self.tiers[1:]]
 
     def _rate(self, size: Floats) -> Floats:
-        return np.minimum(self.size_addon.rate(self.rate, size), self.cap)
+        return np.minimum(self.size_addon.rate(self.rate, size, self.market), self.cap)
 
     def _venue(self, notional: Floats) -> tuple[Floats, Floats]:
         """Initial and maintenance margin of the venue's table; the initial is never below the maintenance."""

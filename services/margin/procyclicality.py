@@ -35,14 +35,19 @@ class AntiProcyclicality:
     buffer : float
         β, asked on top in calm times and used up as the margin rises. 0 is off; 0.25 is usual.
     rebuild : float
-        κ, part of the missing buffer that is rebuilt a step.
+        κ, part of the missing buffer that is rebuilt a step [per day].
     release : float, optional
-        δ, largest fall a step; none where absent.
+        δ, largest fall a step [per day]; none where absent.
 
     Notes
     -----
     Nothing slows a rise of the margin itself: a bound on rises hides risk. Without a previous margin a buffer starts
-    full. The state is the margin of the last step, and nothing else: it travels with the request and the answer.
+    full. The state is the margin of the last step, and when that was: it travels with the request and the answer.
+
+    A step is a day. Between decisions that lie Δ days apart a missing buffer shrinks to ``(1 − κ)^Δ`` of itself, so
+    that ``1 − (1 − κ)^Δ`` of it is rebuilt, and the margin keeps at least ``(1 − δ)^Δ`` of itself. Two half days are
+    one day to the digit, as long as the base stays below the margin that is asked; where it does not, more decisions
+    never ask less.
 
     References
     ----------
@@ -75,8 +80,15 @@ class AntiProcyclicality:
         """Whether any rule is on."""
         return self.stress_weight > 0.0 or self.long_run_floor or self.buffer > 0.0 or self.release is not None
 
+    @property
+    def remembers(self) -> bool:
+        """Whether a rule looks at what was asked last."""
+        return self.buffer > 0.0 or self.release is not None
+
     def base(self, margin: ArrayLike, *, stressed: ArrayLike | None = None, floor: ArrayLike | None = None) -> Floats:
         """Margin with stress weight and floor: what needs no memory.
+
+        A stressed margin or floor that is NaN is unknown: the rule is left out there, and the margin not lowered by it.
 
         Raises
         ------
@@ -90,8 +102,13 @@ class AntiProcyclicality:
         """
         found = np.asarray(margin, dtype=np.float64)
         if self.stress_weight > 0.0:
-            found = (1.0 - self.stress_weight) * found + self.stress_weight * _given("stressed", stressed)
-        return np.maximum(found, _given("floor", floor)) if self.long_run_floor else found
+            worst = _given("stressed", stressed)
+            mixed = (1.0 - self.stress_weight) * found + self.stress_weight * worst
+            found = np.where(np.isnan(worst), found, mixed)
+        if not self.long_run_floor:
+            return found
+        least = _given("floor", floor)
+        return np.where(np.isnan(found), found, np.fmax(found, least))
 
     def following(
         self,
@@ -100,6 +117,7 @@ class AntiProcyclicality:
         *,
         stressed: ArrayLike | None = None,
         floor: ArrayLike | None = None,
+        days: ArrayLike = 1.0,
     ) -> Floats:
         """Margin that is asked after `previous`; never below the margin with stress weight and floor.
 
@@ -109,21 +127,32 @@ class AntiProcyclicality:
             Margin that was asked last; None or NaN: none was.
         margin, stressed, floor : arrays
             What the model asks now, in the stressed period, and at long-run volatility. All in one unit.
+        days : array
+            Δ, time since `previous` [days]. Below 0 the clock has gone back: nothing is released, nothing rebuilt.
 
         Returns
         -------
         array
             NaN where `margin` is NaN: an unknown margin is not the last one.
+
+        Examples
+        --------
+        >>> rules = AntiProcyclicality(buffer=0.25, release=0.03)
+        >>> [round(float(rules.following(12.5, 12.0, days=days)), 6) for days in (0.5, 1.0, -1.0)]
+        [12.563301, 12.625, 12.5]
         """
         base = self.base(margin, stressed=stressed, floor=floor)
         before = np.full(base.shape, np.nan) if previous is None else np.asarray(previous, dtype=np.float64)
         target = (1.0 + self.buffer) * base
-        rising = np.maximum(base, before + self.rebuild * (target - before))
+        elapsed = np.asarray(days, dtype=np.float64)
+        passed = np.maximum(elapsed, 0.0)
+        rebuilt = 1.0 - (1.0 - self.rebuild) ** passed
+        rising = np.maximum(base, before + rebuilt * (target - before))
         asked: Floats = np.where(np.isnan(before) | (target <= before), target, rising)
-        if self.release is None:
-            return asked
+        kept = 0.0 if self.release is None else (1.0 - self.release) ** passed
         # fmax: where nothing was asked before, nothing is released either.
-        return np.where(np.isnan(asked), asked, np.fmax(asked, before * (1.0 - self.release)))
+        held = np.fmax(asked, before * np.where(elapsed < 0.0, 1.0, kept))
+        return np.where(np.isnan(asked), asked, held)
 
     def path(self, margin: Floats, *, stressed: Floats | None = None, floor: Floats | None = None) -> Floats:
         """`following` along a series of margins, oldest first; a step without one leaves the memory as it is."""

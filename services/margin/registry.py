@@ -12,15 +12,27 @@ from numpy.typing import ArrayLike
 from services.core.explain import Floats
 from services.core.tagged import Tagged
 from services.margin.assembly import CAP_LONG, MarginRates, MarginRequirement, floored, requirement
+from services.margin.filtered_returns import Measure
 from services.margin.horizon import DAYS_PER_YEAR, MAX_HORIZON_VOLATILITY
 from services.margin.methods.filtered_historical import FilteredHistorical
 from services.margin.methods.lognormal_expected_shortfall import LognormalExpectedShortfall
 from services.margin.methods.sigma_multiple import SigmaMultiple
-from services.margin.size_addons import NoAddon, SizeAddon
-from services.margin.view import MarginView
+from services.margin.portfolio_rules import PortfolioRules
+from services.margin.procyclicality import AntiProcyclicality
+from services.margin.size_addons import UNKNOWN_MARKET, MarketSize, NoAddon, SizeAddon
+from services.margin.smoothing import AskedBefore, smoothed
+from services.margin.stress_tails import last_long_run, last_stressed
+from services.margin.view import MarginView, PastRates
 
 MarginModel = LognormalExpectedShortfall | SigmaMultiple | FilteredHistorical
-FLOOR_ONLY = "floor"
+FLOOR_ONLY, PREVIOUS = "floor", "previous"
+DEFAULT_HISTORY = FilteredHistorical()
+"""Window and decay of the long-run floor beside a model that has none of its own."""
+
+
+def measure_of(model: MarginModel) -> Measure:
+    """Figure of the tail that a model gives."""
+    return model.measure if isinstance(model, FilteredHistorical) else "expected_shortfall"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +42,9 @@ class MarginPolicy:
     Parameters
     ----------
     model : MarginModel
-        Where the rates come from; Student-t expected shortfall by default. Where a model that reads returns has too
-        few, `SigmaMultiple` at its α and horizon stands in.
+        Where the rates come from; filtered historical expected shortfall by default. Where a model that reads returns
+        has too few, `SigmaMultiple` at its α and horizon stands in. A cached state holds none: its ring of standardised
+        returns ``z = r/σ`` would do for full scaling, ``z σ_T``, but half scaling is ``r/2 + z σ_T/2``, and r is gone.
     floor : float
         Least initial margin rate; 0.05 for an instrument of unknown liquidity, 0.02 is usual for majors.
     cap_short : float
@@ -39,19 +52,32 @@ class MarginPolicy:
     maintenance_fraction : float
         Maintenance over initial margin (venues: 0.5 to 0.8).
     size_addon : SizeAddon
-        How the rate grows with size.
+        How the rate grows with size, open interest or the volume that is traded.
+    procyclicality : AntiProcyclicality, optional
+        Rules on the rates of the model, before floors and caps: stress weight, floor of ten years, buffer, release
+        speed. The rates that were asked last travel with request and answer.
+    portfolio : PortfolioRules, optional
+        Scenarios of an account in margin mode `portfolio`, which take the place of all of the above; `regime` where
+        absent.
     """
 
-    model: Annotated[MarginModel, Tagged()] = SigmaMultiple()
+    model: Annotated[MarginModel, Tagged()] = FilteredHistorical()
     floor: Annotated[float, Gt(0), Le(1)] = 0.05
     cap_short: Annotated[float, Ge(1), Le(10)] = 3.0
     maintenance_fraction: Annotated[float, Gt(0), Le(1)] = 0.6
     size_addon: Annotated[SizeAddon, Tagged()] = NoAddon()
+    procyclicality: AntiProcyclicality | None = None
+    portfolio: PortfolioRules | None = None
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
 
     def rates(
-        self, volatility: ArrayLike | MarginView, *, venue_floor: ArrayLike = 0.0, multiplier: ArrayLike = 1.0
+        self,
+        volatility: ArrayLike | MarginView,
+        *,
+        venue_floor: ArrayLike = 0.0,
+        multiplier: ArrayLike = 1.0,
+        before: AskedBefore | None = None,
     ) -> MarginRates:
         """Initial margin rates of a long and of a short, per row.
 
@@ -65,6 +91,9 @@ class MarginPolicy:
             Least rate of the venue, such as 1 / max_leverage.
         multiplier : (n,) array
             Stress and contagion.
+        before : AskedBefore, optional
+            Rates that were asked last, for `procyclicality`; None: none were, so that a buffer starts full. A row of
+            which nothing is known keeps them, and `method_used` says `previous`.
 
         Examples
         --------
@@ -75,7 +104,15 @@ class MarginPolicy:
         view = MarginView.of(volatility)
         sigma = np.atleast_1d(view.volatility)
         view = replace(view, volatility=np.where(np.isfinite(sigma) & (sigma > 0.0), sigma, np.nan))
-        long, short, method = self._ladder(view)
+        past = self.past(view) if view.past is None else view.past
+        long, short, method = self._ladder(view, past)
+        sides = None
+        if self.procyclicality is not None and self.procyclicality.active:
+            last = AskedBefore.never(sigma.size) if before is None else before
+            sides = smoothed(self.procyclicality, (long, short), past.stressed, past.long_run, last)
+            kept = np.isnan(long) & np.isfinite(sides[0].asked)
+            method = tuple(PREVIOUS if stays else name for stays, name in zip(kept.tolist(), method, strict=True))
+            long, short = sides[0].asked, sides[1].asked
         return MarginRates(
             long=np.minimum(floored(long, floor=self.floor, venue_floor=venue_floor, multiplier=multiplier), CAP_LONG),
             short=np.minimum(
@@ -83,11 +120,58 @@ class MarginPolicy:
             ),
             method_used=method,
             clamped=view.volatility * np.sqrt(self.model.horizon_days / DAYS_PER_YEAR) > MAX_HORIZON_VOLATILITY,
+            smoothed=sides,
         )
 
-    def _ladder(self, view: MarginView) -> tuple[Floats, Floats, tuple[str, ...]]:
+    def past(self, view: MarginView) -> PastRates:
+        """What this policy reads off the returns of a view: its model where that reads them, and bad times.
+
+        O(window) a market; take it once and hand it on in the view where rates are asked for more than once.
+        """
+        rules, count = self.procyclicality, view.volatility.size
+        model, nothing = (np.full(count, np.nan), np.full(count, np.nan)), np.full((4, count), np.nan)
+        if isinstance(self.model, FilteredHistorical):
+            model = self.model.rates(view)
+        if rules is not None and (rules.stress_weight > 0.0 or rules.long_run_floor):
+            known: dict[tuple[int, float], Floats] = {}
+            for row in range(count):
+                returns = view.returns_of(row)
+                if returns is None or view.periods_per_year is None:
+                    continue
+                key = (id(returns), float(view.periods_per_year[row]))
+                if key not in known:
+                    known[key] = self._bad_times(rules, returns, key[1])
+                nothing[:, row] = known[key]
+        return PastRates(model, (nothing[0], nothing[1]), (nothing[2], nothing[3]))
+
+    def _bad_times(self, rules: AntiProcyclicality, returns: Floats, periods: float) -> Floats:
+        """Rates of a long and of a short in the stressed period, and at long-run volatility."""
+        own = self.model if isinstance(self.model, FilteredHistorical) else DEFAULT_HISTORY
+        tail = (self.model.horizon_days * periods / DAYS_PER_YEAR, self.model.alpha, measure_of(self.model))
+        found = np.full(4, np.nan)
+        if rules.stress_weight > 0.0:
+            found[:2] = last_stressed(returns, *tail)
+        if rules.long_run_floor:
+            found[2:] = last_long_run(returns, *tail, decay=own.decay, lookback=own.lookback, periods_per_year=periods)
+        return found
+
+    @property
+    def reads_returns(self) -> bool:
+        """Whether any part of the policy looks at returns."""
+        rules = self.procyclicality
+        return "returns" in self.model.requires or (
+            rules is not None and (rules.stress_weight > 0.0 or rules.long_run_floor)
+        )
+
+    @property
+    def follows_volatility(self) -> bool:
+        """Whether its rates are a function of volatility alone: of no returns, and of no rate that was asked before."""
+        remembers = self.procyclicality is not None and self.procyclicality.remembers
+        return not (self.reads_returns or remembers)
+
+    def _ladder(self, view: MarginView, past: PastRates) -> tuple[Floats, Floats, tuple[str, ...]]:
         """Rates and the rung of each row: the model, what stands in for one that reads returns, the floor."""
-        long, short = self.model.rates(view)
+        long, short = past.model if "returns" in self.model.requires else self.model.rates(view)
         method = np.where(np.isfinite(long), self.model.method, FLOOR_ONLY).astype(object)
         if "returns" in self.model.requires:
             stand_in = SigmaMultiple(alpha=self.model.alpha, horizon_days=self.model.horizon_days)
@@ -106,6 +190,7 @@ class MarginPolicy:
         open_buys: ArrayLike = 0.0,
         open_sells: ArrayLike = 0.0,
         funding_per_contract: ArrayLike = 0.0,
+        market: MarketSize = UNKNOWN_MARKET,
     ) -> MarginRequirement:
         """Margin of each row under this policy; see `services.margin.assembly.requirement`."""
         return requirement(
@@ -120,11 +205,16 @@ class MarginPolicy:
             open_sells=open_sells,
             funding_per_contract=funding_per_contract,
             method_used=rates.method_used,
+            market=market,
         )
 
 
+STUDENT = MarginPolicy(model=SigmaMultiple())
+"""Default of the doors that are told a volatility and no returns."""
+
 __all__ = [
     "FLOOR_ONLY",
+    "STUDENT",
     "MarginModel",
     "MarginPolicy",
 ]

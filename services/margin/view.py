@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from services.core.explain import Floats
+
+Sides = tuple[Floats, Floats]
+"""Of a long and of a short, per row."""
+
+
+class PastRates(NamedTuple):
+    """What a policy read off returns, of a long and of a short [fraction of notional]; NaN where it read nothing."""
+
+    model: Sides
+    stressed: Sides
+    long_run: Sides
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +34,8 @@ class MarginView:
         Log returns a bar of each row's market, oldest first; empty: of none.
     periods_per_year : (n,) array, optional
         Bars a year of each row's market; needed where there are returns.
+    past : PastRates, optional
+        What the policy has read off these returns already; None: it has not looked yet.
 
     Examples
     --------
@@ -33,6 +47,7 @@ class MarginView:
     volatility: Floats
     returns: tuple[Floats | None, ...] = ()
     periods_per_year: Floats | None = None
+    past: PastRates | None = None
 
     @classmethod
     def of(cls, volatility: ArrayLike | MarginView) -> MarginView:

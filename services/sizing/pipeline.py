@@ -45,6 +45,9 @@ class RowLimits:
         The same for increases alone, where a price is stale or a volatility unknown: at least as much.
     coin_loss_long, coin_loss_short : (n,) arrays, optional
         What coin that backs a row loses over the distance asked of a long and of a short [account currency].
+    wallet_use : float, optional
+        Part of an isolated margin that the initial margin of its position may use; None: only its distance to
+        liquidation is looked at.
     """
 
     initial_long: Floats
@@ -65,6 +68,7 @@ class RowLimits:
     opening_maintenance: float = 0.0
     coin_loss_long: Floats | None = None
     coin_loss_short: Floats | None = None
+    wallet_use: float | None = None
 
     def initial(self, contracts: Floats) -> Floats:
         """Initial margin rate by the side of each row."""
@@ -213,6 +217,12 @@ def cap_margin_use(trail: Trail, columns: SizingColumns, limits: Limits, rows: R
     use = np.abs(trail.value) * columns.unit_value * rows.initial(trail.value)
     free = limits.max_margin_use * (columns.equity - rows.uncounted_initial) - rows.fixed_initial
     cap_by_ratio(trail, "margin_use", use, free, columns.sizable, "limits.max_margin_use")
+    if rows.wallet_use is not None:
+        per_contract = columns.unit_value * rows.initial(trail.value)
+        bounded = columns.sizable & ~np.isnan(rows.isolated) & (per_contract > 0.0)
+        allowed = np.full(bounded.shape, np.inf)
+        allowed[bounded] = rows.wallet_use * rows.isolated[bounded] / per_contract[bounded]
+        trail.cap("isolated_margin", allowed, "positions.isolated_margin")
 
 
 def cap_opening_margin(trail: Trail, columns: SizingColumns, limits: Limits, rows: RowLimits) -> None:

@@ -16,6 +16,7 @@ from services.verification.model import (
     increase_share,
     initial_rate,
     never_cheaper,
+    rate_over,
     size_branches,
     size_over,
 )
@@ -150,8 +151,7 @@ def refined_in(new: Policy, old: Policy, box: Box) -> bool:
     Where the old breaker cuts increases, only its sizes before that stage are compared with sizes: a cap of the new
     policy, which comes after it, says nothing about them.
     """
-    low, high = box.volatility
-    margins = never_cheaper(new.margin, old.margin) or initial_rate(new, low) >= initial_rate(old, high)
+    margins = never_cheaper(new.margin, old.margin) or rate_over(new, box).low >= rate_over(old, box).high
     share, former_share = increase_share(new, box.breaker_tier), increase_share(old, box.breaker_tier)
     caps, former_caps = ceiling_branches(new, box), ceiling_branches(old, box)
     ours = [*size_branches(new, box), *(caps if former_share == 1.0 else [])]

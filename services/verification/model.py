@@ -9,6 +9,9 @@ from functools import lru_cache, reduce
 import numpy as np
 
 from services.engine import Policy
+from services.engine.margins import DAY
+from services.margin.assembly import CAP_LONG
+from services.margin.max_position import notional_at_distance
 from services.margin.registry import MarginPolicy
 from services.sizing.buffers import NoBuffer, PositionBuffer
 from services.sizing.capital import FixedCapital
@@ -23,7 +26,7 @@ from services.sizing.overlays.gross_leverage import GrossLeverage
 from services.sizing.overlays.portfolio_risk import PortfolioRisk
 from services.sizing.scaling import NoScaling, ToLeverage, ToVolatility
 from services.verification.probe import full_weight_at, limits_at
-from services.verification.terms import Term, constant, variable
+from services.verification.terms import NOTHING, Term, constant, variable
 
 SHAPES = {
     "constant_leverage": "direction",
@@ -49,6 +52,8 @@ class Box:
     ----------
     volatility, direction, current_weight, drawdown : (float, float)
         As in `services.verification.probe.Point`.
+    margin_rate : (float, float)
+        Initial margin rate of a long, where it is no function of the volatility.
     """
 
     volatility: tuple[float, float]
@@ -56,6 +61,7 @@ class Box:
     current_weight: tuple[float, float] = (0.0, 0.0)
     drawdown: tuple[float, float] = (0.0, 0.0)
     breaker_tier: int = 0
+    margin_rate: tuple[float, float] = (0.0, CAP_LONG)
 
 
 def size_over(policy: Policy, box: Box) -> Term:
@@ -229,19 +235,51 @@ def scaled(policy: Policy, wanted: Branch, volatility: Term) -> Branch:
 def ceiling_branches(policy: Policy, box: Box) -> list[Branch]:
     """What margin use, distance to liquidation and exposure caps allow a long."""
     method, limits, margin = policy.sizing, policy.limits, policy.margin
-    if "returns" in margin.model.requires:
-        # Its rates are no function of the volatility, so that no range of that says anything of them.
-        raise Unmodelled(f"margin model {margin.model.method}, which reads returns")
     volatility = variable("volatility", *box.volatility)
     own = method.max_gross() if method is not None else None
     caps = [limits.max_leverage, *(cap for cap in (limits.max_weight, own) if cap is not None)]
     found = [Branch("constant", cap, constant(cap)) for cap in caps]
-    use = volatility.decreasing(lambda value: limits.max_margin_use / initial_rate(policy, value))
+    use = constant(limits.max_margin_use) / rate_over(policy, box)
     found.append(Branch("margin", limits.max_margin_use, use, margin))
     if limits.min_liquidation_distance > 0.0:
-        weight = volatility.decreasing(lambda value: distance_weight(policy, value))
+        weight = (
+            volatility.decreasing(lambda value: distance_weight(policy, value))
+            if margin.follows_volatility
+            else _distance_over(policy, box)
+        )
         found.append(Branch("distance", limits.min_liquidation_distance, weight, margin))
     return found
+
+
+def rate_over(policy: Policy, box: Box) -> Term:
+    """Initial margin rate of a long in a box.
+
+    One that reads returns, or what was asked before, is any number from the floor of the policy to 1, whatever the
+    volatility; only that it does not fall as that rises is assumed.
+    """
+    if policy.margin.follows_volatility:
+        volatility = variable("volatility", *box.volatility)
+        return volatility.increasing(lambda value: initial_rate(policy, value))
+    low = max(policy.margin.floor, box.margin_rate[0])
+    return Term(low, max(low, box.margin_rate[1]), frozenset({"volatility"}), NOTHING)
+
+
+def maintenance_over(policy: Policy, box: Box) -> Term:
+    """Maintenance margin rate of a long in a box."""
+    if policy.margin.follows_volatility:
+        volatility = variable("volatility", *box.volatility)
+        return volatility.increasing(lambda value: maintenance_rate(policy, value))
+    return rate_over(policy, box) * constant(policy.margin.maintenance_fraction)
+
+
+def _distance_over(policy: Policy, box: Box) -> Term:
+    """Weight at the required distance where the margin rate is any of a range: the less, the smaller the rate."""
+    rate, least = maintenance_over(policy, box), policy.limits.min_liquidation_distance
+    high, low = (
+        float(notional_at_distance(least * volatility * DAY**0.5, margin, 1))
+        for volatility, margin in zip(box.volatility, (rate.low, rate.high), strict=True)
+    )
+    return Term(low - 1e-12 * low, high + 1e-12 * high, NOTHING, frozenset({"volatility"}))
 
 
 @lru_cache(maxsize=65_536)

@@ -7,16 +7,27 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
+import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from services.engine import Policy
-from services.verification.model import Box, maintenance_rate, never_grows, reads_tier, size_over
+from services.margin.assembly import CAP_LONG
+from services.verification.model import (
+    Box,
+    maintenance_over,
+    maintenance_rate,
+    never_grows,
+    reads_tier,
+    size_over,
+)
 from services.verification.probe import Point, weight_at
-from services.verification.terms import variable
+from services.verification.terms import constant
 
 CONFIG: dict[str, Any] = {"extra": "forbid", "allow_inf_nan": False}
 SLACK = 1e-7
 """Relative room for the eight decimals of a lot in the engine's figures."""
+RATE_STEPS = 16
+"""Ranges of a margin rate that no volatility says, each a fifth wider than the last."""
 
 
 class Violation(NamedTuple):
@@ -119,7 +130,16 @@ class SolventAfterShock:
 
     def proved(self, policy: Policy, box: Box) -> bool:
         """Whether it holds everywhere in a box."""
-        use = variable("volatility", *box.volatility).increasing(lambda value: self._use(policy, value))
+        if self._holds(policy, box):
+            return True
+        if policy.margin.follows_volatility:
+            return False
+        # A high rate means a small position: the one is bound with the other, in narrow ranges of the rate.
+        edges = np.geomspace(policy.margin.floor, CAP_LONG, RATE_STEPS + 1).tolist()
+        return all(self._holds(policy, replace(box, margin_rate=ends)) for ends in pairwise(edges))
+
+    def _holds(self, policy: Policy, box: Box) -> bool:
+        use = constant(self.shock) + constant(1.0 - self.shock) * maintenance_over(policy, box)
         return (size_over(policy, box) * use).high <= 1.0
 
     def refuted(self, policy: Policy, points: Sequence[Point]) -> Violation | None:

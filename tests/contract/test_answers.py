@@ -113,6 +113,7 @@ def test_no_number_of_an_answer_is_missing_silently() -> None:
     }
 
     allowed |= {"delta_before", "delta_after", "quantity"}  # a refused hedge
+    allowed |= {"scaling", "window"}  # policy.margin.model: as its profile has them
     allowed |= {"of"}  # policy.guards: any number of sources
     allowed |= {"max_move", "max_gamma_drift", "max_vega_drift"}  # policy.hedging: one width, no limit on drift
 

@@ -6,7 +6,7 @@ Four times: under `policy.breakers` with its defaults; with `drawdown` off, so t
 without breakers, under the engine's limit on margin use of 1 alone; and held, never traded. Orders are filled at the
 open of the next hour at a cost of 10 basis points. The venue liquidates where the equity meets 1 % of the notional,
 judged on the low of every hour before anything else, and keeps the rest. The volatility is the adaptive forecast of
-the same hourly bars up to each close; maintenance margin in the ratio is that of the default model, distance is the
+the same hourly bars up to each close; maintenance in the ratio is that of the Student-t model, distance is the
 one to the venue's liquidation. Nobody resets the latch. Dwells are shorter than an hour, so a level is left by two
 calm closes in a row: the ladder of a client that asks every few seconds moves faster than this one. A ride ends where
 the ladder has latched and the position is closed. There are no hourly prices of ETH for November 2022.

@@ -24,6 +24,7 @@ from services.core.annualization import SECONDS_PER_DAY, Calendar
 from services.core.instrument import Instrument
 from services.engine import Policy, SeriesInput
 from services.liquidity.costs import Costs
+from services.margin.registry import STUDENT
 from services.simulation.backtest import BacktestMarket, Trading, backtest
 from services.simulation.performance import Performance, performance
 from services.sizing.buffers import (
@@ -102,6 +103,7 @@ def measured(market: BacktestMarket, target: float, estimator: Estimator, buffer
         buffer=buffer,
         costs=Costs(fee=FEE, half_spread=0.0, impact_coefficient=0.0),
         limits=Limits(max_leverage=3.0, max_margin_use=1.0, min_liquidation_distance=0.0),
+        margin=STUDENT,
     )
     path = backtest([market], policy, equity=1e6, trading=Trading(warm_up_bars=WARM_UP))
     return performance(

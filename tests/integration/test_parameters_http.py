@@ -15,7 +15,7 @@ from app import margin_examples
 from app.container import Container
 from app.lifespan import open_container
 from app.settings import Settings
-from services.margin.haircuts import HaircutPolicy
+from services.margin.haircuts import VolatilityHaircut
 from services.margin.registry import MarginPolicy
 from tests.integration.test_switches_http import SetClock
 from tests.support import requests
@@ -148,7 +148,7 @@ async def test_rates_of_the_model_are_those_of_the_library_and_say_what_they_are
     volatility = (await http.get("/v1/volatility", params={"symbol": "BTC-PERP"})).json()["readout"]["volatility"]
     assert made["inputs"]["volatility"] == volatility
     rates = MarginPolicy(maintenance_fraction=0.5).rates([volatility], venue_floor=1 / 20)
-    cut = HaircutPolicy().haircuts([volatility], floor=0.05).initial[0]
+    cut = VolatilityHaircut().haircuts([volatility], floor=0.05).initial[0]
     for side, rate in (("long", rates.long[0]), ("short", rates.short[0])):
         published = made["rates"][f"initial_{side}"]
         assert 0.0 <= published - rate < 2e-6, "rounded up"

@@ -79,7 +79,7 @@ def forget_policies(folder: Path) -> None:
 async def test_a_policy_is_stored_once_and_numbered(http: httpx.AsyncClient) -> None:
     first = await store(http, comment="for the desk")
     assert (first["policy_id"], first["version"], first["created"]) == ("desk", 1, True)
-    assert (first["policy"], first["comment"], first["defaults_version"]) == (POLICY, "for the desk", 2)
+    assert (first["policy"], first["comment"], first["defaults_version"]) == (POLICY, "for the desk", 3)
     inline = await evaluate(http, POLICY)
     assert first["sha256"] == inline["inputs"]["policy_resolved_sha256"]
     assert first["policy_resolved"] == inline["policy_resolved"]

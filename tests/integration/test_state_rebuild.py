@@ -368,7 +368,7 @@ async def test_an_estimator_that_was_named_stays_so_and_unknown_defaults_are_unr
     await world.audit.append(record(**fields, request=orjson.dumps(rows), versions=b'{"defaults":99}'), timeout=5.0)
     found = await rebuild_states(world.audit, world.store)
     assert [row.key.model_version for row in found.states] == [model_version(Adaptive())]
-    assert found.unreadable == {1: "defaults_version must be one of 1, 2, found 99"}
+    assert found.unreadable == {1: "defaults_version must be one of 1, 2, 3, found 99"}
 
 
 async def test_progress_counts_bars_and_ends_at_the_end(world: World) -> None:

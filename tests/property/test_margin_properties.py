@@ -19,7 +19,16 @@ from services.margin.methods.lognormal_expected_shortfall import LognormalExpect
 from services.margin.methods.sigma_multiple import SigmaMultiple
 from services.margin.procyclicality import AntiProcyclicality
 from services.margin.registry import MarginModel, MarginPolicy
-from services.margin.size_addons import LinearAddon, NoAddon, SizeAddon, SqrtAddon
+from services.margin.size_addons import (
+    ImpactAddon,
+    LinearAddon,
+    MarketSize,
+    NoAddon,
+    OpenInterestLinear,
+    OpenInterestRamp,
+    SizeAddon,
+    SqrtAddon,
+)
 from services.margin.view import MarginView
 
 sizes = st.floats(-1e4, 1e4)
@@ -31,6 +40,15 @@ addons: st.SearchStrategy[SizeAddon] = st.one_of(
     st.floats(0.0, 0.01).map(lambda c: SqrtAddon(coefficient=c)),
     st.floats(1e-9, 1e-4).map(lambda c: LinearAddon(per_contract=c)),
 )
+market_addons: st.SearchStrategy[SizeAddon] = st.one_of(
+    st.tuples(st.floats(0.0, 1e6), st.floats(1.0, 1e7)).map(
+        lambda ends: OpenInterestRamp(lower=ends[0], upper=ends[0] + ends[1])
+    ),
+    st.floats(1e-12, 1e-6).map(lambda c: OpenInterestLinear(per_notional=c)),
+    st.floats(1e-4, 1.0).map(lambda c: ImpactAddon(coefficient=c)),
+)
+"""Add-ons that read how large a market is."""
+amounts = st.one_of(st.just(np.nan), st.floats(0.0, 1e7))
 models: st.SearchStrategy[MarginModel] = st.one_of(
     st.builds(LognormalExpectedShortfall, alpha=st.floats(0.5, 0.9999), horizon_days=st.floats(0.01, 30.0)),
     st.builds(
@@ -101,6 +119,36 @@ def test_the_order_of_rows_does_not_matter(rows: list[tuple[float, float, float]
 def test_the_largest_size_is_the_one_that_spends_the_units(addon: SizeAddon, base: float, units: float) -> None:
     size = addon.largest(base, units)
     assert size * addon.rate(base, size) == pytest.approx(units, rel=1e-12)
+
+
+@given(market_addons, st.floats(0.01, 0.5), st.floats(1e-3, 1e6), st.floats(0.0, 1e7), st.floats(1.0, 1e7), values)
+def test_the_largest_size_spends_the_units_in_a_market_of_any_size(
+    addon: SizeAddon, base: float, units: float, interest: float, volume: float, value: float
+) -> None:
+    market = MarketSize(interest, volume, value)
+    size = addon.largest(base, units, market)
+    assert size * addon.rate(base, size, market) == pytest.approx(units, rel=1e-9)
+
+
+@given(market_addons, sizes, st.floats(1.0, 10.0), values, volatilities, amounts, amounts)
+def test_margin_in_a_market_of_any_size(
+    addon: SizeAddon, size: float, more: float, value: float, sigma: float, interest: float, volume: float
+) -> None:
+    """Initial covers maintenance, more never needs less, an unknown market never needs less than a known one, and
+    maintenance does not move with what is unknown or with the positions of others.
+    """
+    policy = MarginPolicy(model=SigmaMultiple(), floor=0.02, size_addon=addon)
+    rates, market = policy.rates([sigma]), MarketSize(interest, volume, value)
+    small, large = (policy.requirement([held], [value], rates, market=market) for held in (size, size * more))
+    assert small.initial >= small.maintenance - STEP
+    assert large.initial >= small.initial - STEP
+    assert large.maintenance >= small.maintenance - STEP
+    unknown = policy.requirement([size], [value], rates)
+    assert unknown.initial >= small.initial - STEP - 1e-12 * small.initial
+    plain = MarginPolicy(model=SigmaMultiple(), floor=0.02).requirement([size], [value], rates)
+    assert unknown.maintenance == plain.maintenance
+    if "open_interest" in addon.requires:
+        assert small.maintenance == plain.maintenance
 
 
 @given(models, volatilities)

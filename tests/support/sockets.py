@@ -11,7 +11,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.server import DrainingServer, configuration
+import uvicorn
+
+from app.server import configuration
 from app.settings import Settings
 
 Pairs = tuple[tuple[str, str], ...]
@@ -41,7 +43,7 @@ class Listening:
 @asynccontextmanager
 async def listening(settings: Settings, *, watched: bool = True) -> AsyncIterator[Listening]:
     """The service at a free port, with the stores that the settings name; its stalls are measured where `watched`."""
-    server = DrainingServer(configuration(settings))
+    server = uvicorn.Server(configuration(settings))
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup()

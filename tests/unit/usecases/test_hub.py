@@ -77,6 +77,7 @@ class Sink:
         self.closed: tuple[int, str] | None = None
         self.has_room = True
         self.on_room: Any = None
+        self.on_shutdown: Any = None
 
     def write(self, text: bytes) -> None:
         self.frames.append(json.loads(text))

@@ -16,7 +16,9 @@ from services.engine import Policy, evaluate
 from services.guards.breakers import Breakers
 from services.margin.haircuts import VolatilityHaircut
 from services.margin.methods.filtered_historical import FilteredHistorical
-from services.margin.registry import MarginPolicy
+from services.margin.methods.sigma_multiple import SigmaMultiple
+from services.margin.procyclicality import AntiProcyclicality
+from services.margin.registry import STUDENT, MarginPolicy
 from services.risk.tightening import ContagionPolicy
 from services.sizing.buffers import NoBuffer, PositionBuffer, ToleranceBuffer
 from services.sizing.capital import FixedCapital, HalfCompounding
@@ -37,7 +39,16 @@ from services.sizing.overlays.portfolio_risk import PortfolioRisk
 from services.sizing.registry import SizingMethod
 from services.sizing.scaling import ToLeverage, ToVolatility
 from services.verification.check import check, check_order_kept, refined_in, refines
-from services.verification.model import SHAPES, Box, Unmodelled, distance_weight, initial_rate, never_grows, size_over
+from services.verification.model import (
+    SHAPES,
+    Box,
+    Unmodelled,
+    distance_weight,
+    initial_rate,
+    never_grows,
+    rate_over,
+    size_over,
+)
 from services.verification.probe import Point, weight_at
 from services.verification.properties import (
     LeverageCap,
@@ -277,7 +288,7 @@ def test_what_is_not_modelled_is_unknown_and_never_proved(policy: Policy, text: 
 
 def test_out_of_boxes_is_unknown() -> None:
     """What needs many boxes is proved with many, and not claimed with one."""
-    careful, ranges = replace(TARGET, limits=Limits(max_leverage=2.0)), Ranges(volatility=(0.05, 3.0))
+    careful, ranges = replace(TARGET, margin=STUDENT, limits=Limits(max_leverage=2.0)), Ranges(volatility=(0.05, 3.0))
     found = check(careful, SolventAfterShock(shock=0.4), ranges)
     assert found.verdict == "proved" and found.boxes > 1
     assert check(careful, SolventAfterShock(shock=0.4), ranges, most_boxes=1).verdict == "unknown"
@@ -434,12 +445,28 @@ def test_a_proof_names_what_it_looked_at() -> None:
     assert found.boxes > 0 and found.points > 0 and found.violation is None
 
 
-def test_a_margin_that_reads_returns_is_not_proved_from_volatility() -> None:
-    """Its rates come from returns that the model does not know: without any the next rung of the ladder answers."""
-    policy = replace(TARGET, margin=MarginPolicy(model=FilteredHistorical()))
-    ranges = Ranges(volatility=(0.1, 0.9), direction=(0.0, 1.0))
-    for found in (check(policy, SolventAfterShock(shock=0.2), ranges), refines(policy, policy, ranges)):
-        assert found.verdict == "unknown" and "filtered_historical, which reads returns" in found.detail
+def test_a_margin_that_reads_returns_may_be_any_from_its_floor_to_one() -> None:
+    """min(2, 0.8/ρ) · (s + (1 − s) 0.6 ρ) is largest at ρ = 0.4: 0.784 at a fall of 0.2, 1.24 at one of 0.5."""
+    policy = replace(
+        TARGET, margin=MarginPolicy(model=FilteredHistorical()), limits=Limits(min_liquidation_distance=0.0)
+    )
+    ranges = Ranges(volatility=(0.02, 0.9), direction=(0.0, 1.0))
+    assert check(policy, SolventAfterShock(shock=0.2), ranges).verdict == "proved"
+    assert check(policy, SolventAfterShock(shock=0.5), ranges).verdict != "proved"
+    assert check(policy, LeverageCap(), ranges).verdict == "proved"
+    assert refines(policy, policy, ranges).verdict == "proved"
+
+
+@pytest.mark.parametrize("rules", [AntiProcyclicality(buffer=0.25), AntiProcyclicality(stress_weight=0.5)])
+def test_a_rate_that_was_asked_before_is_any_too(rules: AntiProcyclicality) -> None:
+    """Its range holds the rate of the engine, and no less of a margin is proved for it than for the floor alone."""
+    margin = MarginPolicy(model=SigmaMultiple(), procyclicality=rules)
+    box = Box(volatility=(0.3, 0.4))
+    found = rate_over(replace(TARGET, margin=margin), box)
+    assert (found.low, found.high) == (0.05, 1.0)
+    assert found.low <= initial_rate(replace(TARGET, margin=margin), 0.4) <= found.high
+    plain = replace(TARGET, margin=MarginPolicy(model=SigmaMultiple()))
+    assert refines(replace(TARGET, margin=margin), plain, Ranges(volatility=(0.3, 0.4))).verdict != "proved"
 
 
 def test_a_ladder_that_the_engine_moves_is_not_modelled() -> None:

@@ -1,0 +1,1 @@
+"""From other people's objects to requests, and back: each adapter is imported by itself."""
