@@ -199,11 +199,11 @@ def test_nothing_jumps_and_the_history_is_drawn(service: ServiceProcess, tmp_pat
         decisions = len(ask(service, "GET", "/v1/evaluations?kind=live&portfolio_id=desk")["items"])
         assert decisions > 1
         page.wait_for(f"{text('chart-summary')}.startsWith('{decisions} decisions')")
-        page.run("document.querySelector('#target-rows .open').click()")
         page.wait_for(f"{text('switches')}.includes('slow fills')")
         page.wait_for(f"Number({text('heartbeats')}) > 0")
-        page.picture(pictures / "console.png")
         assert page.run(SHIFTS) < GOOD_SHIFT
+        page.run("document.querySelector('#target-rows .open').click()")
+        page.picture(pictures / "console.png")
         assert page.complaints == []
 
 

@@ -63,6 +63,7 @@ function tookTargets(data, frame) {
   const notes = state ? [...state.warnings.map((item) => item.detail), ...state.assumptions.map((item) => item.effect)] : [];
   byId("notes").replaceChildren(...notes.map((text) => make("li", text)));
   put(byId("book"), state ? bookText(state.portfolio) : "");
+  tick();
   if (state === null) return;
   chart.add(state.index, state);
   if (frame.type === "reply") fillChart(chosen, state.index);
@@ -114,6 +115,7 @@ async function listPortfolios() {
     found = await portfolios();
   } catch (error) {
     put(byId("loading"), `The portfolios cannot be read: ${error.message}`);
+    byId("loading").hidden = byId("service-parts").hidden = false;
     return;
   }
   const picker = byId("portfolio");
@@ -124,6 +126,7 @@ async function listPortfolios() {
   }
   picker.disabled = ids.length === 0;
   byId("loading").hidden = true;
+  byId("service-parts").hidden = false;
   byId("first-steps").hidden = ids.length > 0 || chosen !== null;
   byId("portfolio-parts").hidden = ids.length === 0 && chosen === null;
   if (ids.length === 0 || ids.includes(chosen)) return;
