@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute
 from app.routes import (
     backtests,
     collateral,
+    console,
     docs,
     evaluations,
     execution,
@@ -53,5 +54,6 @@ ROUTES: tuple[BaseRoute, ...] = (
     *reference.ROUTES,
     *stream.ROUTES,
     *health.ROUTES,
+    *console.ROUTES,
     *docs.ROUTES,
 )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
-from importlib.resources import files
 
 import orjson
 from fastapi import Request, Response
@@ -12,13 +10,9 @@ from fastapi import Request, Response
 from app.asyncapi import asyncapi_document
 from app.openapi import openapi_document
 from app.problems import RequestProblem
+from app.routes.assets import send_file
 from app.routes.routing import route
 
-POLICY = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
-MEDIA_TYPES = {"js": "text/javascript", "css": "text/css", "png": "image/png", "html": "text/html", "txt": "text/plain"}
 SERVED = frozenset(
     {
         "swagger-ui.css",
@@ -34,12 +28,6 @@ SERVED = frozenset(
 
 
 @cache
-def _asset(name: str) -> tuple[bytes, str]:
-    content = (files("app") / "static" / name).read_bytes()
-    return content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-
-
-@cache
 def _document() -> bytes:
     return orjson.dumps(openapi_document())
 
@@ -47,14 +35,6 @@ def _document() -> bytes:
 @cache
 def _stream_document() -> bytes:
     return orjson.dumps(asyncapi_document())
-
-
-def _send(request: Request, name: str, cache_control: str) -> Response:
-    content, tag = _asset(name)
-    headers = {"ETag": tag, "Cache-Control": cache_control, "Content-Security-Policy": POLICY}
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers=headers)
-    return Response(content, headers=headers, media_type=MEDIA_TYPES[name.rpartition(".")[2]])
 
 
 async def read_openapi(request: Request) -> Response:
@@ -69,12 +49,12 @@ async def read_asyncapi(request: Request) -> Response:
 
 async def read_stream_docs(request: Request) -> Response:
     """The page of the stream."""
-    return _send(request, "stream.html", "no-cache")
+    return send_file(request, "stream.html", "no-cache")
 
 
 async def read_docs(request: Request) -> Response:
     """The explorer."""
-    return _send(request, "docs.html", "no-cache")
+    return send_file(request, "docs.html", "no-cache")
 
 
 async def read_docs_file(request: Request) -> Response:
@@ -82,12 +62,12 @@ async def read_docs_file(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in SERVED:
         raise RequestProblem("not_found", "there is no such file")
-    return _send(request, name, "public, max-age=3600")
+    return send_file(request, name, "public, max-age=3600")
 
 
 async def read_favicon(request: Request) -> Response:
     """Icon that browsers ask for."""
-    return _send(request, "favicon-32x32.png", "public, max-age=86400")
+    return send_file(request, "favicon-32x32.png", "public, max-age=86400")
 
 
 ROUTES = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import orjson
 
@@ -23,6 +24,8 @@ AT_ONCE = 2
 More make none of them faster, and let other requests wait: of 60 portfolios after one bar, four at once took as long as
 two, and a read meanwhile 36 ms instead of 3 to 13.
 """
+SETTLE_SECONDS = 1.0
+"""Time in which a switch that lets more be done is surely in force after its entry: it is recorded first [s]."""
 AFTER_DUE = 0.001
 """A moment after the time at which something becomes old: it then is [s]."""
 Name = tuple[str, str]
@@ -44,6 +47,8 @@ class _Known:
         What changed while an evaluation is under way: it may read more than `watched`, and have read it before.
     ended : int, optional
         Audit index of its deletion.
+    switched_until : datetime, optional
+        Until then an evaluation may still see an operator's switch as it was before.
     """
 
     last: LastDecision | None = None
@@ -52,6 +57,7 @@ class _Known:
     missed: Change = field(default_factory=Change)
     evaluated: tuple[int, int] | None = None
     ended: int | None = None
+    switched_until: datetime | None = None
 
 
 class LiveEngine:
@@ -138,6 +144,10 @@ class LiveEngine:
             concerned = known.watched.concerned(change)
         else:  # prices mend no failure, and without a snapshot there is nothing to evaluate
             concerned = name in self._failures and bool(change.instruments or change.policies)
+        if change.switches:
+            # Set through another process it is seen with a delay, and let go it is recorded before it is in force.
+            delay = self._container.switches.staleness_seconds + SETTLE_SECONDS
+            known.switched_until = self._container.clock.now() + timedelta(seconds=delay)
         if concerned:
             self._queue.want(name)
 
@@ -146,7 +156,7 @@ class LiveEngine:
         known.missed = Change()
         if not known.certain:
             known.last, known.certain = await recorded_decision(self._container, *name), True
-        ended = known.ended
+        ended, began = known.ended, self._container.clock.now()
         try:
             found = await evaluate_live(self._container, *name, known.last, lambda: self._holds)
         except BaseException:
@@ -158,18 +168,19 @@ class LiveEngine:
         if known.ended == ended:
             known.ended = None
         known.evaluated = found.versions
-        return self._after(name, known, found)
+        return self._after(name, known, found, began)
 
-    def _after(self, name: Name, known: _Known, found: Evaluated | Skipped) -> float | None:
+    def _after(self, name: Name, known: _Known, found: Evaluated | Skipped, began: datetime) -> float | None:
         if isinstance(found, Skipped):
             known.watched = None
             return None
         known.last, known.watched = found.last, found.watched
         if found.overtaken or found.watched.concerned(known.missed):
             self._queue.want(name)
-        if found.renew_at is None:
-            return None
-        return (found.renew_at - self._container.clock.now()).total_seconds() + AFTER_DUE
+        if known.switched_until is not None and known.switched_until <= began:
+            known.switched_until = None
+        due = [moment for moment in (found.renew_at, known.switched_until) if moment is not None]
+        return (min(due) - self._container.clock.now()).total_seconds() + AFTER_DUE if due else None
 
     async def _forget(self, name: Name, known: _Known) -> None:
         """The portfolio is deleted: say so on its channels, after all that was said before."""

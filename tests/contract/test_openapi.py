@@ -29,7 +29,17 @@ from tests.support.http import client
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
 UNDOCUMENTED = {
-    ("GET", path) for path in ("/openapi.json", "/asyncapi.json", "/docs", "/docs/ws", "/docs/{name}", "/favicon.ico")
+    ("GET", path)
+    for path in (
+        "/",
+        "/console/{name}",
+        "/openapi.json",
+        "/asyncapi.json",
+        "/docs",
+        "/docs/ws",
+        "/docs/{name}",
+        "/favicon.ico",
+    )
 }
 HANDSHAKE = {403, 501}
 """Statuses with which only the handshake of the stream is refused."""

@@ -1,4 +1,4 @@
-"""The explorer needs no network: every file is ours, pinned, and allowed by a policy without inline code."""
+"""The pages need no network: every file is ours, pinned, and allowed by a policy without inline code."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import httpx
 import pytest
 
 import app
+from app.routes import console
 from app.routes.docs import SERVED
 from tests.support.http import client
 
-PAGES = ("/docs", "/docs/ws")
+PAGES = ("/", "/docs", "/docs/ws")
+TYPES = {"text/javascript", "text/css", "image/png", "text/plain"}
+FILES = {"/docs/": SERVED, "/console/": console.SERVED}
 STATIC = Path(app.__file__).parent / "static"
 
 
@@ -67,29 +70,32 @@ async def test_the_page_loads_only_our_own_files(http: httpx.AsyncClient, path: 
 @pytest.mark.parametrize("path", PAGES)
 async def test_the_policy_forbids_everything_foreign_and_inline(http: httpx.AsyncClient, path: str) -> None:
     policy = (await http.get(path)).headers["content-security-policy"]
-    assert "default-src 'self'" in policy
+    assert "default-src 'self'" in policy or "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "http" not in policy
     assert "frame-ancestors 'none'" in policy
 
 
-async def test_files_are_typed_cached_and_revalidated(http: httpx.AsyncClient) -> None:
-    for name in sorted(SERVED):
-        first = await http.get(f"/docs/{name}")
-        assert first.status_code == 200
-        assert first.content == (STATIC / name).read_bytes()
-        assert first.headers["content-type"].split(";")[0] in ("text/javascript", "text/css", "image/png", "text/plain")
-        again = await http.get(f"/docs/{name}", headers={"If-None-Match": first.headers["etag"]})
-        assert (again.status_code, again.content) == (304, b"")
+@pytest.mark.parametrize(("prefix", "name"), [(prefix, name) for prefix in FILES for name in sorted(FILES[prefix])])
+async def test_files_are_typed_and_revalidated(http: httpx.AsyncClient, prefix: str, name: str) -> None:
+    first = await http.get(prefix + name)
+    assert first.status_code == 200
+    assert first.content == (STATIC / prefix.removeprefix("/docs").lstrip("/") / name).read_bytes()
+    assert first.headers["content-type"].split(";")[0] in TYPES
+    again = await http.get(prefix + name, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_browsers_find_an_icon(http: httpx.AsyncClient) -> None:
     assert (await http.get("/favicon.ico")).headers["content-type"] == "image/png"
 
 
-def test_every_vendored_file_has_its_pinned_digest() -> None:
+def test_every_file_has_its_pinned_digest() -> None:
     pinned = dict(
         reversed(line.split()) for line in (STATIC / "SHA256SUMS").read_text().splitlines() if not line.startswith("#")
     )
-    present = {path.name for path in STATIC.iterdir()} - {"SHA256SUMS", "README.md"}
-    assert set(pinned) == present
-    assert set(pinned) >= SERVED
+    present = {str(path.relative_to(STATIC)) for path in STATIC.rglob("*") if path.is_file()}
+    assert set(pinned) == present - {"SHA256SUMS", "README.md"}
+    assert set(pinned) >= SERVED | {f"console/{name}" for name in console.SERVED}
     for name, digest in pinned.items():
         assert hashlib.sha256((STATIC / name).read_bytes()).hexdigest() == digest, name

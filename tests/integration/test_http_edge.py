@@ -114,7 +114,8 @@ async def test_a_wrong_method_names_the_right_ones(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/evaluations/", "/v1//time", "/docs/", "/docs/README.md", "/docs/..%2fmain.py"]
+    "path",
+    ["/v1", "/v1/evaluations/", "/v1//time", "/docs/", "/docs/README.md", "/docs/..%2fmain.py", "/console/SHA256SUMS"],
 )
 async def test_other_paths_do_not_exist(http: httpx.AsyncClient, path: str) -> None:
     answer = await http.get(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ import pytest
 
 from app.adapters.schema import migrate
 from app.ports import AuditUnavailable, Outcome
+from app.switch_port import SwitchStore
 from app.usecases.live_engine import LiveEngine
 from models.api.portfolio import LiveResponse, TargetsAnswer
+from services.guards.switches import Switch
 from services.streaming.update import Channel, Kind
 from tests.support.live import LAST_CLOSE, REGISTRATION, SNAPSHOT, START, Live, Timers, running
 
@@ -454,3 +456,39 @@ async def test_a_switch_holds_live_targets_at_once_and_lets_them_go(live: Live) 
     live.answer(await live.http.put("/v1/breakers/global", json=normal, headers={"If-Match": '"1"'}))
     await live.settle()
     assert (await live.published())["targets"][0]["status"] == before["targets"][0]["status"]
+
+
+@dataclasses.dataclass(slots=True)
+class LateSwitches:
+    """The operator's switches as a process sees them that did not set them: with a copy, until it is dropped."""
+
+    store: SwitchStore
+    copy: Sequence[Switch] | None = None
+    staleness_seconds: float = 1.0
+
+    async def read(self, tenant_id: str) -> Sequence[Switch]:
+        """The copy, where there is one."""
+        return self.copy if self.copy is not None else await self.store.read(tenant_id)
+
+
+async def test_a_switch_that_is_seen_late_still_holds_live_targets(live: Live) -> None:
+    await live.snapshot(1)
+    before = await live.published()
+    await live.engine.end()
+    late = LateSwitches(live.container.switches)
+    container = dataclasses.replace(live.container, switches=late)
+    live.engine = LiveEngine(container, live.failures.append, live.timers.later)
+    await live.engine.begin(await live.container.audit.size())
+    await live.settle()
+    late.copy = await live.container.switches.read("local")
+    halt = {"mode": "halt", "actor": "desk", "reason": "fat finger"}
+    live.answer(await live.http.put("/v1/breakers/global", json=halt))
+    missed = await live.published()
+    assert missed["targets"][0]["status"] == before["targets"][0]["status"], "the copy is the former one"
+    assert min(live.timers.due) <= 2.01
+    late.copy = None
+    live.clock.move(seconds=2.01)
+    live.timers.fire()
+    (row,) = (await live.published())["targets"]
+    assert (row["status"], row["reason"]) == ("held", "halted")
+    assert all(seconds > 2.01 for seconds in live.timers.due), "once is enough"
