@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
@@ -102,6 +103,33 @@ class AdaptiveRule(Model):
     atm_gamma_1pct: float | None = None
     """
     |Gamma| of the book at the money [base units per 1 %].
+    """
+
+
+class AdherenceOut(Model):
+    """
+    How orders were followed; each weighs the same.
+    """
+
+    orders: int
+    """
+    With fills.
+    """
+    filled: float
+    """
+    Mean share of the ordered quantity that was filled, at most 1 each.
+    """
+    late: float
+    """
+    Mean share filled after the order had expired.
+    """
+    overfilled: int
+    """
+    Orders of which more was filled than ordered.
+    """
+    wrong_side: int
+    """
+    Orders with fills to the other side.
     """
 
 
@@ -247,6 +275,43 @@ class AuditOut(Model):
     receipt: str | None = None
     """
     A C2SP `tlog-proof` of it: index, path and signed head. Present with options.receipt.
+    """
+
+
+class AutoOut(Model):
+    """
+    Whether a decision was acted on, and why.
+    """
+
+    enabled: bool
+    acted: bool
+    """
+    Whether it has orders.
+    """
+    triggers: list[Literal["schedule", "volatility", "drift", "collateral", "margin_ratio", "breaker"]]
+    """
+    Conditions that hold and were not acted on before.
+    """
+    only_reductions: str | None
+    """
+    Why only reductions were allowed; null where anything was.
+    """
+    waiting_for: str | None
+    """
+    Why triggers that fired are not acted on.
+    """
+    unknown: list[Literal["schedule", "volatility", "drift", "collateral", "margin_ratio", "breaker"]]
+    """
+    Triggers whose figure is not known: they cannot fire.
+    """
+    orders_left: int
+    """
+    Of the day, for increases.
+    """
+    notional_left: PlainDecimal
+    due_at: AwareDatetime | None
+    """
+    When it is decided again though nothing changes.
     """
 
 
@@ -653,6 +718,20 @@ class Breakers(Model):
     """
 
 
+class BundleOut(Model):
+    """
+    Intents that belong together: all of them in this order, or none.
+    """
+
+    bundle_id: str
+    position: int
+    """
+    From 0.
+    """
+    size: int
+    atomic: Literal[True] = True
+
+
 class CalendarIn(Model):
     """
     Explicit annualisation.
@@ -763,6 +842,22 @@ class CashSecuredPut(Model):
     Drift of the price, for a second probability of assignment [per year].
     """
     method: Literal["cash_secured_put"] = "cash_secured_put"
+
+
+class CcxtOrderOut(Model):
+    """
+    Arguments of ccxt's `create_order`; decimal strings keep every digit.
+    """
+
+    symbol: str
+    type: Literal["limit"] = "limit"
+    side: Literal["buy", "sell"]
+    amount: PlainDecimal
+    """
+    Contracts as the venue counts them; base units on spot.
+    """
+    price: PlainDecimal
+    params: dict[str, str | bool]
 
 
 class ChainIn(Model):
@@ -1315,6 +1410,10 @@ class CostOut(Model):
     What the orders of a row are expected to cost, in the account currency, by `costs` of the policy.
     """
 
+    notional: PlainDecimal
+    """
+    Of the orders of the row.
+    """
     fee: PlainDecimal
     spread: PlainDecimal
     """
@@ -1548,6 +1647,17 @@ class DifferenceOut(Model):
     pointer: str
     recorded: Any
     recomputed: Any
+
+
+class DiscloseRequest(Model):
+    """
+    Which fields of a recorded answer are to be shown.
+    """
+
+    fields: list[str]
+    """
+    JSON pointers: a field, or what holds some. A member of an item of a list is one field.
+    """
 
 
 class DiscreteKelly(Model):
@@ -2098,6 +2208,89 @@ class ExposureOut(Model):
     theta_per_day_coin: float | None
 
 
+class FeedbackIn(Model):
+    """
+    What executions change in later evaluations of the portfolio.
+    """
+
+    impact: bool | None = None
+    """
+    Use the impact coefficient fitted to its executions where it is above that of the policy.
+    """
+    may_loosen: bool | None = None
+    """
+    Use it also where it is below: caps that impact bounds may then grow.
+    """
+
+
+class FieldBucketOut(Model):
+    """
+    Commitments of 16 fields, and their way to the root.
+    """
+
+    number: int
+    commitments: list[str]
+    """
+    SHA-256 of salt, pointer, newline and value; sorted.
+    """
+    path: list[str]
+    """
+    Inclusion proof (RFC 6962) in the tree over the buckets.
+    """
+
+
+class FillIn(Model):
+    """
+    One trade of one order.
+    """
+
+    venue: str | None = None
+    trade_id: str
+    """
+    Unique at the venue: a trade that was reported before counts once.
+    """
+    client_order_id: str
+    """
+    That of the order, as the evaluation gave it.
+    """
+    side: Literal["buy", "sell"]
+    quantity: PlainDecimal
+    """
+    In `quantity_unit` of the order.
+    """
+    price: PlainDecimal
+    """
+    Decimal string, or JSON number of at most 15 significant digits.
+    """
+    fee_rate: float | None = None
+    """
+    Fee over notional: 0.0005 is 5 basis points; negative where paid back.
+    """
+    liquidity: Literal["maker", "taker"] | None = None
+    executed_at: AwareDatetime
+    arrival_price: PlainDecimal | None = None
+    """
+    Mid when the order reached the venue.
+    """
+    spread: PlainDecimal | None = None
+    """
+    Best ask minus best bid then.
+    """
+
+
+class FillOut(Model):
+    """
+    What became of a fill.
+    """
+
+    venue: str | None
+    trade_id: str
+    outcome: Literal["matched", "unknown", "duplicate", "conflict"]
+    """
+    unknown: no order of this id was found. duplicate: it was reported before. conflict: it was, with other content; what was first counts. Only matched ones count now.
+    """
+
+
 class FilteredHistorical(Model):
     """
     Tail loss of the last returns, each scaled toward the volatility that is forecast now.
@@ -2143,6 +2336,20 @@ class FilteredHistorical(Model):
     """
     Returns (or overlapping sums) below which the model says nothing and the next rung of the ladder is asked.
     """
+
+
+class FittedImpactIn(Model):
+    """
+    Impact coefficient fitted to the executions of a portfolio, as an evaluation used it.
+    """
+
+    coefficient: float
+    venues: list[str]
+    """
+    Venues whose fits it is the largest of; empty for those without a name.
+    """
+    orders: int
+    may_loosen: bool
 
 
 class FixedCapital(Model):
@@ -3035,6 +3242,32 @@ class ImpactAddon(Model):
     """
 
 
+class ImpactFitOut(Model):
+    """
+    Coefficient of the square-root law that the orders at one venue show.
+    """
+
+    venue: str | None
+    orders: int
+    estimate: float
+    """
+    Of the regression alone.
+    """
+    standard_error: float
+    prior: float
+    """
+    Coefficient of the policy of the last order.
+    """
+    coefficient: float
+    """
+    Shrunk towards the prior.
+    """
+    interval: list[float]
+    """
+    95 %.
+    """
+
+
 class Implied(Model):
     """
     ``σ² = iv · (Σ r² + 20 · 0.7 · s) / (Σ iv_prev + 20 · s)``: the last implied variance times a causal ratio.
@@ -3899,6 +4132,10 @@ class LogEntryOut(Model):
     Digest of request, answer, state and versions.
     """
     body_len: int
+    fields: str | None = None
+    """
+    Digest of the commitments to the fields of the answer; facts and version 1 have none.
+    """
     id: str
     kind: str
     log: str
@@ -4259,6 +4496,15 @@ class MarketRates(Model):
     """
 
 
+class MarketVolatilityIn(Model):
+    """
+    Volatility of a market at the last action.
+    """
+
+    market: str
+    annual: float
+
+
 class MarketVolatilityOut(Model):
     """
     Volatility that was used.
@@ -4269,6 +4515,43 @@ class MarketVolatilityOut(Model):
     last_close_at: AwareDatetime | None
     """
     Of the cached state.
+    """
+
+
+class MatchedOrderOut(Model):
+    """
+    An order that fills were matched to, as its decision made it.
+    """
+
+    client_order_id: str
+    evaluation_id: str
+    symbol: str
+    venue: str | None
+    side: Literal["buy", "sell"]
+    quantity: PlainDecimal
+    quantity_unit: str
+    valid_until: AwareDatetime
+    decision_price: PlainDecimal | None
+    """
+    Mark of the decision; null in the compact view.
+    """
+    predicted_fee: float | None
+    """
+    Over notional, as are the next two.
+    """
+    predicted_spread: float | None
+    predicted_impact: float | None
+    """
+    null where no volume was known.
+    """
+    daily_volatility: float | None
+    impact_scale: float | None
+    """
+    σ √(Q / V) of the whole order; null where it is not known.
+    """
+    impact_coefficient: float | None
+    """
+    Of the policy of the decision.
     """
 
 
@@ -6825,6 +7108,81 @@ class SeriesIn(Model):
     """
 
 
+class SettlementIn(Model):
+    """
+    How orders on an on-chain venue are written: as EIP-712 typed data, for a wallet to sign.
+    """
+
+    venue: str
+    kind: Literal["eip712"] = "eip712"
+    chain_id: int
+    verifying_contract: str
+    """
+    Contract that checks the signature.
+    """
+    name: str
+    """
+    `name` of the domain.
+    """
+    version: str
+    """
+    `version` of the domain.
+    """
+    quantity_decimals: int
+    """
+    Quantities are whole numbers of 10^-quantity_decimals.
+    """
+    price_decimals: int
+
+
+class ShortfallOut(Model):
+    """
+    Mean cost against the decision price, weighted by what was filled [basis points].
+    """
+
+    orders: int
+    price: float
+    """
+    delay + spread + impact, where they are known.
+    """
+    delay: float | None
+    """
+    From decision to arrival; null where no fill says arrival_price.
+    """
+    spread: float | None
+    """
+    Half the quoted spread at arrival.
+    """
+    impact: float | None
+    """
+    From arrival, half the spread apart.
+    """
+    fee: float | None
+    predicted_spread: float | None
+    predicted_impact: float | None
+    predicted_fee: float | None
+    parts_known: int
+    """
+    Orders of which delay, spread and impact are known.
+    """
+
+
+class ShownFieldOut(Model):
+    """
+    A field that is shown.
+    """
+
+    pointer: str
+    value: str
+    """
+    JSON text, as it was committed to.
+    """
+    salt: str
+    """
+    16 bytes in base64.
+    """
+
+
 class SideVolatility(Model):
     """
     Volatility of one price of a quote.
@@ -7712,6 +8070,37 @@ class TradeIn(Model):
     """
 
 
+class TriggersIn(Model):
+    """
+    What makes a decision one that is acted on. A trigger that is left out never fires.
+    """
+
+    volatility_move: float | None = None
+    """
+    Relative move of the volatility of any market since the last action: 0.25 is 25 %.
+    """
+    drift: float | None = None
+    """
+    Notional of what the decision would order, over the equity.
+    """
+    collateral_move: float | None = None
+    """
+    Relative move of the value of the collateral since the last action.
+    """
+    margin_ratio: float | None = None
+    """
+    Maintenance margin over the equity that backs it. Needs options.view full.
+    """
+    breaker: bool | None = None
+    """
+    A rise of the tier of the circuit breaker. Needs policy.breakers.
+    """
+    rearm: float | None = None
+    """
+    Share of the threshold of drift or margin_ratio below which it must fall before it fires again.
+    """
+
+
 class Twap(Model):
     """
     Equal parts at equal times (time-weighted average price): ``n_k = X / N``.
@@ -7726,6 +8115,37 @@ class Twap(Model):
     """
     N [slices].
     """
+
+
+class TypedDataDomainOut(Model):
+    """
+    EIP-712 domain.
+    """
+
+    name: str
+    version: str
+    chainId: int
+    verifyingContract: str
+
+
+class TypedDataFieldOut(Model):
+    """
+    One member of a struct.
+    """
+
+    name: str
+    type: str
+
+
+class TypedDataOut(Model):
+    """
+    What `eth_signTypedData_v4` takes. Whole numbers of the message are decimal strings.
+    """
+
+    types: dict[str, list[TypedDataFieldOut]]
+    primaryType: Literal["Intent"] = "Intent"
+    domain: TypedDataDomainOut
+    message: dict[str, str | bool]
 
 
 class UnderlyingGreeksOut(Model):
@@ -9643,6 +10063,84 @@ class AttributionOut(Model):
     unsplit: UnsplitOut | None
 
 
+class AutoIn(Model):
+    """
+    Rules of `auto` mode. The service decides and writes intents; it never signs or sends one.
+    """
+
+    enabled: bool | None = None
+    """
+    false stops it: targets are told as before, and nothing is ordered.
+    """
+    max_orders_per_day: int
+    """
+    Of a UTC day, reductions counted; beyond it only reductions are ordered.
+    """
+    max_notional_per_day: PlainDecimal
+    """
+    The same, in the account currency.
+    """
+    cooldown: str | None = None
+    """
+    Least time between two decisions with orders; default PT1M. Reductions for margin_ratio and breaker do not wait.
+    """
+    schedule: str | None = None
+    """
+    Act at the latest so long after the last action.
+    """
+    triggers: TriggersIn | None = None
+    settlements: list[SettlementIn] | None = None
+    """
+    Venues on chain; orders on all others are ccxt parameters.
+    """
+
+
+class AutoMemoryOut(Model):
+    """
+    What `auto` mode remembers after a decision.
+    """
+
+    acted_at: AwareDatetime | None = None
+    """
+    Last decision that was acted on; moves are measured from it.
+    """
+    emitted_at: AwareDatetime | None = None
+    """
+    Last decision with orders.
+    """
+    emitted_until: AwareDatetime | None = None
+    """
+    When they expire.
+    """
+    emitted_snapshot: str | None = None
+    """
+    Snapshot that they were made of.
+    """
+    latched: list[Literal["schedule", "volatility", "drift", "collateral", "margin_ratio", "breaker"]]
+    """
+    Triggers that were acted on and have not fallen back.
+    """
+    volatility: list[MarketVolatilityIn]
+    collateral: float | None = None
+    tier: int
+    day: date | None = None
+    """
+    UTC day that `orders` and `notional` are of.
+    """
+    orders: int
+    """
+    Ordered on that day, reductions counted.
+    """
+    notional: PlainDecimal
+    """
+    The same, in the account currency.
+    """
+    total_orders: int
+    """
+    Ordered ever.
+    """
+
+
 class BindingOut(Model):
     """
     What bound a target.
@@ -10010,6 +10508,32 @@ class DeleveragingOut(Model):
     """
 
 
+class DisclosureAnswer(Model):
+    """
+    Some fields of a recorded answer, checked by `trimtab audit check-disclosure` without a service.
+    """
+
+    format: Literal["trimtab/disclosure/v1"] = "trimtab/disclosure/v1"
+    entry: str
+    """
+    What the tree holds of the answer; `fields` in it commits to all fields.
+    """
+    receipt: str
+    """
+    A C2SP `tlog-proof` of the entry.
+    """
+    field_count: int
+    """
+    Fields of the whole answer.
+    """
+    root: str
+    """
+    Root of the tree over the buckets.
+    """
+    fields: list[ShownFieldOut]
+    buckets: list[FieldBucketOut]
+
+
 class ErrorsAnswer(Model):
     """
     Every stable code.
@@ -10098,6 +10622,30 @@ class EstimateRequest(Model):
     """
     Bars after it are not complete; default: the time of receipt.
     """
+
+
+class ExecutionsRequest(Model):
+    """
+    Fills of a live portfolio.
+    """
+
+    fills: list[FillIn]
+
+
+class ExecutionsTaken(Model):
+    """
+    What became of the fills of a call, in their order.
+    """
+
+    portfolio_id: str
+    fills: list[FillOut]
+    counts: dict[Literal["matched", "unknown", "duplicate", "conflict"], int]
+    orders: list[MatchedOrderOut]
+    """
+    Orders of the matched fills.
+    """
+    event_id: str
+    audit: AuditOut
 
 
 class ExplainedUnderlyingOut(Model):
@@ -10715,6 +11263,30 @@ class InstrumentsRequest(Model):
     instruments: list[InstrumentIn]
 
 
+class IntentOut(Model):
+    """
+    One order, ready for its venue, unsigned and unsent.
+    """
+
+    client_order_id: str
+    venue: str | None
+    account_id: str | None
+    nonce: PlainDecimal
+    """
+    Whole number below 2^128, of the client order id: the same order has one.
+    """
+    valid_until: AwareDatetime
+    bundle: BundleOut
+    ccxt: CcxtOrderOut | None = None
+    """
+    On every venue but those in `settlements`.
+    """
+    eip712: TypedDataOut | None = None
+    """
+    On the venues in `settlements`.
+    """
+
+
 class LabelsOut(Model):
     """
     What policies may act on. No label changes the forecast.
@@ -11193,6 +11765,17 @@ class MarginStrategyOut(Model):
     long: MarginSideOut
     short: MarginSideOut
     path: list[MarginPointOut]
+
+
+class MarketExecutionsOut(Model):
+    """
+    Orders of one market.
+    """
+
+    symbol: str
+    venue: str | None
+    adherence: AdherenceOut
+    shortfall: ShortfallOut | None
 
 
 class MaxPositionAnswer(Model):
@@ -12719,6 +13302,14 @@ class TargetsAnswer(Model):
     portfolio: PortfolioOut
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    auto: AutoOut | None = None
+    """
+    Present in mode auto.
+    """
+    intents: list[IntentOut] | None = None
+    """
+    `orders` for their venues. Present in mode auto.
+    """
     epoch: str
     seq: int
     expired: bool
@@ -13163,6 +13754,14 @@ class PublishedTargets(Model):
     portfolio: PortfolioOut
     assumptions: list[Assumption]
     warnings: list[WarningOut]
+    auto: AutoOut | None = None
+    """
+    Present in mode auto.
+    """
+    intents: list[IntentOut] | None = None
+    """
+    `orders` for their venues. Present in mode auto.
+    """
 
 
 class AccountIn(Model):
@@ -13527,6 +14126,38 @@ class EvaluationDifference(Model):
     """
     rows: list[RowDifference]
     rows_unchanged: int
+
+
+class ExecutionsAnswer(Model):
+    """
+    Executions of a live portfolio.
+    """
+
+    portfolio_id: str
+    fills: int
+    """
+    Matched ones that are counted.
+    """
+    orders: int
+    """
+    Orders with fills.
+    """
+    orders_made: int | None
+    """
+    Orders that mode auto ever made; null where it was never on.
+    """
+    first_executed_at: AwareDatetime | None
+    last_executed_at: AwareDatetime | None
+    adherence: AdherenceOut | None
+    markets: list[MarketExecutionsOut]
+    impact: list[ImpactFitOut]
+    """
+    Venues with 30 usable orders.
+    """
+    feedback: FittedImpactIn | None
+    """
+    What evaluations are given now; null where nothing.
+    """
 
 
 class ExplainOut(Model):
@@ -14458,10 +15089,15 @@ class RegisterPortfolioRequest(Model):
     """
 
     policy: PolicyIn | PolicyReference
-    mode: Literal["manual"] = "manual"
+    mode: Literal["manual", "auto"] | None = None
     """
-    Who acts on the targets: whoever reads them. Nothing is sent to a venue.
+    manual: whoever reads the targets acts on them. auto: orders are made by the rules of `auto`, as unsigned intents. Nothing is ever sent to a venue.
     """
+    auto: AutoIn | None = None
+    """
+    Rules of mode auto, and its budget of a day.
+    """
+    feedback: FeedbackIn | None = None
     interval: str | None = None
     """
     Bar of the cached volatility states; default P1D.
@@ -15400,6 +16036,18 @@ class LiveResponse(Model):
     snapshot_seq: int
     """
     Snapshot that was evaluated.
+    """
+    auto: AutoOut | None = None
+    """
+    Present in mode auto.
+    """
+    intents: list[IntentOut] | None = None
+    """
+    `orders` for their venues. Present in mode auto.
+    """
+    auto_memory: AutoMemoryOut | None = None
+    """
+    Present where mode is or was auto.
     """
 
 
