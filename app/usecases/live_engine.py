@@ -9,7 +9,7 @@ import orjson
 
 from app.container import Container
 from app.live_ports import StoredPortfolio, StoredSnapshot
-from app.ports import EventKind, TailEntry
+from app.ports import EventKind, StateUnavailable, TailEntry
 from app.translate.live_request import LastDecision
 from app.translate.log_changes import Change, Watched, change_of
 from app.translate.publications import PORTFOLIO_KINDS, ended_state
@@ -44,6 +44,8 @@ class _Known:
         What changed while an evaluation is under way: it may read more than `watched`, and have read it before.
     ended : int, optional
         Audit index of its deletion.
+    states_down : bool
+        Whether its last evaluation failed because the store of states did not answer.
     """
 
     last: LastDecision | None = None
@@ -52,6 +54,7 @@ class _Known:
     missed: Change = field(default_factory=Change)
     evaluated: tuple[int, int] | None = None
     ended: int | None = None
+    states_down: bool = False
 
 
 class LiveEngine:
@@ -136,8 +139,11 @@ class LiveEngine:
             known.missed |= change
         if known.watched is not None:
             concerned = known.watched.concerned(change)
-        else:  # prices mend no failure, and without a snapshot there is nothing to evaluate
-            concerned = name in self._failures and bool(change.instruments or change.policies)
+        else:
+            # Prices mend no failure, but where one was taken the store of states is back; and without a snapshot there
+            # is nothing to evaluate.
+            back = known.states_down and bool(change.markets)
+            concerned = name in self._failures and (back or bool(change.instruments or change.policies))
         if concerned:
             self._queue.want(name)
 
@@ -149,9 +155,11 @@ class LiveEngine:
         ended = known.ended
         try:
             found = await evaluate_live(self._container, *name, known.last, lambda: self._holds)
-        except BaseException:
+        except BaseException as error:
             known.certain, known.watched = False, None
+            known.states_down = isinstance(error, StateUnavailable)
             raise
+        known.states_down = False
         if found is None:
             await self._forget(name, known)
             return None
