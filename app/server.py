@@ -13,6 +13,13 @@ from app.settings import Settings
 from app.stream_protocol import StreamProtocol
 from app.usecases.stream import MAX_FRAME_BYTES
 
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection is kept.
+
+Longer than clients and balancers keep theirs (httpx 5 s, aiohttp 15 s, Amazon's balancer 60 s): who closes first must
+be the one who sends, else a request meets the end of its connection and nobody knows whether it was read.
+"""
+
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; running requests are finished first.
@@ -46,6 +53,7 @@ def configuration(settings: Settings) -> uvicorn.Config:
         ws_per_message_deflate=False,
         server_header=False,
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=round(settings.shutdown_seconds),
         log_config=logging_configuration(settings.log_level),
     )

@@ -10,7 +10,7 @@ import orjson
 
 from app.container import Container
 from app.live_ports import StoredPortfolio, StoredSnapshot
-from app.ports import EventKind, TailEntry
+from app.ports import EventKind, StateUnavailable, TailEntry
 from app.translate.live_request import LastDecision
 from app.translate.log_changes import Change, Watched, change_of
 from app.translate.publications import PORTFOLIO_KINDS, ended_state
@@ -49,6 +49,8 @@ class _Known:
         Audit index of its deletion.
     switched_until : datetime, optional
         Until then an evaluation may still see an operator's switch as it was before.
+    states_down : bool
+        Whether its last evaluation failed because the store of states did not answer.
     """
 
     last: LastDecision | None = None
@@ -58,6 +60,7 @@ class _Known:
     evaluated: tuple[int, int] | None = None
     ended: int | None = None
     switched_until: datetime | None = None
+    states_down: bool = False
 
 
 class LiveEngine:
@@ -142,8 +145,11 @@ class LiveEngine:
             known.missed |= change
         if known.watched is not None:
             concerned = known.watched.concerned(change)
-        else:  # prices mend no failure, and without a snapshot there is nothing to evaluate
-            concerned = name in self._failures and bool(change.instruments or change.policies)
+        else:
+            # Prices mend no failure, but where one was taken the store of states is back; and without a snapshot there
+            # is nothing to evaluate.
+            back = known.states_down and bool(change.markets)
+            concerned = name in self._failures and (back or bool(change.instruments or change.policies))
         if change.switches:
             # Set through another process it is seen with a delay, and let go it is recorded before it is in force.
             delay = self._container.switches.staleness_seconds + SETTLE_SECONDS
@@ -159,9 +165,11 @@ class LiveEngine:
         ended, began = known.ended, self._container.clock.now()
         try:
             found = await evaluate_live(self._container, *name, known.last, lambda: self._holds)
-        except BaseException:
+        except BaseException as error:
             known.certain, known.watched = False, None
+            known.states_down = isinstance(error, StateUnavailable)
             raise
+        known.states_down = False
         if found is None:
             await self._forget(name, known)
             return None

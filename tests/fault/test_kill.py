@@ -17,6 +17,7 @@ import asyncio
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -88,7 +89,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> ServiceProcess:
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.faults)])
 def test_kill_under_load_loses_no_answer(
-    service: ServiceProcess, rounds: int, capsys: pytest.CaptureFixture[str]
+    service: ServiceProcess, rounds: int, fault_table: Callable[..., None]
 ) -> None:
     seed = random.SystemRandom().randrange(2**32)
     generator = random.Random(seed)
@@ -112,6 +113,11 @@ def test_kill_under_load_loses_no_answer(
     assert entries == len(history.acknowledged), (
         f"seed {seed}: after repeating every unanswered call, log and answers must agree"
     )
-    answered = f"{len(history.acknowledged)} answered, {unknown} unanswered, {entries} entries, lost 0"
-    with capsys.disabled():
-        print(f"\nkill -9, {rounds} x {CLIENTS} clients: {answered}, ready again in {max(ready):.2f} s (seed {seed})")
+    fault_table(
+        f"R1 kill -9, {rounds} times, {'PostgreSQL' if service.database_url else 'SQLite'}",
+        load=f"{CLIENTS} REST in closed loops",
+        answered=f"{len(history.acknowledged)} answered, {unknown} unanswered, {entries} entries",
+        lost="0",
+        recovery=f"ready again in {max(ready):.1f} s",
+        besides=f"seed {seed}",
+    )

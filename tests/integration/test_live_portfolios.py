@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from app.adapters.schema import migrate
-from app.ports import AuditUnavailable, Outcome
+from app.ports import AuditUnavailable, Outcome, StateUnavailable
 from app.switch_port import SwitchStore
 from app.usecases.live_engine import LiveEngine
 from models.api.portfolio import LiveResponse, TargetsAnswer
@@ -356,6 +356,31 @@ async def test_a_store_that_is_down_delays_and_loses_nothing(tmp_path: Path) -> 
         assert targets["snapshot_seq"] == 2
         in_doubt = await live.decision(entries[-2]["evaluation_id"])
         assert (await live.request(targets["evaluation_id"]))["previous"] == in_doubt["state"]
+
+
+async def test_a_bar_that_is_accepted_ends_the_wait_for_a_store_that_was_down(live: Live) -> None:
+    """Pauses between attempts grow to 30 s; that the store of states is back is known as soon as it took a bar."""
+    real = live.container.volatility
+
+    class Away:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+        async def load(self, keys: Any) -> Any:
+            raise StateUnavailable("the store of states is away")
+
+    live.engine._container = dataclasses.replace(live.container, volatility=Away())
+    await live.snapshot(1)
+    await live.settle()
+    assert live.failures[-1] == {("local", "desk"): "the store of states is away"}
+    await live.observe(["AAA"], end=LAST_CLOSE + timedelta(seconds=1), interval="PT1S")
+    await live.settle()
+    assert live.failures[-1], "away as before"
+    live.engine._container = live.container
+    assert (await live.targets()).status_code == 404
+    await live.observe(["AAA"], end=LAST_CLOSE + timedelta(seconds=2), interval="PT1S")
+    targets = await live.published()
+    assert (targets["snapshot_seq"], live.failures[-1]) == (1, {})
 
 
 async def test_it_is_the_same_on_postgresql(tmp_path: Path, postgres_url: str) -> None:

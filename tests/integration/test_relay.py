@@ -167,7 +167,7 @@ async def test_a_damaged_entry_does_not_stop_the_others(database: Database, tmp_
     bus = MemoryBus()
     await append(database, 6)
     with sqlite3.connect(tmp_path / "audit.db") as file:
-        file.execute("DROP TRIGGER IF EXISTS audit_body_no_update")
+        file.execute("DROP TRIGGER audit_body_update")
         file.execute("UPDATE audit_body SET body = (SELECT body FROM audit_body WHERE idx = 0) WHERE idx IN (2, 3)")
     file.close()
     reader = await follow(bus, AUDIT)

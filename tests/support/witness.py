@@ -121,11 +121,13 @@ class Witness:
             for one in self.seen
             if one.until is not None and one.at > one.until + CLOCK_SECONDS
         ]
-        ended = {position for _, position in self.ends}
         later = [one.at for one in self.seen[1:]] + [time.time()]
         for one, next_at in zip(self.seen, later, strict=True):
-            if one.until is not None and next_at > one.until + TOLD_SECONDS and one.position not in ended:
-                found.append(f"the end of decision {one.index} was not told")
+            # A later state that was over before it could be handed out tells the end of this one too.
+            told = any(one.at <= at <= next_at for at, _ in self.ends)
+            if one.until is not None and next_at > one.until + TOLD_SECONDS and not told:
+                text = f"the end of decision {one.index} was not told: next state {next_at - one.until:.2f} s after it"
+                found.append(f"{text}; health {self.health[-4:]}, gaps {self.gaps[-2:]}")
         return found
 
     def faults(self) -> list[str]:
