@@ -181,7 +181,7 @@ def test_the_first_steps_lead_to_targets_that_explain_themselves(
         stored = ask(service, "GET", f"/v1/evaluations/{state['evaluation_id']}")["margin"]
         assert meters[0] == f"{100 * stored['current']['initial_to_equity']:.1f} %"
         assert state["evaluation_id"] in page.run("document.querySelector('#decisions a').href")
-        page.wait_for("document.querySelector('#chart canvas')")
+        page.wait_for("!!document.querySelector('#chart canvas')")
         assert page.run(text("chart-summary")).startswith("One decision")
         page.wait_for(f"Number({text('heartbeats')}) > 0")
         assert page.complaints == []

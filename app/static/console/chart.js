@@ -4,6 +4,8 @@ import { make, percent } from "./dom.js";
 
 const POINTS = 1000;
 const HEIGHT = 240;
+// One drawing for all that comes in so long.
+const GATHER_MS = 50;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const keyOf = (target) =>
@@ -12,7 +14,7 @@ const number = (text) => (text === null || text === undefined ? null : Number(te
 
 export class Chart {
   constructor(root, picker, summary) {
-    Object.assign(this, { root, picker, summary, rows: new Map(), plot: null, drawn: false });
+    Object.assign(this, { root, picker, summary, rows: new Map(), plot: null, timer: null });
     picker.addEventListener("change", () => this.#draw());
     new ResizeObserver(() => this.#fit()).observe(root);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
@@ -38,13 +40,10 @@ export class Chart {
       });
       if (points.size > POINTS) points.delete(Math.min(...points.keys()));
     }
-    if (!this.drawn) {
-      this.drawn = true;
-      requestAnimationFrame(() => {
-        this.drawn = false;
-        this.#draw();
-      });
-    }
+    this.timer ??= setTimeout(() => {
+      this.timer = null;
+      this.#draw();
+    }, GATHER_MS);
   }
 
   #begin(key, target) {
@@ -89,8 +88,9 @@ export class Chart {
       legend: { show: false },
       cursor: { y: false },
       scales: { x: { time: true, range: () => spread(times[0], times.at(-1)) }, volatility: { range: padded }, size: { range: padded } },
+      tzDate: (seconds) => uPlot.tzDate(new Date(1000 * seconds), "UTC"),
       axes: [
-        axis,
+        { ...axis, values: (_, ticks, place, space, step) => ticks.map((tick) => moment(tick, step)) },
         { ...axis, scale: "volatility", size: 52, values: (_, ticks) => ticks.map((tick) => `${+(100 * tick).toFixed(2)} %`) },
         { ...axis, scale: "size", side: 1, size: 60, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => String(+tick.toPrecision(6))) },
       ],
@@ -108,6 +108,13 @@ export class Chart {
       this.plot.setSize({ width: this.root.clientWidth, height: HEIGHT });
     }
   }
+}
+
+// UTC as everywhere on the page, as fine as the ticks are apart.
+function moment(seconds, step) {
+  const text = new Date(1000 * seconds).toISOString();
+  if (step >= 86400) return text.slice(5, 10);
+  return step >= 60 ? text.slice(11, 16) : text.slice(11, step >= 1 ? 19 : 21);
 }
 
 // One decision alone is a point in the middle, not a line of no length at the edge.

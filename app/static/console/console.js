@@ -70,8 +70,9 @@ function tookTargets(data, frame) {
 }
 
 function bookText(book) {
-  const parts = [`Book at target: volatility ${percent(book.forecast_volatility)} a year`];
-  if (book.target_volatility != null) parts.push(`of ${percent(book.target_volatility)} wanted`);
+  const known = book.forecast_volatility === null ? "volatility unknown" : `volatility ${percent(book.forecast_volatility)} a year`;
+  const wish = book.target_volatility === null ? "" : ` (wanted: ${percent(book.target_volatility)})`;
+  const parts = [`Book at target: ${known}${wish}`];
   if (book.gross_leverage != null) parts.push(`gross leverage ${book.gross_leverage.toFixed(2)}`);
   if (book.value_at_risk != null) parts.push(`value at risk ${book.value_at_risk} (one day, 99 %)`);
   return `${parts.join(", ")}.`;
