@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from app.problems import BrokenRule, RequestProblem
 
 INLINE_BYTES = 256 * 1024
 """Bodies up to this size are parsed on the event loop (under 2 ms); larger ones in a worker thread."""
-JSON, NDJSON = "application/json", "application/x-ndjson"
+JSON, NDJSON, ARROW = "application/json", "application/x-ndjson", "application/vnd.apache.arrow.stream"
 _CONTAINERS = frozenset({dict, list})
 _TOKEN = re.compile(rb'"((?:[^"\\]++|\\.)*+)"(\s*+:)?|[{}\[\]]', re.DOTALL)
 
@@ -38,7 +40,7 @@ async def read_json(request: Request) -> tuple[bytes, Any]:
     return raw, parsed
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, allowed: tuple[str, ...] = (JSON,)) -> bytes:
     """Whole body of a request; its size is capped by `app.middleware` while it streams.
 
     Raises
@@ -48,7 +50,7 @@ async def read_body(request: Request) -> bytes:
     ClientDisconnect
         If the client went away.
     """
-    check_media(request.scope["headers"])
+    check_media(request.scope["headers"], allowed)
     chunks = [chunk async for chunk in _chunks(request)]
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
@@ -101,8 +103,16 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
 
 
-def check_media(headers: list[tuple[bytes, bytes]], allowed: tuple[str, ...] = (JSON,)) -> str:
+@cache
+def arrow_installed() -> bool:
+    """Whether the extra `arrow` is there."""
+    return find_spec("pyarrow") is not None
+
+
+def check_media(headers: list[tuple[bytes, bytes]], allowed: tuple[str, ...] = (JSON,), hint: str = "") -> str:
     """Media type of a body, one of `allowed`; refuse another, another charset than UTF-8, and what is compressed.
+
+    `hint` ends what a refused type is told.
 
     Examples
     --------
@@ -119,7 +129,8 @@ def check_media(headers: list[tuple[bytes, bytes]], allowed: tuple[str, ...] = (
     if plain not in allowed or charset not in ("", "charset=utf-8", 'charset="utf-8"'):
         found = media[:60].decode("latin-1") or "none"
         raise RequestProblem(
-            "unsupported_media_type", f"Content-Type must be {' or '.join(allowed)} (charset utf-8), found {found!r}"
+            "unsupported_media_type",
+            f"Content-Type must be {' or '.join(allowed)} (charset utf-8), found {found!r}{hint}",
         )
     if encoding not in (b"", b"identity"):
         found = encoding[:60].decode("latin-1")

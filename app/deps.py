@@ -116,8 +116,10 @@ def _tags(request: Request, name: str) -> frozenset[str]:
     return frozenset(item.strip() for item in text.split(","))
 
 
-def preferred_media(request: Request, offers: tuple[str, ...]) -> str:
+def preferred_media(request: Request, offers: tuple[str, ...], hint: str = "") -> str:
     """Media type of `offers` that the header `Accept` likes best, the first of equals (RFC 9110, section 12.5.1).
+
+    `hint` ends what is told where it allows none.
 
     Raises
     ------
@@ -130,7 +132,7 @@ def preferred_media(request: Request, offers: tuple[str, ...]) -> str:
     liked = {offer: _liking(offer, text) for offer in offers}
     best = max(offers, key=lambda offer: liked[offer])
     if liked[best] <= 0.0:
-        raise RequestProblem("not_acceptable", f"Accept must allow {' or '.join(offers)}")
+        raise RequestProblem("not_acceptable", f"Accept must allow {' or '.join(offers)}{hint}")
     return best
 
 

@@ -7,6 +7,10 @@ MAX_VALUES = 500_000
 BATCH_PATH = "/v1/margin:batch"
 LINE_BYTES = 64 * 1024
 """Bytes of a line of that path: 200 markets with long symbols fit five times."""
+ARROW_METADATA_BYTES = 256 * 1024
+"""Bytes of the metadata of one message of an Arrow stream: the head of 200 markets, or the places of their buffers."""
+ARROW_BATCHES = 1_000
+"""Record batches of an Arrow stream."""
 BATCH_BODIES = 4
 """Bodies of that path may be so many times as large as others: 16 MiB by default."""
 MAX_CONTAINERS = 80_000

@@ -75,7 +75,7 @@ LINKS = {
     "store_policy": ("policy_id", ("read_policy",)),
 }
 """Operation to the identifier in its answer, and the operations that take it."""
-LINES = "application/x-ndjson"
+LINES, ARROW = "application/x-ndjson", "application/vnd.apache.arrow.stream"
 TIMEOUT_HEADER: dict[str, Any] = {
     "name": "Request-Timeout-Ms",
     "in": "header",
@@ -182,6 +182,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         content: dict[str, Any] = {"application/json": _body(operation, operation.body)}
         if operation.lines is not None:
             content[LINES] = {"schema": {"type": "string"}, "example": operation.lines[1]}
+        if operation.arrow:
+            content[ARROW] = {}
         out["requestBody"] = {"required": True, "content": content}
     out["responses"] = {str(operation.status): _answer(operation)}
     if operation.conditional:
@@ -209,6 +211,9 @@ def _answer(operation: Operation) -> dict[str, Any]:
     }
     if operation.lines is not None:
         out["content"][LINES] = {"schema": {"type": "string"}}
+    if operation.arrow:
+        # Binary: the specification wants no schema.
+        out["content"][ARROW] = {}
     if operation.idempotent:
         text = "`true` where the stored answer of an earlier call with the same key is repeated."
         out["headers"] = {"Idempotency-Replayed": {"description": text, "schema": {"type": "string"}}}

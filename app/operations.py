@@ -146,6 +146,7 @@ class Operation:
     `conditional`: it sends an ETag and answers 304 where `If-None-Match` names it. `matched`: it takes `If-Match`.
     `creates`: it takes `If-None-Match: *`, for only where there is nothing yet.
     `lines`: it takes and gives application/x-ndjson too; the model of the first line of a request, and a whole request.
+    `arrow`: it takes and gives Arrow streams too.
     """
 
     method: str
@@ -168,6 +169,7 @@ class Operation:
     matched: bool = False
     creates: bool = False
     lines: tuple[Model, str] | None = None
+    arrow: bool = False
 
 
 _SIZED = {
@@ -904,13 +906,19 @@ OPERATIONS = (
             "further one `{account, equity, quantities}` with contracts by market. A line that is no account is one "
             "`refused` row with its number, and no other is affected. The answer comes in the form of the request "
             "unless `Accept` says otherwise; as lines: the head, a line for each account, then counts, queue and "
-            "remarks."
+            "remarks. "
+            "As application/vnd.apache.arrow.stream, where the server has the extra `arrow`: that first line is the "
+            "schema's metadata `trimtab`; columns are `account`, `equity` and one for each market, by its symbol and "
+            "in its order, of numbers, decimals or plain decimal text, null where not known. Streams are closed, "
+            "little-endian, without compressed buffers, dictionaries, extension and nested types. The answer: columns "
+            "`account`, `initial_margin`, `maintenance_margin`, `ratio` and `status`, all else in the metadata."
         ),
         body=MarginBatchRequest,
         answers=(MarginBatchAnswer,),
         problems=(*BODY, 406),
         examples={"queue": ("Five accounts in two markets", margin_examples.BATCH)},
         lines=(BatchHeadIn, margin_examples.BATCH_LINES),
+        arrow=True,
     ),
     Operation(
         method="POST",

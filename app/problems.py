@@ -81,6 +81,14 @@ _KINDS = (
         "Mend the place that the detail names. JSON has no NaN or Infinity: leave such a point out.",
     ),
     ProblemKind(
+        "malformed_arrow",
+        400,
+        "The body is not an Arrow stream that is taken",
+        "The bytes are no Arrow IPC stream, lack its end, or hold what is refused unread: dictionaries, extension "
+        "types, big-endian numbers, buffers that overlap, leave their message or are not aligned to 8 bytes.",
+        "Mend what the detail names. Write with the stream writer, not the file writer, and close it.",
+    ),
+    ProblemKind(
         "invalid_header",
         400,
         "A header has an illegal value",
@@ -200,7 +208,8 @@ _KINDS = (
         "unsupported_media_type",
         415,
         "The body has the wrong type or encoding",
-        "Bodies are application/json in UTF-8, not compressed; POST /v1/margin:batch takes application/x-ndjson too.",
+        "Bodies are application/json in UTF-8, not compressed; POST /v1/margin:batch takes application/x-ndjson "
+        "and Arrow streams too, whose buffers must not be compressed either.",
         "Send Content-Type: application/json and no Content-Encoding.",
     ),
     ProblemKind(

@@ -7,7 +7,7 @@ import asyncio
 from fastapi import Request, Response
 from starlette.responses import StreamingResponse
 
-from app.body import JSON, NDJSON, check_media, parse_json, read_lines
+from app.body import ARROW, JSON, NDJSON, arrow_installed, check_media, parse_json, read_body, read_lines
 from app.deps import container_of, now, preferred_media, read_call, read_query
 from app.limits import BATCH_PATH
 from app.ports import EventKind
@@ -16,11 +16,22 @@ from app.routes.routing import route
 from app.usecases.backtest_margin import run_margin_backtest
 from app.usecases.call import Answer
 from app.usecases.limit_position import limit_position
-from app.usecases.margin_batch import LinesCall, as_columns, as_lines, batch_of_columns, batch_of_lines
+from app.usecases.margin_batch import (
+    ArrowCall,
+    LinesCall,
+    as_arrow,
+    as_columns,
+    as_lines,
+    batch_of_arrow,
+    batch_of_columns,
+    batch_of_lines,
+)
 from app.usecases.margin_frontier import run_margin_frontier
 from app.usecases.plan_execution import plan_execution
 from app.usecases.scenario_margin import margin_by_scenarios, moves_that_liquidate
 from models.api.query import NoParameters
+
+WITHOUT_ARROW = f"; {ARROW} needs the extra arrow on the server: pip install 'trimtab[arrow]'"
 
 
 async def margin_scenario(request: Request) -> Response:
@@ -60,16 +71,21 @@ async def check_order(request: Request) -> Response:
 
 
 async def batch_margin(request: Request) -> Response:
-    """Margins of many accounts, and the liquidation queue; as columns or as lines."""
+    """Margins of many accounts, and the liquidation queue; as columns, lines or an Arrow stream."""
     read_query(request, NoParameters)
-    sent = check_media(request.scope["headers"], (JSON, NDJSON))
-    wanted = preferred_media(request, (JSON, NDJSON) if sent == JSON else (NDJSON, JSON))
+    forms, hint = ((JSON, NDJSON, ARROW), "") if arrow_installed() else ((JSON, NDJSON), WITHOUT_ARROW)
+    sent = check_media(request.scope["headers"], forms, hint)
+    wanted = preferred_media(request, (sent, *(form for form in forms if form != sent)), hint)
     if sent == JSON:
         found = await batch_of_columns(await read_call(request))
-    else:
+    elif sent == NDJSON:
         found = await batch_of_lines(LinesCall(read_lines(request), parse_json, now(request)))
+    else:
+        found = await batch_of_arrow(ArrowCall(await read_body(request, forms), parse_json, now(request)))
     if wanted == NDJSON:
         return StreamingResponse(as_lines(found), media_type=NDJSON)
+    if wanted == ARROW:
+        return Response(await asyncio.to_thread(as_arrow, found), media_type=ARROW)
     return reply(request, Answer(200, await asyncio.to_thread(as_columns, found)))
 
 

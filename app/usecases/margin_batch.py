@@ -1,6 +1,7 @@
 """`POST /v1/margin:batch`: margins of many accounts, and the liquidation queue; nothing is recorded.
 
-Accounts come as columns of one JSON object or as lines, and the answer goes out as either, whatever came in.
+Accounts come as columns of one JSON object, as lines or as an Arrow stream, and the answer goes out as any of these,
+whatever came in.
 """
 
 from __future__ import annotations
@@ -80,6 +81,15 @@ class LinesCall:
     received_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ArrowCall:
+    """A request as an Arrow stream, and how its head is parsed."""
+
+    body: bytes
+    parse: Callable[[bytes], Any]
+    received_at: datetime
+
+
 async def batch_of_columns(call: Call) -> BatchFigures:
     """Margins of accounts as columns, a large batch in a worker thread."""
     request = await validated(MarginBatchRequest, call)
@@ -106,6 +116,19 @@ async def batch_of_lines(call: LinesCall) -> BatchFigures:
         told = found[:MAX_ERRORS] or [BrokenRule("", "empty", rule)]
         raise RequestProblem("invalid_request", f"the body {rule}", told)
     return await asyncio.to_thread(figures, read.head, _read_columns(read, read.head), call.received_at)
+
+
+async def batch_of_arrow(call: ArrowCall) -> BatchFigures:
+    """Margins of accounts in an Arrow stream, read and computed in a worker thread."""
+    return await asyncio.to_thread(_arrow_figures, call)
+
+
+def _arrow_figures(call: ArrowCall) -> BatchFigures:
+    # An optional dependency, and slow to import: by whom it is used, in a worker thread.
+    from app.translate.account_stream import read_accounts
+
+    read = read_accounts(call.body, call.parse)
+    return figures(read.head, _columns(read.head, read.names, read.equity, read.contracts), call.received_at)
 
 
 def figures(request: BatchHeadIn, columns: Columns, received_at: datetime) -> BatchFigures:
@@ -168,6 +191,16 @@ def as_columns(found: BatchFigures) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
+def as_arrow(found: BatchFigures) -> bytes:
+    """The answer as an Arrow stream: a row for each account, all else as JSON in the metadata."""
+    from app.translate.account_stream import write_accounts
+
+    refused = {} if found.columns.refused is None else {"refused": found.columns.refused}
+    margins = {"initial_margin": found.initial, "maintenance_margin": found.maintenance, "ratio": found.ratio}
+    rest = orjson.dumps({**found.head, **found.tail, **refused})
+    return write_accounts(found.columns.names, margins, found.health.status.tolist(), rest)
+
+
 def as_lines(found: BatchFigures) -> Iterator[bytes]:
     """The answer as lines, some at a time: the head, a line for each account and each refused line, the summary."""
     yield orjson.dumps(found.head, option=orjson.OPT_APPEND_NEWLINE)
@@ -204,25 +237,18 @@ def _rows(found: BatchFigures) -> Iterator[dict[str, Any]]:
 
 def columns_of(request: MarginBatchRequest) -> Columns:
     """Posted columns as arrays."""
-    return Columns(
-        names=request.accounts,
-        equity=np.array(request.equity, dtype=np.float64),
-        contracts=np.array(request.quantities, dtype=np.float64).T,
-        values=_values(request.markets),
-        missing=[_missing(market, request.preset) for market in request.markets],
-    )
+    equity, contracts = (np.array(values, dtype=np.float64) for values in (request.equity, request.quantities))
+    return _columns(request, request.accounts, equity, contracts.T)
 
 
 def _read_columns(read: AccountLines, head: BatchHeadIn) -> Columns:
-    return Columns(
-        names=read.names,
-        equity=np.array(read.equity, dtype=np.float64),
-        contracts=read.contracts(),
-        values=_values(head.markets),
-        missing=[_missing(market, head.preset) for market in head.markets],
-        lines=read.lines,
-        refused=read.refused,
-    )
+    columns = _columns(head, read.names, np.array(read.equity, dtype=np.float64), read.contracts())
+    return columns._replace(lines=read.lines, refused=read.refused)
+
+
+def _columns(head: BatchHeadIn, names: Sequence[str], equity: Floats, contracts: Floats) -> Columns:
+    missing = [_missing(market, head.preset) for market in head.markets]
+    return Columns(names, equity, contracts, _values(head.markets), missing)
 
 
 def _values(markets: Markets) -> Floats:

@@ -105,12 +105,23 @@ class BatchHeadIn(Model):
         return self
 
 
-class MarginBatchRequest(BatchHeadIn):
-    """Accounts with linear positions, as columns; nothing is stored."""
+class BatchNamesIn(Model):
+    """Accounts of a batch."""
 
     accounts: Annotated[list[AccountName], Field(min_length=1, max_length=MAX_ACCOUNTS, fail_fast=True)] = Field(
         description="Names, unique; every column has one value for each of them."
     )
+
+    @model_validator(mode="after")
+    def _unique_accounts(self) -> Self:
+        if len(set(self.accounts)) != len(self.accounts):
+            raise PydanticCustomError("duplicate", "accounts must be unique")
+        return self
+
+
+class MarginBatchRequest(BatchNamesIn, BatchHeadIn):
+    """Accounts with linear positions, as columns; nothing is stored."""
+
     equity: AccountColumn = Field(description="Mark to market. What is no number makes its account `unknown`.")
     quantities: Annotated[list[AccountColumn], Field(min_length=1, max_length=MAX_MARKETS, fail_fast=True)] = Field(
         description="One column for each market, in their order: signed contracts of each account, 0 for none. What is "
@@ -129,8 +140,6 @@ class MarginBatchRequest(BatchHeadIn):
                     text = "column {place} of {name} must have one value for each of {count} accounts, found {found}"
                     told = {"place": place, "name": name, "count": count, "found": len(column)}
                     raise PydanticCustomError("columns", text, told)
-        if len(set(self.accounts)) != count:
-            raise PydanticCustomError("duplicate", "accounts must be unique")
         return self
 
 
