@@ -192,7 +192,7 @@ def banner(container: Container) -> list[str]:
     kept = f"file {settings.data_dir / 'trimtab.db'}" if settings.embedded_database else shown["database_url"]
     states = "embedded in this process" if settings.redis_url is None else shown["redis_url"]
     lines = [
-        f"Trimtab {ENGINE_VERSION} at http://{settings.host}:{settings.port}, explorer at /docs",
+        f"Trimtab {ENGINE_VERSION} at http://{settings.host}:{settings.port}, console at /, explorer at /docs",
         f"audit log: {container.audit.server_version()}, {kept}",
         f"volatility states: {container.volatility.server_version()}, {states}",
     ]

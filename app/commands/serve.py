@@ -30,7 +30,7 @@ def serve_command(
         typer.Option(help="Directory of the embedded database [TRIMTAB_DATA_DIR, .run].", show_default=False),
     ] = None,
 ) -> None:
-    """Serve the API until interrupted; the explorer is at /docs.
+    """Serve the API until interrupted; the console is at /, the explorer at /docs.
 
     Without `DATABASE_URL` the audit log is a SQLite file in the data directory, without `REDIS_URL` volatility states
     live in this process. An option wins over its environment variable. Several workers need both; each has its own

@@ -195,14 +195,15 @@ def test_nothing_jumps_and_the_history_is_drawn(service: ServiceProcess, tmp_pat
         send(service, "desk", sequence, [MARKET], str(93000 + 400 * (sequence * 5 % 7)))
         httpx.get(f"{service.url}/v1/portfolios/desk/targets?wait_seconds=5", trust_env=False)
     ask(service, "PUT", "/v1/breakers/venue:deribit", {"mode": "reduce_only", "actor": "ana", "reason": "slow fills"})
-    with console(service, tmp_path, size=(1200, 1180)) as page:
+    with console(service, tmp_path, size=(1200, 1560)) as page:
+        page.wait_for(f"Number({text('heartbeats')}) > 0")  # by then the switch is in force for every process
         decisions = len(ask(service, "GET", "/v1/evaluations?kind=live&portfolio_id=desk")["items"])
         assert decisions > 1
         page.wait_for(f"{text('chart-summary')}.startsWith('{decisions} decisions')")
         page.wait_for(f"{text('switches')}.includes('slow fills')")
-        page.wait_for(f"Number({text('heartbeats')}) > 0")
         assert page.run(SHIFTS) < GOOD_SHIFT
         page.run("document.querySelector('#target-rows .open').click()")
+        page.wait_for("!document.querySelector('.more').hidden")
         page.picture(pictures / "console.png")
         assert page.complaints == []
 
@@ -221,6 +222,7 @@ def test_an_expired_target_is_shown_as_expired_whatever_the_clock_of_the_reader(
         assert page.run(shown("Valid for")) == "expired"
         assert page.run(text("freshness")).startswith("Expired")
         assert ask(service, "GET", "/v1/portfolios/brief/targets")["expired"] is True
+        assert page.run(text("margin")).startswith("Expired")
         page.picture(pictures / "console-expired.png")
         send(service, "brief", 2, [MARKET])
         page.wait_for(f"{shown('Status')} === 'ok'")

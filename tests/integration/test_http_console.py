@@ -98,3 +98,12 @@ def test_close_codes_that_the_client_names_are_those_of_the_protocol() -> None:
     stops = {int(code) for code in mend.split(",")} | set(range(4500, 4600))
     assert {int(code) for code in CloseCode if not code.reconnects} <= stops
     assert not {int(code) for code in CloseCode if code.reconnects} & stops
+
+
+def test_links_and_pictures_of_its_page_lead_somewhere() -> None:
+    page = ROOT / "docs" / "console.md"
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+    assert len(links) >= 4
+    for link in links:
+        assert (page.parent / link).is_file(), link
+    assert (ROOT / "docs" / "images" / "console.png").stat().st_size < 150_000

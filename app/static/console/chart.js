@@ -90,7 +90,7 @@ export class Chart {
       scales: { x: { time: true, range: () => spread(times[0], times.at(-1)) }, volatility: { range: padded }, size: { range: padded } },
       tzDate: (seconds) => uPlot.tzDate(new Date(1000 * seconds), "UTC"),
       axes: [
-        { ...axis, values: (_, ticks, place, space, step) => ticks.map((tick) => moment(tick, step)) },
+        { ...axis, space: 80, values: (_, ticks, place, space, step) => ticks.map((tick) => moment(tick, step)) },
         { ...axis, scale: "volatility", size: 52, values: (_, ticks) => ticks.map((tick) => `${+(100 * tick).toFixed(2)} %`) },
         { ...axis, scale: "size", side: 1, size: 60, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => String(+tick.toPrecision(6))) },
       ],

@@ -192,7 +192,7 @@ function drawHealth() {
   put(byId("left-out"), health.leftOut);
   const lines = [...client.channels].map(([name_, channel]) => {
     const line = row();
-    const seen = channel.waiting ? "asking" : channel.epoch === null ? "nothing yet" : String(channel.seq);
+    const seen = channel.waiting ? "…" : channel.epoch === null ? "—" : String(channel.seq);
     for (const [label, value] of [["Channel", make("code", name_)], ["Seq", seen], ["Epoch", channel.epoch ?? "—"]]) {
       const field = cell(label);
       field.append(value);

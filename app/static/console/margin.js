@@ -66,7 +66,8 @@ export function showMargin(root, state, transitions, expired) {
     root.replaceChildren(make("p", "No margin was computed yet.", "quiet"));
     return;
   }
-  const parts = [bars("Now", state.current)];
+  const parts = expired ? [make("p", `Expired: figures of ${moment(state.computed_at)}.`, "bad")] : [];
+  parts.push(bars("Now", state.current));
   if (state.target) parts.push(bars("At target", state.target));
   root.replaceChildren(...parts, breakerPart(state.breaker, transitions));
 }
