@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,18 +34,22 @@ class LastDecision:
         Its `state`, which the next request sends as `previous`.
     auto_memory : mapping, optional
         What `auto` mode remembers, for the next request.
+    intents : sequence
+        Intents that it told.
     """
 
     index: int
     snapshot_seq: int
     control: Mapping[str, Any] | None
     auto_memory: Mapping[str, Any] | None = None
+    intents: Sequence[Mapping[str, Any]] = ()
 
 
 def last_decision(index: int, response: bytes) -> LastDecision:
     """Last decision of the recorded answer of a live entry."""
     answer = orjson.loads(response)
-    return LastDecision(index, answer["snapshot_seq"], answer.get("state"), answer.get("auto_memory"))
+    told = answer.get("intents") or ()
+    return LastDecision(index, answer["snapshot_seq"], answer.get("state"), answer.get("auto_memory"), told)
 
 
 def max_age(specification: Mapping[str, Any]) -> timedelta:
@@ -86,6 +90,8 @@ def live_request(
         body["previous"] = last.control
         if last.auto_memory is not None:
             body["auto_memory"] = last.auto_memory
+        if last.intents:
+            body["open_intents"] = last.intents
     if specification.get("auto") is not None:
         body["auto"] = specification["auto"]
     if "breaker_reset" in body and not resettable(body, last, snapshot.snapshot_seq):

@@ -468,14 +468,28 @@ def _remembers(decision: Decision) -> bool:
     return tightened or result.smoothed is not None or decision.request.previous is not None
 
 
+def _still_open(request: LiveRequest, inputs: EvaluationInputs) -> list[dict[str, Any]]:
+    """Intents of the last decision with orders that may still be sent: else a reader that looks a moment later, after a
+    decision without any, would miss them. Not where anything is stopped, or the account is another one by now.
+    """
+    memory = request.auto_memory
+    stopped = request.auto is None or not request.auto.enabled or inputs.switches
+    if stopped or memory is None or memory.emitted_snapshot != inputs.snapshot_id:
+        return []
+    return [item for item in request.open_intents if datetime.fromisoformat(item["valid_until"]) > inputs.as_of]
+
+
 def _auto(request: LiveRequest, decision: Decision) -> dict[str, Any]:
     """What `auto` mode did, and what it remembers; in another mode it goes on remembering."""
     if request.auto is None or decision.automatic is None:
         kept = request.auto_memory
         return {} if kept is None else {"auto_memory": memory_block(auto_memory(kept))}
+    orders = decision.result.orders
     return {
         "auto": auto_block(auto_rules(request.auto), decision.automatic),
-        "intents": intent_rows(decision.inputs, decision.result.orders, request.auto, request.portfolio_id or ""),
+        "intents": intent_rows(decision.inputs, orders, request.auto, request.portfolio_id or "")
+        if orders
+        else _still_open(request, decision.inputs),
         "auto_memory": memory_block(decision.automatic.memory),
     }
 

@@ -147,6 +147,7 @@ class LiveRequest(EvaluationRequest):
     auto: AutoIn | None = None
     auto_memory: AutoMemoryIn | None = None
     fitted_impact: FittedImpactIn | None = None
+    open_intents: Annotated[list[dict[str, Any]], Field(default_factory=list)]
 
     @property
     def taken_at(self) -> datetime:
@@ -160,7 +161,11 @@ class LiveResponse(EvaluationResponse):
     portfolio_version: int = Field(description="Version of the registered portfolio that was evaluated.")
     snapshot_seq: int = Field(description="Snapshot that was evaluated.")
     auto: AutoOut | None = Field(None, description="Present in mode auto.")
-    intents: list[IntentOut] | None = Field(None, description="`orders` for their venues. Present in mode auto.")
+    intents: list[IntentOut] | None = Field(
+        None,
+        description="What may be sent now: `orders` for their venues, or those "
+        "of the last decision with orders on the same snapshot until they expire. Present in mode auto.",
+    )
     auto_memory: AutoMemoryOut | None = Field(None, description="Present where mode is or was auto.")
 
 

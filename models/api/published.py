@@ -39,7 +39,11 @@ class PublishedTargets(PublishedHead):
     assumptions: list[Assumption]
     warnings: list[WarningOut]
     auto: AutoOut | None = Field(None, description="Present in mode auto.")
-    intents: list[IntentOut] | None = Field(None, description="`orders` for their venues. Present in mode auto.")
+    intents: list[IntentOut] | None = Field(
+        None,
+        description="What may be sent now: `orders` for their venues, or those "
+        "of the last decision with orders on the same snapshot until they expire. Present in mode auto.",
+    )
 
 
 class PublishedEnd(Model):
