@@ -182,7 +182,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         content: dict[str, Any] = {"application/json": _body(operation, operation.body)}
         if operation.lines is not None:
             content[LINES] = {"schema": {"type": "string"}, "example": operation.lines[1]}
-        if operation.arrow:
+        if operation.arrow is not None:
             content[ARROW] = {}
         out["requestBody"] = {"required": True, "content": content}
     out["responses"] = {str(operation.status): _answer(operation)}
@@ -211,7 +211,7 @@ def _answer(operation: Operation) -> dict[str, Any]:
     }
     if operation.lines is not None:
         out["content"][LINES] = {"schema": {"type": "string"}}
-    if operation.arrow:
+    if operation.arrow is not None:
         # Binary: the specification wants no schema.
         out["content"][ARROW] = {}
     if operation.idempotent:

@@ -48,7 +48,7 @@ from models.api.history import EntryBody, EntryPage, InstrumentPage, Instruments
 from models.api.implied_volatility import ImpliedVolatilityAnswer, ImpliedVolatilityRequest
 from models.api.liquidation import LiquidationPriceAnswer, LiquidationPriceRequest
 from models.api.margin_backtest import MarginBacktestAnswer, MarginBacktestRequest
-from models.api.margin_batch import BatchHeadIn, MarginBatchAnswer, MarginBatchRequest
+from models.api.margin_batch import BatchHeadIn, BatchNamesIn, MarginBatchAnswer, MarginBatchRequest
 from models.api.margin_frontier import FrontierAnswer, FrontierRequest
 from models.api.observation import (
     EstimateAnswer,
@@ -146,7 +146,7 @@ class Operation:
     `conditional`: it sends an ETag and answers 304 where `If-None-Match` names it. `matched`: it takes `If-Match`.
     `creates`: it takes `If-None-Match: *`, for only where there is nothing yet.
     `lines`: it takes and gives application/x-ndjson too; the model of the first line of a request, and a whole request.
-    `arrow`: it takes and gives Arrow streams too.
+    `arrow`: it takes and gives Arrow streams too; the model of the names in their first column.
     """
 
     method: str
@@ -169,7 +169,7 @@ class Operation:
     matched: bool = False
     creates: bool = False
     lines: tuple[Model, str] | None = None
-    arrow: bool = False
+    arrow: Model | None = None
 
 
 _SIZED = {
@@ -918,7 +918,7 @@ OPERATIONS = (
         problems=(*BODY, 406),
         examples={"queue": ("Five accounts in two markets", margin_examples.BATCH)},
         lines=(BatchHeadIn, margin_examples.BATCH_LINES),
-        arrow=True,
+        arrow=BatchNamesIn,
     ),
     Operation(
         method="POST",
@@ -1368,7 +1368,7 @@ OPERATIONS = (
 REQUEST_MODELS: dict[str, Model] = {
     model.__name__: model
     for operation in OPERATIONS
-    for model in (operation.body, operation.query, operation.lines and operation.lines[0])
+    for model in (operation.body, operation.query, operation.lines and operation.lines[0], operation.arrow)
     if model is not None
 } | {LiveRequest.__name__: LiveRequest}
 """Models that validate what a client sent, by the title that a `ValidationError` carries.

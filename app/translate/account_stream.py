@@ -51,7 +51,7 @@ def read_accounts(raw: bytes, parse: Callable[[bytes], Any]) -> AccountTable:
         rule = "the schema's metadata must hold markets and all else but the columns as JSON, under the key trimtab"
         raise RequestProblem("invalid_request", rule, [BrokenRule("", "missing", rule)])
     head = BatchHeadIn.model_validate(parse(text))
-    _check_columns(stream.schema, [market.symbol for market in head.markets])
+    _check_columns(stream, [market.symbol for market in head.markets])
     table = stream.table(MAX_ACCOUNTS)
     names = BatchNamesIn.model_validate({"accounts": table.column(0).to_pylist()}).accounts
     equity, *held = (_figures(column) for column in table.columns[1:])
@@ -80,20 +80,22 @@ def write_accounts(names: Sequence[str], figures: Mapping[str, Floats], status: 
     return written
 
 
-def _check_columns(schema: pa.Schema, symbols: list[str]) -> None:
+def _check_columns(stream: ArrowStream, symbols: list[str]) -> None:
     """Columns must be those of the head in its order: names alone would not do, as a market may be called equity."""
     wanted = [*FIRST, *symbols]
     places = ["/accounts", "/equity", *(f"/quantities/{place}" for place in range(len(symbols)))]
-    if len(schema) != len(wanted):
-        rule = f"must have {len(wanted)} columns: account, equity and one for each market; found {len(schema)}"
+    if len(stream.columns) != len(wanted):
+        rule = f"must have {len(wanted)} columns: account, equity and one for each market; found {len(stream.columns)}"
         raise _refused(BrokenRule("", "columns", rule))
-    for place, (name, field) in enumerate(zip(wanted, schema, strict=True)):
-        if field.name != name:
-            rule = f"column {place} must be {name}, as in the head, found {field.name[:64]!a}"
+    for place, (name, (given, kind, told)) in enumerate(zip(wanted, stream.columns, strict=True)):
+        if given != name:
+            rule = f"column {place} must be {name}, as in the head, found {given[:64]!a}"
             raise _refused(BrokenRule(places[place], "columns", rule))
-        if not (_is_text(field.type) or (place > 0 and _is_number(field.type))):
-            rule = "must be of type utf8" + (", or of numbers or decimals" if place else "")
-            raise _refused(BrokenRule(places[place], "column_type", f"{name} {rule}, found {str(field.type)[:64]!a}"))
+        if not (_is_text(kind) or (place > 0 and _is_number(kind))):
+            rule = "must be of type utf8" + (
+                ", or of numbers or decimals of a scale within their precision" if place else ""
+            )
+            raise _refused(BrokenRule(places[place], "column_type", f"{name} {rule}, found {told[:64]!a}"))
 
 
 def _refused(rule: BrokenRule) -> RequestProblem:
@@ -105,7 +107,10 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind))
+    if pa.types.is_decimal(kind):
+        # Some other scales have no text.
+        return bool(0 <= kind.scale <= kind.precision)
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
 
 def _figures(column: pa.ChunkedArray) -> Floats:

@@ -100,7 +100,7 @@ class ArrowStream:
 
     Attributes
     ----------
-    schema : pyarrow.Schema
+    columns : list of (name, type, its text)
         Without extension types; the caller judges the others before it asks for `table`.
 
     Raises
@@ -122,7 +122,11 @@ class ArrowStream:
             if _EXTENSION in found.data:
                 raise ValueError("extension types are not taken: send the storage type")
             self._keys = _keys(found)
-            self.schema: pa.Schema = pa.ipc.read_schema(message)
+            self._schema = pa.ipc.read_schema(message)
+            # A name that is no UTF-8 fails here, and one within a type.
+            self.columns: list[tuple[str, pa.DataType, str]] = [
+                (field.name, field.type, str(field.type)) for field in self._schema
+            ]
 
     def metadata(self, key: bytes) -> bytes | None:
         """Value of a key of the schema's metadata; None where it is absent.
@@ -134,7 +138,7 @@ class ArrowStream:
         """
         if self._keys.count(key) > 1:
             raise RequestProblem("malformed_arrow", f"the schema's metadata hold {key.decode()} twice")
-        value: bytes | None = (self.schema.metadata or {}).get(key)
+        value: bytes | None = (self._schema.metadata or {}).get(key)
         return value
 
     def table(self, most_rows: int) -> pa.Table:
@@ -146,18 +150,18 @@ class ArrowStream:
             400 `malformed_arrow`, 413 `body_too_large`, 415 `unsupported_media_type` for compressed buffers.
         """
         with _told():
-            return pa.Table.from_batches(list(self._batches(most_rows)), self.schema)
+            return pa.Table.from_batches(list(self._batches(most_rows)), self._schema)
 
     def _batches(self, most_rows: int) -> Iterator[pa.RecordBatch]:
         rows = count = 0
         while not self._at_end():
             message = self._next("record batch")
-            rows, count = rows + _rows(message, len(self.schema)), count + 1
+            rows, count = rows + _rows(message, len(self._schema)), count + 1
             if rows > most_rows:
                 raise RequestProblem("body_too_large", f"a stream may hold {most_rows} rows")
             if count > ARROW_BATCHES:
                 raise RequestProblem("body_too_large", f"a stream may hold {ARROW_BATCHES} record batches")
-            batch = pa.ipc.read_record_batch(message, self.schema)
+            batch = pa.ipc.read_record_batch(message, self._schema)
             batch.validate(full=True)
             yield batch
 

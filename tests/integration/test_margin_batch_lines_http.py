@@ -161,7 +161,7 @@ async def test_a_request_without_a_head_or_accounts_is_refused(
 
 
 async def test_other_media_types_name_those_that_are_taken(http: httpx.AsyncClient) -> None:
-    for media in ("text/csv", "application/vnd.apache.arrow.stream", "application/x-ndjson; charset=latin-1"):
+    for media in ("text/csv", "application/vnd.apache.arrow.file", "application/x-ndjson; charset=latin-1"):
         answer = await http.post(PATH, content=b"x", headers={"Content-Type": media})
         assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
         assert LINES in answer.json()["detail"]
