@@ -360,7 +360,7 @@ async def test_all_readers_reconnect_at_once(deployment: Deployment, size: tuple
         )
 
 
-@sizes((100, 90, 10, 3), (6, 8, 2, 1))
+@sizes((100, 90, 10, 2), (6, 8, 2, 1))
 async def test_instances_are_restarted_one_after_the_other(
     deployment: Deployment, size: tuple[int, ...], fault_table: Row
 ) -> None:
