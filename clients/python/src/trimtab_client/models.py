@@ -1542,6 +1542,17 @@ class DifferenceOut(Model):
     recomputed: Any
 
 
+class DiscloseRequest(Model):
+    """
+    Which fields of a recorded answer are to be shown.
+    """
+
+    fields: list[str]
+    """
+    JSON pointers: a field, or what holds some. A member of an item of a list is one field.
+    """
+
+
 class DiscreteKelly(Model):
     """
     ``w = c · k · f / n``, ``f = p/a − (1 − p)/(a b)``: the most growth from trades that win a·b or lose a.
@@ -2088,6 +2099,22 @@ class ExposureOut(Model):
     value_coin: float | None
     vega_per_point_coin: float | None
     theta_per_day_coin: float | None
+
+
+class FieldBucketOut(Model):
+    """
+    Commitments of 16 fields, and their way to the root.
+    """
+
+    number: int
+    commitments: list[str]
+    """
+    SHA-256 of salt, pointer, newline and value; sorted.
+    """
+    path: list[str]
+    """
+    Inclusion proof (RFC 6962) in the tree over the buckets.
+    """
 
 
 class FilteredHistorical(Model):
@@ -3879,6 +3906,10 @@ class LogEntryOut(Model):
     Digest of request, answer, state and versions.
     """
     body_len: int
+    fields: str | None = None
+    """
+    Digest of the commitments to the fields of the answer; facts and version 1 have none.
+    """
     id: str
     kind: str
     log: str
@@ -6734,6 +6765,22 @@ class SeriesIn(Model):
     calendar: Literal["24/7", "XNYS", "XNAS", "XLON", "FX"] | CalendarIn | None = None
     """
     Default 24/7, listed as an assumption.
+    """
+
+
+class ShownFieldOut(Model):
+    """
+    A field that is shown.
+    """
+
+    pointer: str
+    value: str
+    """
+    JSON text, as it was committed to.
+    """
+    salt: str
+    """
+    16 bytes in base64.
     """
 
 
@@ -9873,6 +9920,32 @@ class DeleveragingOut(Model):
     """
     Base units that nobody takes: they stay open.
     """
+
+
+class DisclosureAnswer(Model):
+    """
+    Some fields of a recorded answer, checked by `trimtab audit check-disclosure` without a service.
+    """
+
+    format: Literal["trimtab/disclosure/v1"] = "trimtab/disclosure/v1"
+    entry: str
+    """
+    What the tree holds of the answer; `fields` in it commits to all fields.
+    """
+    receipt: str
+    """
+    A C2SP `tlog-proof` of the entry.
+    """
+    field_count: int
+    """
+    Fields of the whole answer.
+    """
+    root: str
+    """
+    Root of the tree over the buckets.
+    """
+    fields: list[ShownFieldOut]
+    buckets: list[FieldBucketOut]
 
 
 class ErrorsAnswer(Model):
