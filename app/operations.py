@@ -44,7 +44,7 @@ from models.api.evaluation import (
 from models.api.execution_report import ExecutionsAnswer, ExecutionsRequest, ExecutionsTaken
 from models.api.fit import FitAccepted, FitAnswer, FitRequest
 from models.api.grid import GridAnswer, GridRequest
-from models.api.history import EntryBody, EntryPage, InstrumentPage, InstrumentsAnswer, ReplayAnswer
+from models.api.history import EntryBody, EntryPage, InstrumentPage, InstrumentsAnswer, PermitsAnswer, ReplayAnswer
 from models.api.implied_volatility import ImpliedVolatilityAnswer, ImpliedVolatilityRequest
 from models.api.liquidation import LiquidationPriceAnswer, LiquidationPriceRequest
 from models.api.margin_backtest import MarginBacktestAnswer, MarginBacktestRequest
@@ -423,6 +423,20 @@ OPERATIONS = (
         ),
         query=DifferenceParameters,
         answers=(EvaluationDifference,),
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/evaluations/{evaluation_id}/permits",
+        operation_id="read_permits",
+        tag="History",
+        summary="Signed permits of the orders of a decision, for a gateway before the venue",
+        description=(
+            f"{_ENTRY} Also of a live portfolio, whose targets name their evaluation. A permit allows no more than its "
+            "order, until the order expires. Orders that a switch stops now have none; neither has a historical "
+            "evaluation. The bytes are the same on every call."
+        ),
+        answers=(PermitsAnswer,),
         problems=(*QUERY, 404, 503),
     ),
     Operation(

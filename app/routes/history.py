@@ -10,6 +10,7 @@ from app.routes.reply import reply
 from app.routes.routing import route
 from app.usecases import compare_evaluations as compare
 from app.usecases import read_evaluations as history
+from app.usecases import read_permits as permits
 from models.api.query import DifferenceParameters, EntriesParameters, EvaluationsParameters, NoParameters
 
 
@@ -58,6 +59,12 @@ async def read_evaluation(request: Request) -> Response:
     return reply(request, await history.read_evaluation(container_of(request), request.path_params["evaluation_id"]))
 
 
+async def read_permits(request: Request) -> Response:
+    """Permits of the orders of a decision."""
+    read_query(request, NoParameters)
+    return reply(request, await permits.read_permits(container_of(request), request.path_params["evaluation_id"]))
+
+
 async def read_audit_body(request: Request) -> Response:
     """Recorded bytes."""
     read_query(request, NoParameters)
@@ -70,5 +77,6 @@ ROUTES = (
     route("GET", "/v1/audit/entries/{evaluation_id:evaluation_id}/body", read_audit_body),
     route("POST", "/v1/evaluations/{evaluation_id:evaluation_id}:replay", replay_evaluation),
     route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}:diff", compare_evaluations),
+    route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}/permits", read_permits),
     route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}", read_evaluation),
 )

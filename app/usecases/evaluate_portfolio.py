@@ -16,9 +16,10 @@ from app.usecases.call import Answer, Call, Door
 from app.usecases.decide import AnyRequest, Decision, Gathered, decide, policy_of, render, state_record
 from app.usecases.effort import takes_a_while, validated
 from app.usecases.gather import TENANT, gather
+from app.usecases.permits import ORDERING, with_permits
 from app.usecases.receipts import with_receipt
 from app.version import versions_record
-from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginRequest
+from models.api.evaluation import EvaluationRequest, HedgesRequest, MarginRequest, OptionsIn
 from models.api.portfolio import LiveRequest
 from services.core.errors import InvalidInput
 
@@ -40,18 +41,32 @@ async def evaluate_portfolio(container: Container, call: Call, door: Door) -> An
     Raises
     ------
     InvalidInput
-        If a receipt is asked for and nobody signs the log.
+        If a receipt or permits are asked for and nobody signs the log, or permits where there are no orders.
     """
     request = await validated(REQUEST_MODELS[door], call)
-    proof = request.options.receipt == "proof"
-    if proof and container.signer is None:
-        raise InvalidInput("options.receipt", "needs a log that is signed", "proof", "TRIMTAB_LOG_KEY_FILE names a key")
+    _check_signed(container, request.options, door)
     key = idempotency_key(call, door.value)
     if (known := await known_answer(container, key)) is not None:
-        return await with_receipt(container, known, None) if proof else known
+        return await _signed(container, request.options, known, None)
     recorded = await decide_and_record(container, call, door, request, key)
     answer = stored_answer(recorded.appended, recorded.body, recorded.timings)
-    return await with_receipt(container, answer, recorded.appended) if proof else answer
+    return await _signed(container, request.options, answer, recorded.appended)
+
+
+def _check_signed(container: Container, options: OptionsIn, door: Door) -> None:
+    remedy = "TRIMTAB_LOG_KEY_FILE names a key"
+    for name, wanted in (("receipt", options.receipt == "proof"), ("permits", options.permits)):
+        if wanted and container.signer is None:
+            raise InvalidInput(f"options.{name}", "needs a log that is signed", getattr(options, name), remedy)
+    if options.permits and door not in ORDERING:
+        raise InvalidInput("options.permits", "goes with an answer that has orders", True)
+
+
+async def _signed(container: Container, options: OptionsIn, answer: Answer, appended: Appended | None) -> Answer:
+    """The answer with what its options want signed: added after the write, the same bytes whenever it is made."""
+    if options.receipt == "proof":
+        answer = await with_receipt(container, answer, appended)
+    return await with_permits(container, answer) if options.permits else answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,9 @@ class OptionsIn(Model):
         default="none",
         description="proof: `audit` carries the entry of the log and a receipt, to be checked without this service.",
     )
+    permits: Annotated[bool, Strict()] = Field(
+        default=False, description="`audit` carries a signed permit of each order, for a gateway before the venue."
+    )
 
 
 class SnapshotIn(Model):
@@ -297,6 +300,13 @@ class InputsOut(Model):
     engine: str
 
 
+class PermitOut(Model):
+    """What an order may do, signed by the log."""
+
+    client_order_id: str = Field(description="The order; also the `nonce` under which its use adds up.")
+    token: str = Field(description="base64url of the payload, a dot, base64url of its Ed25519 signature.")
+
+
 class AuditOut(Model):
     """Where the answer lies in the audit log."""
 
@@ -306,6 +316,9 @@ class AuditOut(Model):
     receipt: str | None = Field(
         None,
         description="A C2SP `tlog-proof` of it: index, path and signed head. Present with options.receipt.",
+    )
+    permits: list[PermitOut] | None = Field(
+        None, description="Of the orders; none of a historical evaluation. Present with options.permits."
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from models.api.base import Model, Time
-from models.api.evaluation import AuditOut
+from models.api.evaluation import AuditOut, PermitOut
 from models.api.market import InstrumentIn
 
 
@@ -56,6 +56,13 @@ class VersionsOut(Model):
 
     recorded: dict[str, Any]
     running: dict[str, Any]
+
+
+class PermitsAnswer(Model):
+    """Permits of a recorded decision that may still be used."""
+
+    evaluation_id: str
+    permits: list[PermitOut] = Field(description="Of orders that have not expired, under the switches as they are now.")
 
 
 class ReplayAnswer(Model):
