@@ -261,23 +261,6 @@ class Assumption(Model):
     effect: str
 
 
-class AuditOut(Model):
-    """
-    Where the answer lies in the audit log.
-    """
-
-    index: int
-    durable: bool
-    entry: str | None = None
-    """
-    What the tree holds of this answer. Present with options.receipt.
-    """
-    receipt: str | None = None
-    """
-    A C2SP `tlog-proof` of it: index, path and signed head. Present with options.receipt.
-    """
-
-
 class AutoOut(Model):
     """
     Whether a decision was acted on, and why.
@@ -3323,16 +3306,6 @@ class InputsOut(Model):
     engine: str
 
 
-class InstrumentsAnswer(Model):
-    """
-    What was registered.
-    """
-
-    event_id: str
-    registered: int
-    audit: AuditOut
-
-
 class Interval(Model):
     """
     Trade the whole delta once the last hedge is `interval_seconds` old, if the price has moved since.
@@ -5118,6 +5091,10 @@ class OptionsIn(Model):
     """
     proof: `audit` carries the entry of the log and a receipt, to be checked without this service.
     """
+    permits: bool | None = None
+    """
+    `audit` carries a signed permit of each order, for a gateway before the venue.
+    """
 
 
 class OracleApproximating(Model):
@@ -5569,6 +5546,33 @@ class PerformanceOut(Model):
     downside_capture: float | None
 
 
+class PermitOut(Model):
+    """
+    What an order may do, signed by the log.
+    """
+
+    client_order_id: str
+    """
+    The order; also the `nonce` under which its use adds up.
+    """
+    token: str
+    """
+    base64url of the payload, a dot, base64url of its Ed25519 signature.
+    """
+
+
+class PermitsAnswer(Model):
+    """
+    Permits of a recorded decision that may still be used.
+    """
+
+    evaluation_id: str
+    permits: list[PermitOut]
+    """
+    Of orders that have not expired, under the switches as they are now.
+    """
+
+
 class PledgedIn(Model):
     """
     What a loan pledges.
@@ -5668,42 +5672,6 @@ class PolicyReference(Model):
     """
     Default: the newest when the request is received, listed as an assumption.
     """
-
-
-class PolicyStored(Model):
-    """
-    The version that holds what was sent.
-    """
-
-    policy_id: str
-    version: int
-    """
-    From 1, without gaps.
-    """
-    sha256: str
-    """
-    Of the resolved policy: `policy_resolved_sha256` of an evaluation that sends it.
-    """
-    defaults_version: int
-    """
-    Version of the defaults that are written out in it.
-    """
-    comment: str | None
-    created_at: AwareDatetime
-    policy: dict[str, Any]
-    """
-    As it was sent.
-    """
-    policy_resolved: dict[str, Any]
-    """
-    With every default written out: what evaluations use.
-    """
-    created: bool
-    """
-    False: the newest version held the same content already.
-    """
-    event_id: str
-    audit: AuditOut
 
 
 class PolicySummary(Model):
@@ -5846,17 +5814,6 @@ class PortfolioAnswer(Model):
     """
 
 
-class PortfolioDeleted(Model):
-    """
-    What was deleted.
-    """
-
-    portfolio_id: str
-    deleted: Literal[True] = True
-    event_id: str
-    audit: AuditOut
-
-
 class PortfolioInsurance(Model):
     """
     ``E = min(m · max(V − F, 0), L · V)``: gross exposure is a multiple of the cushion over the floor.
@@ -5910,43 +5867,6 @@ class PortfolioInsurance(Model):
     """
     By default, by the presence of signals.
     """
-
-
-class PortfolioRegistered(Model):
-    """
-    What was registered, and what follows from it.
-    """
-
-    portfolio_id: str
-    version: int
-    """
-    Counts the changes from 1, and goes on counting after a deletion.
-    """
-    updated_at: AwareDatetime
-    comment: str | None
-    portfolio: dict[str, Any]
-    """
-    As it was sent.
-    """
-    created: bool
-    """
-    Whether there was none before.
-    """
-    policy_resolved_sha256: str
-    """
-    Of the policy as it is now, defaults written out.
-    """
-    policy_version: int | None = None
-    """
-    Version of the stored policy that it names.
-    """
-    requires: list[str]
-    """
-    What the methods of the policy read: send it with snapshots.
-    """
-    assumptions: list[Assumption]
-    event_id: str
-    audit: AuditOut
 
 
 class PortfolioRisk(Model):
@@ -6736,19 +6656,6 @@ class RegimeOut(Model):
     """
 
 
-class ResetAnswer(Model):
-    """
-    A state that was forgotten.
-    """
-
-    event_id: str
-    symbol: str
-    venue: str | None = None
-    interval: str
-    existed: bool
-    audit: AuditOut
-
-
 class RiskConstrainedKelly(Model):
     """
     ``w = c x``, ``c = min(1, 2/(1 + λ))``, ``λ = ln β / ln α``: Kelly cut so that ``P(W ever < α W₀) <= β``.
@@ -6920,28 +6827,6 @@ class SandwichOut(Model):
     """
     Contracts, at slippage_limit; null where a range ends before.
     """
-
-
-class ScalarResponse(Model):
-    """
-    Answer of `GET /v1/scalar`.
-    """
-
-    symbol: str
-    venue: str | None = None
-    interval: str
-    status: Literal["ok", "limited", "refused"]
-    reason: str
-    detail: str | None = None
-    scalar: PlainDecimal | None
-    volatility: float | None
-    target_volatility: float
-    max_leverage: float
-    as_of: AwareDatetime
-    received_at: AwareDatetime
-    valid_until: AwareDatetime | None
-    evaluation_id: str
-    audit: AuditOut
 
 
 class ScaleByPrice(Model):
@@ -7368,27 +7253,6 @@ class SmoothedRateOut(Model):
     Asked last; null where nothing was.
     """
     asked: float | None
-
-
-class SnapshotTaken(Model):
-    """
-    A snapshot is stored; its evaluation follows.
-    """
-
-    portfolio_id: str
-    snapshot_seq: int
-    duplicate: bool
-    """
-    The same snapshot was stored before.
-    """
-    as_of: AwareDatetime
-    received_at: AwareDatetime
-    expires_at: AwareDatetime
-    """
-    Targets that are made of it expire then at the latest.
-    """
-    event_id: str
-    audit: AuditOut
 
 
 class SolventAfterShock(Model):
@@ -9943,55 +9807,6 @@ class AccountLoanIn(Model):
     """
 
 
-class AllocateAnswer(Model):
-    """
-    A plan of transfers; they are yours to make.
-    """
-
-    evaluation_id: str
-    client_reference: str | None = None
-    as_of: AwareDatetime
-    received_at: AwareDatetime
-    status: Literal["transfer", "keep", "reduce"]
-    """
-    keep: nothing is worth moving; reduce: all funds together do not suffice, so close positions.
-    """
-    safety_before: float | None
-    """
-    Of the least safe account.
-    """
-    safety_after: float | None
-    safety_attainable: float | None
-    """
-    If moving were free, instant and certain.
-    """
-    binding: str | None
-    """
-    The least safe account after the plan.
-    """
-    moves: list[MoveOut]
-    venues: list[CollateralAccountOut]
-    balances: list[BalanceWorthOut]
-    not_moved: list[NotMovedOut]
-    expected_cost: PlainDecimal
-    """
-    Fees, failures and time, in the account currency.
-    """
-    expected_loss_averted: PlainDecimal
-    """
-    Of liquidations, in the account currency.
-    """
-    optimal: bool
-    """
-    False: the search was cut short; the plan is sound but may not be the best.
-    """
-    pooling: PoolingOut | None
-    units: dict[str, str]
-    assumptions: list[Assumption]
-    warnings: list[WarningOut]
-    audit: AuditOut
-
-
 class AllocateRequest(Model):
     """
     Accounts, what they hold, and how it can be moved.
@@ -10061,6 +9876,27 @@ class AttributionOut(Model):
     """
     stages: list[StageShareOut]
     unsplit: UnsplitOut | None
+
+
+class AuditOut(Model):
+    """
+    Where the answer lies in the audit log.
+    """
+
+    index: int
+    durable: bool
+    entry: str | None = None
+    """
+    What the tree holds of this answer. Present with options.receipt.
+    """
+    receipt: str | None = None
+    """
+    A C2SP `tlog-proof` of it: index, path and signed head. Present with options.receipt.
+    """
+    permits: list[PermitOut] | None = None
+    """
+    Of the orders; none of a historical evaluation. Present with options.permits.
+    """
 
 
 class AutoIn(Model):
@@ -11253,6 +11089,16 @@ class InstrumentPage(Model):
     """
     Cursor of the next page; null on the last.
     """
+
+
+class InstrumentsAnswer(Model):
+    """
+    What was registered.
+    """
+
+    event_id: str
+    registered: int
+    audit: AuditOut
 
 
 class InstrumentsRequest(Model):
@@ -12557,6 +12403,53 @@ class PolicyPage(Model):
     """
 
 
+class PolicyStored(Model):
+    """
+    The version that holds what was sent.
+    """
+
+    policy_id: str
+    version: int
+    """
+    From 1, without gaps.
+    """
+    sha256: str
+    """
+    Of the resolved policy: `policy_resolved_sha256` of an evaluation that sends it.
+    """
+    defaults_version: int
+    """
+    Version of the defaults that are written out in it.
+    """
+    comment: str | None
+    created_at: AwareDatetime
+    policy: dict[str, Any]
+    """
+    As it was sent.
+    """
+    policy_resolved: dict[str, Any]
+    """
+    With every default written out: what evaluations use.
+    """
+    created: bool
+    """
+    False: the newest version held the same content already.
+    """
+    event_id: str
+    audit: AuditOut
+
+
+class PortfolioDeleted(Model):
+    """
+    What was deleted.
+    """
+
+    portfolio_id: str
+    deleted: Literal[True] = True
+    event_id: str
+    audit: AuditOut
+
+
 class PortfolioMarginOut(Model):
     """
     An account that is margined as a whole, in the account currency.
@@ -12634,6 +12527,43 @@ class PortfolioPage(Model):
     """
     Cursor of the next page; null on the last.
     """
+
+
+class PortfolioRegistered(Model):
+    """
+    What was registered, and what follows from it.
+    """
+
+    portfolio_id: str
+    version: int
+    """
+    Counts the changes from 1, and goes on counting after a deletion.
+    """
+    updated_at: AwareDatetime
+    comment: str | None
+    portfolio: dict[str, Any]
+    """
+    As it was sent.
+    """
+    created: bool
+    """
+    Whether there was none before.
+    """
+    policy_resolved_sha256: str
+    """
+    Of the policy as it is now, defaults written out.
+    """
+    policy_version: int | None = None
+    """
+    Version of the stored policy that it names.
+    """
+    requires: list[str]
+    """
+    What the methods of the policy read: send it with snapshots.
+    """
+    assumptions: list[Assumption]
+    event_id: str
+    audit: AuditOut
 
 
 class PreviousIn(Model):
@@ -12849,6 +12779,19 @@ class ReplayAnswer(Model):
     versions: VersionsOut
 
 
+class ResetAnswer(Model):
+    """
+    A state that was forgotten.
+    """
+
+    event_id: str
+    symbol: str
+    venue: str | None = None
+    interval: str
+    existed: bool
+    audit: AuditOut
+
+
 class ReverseStressRequest(Model):
     """
     An account whose liquidating moves are looked for; nothing is stored.
@@ -12947,6 +12890,28 @@ class RowDifference(Model):
     """
     Why there is no attribution.
     """
+
+
+class ScalarResponse(Model):
+    """
+    Answer of `GET /v1/scalar`.
+    """
+
+    symbol: str
+    venue: str | None = None
+    interval: str
+    status: Literal["ok", "limited", "refused"]
+    reason: str
+    detail: str | None = None
+    scalar: PlainDecimal | None
+    volatility: float | None
+    target_volatility: float
+    max_leverage: float
+    as_of: AwareDatetime
+    received_at: AwareDatetime
+    valid_until: AwareDatetime | None
+    evaluation_id: str
+    audit: AuditOut
 
 
 class ScenarioMarginAnswer(Model):
@@ -13157,6 +13122,27 @@ class SnapshotIn(Model):
     """
 
 
+class SnapshotTaken(Model):
+    """
+    A snapshot is stored; its evaluation follows.
+    """
+
+    portfolio_id: str
+    snapshot_seq: int
+    duplicate: bool
+    """
+    The same snapshot was stored before.
+    """
+    as_of: AwareDatetime
+    received_at: AwareDatetime
+    expires_at: AwareDatetime
+    """
+    Targets that are made of it expire then at the latest.
+    """
+    event_id: str
+    audit: AuditOut
+
+
 class SurfaceAuditOut(Model):
     """
     Static arbitrage in the surface, looked for at 61 strikes within |k| <= 1 of every expiry.
@@ -13308,7 +13294,7 @@ class TargetsAnswer(Model):
     """
     intents: list[IntentOut] | None = None
     """
-    `orders` for their venues. Present in mode auto.
+    What may be sent now: `orders` for their venues, or those of the last decision with orders on the same snapshot until they expire. Present in mode auto.
     """
     epoch: str
     seq: int
@@ -13760,7 +13746,7 @@ class PublishedTargets(Model):
     """
     intents: list[IntentOut] | None = None
     """
-    `orders` for their venues. Present in mode auto.
+    What may be sent now: `orders` for their venues, or those of the last decision with orders on the same snapshot until they expire. Present in mode auto.
     """
 
 
@@ -13793,6 +13779,55 @@ class AccountIn(Model):
     """
     Loans of the account; they need policy.collateral.
     """
+
+
+class AllocateAnswer(Model):
+    """
+    A plan of transfers; they are yours to make.
+    """
+
+    evaluation_id: str
+    client_reference: str | None = None
+    as_of: AwareDatetime
+    received_at: AwareDatetime
+    status: Literal["transfer", "keep", "reduce"]
+    """
+    keep: nothing is worth moving; reduce: all funds together do not suffice, so close positions.
+    """
+    safety_before: float | None
+    """
+    Of the least safe account.
+    """
+    safety_after: float | None
+    safety_attainable: float | None
+    """
+    If moving were free, instant and certain.
+    """
+    binding: str | None
+    """
+    The least safe account after the plan.
+    """
+    moves: list[MoveOut]
+    venues: list[CollateralAccountOut]
+    balances: list[BalanceWorthOut]
+    not_moved: list[NotMovedOut]
+    expected_cost: PlainDecimal
+    """
+    Fees, failures and time, in the account currency.
+    """
+    expected_loss_averted: PlainDecimal
+    """
+    Of liquidations, in the account currency.
+    """
+    optimal: bool
+    """
+    False: the search was cut short; the plan is sound but may not be the best.
+    """
+    pooling: PoolingOut | None
+    units: dict[str, str]
+    assumptions: list[Assumption]
+    warnings: list[WarningOut]
+    audit: AuditOut
 
 
 class BackingOut(Model):
@@ -16043,7 +16078,7 @@ class LiveResponse(Model):
     """
     intents: list[IntentOut] | None = None
     """
-    `orders` for their venues. Present in mode auto.
+    What may be sent now: `orders` for their venues, or those of the last decision with orders on the same snapshot until they expire. Present in mode auto.
     """
     auto_memory: AutoMemoryOut | None = None
     """
