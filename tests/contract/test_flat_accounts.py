@@ -56,6 +56,8 @@ CASES = [
     *examples("buffer", Buffer),
     *examples("rounding", Rounding),
     ("breakers", {"breakers": {}}),
+    ("collateral", {"collateral": {}}),
+    ("contagion", {"contagion": {}}),
     ("hedging", {"hedging": {"method": "threshold", "instrument": "BTC-PERP", "max_delta": 0.1}}),
 ]
 
