@@ -16,6 +16,7 @@ from app.translate.log_changes import Change, Watched, change_of
 from app.translate.publications import PORTFOLIO_KINDS, ended_state
 from app.usecases.live_evaluation import Evaluated, Skipped, evaluate_live, recorded_decision
 from app.usecases.live_queue import Later, LiveQueue
+from app.usecases.read_switches import next_expiry
 from services.streaming.update import Channel
 
 AT_ONCE = 2
@@ -176,9 +177,12 @@ class LiveEngine:
         if known.ended == ended:
             known.ended = None
         known.evaluated = found.versions
-        return self._after(name, known, found, began)
+        runs_out = await next_expiry(self._container.switches, name[0], began)
+        return self._after(name, known, found, began, runs_out)
 
-    def _after(self, name: Name, known: _Known, found: Evaluated | Skipped, began: datetime) -> float | None:
+    def _after(
+        self, name: Name, known: _Known, found: Evaluated | Skipped, began: datetime, runs_out: datetime | None
+    ) -> float | None:
         if isinstance(found, Skipped):
             known.watched = None
             return None
@@ -187,7 +191,7 @@ class LiveEngine:
             self._queue.want(name)
         if known.switched_until is not None and known.switched_until <= began:
             known.switched_until = None
-        due = [moment for moment in (found.renew_at, known.switched_until) if moment is not None]
+        due = [moment for moment in (found.renew_at, known.switched_until, runs_out) if moment is not None]
         return (min(due) - self._container.clock.now()).total_seconds() + AFTER_DUE if due else None
 
     async def _forget(self, name: Name, known: _Known) -> None:

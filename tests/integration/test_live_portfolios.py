@@ -517,3 +517,17 @@ async def test_a_switch_that_is_seen_late_still_holds_live_targets(live: Live) -
     (row,) = (await live.published())["targets"]
     assert (row["status"], row["reason"]) == ("held", "halted")
     assert all(seconds > 2.01 for seconds in live.timers.due), "once is enough"
+
+
+async def test_a_switch_that_runs_out_is_seen_by_live_targets_when_it_does(live: Live) -> None:
+    """A dead man's switch: normal until a time, and from then on nothing may grow, though nothing was sent."""
+    until = live.clock.now() + timedelta(minutes=10)
+    normal = {"mode": "normal", "actor": "desk", "reason": "watched", "expires_at": until.isoformat()}
+    live.answer(await live.http.put("/v1/breakers/global", json=normal))
+    await live.snapshot(1)
+    assert (await live.published())["targets"][0]["permission"] == "any"
+    live.clock.move(minutes=10, seconds=1)
+    live.timers.fire()
+    await live.settle()
+    (row,) = (await live.published())["targets"]
+    assert (row["permission"], row["reason"]) == ("reduce_only", "reduce_only")
