@@ -44,6 +44,8 @@ def published_limits(container: Container) -> dict[str, Any]:
         "max_symbols": MAX_SYMBOLS,
         "max_batch_accounts": MAX_ACCOUNTS,
         "max_line_bytes": limits.LINE_BYTES,
+        "max_record_batches": limits.ARROW_BATCHES,
+        "max_message_metadata_bytes": limits.ARROW_METADATA_BYTES,
         "max_batch_markets": MAX_MARKETS,
         "max_points_per_series": MAX_POINTS,
         "max_points_per_request": MAX_REQUEST_POINTS,

@@ -29,6 +29,8 @@ class LimitsAnswer(Model):
     max_symbols: int = Field(description="Rows of each list of a snapshot.")
     max_batch_accounts: int = Field(description="Accounts of POST /v1/margin:batch.")
     max_line_bytes: int = Field(description="Bytes of a line of it.")
+    max_record_batches: int = Field(description="Record batches of an Arrow stream of it.")
+    max_message_metadata_bytes: int = Field(description="Bytes of the metadata of one message of such a stream.")
     max_batch_markets: int
     max_points_per_series: int
     max_points_per_request: int

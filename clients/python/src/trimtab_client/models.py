@@ -3674,6 +3674,14 @@ class LimitsAnswer(Model):
     """
     Bytes of a line of it.
     """
+    max_record_batches: int
+    """
+    Record batches of an Arrow stream of it.
+    """
+    max_message_metadata_bytes: int
+    """
+    Bytes of the metadata of one message of such a stream.
+    """
     max_batch_markets: int
     max_points_per_series: int
     max_points_per_request: int
