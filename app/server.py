@@ -13,6 +13,8 @@ from app.settings import Settings
 from app.stream_protocol import StreamProtocol
 from app.usecases.stream import MAX_FRAME_BYTES
 
+LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; running requests are finished first.
@@ -47,17 +49,26 @@ def configuration(settings: Settings) -> uvicorn.Config:
         server_header=False,
         access_log=False,
         timeout_graceful_shutdown=round(settings.shutdown_seconds),
-        log_config=logging_configuration(settings.log_level),
+        log_config=logging_configuration(settings.log_level, settings.log_format),
     )
 
 
-def logging_configuration(level: str) -> dict[str, Any]:
+def logging_configuration(level: str, form: str = "text") -> dict[str, Any]:
     """One handler on standard error for our log and uvicorn's."""
+    line = {"()": "app.log_lines.JsonLines"} if form == "json" else {"format": LINE}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+        "formatters": {"line": line},
+        "filters": {"request": {"()": "app.log_lines.RequestOf"}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "filters": ["request"],
+                "stream": "ext://sys.stderr",
+            }
+        },
         "loggers": {
             **{name: {"handlers": ["stderr"], "level": level, "propagate": False} for name in ("trimtab", "uvicorn")},
             "uvicorn.stream": {"level": "WARNING"},  # below, it writes the URL of every handshake
