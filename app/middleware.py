@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from app.errors import CODE_KEY, REQUEST_ID_KEY, internal_error, respond
 from app.limits import BATCH_BODIES, BATCH_PATH, MAX_HEAD_BYTES, MAX_URL_BYTES
+from app.log_lines import current_request_id
 from app.problems import BrokenRule, RequestProblem
 from app.settings import Settings, is_loopback
 from app.telemetry import Telemetry
@@ -67,6 +68,7 @@ class Edge:
         started = time.perf_counter()
         request_id, problem = request_id_of(scope["headers"])
         scope[REQUEST_ID_KEY] = request_id.decode()
+        current_request_id.set(scope[REQUEST_ID_KEY])
         status = 0
 
         async def send_with_headers(message: Message) -> None:

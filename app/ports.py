@@ -221,6 +221,15 @@ class IdempotentEntry:
     entry: StoredEntry
 
 
+@dataclass(frozen=True, slots=True)
+class AuditActivity:
+    """What the writer of this process does: records that wait, and batches and entries it wrote since it started."""
+
+    waiting: int
+    batches: int
+    entries: int
+
+
 class AuditLog(Protocol):
     """Append-only log: indices start at 0, are contiguous and never reused.
 
@@ -284,6 +293,10 @@ class AuditLog(Protocol):
 
     async def ping(self) -> None:
         """Return if the store answers."""
+        ...
+
+    def activity(self) -> AuditActivity:
+        """What the writer does."""
         ...
 
     def server_version(self) -> str:

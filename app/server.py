@@ -19,6 +19,7 @@ KEEP_ALIVE_SECONDS = 75
 Longer than clients and balancers keep theirs (httpx 5 s, aiohttp 15 s, Amazon's balancer 60 s): who closes first must
 be the one who sends, else a request meets the end of its connection and nobody knows whether it was read.
 """
+LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def serve(settings: Settings) -> None:
@@ -55,17 +56,26 @@ def configuration(settings: Settings) -> uvicorn.Config:
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=round(settings.shutdown_seconds),
-        log_config=logging_configuration(settings.log_level),
+        log_config=logging_configuration(settings.log_level, settings.log_format),
     )
 
 
-def logging_configuration(level: str) -> dict[str, Any]:
+def logging_configuration(level: str, form: str = "text") -> dict[str, Any]:
     """One handler on standard error for our log and uvicorn's."""
+    line = {"()": "app.log_lines.JsonLines"} if form == "json" else {"format": LINE}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+        "formatters": {"line": line},
+        "filters": {"request": {"()": "app.log_lines.RequestOf"}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "filters": ["request"],
+                "stream": "ext://sys.stderr",
+            }
+        },
         "loggers": {
             **{name: {"handlers": ["stderr"], "level": level, "propagate": False} for name in ("trimtab", "uvicorn")},
             "uvicorn.stream": {"level": "WARNING"},  # below, it writes the URL of every handshake

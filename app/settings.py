@@ -60,6 +60,8 @@ class Settings:
         Origins whose pages may open streams, besides those of this service.
     log_level : str
         Level of the process's log.
+    log_format : str
+        ``text``, or ``json``: one object a line.
     unknown_variables : tuple of str
         Variables with our prefix that mean nothing to us; the start-up log names them.
 
@@ -88,6 +90,7 @@ class Settings:
     log_key_file: Path | None = None
     allowed_origins: tuple[str, ...] = ()
     log_level: str = "INFO"
+    log_format: str = "text"
     unknown_variables: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -223,6 +226,12 @@ def _origins(name: str, text: str) -> tuple[str, ...]:
     )
 
 
+def _log_format(name: str, value: str) -> str:
+    if value.lower() not in ("text", "json"):
+        raise SettingError(f"{name} must be text or json, found {value!r}")
+    return value.lower()
+
+
 def _level(name: str, text: str) -> str:
     if text.upper() in ("DEBUG", "INFO", "WARNING", "ERROR"):
         return text.upper()
@@ -258,6 +267,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_LOG_KEY_FILE": ("log_key_file", lambda _, text: Path(text)),
     "TRIMTAB_ALLOWED_ORIGINS": ("allowed_origins", _origins),
     "TRIMTAB_LOG_LEVEL": ("log_level", _level),
+    "TRIMTAB_LOG_FORMAT": ("log_format", _log_format),
 }
 """Variable to (setting, parser); the table of the manual is made from it."""
 

@@ -52,6 +52,18 @@ class Telemetry:
             "dependency_up", "Whether a store answered the last probe.", ("dependency",), registry=self.registry
         )
         self._log_size = Gauge("log_size", "Entries of the audit log.", registry=self.registry)
+        self._waiting = Gauge(
+            "audit_queue_depth", "Records of this process that wait for the audit log.", registry=self.registry
+        )
+        self._batches = Counter(
+            "audit_batches_total", "Transactions of this process on the audit log.", registry=self.registry
+        )
+        self._written = Counter(
+            "audit_entries_total",
+            "Entries that this process wrote; over the batches, the size of a batch.",
+            registry=self.registry,
+        )
+        self._audit_seen = (0, 0)
         self._connections = Gauge("ws_connections", "Open streams.", registry=self.registry)
         self._staleness = Histogram(
             "ws_staleness_seconds",
@@ -105,6 +117,13 @@ class Telemetry:
     def log_size(self, entries: int) -> None:
         """Record the size of the audit log."""
         self._log_size.set(entries)
+
+    def audit_activity(self, waiting: int, batches: int, entries: int) -> None:
+        """Record what the writer of the audit log says of itself: what waits, and what it wrote since its start."""
+        self._waiting.set(waiting)
+        before, self._audit_seen = self._audit_seen, (batches, entries)
+        self._batches.inc(max(batches - before[0], 0))
+        self._written.inc(max(entries - before[1], 0))
 
     def connections(self, count: int) -> None:
         """Record the number of open streams."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from app.adapters import postgres_audit, sqlite_audit
-from app.adapters.database_url import DatabaseUnreachable, PostgresUrl, SqliteUrl, parse_database_url, redact
+from app.adapters.database_url import DatabaseUnreachable, PostgresUrl, SqliteUrl, parse_database_url
 from app.adapters.file_lock import file_lock
 from app.adapters.log_growth import LogGrowth
 from app.adapters.postgres_audit import PostgresAuditLog, durability_warnings
@@ -40,6 +40,7 @@ from app.live_ports import Lease, PortfolioStore
 from app.log_ports import LogTree
 from app.parameter_port import ParameterStore
 from app.ports import AuditLog, InstrumentStore, PolicyStore
+from app.redaction import redact
 from app.switch_port import SwitchStore
 
 

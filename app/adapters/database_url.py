@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from app.redaction import redact
+
 FORMS = "sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql+asyncpg://user:password@host:5432/name"
 _POSTGRES = re.compile(r"postgres(?:ql)?(?:\+asyncpg)?://", re.ASCII)
 
@@ -69,15 +71,3 @@ def parse_database_url(url: str) -> SqliteUrl | PostgresUrl:
         if path and path != ":memory:":
             return SqliteUrl(Path(path))
     raise InvalidDatabaseUrl(f"database URL: must be {FORMS}; found {redact(url)}")
-
-
-def redact(text: str) -> str:
-    """Text with the password of every URL in it replaced by ``***``.
-
-    Examples
-    --------
-    >>> redact("cannot reach postgresql://bot:s@cr/et@db/x?password=hunter2&ssl=1")
-    'cannot reach postgresql://bot:***@db/x?password=***&ssl=1'
-    """
-    text = re.sub(r"(\w+://[^\s:/@]*):\S*@", r"\1:***@", text)
-    return re.sub(r"(?i)(password=)[^&\s]*", r"\1***", text)

@@ -18,6 +18,7 @@ from app.adapters.postgres_writer import THREAD_BYTES, PostgresWriter
 from app.ports import (
     IDEMPOTENCY_RETENTION,
     Appended,
+    AuditActivity,
     AuditDamaged,
     AuditRecord,
     EntrySummary,
@@ -222,6 +223,10 @@ class PostgresAuditLog:
     async def ping(self) -> None:
         """Return if the server answers."""
         await self._readers.fetch("SELECT 1")
+
+    def activity(self) -> AuditActivity:
+        """What the writer does."""
+        return self._writer.activity()
 
     def server_version(self) -> str:
         """Version of the server when the log was opened."""

@@ -19,8 +19,9 @@ import logging
 
 import asyncpg
 
-from app.adapters.database_url import PostgresUrl, redact
+from app.adapters.database_url import PostgresUrl
 from app.adapters.postgres_connection import CONNECTION_ERRORS, SERVER_SETTINGS, connect
+from app.redaction import redact
 
 logger = logging.getLogger(__name__)
 

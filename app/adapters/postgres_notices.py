@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 
-from app.adapters.database_url import PostgresUrl, redact
+from app.adapters.database_url import PostgresUrl
 from app.adapters.log_growth import LogGrowth
 from app.adapters.postgres_connection import CONNECT_SECONDS, CONNECTION_ERRORS, connect
+from app.redaction import redact
 
 logger = logging.getLogger(__name__)
 

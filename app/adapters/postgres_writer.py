@@ -16,10 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 import asyncpg
 
 from app.adapters.audit_batch import MAX_BATCH, MAX_QUEUE, Entry, Pending, Placement, Verdict, encode_all, resolve_all
-from app.adapters.database_url import PostgresUrl, redact
+from app.adapters.database_url import PostgresUrl
 from app.adapters.log_growth import LogGrowth
 from app.adapters.postgres_connection import CONNECTION_ERRORS, connect, unavailable
-from app.ports import AuditRecord, AuditUnavailable, Outcome
+from app.ports import Appended, AuditActivity, AuditRecord, AuditUnavailable, Outcome
+from app.redaction import redact
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class PostgresWriter:
         self._queue: deque[Pending] = deque()
         self._wake = asyncio.Event()
         self._closing = self._away = False
+        self._batches = self._entries_written = 0
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="audit-encoder")
         self._task = asyncio.create_task(self._run(), name="postgres-writer")
 
@@ -93,6 +95,10 @@ class PostgresWriter:
             raise AuditUnavailable(f"{MAX_QUEUE} records wait already")
         self._queue.append(pending)
         self._wake.set()
+
+    def activity(self) -> AuditActivity:
+        """What waits, and what was written."""
+        return AuditActivity(len(self._queue), self._batches, self._entries_written)
 
     async def close(self) -> None:
         """Write what is queued, for at most `CLOSE_SECONDS`, then close."""
@@ -112,7 +118,10 @@ class PostgresWriter:
                 await self._outage(error)
                 continue
             if batch := self._take():
-                resolve_all(zip(batch, await self._verdicts(batch), strict=True), self._growth)
+                verdicts = await self._verdicts(batch)
+                self._batches += 1
+                self._entries_written += sum(isinstance(one, Appended) and not one.replayed for one in verdicts)
+                resolve_all(zip(batch, verdicts, strict=True), self._growth)
 
     async def _something_queued(self) -> bool:
         while not self._queue and not self._closing:

@@ -20,8 +20,9 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.adapters.database_url import DatabaseUnreachable, PostgresUrl, SqliteUrl, parse_database_url, redact
+from app.adapters.database_url import DatabaseUnreachable, PostgresUrl, SqliteUrl, parse_database_url
 from app.adapters.file_lock import file_lock
+from app.redaction import redact
 
 T = TypeVar("T")
 

@@ -18,6 +18,7 @@ from app.adapters.sqlite_writer import SqliteWriter
 from app.ports import (
     IDEMPOTENCY_RETENTION,
     Appended,
+    AuditActivity,
     AuditDamaged,
     AuditRecord,
     EntrySummary,
@@ -199,6 +200,10 @@ class SqliteAuditLog:
     async def ping(self) -> None:
         """Return if the file answers."""
         await self.size()
+
+    def activity(self) -> AuditActivity:
+        """What the writer does."""
+        return self._writer.activity()
 
     def server_version(self) -> str:
         """Version of the library."""

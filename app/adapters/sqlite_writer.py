@@ -16,7 +16,7 @@ from typing import TypeVar
 from app.adapters.audit_batch import MAX_BATCH, MAX_QUEUE, Entry, Pending, Verdict, encode_all, resolve_all
 from app.adapters.log_growth import LogGrowth
 from app.adapters.sqlite_connection import connect
-from app.ports import AuditRecord, AuditUnavailable, Outcome
+from app.ports import Appended, AuditActivity, AuditRecord, AuditUnavailable, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ class SqliteWriter:
         self._connection: sqlite3.Connection | None = connect(path, writes=True)
         self._queue: SimpleQueue[Pending | Task | None] = SimpleQueue()
         self._closing = False
+        self._batches = self._entries_written = 0
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
@@ -97,6 +98,10 @@ class SqliteWriter:
         if error := done.result():
             raise error
 
+    def activity(self) -> AuditActivity:
+        """What waits, and what was written."""
+        return AuditActivity(self._queue.qsize(), self._batches, self._entries_written)
+
     def close(self) -> None:
         """Write everything queued, then close. Blocking."""
         self._closing = True
@@ -124,6 +129,8 @@ class SqliteWriter:
     def _commit(self, batch: Sequence[Pending]) -> None:
         if batch:
             verdicts = self._verdicts([pending.record for pending in batch])
+            self._batches += 1
+            self._entries_written += sum(isinstance(one, Appended) and not one.replayed for one in verdicts)
             self._call_back(resolve_all, list(zip(batch, verdicts, strict=True)), self._growth)
 
     def _verdicts(self, records: Sequence[AuditRecord]) -> list[Verdict]:

@@ -106,8 +106,9 @@ def migrate_command(
     - `trimtab migrate --database-url postgresql://risk@db/risk`
     """
     with reporting(as_json):
-        from app.adapters.database_url import DatabaseUnreachable, redact
+        from app.adapters.database_url import DatabaseUnreachable
         from app.adapters.schema import SchemaMismatch, migrate
+        from app.redaction import redact
 
         url = settings_of({"DATABASE_URL": database_url}).audit_url
         try:

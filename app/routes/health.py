@@ -31,6 +31,8 @@ async def read_metrics(request: Request) -> Response:
     telemetry.dependency("audit", up=entries is not None)
     if entries is not None:
         telemetry.log_size(entries)
+    activity = container_of(request).audit.activity()
+    telemetry.audit_activity(activity.waiting, activity.batches, activity.entries)
     return Response(telemetry.render(), media_type=CONTENT_TYPE)
 
 

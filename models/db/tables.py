@@ -38,7 +38,9 @@ tenant = Table(
     CheckConstraint("length(stream_secret) = 32", name="stream_secret"),
     sqlite_strict=True,
 )
-"""`stream_secret` turns portfolio ids into the stream names of the public tree. It never changes."""
+"""`stream_secret` turns portfolio ids into the stream names of the public tree, and event ids into the salts of fields.
+It never changes: processes keep it.
+"""
 
 audit_entry = Table(
     "audit_entry",

@@ -430,3 +430,12 @@ async def test_sizes_at_the_bounds(log: AuditLog) -> None:
     assert entry is not None
     assert entry.request == large
     assert audit_batch.MAX_BATCH <= audit_batch.MAX_QUEUE
+
+
+async def test_the_writer_counts_what_it_wrote_and_not_what_was_there(log: AuditLog) -> None:
+    before = log.activity()
+    again = {"idempotency": key("counted")}
+    for made in (record(), record(**again), record(**again)):
+        await log.append(made, timeout=SECONDS)
+    after = log.activity()
+    assert (after.waiting, after.batches - before.batches, after.entries - before.entries) == (0, 3, 2)

@@ -16,7 +16,7 @@ import pytest
 
 from app import protocol
 from app.examples import SMALLEST
-from app.ports import AuditUnavailable, Outcome, StateUnavailable
+from app.ports import AuditActivity, AuditUnavailable, Outcome, StateUnavailable
 from app.problems import PROBLEMS
 from app.settings import Settings
 from tests.support.http import client
@@ -44,6 +44,10 @@ class Failing:
             raise self.error
 
         return fail
+
+    def activity(self) -> AuditActivity:
+        """Nothing."""
+        return AuditActivity(0, 0, 0)
 
     def server_version(self) -> str:
         """Kind."""

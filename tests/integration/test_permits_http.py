@@ -28,6 +28,7 @@ from tests.integration.test_examples import EXAMPLES
 from tests.integration.test_switches_http import HALT, NOW, REDUCE, SetClock, put
 from tests.support import requests
 from tests.support.http import client_of
+from tests.support.live import REGISTRATION, running
 
 ASKED = requests.book(6, options={"permits": True}, portfolio_id="desk")
 
@@ -115,6 +116,27 @@ async def test_there_are_none_of_a_historical_evaluation(http: httpx.AsyncClient
     clock.moment += timedelta(days=30)
     answer = await ask(http)
     assert answer["mode"] == "historical" and answer["audit"]["permits"] == [] == await later(http, answer)
+
+
+async def test_increases_that_a_live_portfolio_made_of_one_snapshot_share_what_their_permits_allow(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path / "live") as live:
+        await live.observe(["AAA"], count=80)
+        await live.register()
+        await live.snapshot(1)
+        first = await live.published()
+        await live.register(policy={**REGISTRATION["policy"], "limits": {"max_leverage": 1.5}})
+        second = await live.published()
+        key = await key_of(live.http)
+        permits = [
+            read_permit(row["token"], key, check_signature)
+            for answer in (first, second)
+            for row in await later(live.http, answer)
+        ]
+    assert first["evaluation_id"] != second["evaluation_id"] and len(permits) == 2
+    assert {permit.evaluation_id for permit in permits} == {first["evaluation_id"], second["evaluation_id"]}
+    assert len({permit.nonce for permit in permits}) == 1 and not any(permit.reduce_only for permit in permits)
 
 
 async def test_what_has_no_orders_or_no_key_is_refused(http: httpx.AsyncClient, container: Container) -> None:

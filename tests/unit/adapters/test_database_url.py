@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.adapters.database_url import InvalidDatabaseUrl, PostgresUrl, SqliteUrl, parse_database_url, redact
+from app.adapters.database_url import InvalidDatabaseUrl, PostgresUrl, SqliteUrl, parse_database_url
+from app.redaction import redact
 
 
 @pytest.mark.parametrize(

@@ -40,3 +40,11 @@ async def test_the_watch_counts_until_it_is_cancelled(monkeypatch: pytest.Monkey
 
 def test_no_stage_gives_no_header() -> None:
     assert server_timing({}) == ""
+
+
+def test_the_writer_s_counts_become_counters_that_never_fall() -> None:
+    telemetry = Telemetry()
+    for waiting, batches, entries in ((3, 2, 10), (0, 5, 12)):
+        telemetry.audit_activity(waiting, batches, entries)
+    text = telemetry.render().decode()
+    assert "audit_queue_depth 0.0" in text and "audit_batches_total 5.0" in text and "audit_entries_total 12.0" in text

@@ -1,0 +1,41 @@
+"""Lines of the log as JSON, each with the request in which it was written."""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+import orjson
+
+from app.redaction import redact
+
+current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
+"""Id of the request that this task answers; None outside of requests."""
+
+
+class RequestOf(logging.Filter):
+    """Notes the request of a line where it is written: the formatter may run elsewhere."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every line pass."""
+        record.request_id = current_request_id.get()
+        return True
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, and `request_id`, `error` where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A line, without the credentials of URLs."""
+        said = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+        }
+        if (request_id := getattr(record, "request_id", None)) is not None:
+            said["request_id"] = request_id
+        if record.exc_info:
+            said["error"] = redact(self.formatException(record.exc_info))
+        return orjson.dumps(said).decode()

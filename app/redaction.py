@@ -1,0 +1,17 @@
+"""Credentials taken out of texts that are logged or shown."""
+
+from __future__ import annotations
+
+import re
+
+
+def redact(text: str) -> str:
+    """Text with the password of every URL in it replaced by ``***``.
+
+    Examples
+    --------
+    >>> redact("cannot reach postgresql://bot:s@cr/et@db/x?password=hunter2&ssl=1")
+    'cannot reach postgresql://bot:***@db/x?password=***&ssl=1'
+    """
+    text = re.sub(r"(\w+://[^\s:/@]*):\S*@", r"\1:***@", text)
+    return re.sub(r"(?i)(password=)[^&\s]*", r"\1***", text)
