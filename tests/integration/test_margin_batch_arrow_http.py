@@ -20,6 +20,7 @@ import pytest
 from app.limits import ARROW_BATCHES, ARROW_METADATA_BYTES
 from app.margin_examples import BATCH, BATCH_LINES
 from app.routes import margin as route
+from app.translate.arrow_stream import FlatTable
 from models.api.margin_batch import LARGEST, MAX_ACCOUNTS
 from tests.support.arrow import batch_of, head_of, messages, patched, read, written
 from tests.support.documents import ROOT
@@ -239,6 +240,17 @@ RAW = written(batch_of(BATCH))
 (SCHEMA_AT, SCHEMA), (BATCH_AT, RECORD) = messages(RAW)
 NODES, BUFFERS = (BATCH_AT + RECORD.vector(number)[1] for number in (1, 2))
 LENGTH = BATCH_AT + (RECORD.field(0) or 0)
+
+
+def shifted() -> bytes:
+    """Two batches, the first 4 bytes longer, so that the second lies between words."""
+    two = written(batch_of(BATCH), 3)
+    (_, _), (first, record), (second, _) = messages(two)
+    place = first + (FlatTable.root(record.data).field(3) or 0)
+    longer = patched(two, place, "<q", struct.unpack_from("<q", two, place)[0] + 4)
+    return longer[: second - 8] + b"\0" * 4 + longer[second - 8 :]
+
+
 STREAMS = {
     "nothing": (b"", "end-of-stream"),
     "the file format": (b"ARROW1\0\0" + RAW, "no message begins at byte 0"),
@@ -256,6 +268,7 @@ STREAMS = {
     "a buffer before its message": (patched(RAW, BUFFERS + 16, "<q", -8), "lie within"),
     "a buffer between words": (patched(RAW, BUFFERS + 16, "<q", 4), "aligned"),
     "buffers that share bytes": (patched(RAW, BUFFERS + 16, "<qqqqqq", 0, 160, 0, 0, 0, 160), "apart"),
+    "a message between words": (shifted(), "no message begins"),
     "metadata of 12 bytes": (patched(RAW, SCHEMA_AT - 4, "<I", 12), "padded"),
 }
 
