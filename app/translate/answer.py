@@ -99,8 +99,10 @@ def identity(row: Row) -> dict[str, Any]:
     return named
 
 
-def target_rows(inputs: EvaluationInputs, result: Evaluation, *, full: bool, explain: bool) -> list[dict[str, Any]]:
-    """targets[] of an answer."""
+def target_rows(
+    inputs: EvaluationInputs, result: Evaluation, *, full: bool, explain: bool, traded: bool = False
+) -> list[dict[str, Any]]:
+    """targets[] of an answer; `traded`: its costs also say of what notional they are, for fills to be compared with."""
     rows = []
     contributions = result.portfolio.risk_contributions
     weights = _weights(inputs, result)
@@ -111,7 +113,7 @@ def target_rows(inputs: EvaluationInputs, result: Evaluation, *, full: bool, exp
             if result.capacity is not None and math.isfinite(result.capacity.scalar[index]):
                 out["scalar"] = stat(result.capacity.scalar[index])
         if full:
-            _target_detail(out, inputs, result, index)
+            _target_detail(out, inputs, result, index, traded=traded)
             if contributions is not None:
                 out["risk_contribution"] = stat(contributions[index])
             if explain and result.trail is not None and target.status is not Status.REFUSED:
@@ -143,7 +145,9 @@ def _target_head(row: Row, target: Target) -> dict[str, Any]:
     return out
 
 
-def _target_detail(out: dict[str, Any], inputs: EvaluationInputs, result: Evaluation, index: int) -> None:
+def _target_detail(
+    out: dict[str, Any], inputs: EvaluationInputs, result: Evaluation, index: int, *, traded: bool
+) -> None:
     row, target = inputs.rows[index], result.targets[index]
     if row.price is not None:
         out["price_used"] = {
@@ -169,7 +173,7 @@ def _target_detail(out: dict[str, Any], inputs: EvaluationInputs, result: Evalua
     if skew is not None and math.isfinite(skew.bid[index]):
         out["quote_skew"] = {"bid": stat(float(skew.bid[index])), "ask": stat(float(skew.ask[index]))}
     if result.costs is not None and target.legs:
-        out["expected_cost"] = _cost(result.costs, index)
+        out["expected_cost"] = _cost(result.costs, index, traded=traded)
     baseline = result.baseline[index] if result.baseline is not None else None
     if baseline is not None:
         out["baseline_quantity"] = plain(in_unit(row, baseline))
@@ -217,8 +221,8 @@ def steps_out(steps: Sequence[Step]) -> list[dict[str, Any]]:
     return rows
 
 
-def _cost(costs: CostColumns, index: int) -> dict[str, Any]:
-    names = ("notional", "fee", "spread", "impact", "gas", "total")
+def _cost(costs: CostColumns, index: int, *, traded: bool) -> dict[str, Any]:
+    names = (*(("notional",) if traded else ()), "fee", "spread", "impact", "gas", "total")
     parts = {name: money(float(getattr(costs, name)[index])) for name in names}
     return {**parts, "impact_known": bool(costs.impact_known[index])}
 

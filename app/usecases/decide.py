@@ -426,7 +426,8 @@ def answer(decision: Decision, computed_at: datetime) -> dict[str, Any]:
     full = request.options.view == "full"
     body = _head(decision, computed_at)
     if decision.door in SIZED:
-        body["targets"] = target_rows(inputs, result, full=full, explain=request.options.explain)
+        traded = decision.door is Door.LIVE
+        body["targets"] = target_rows(inputs, result, full=full, explain=request.options.explain, traded=traded)
     if decision.door is not Door.MARGIN:
         body["orders"] = order_rows(inputs, result.orders)
     if decision.door in WHOLE | {Door.MARGIN} and result.margin_current is not None:

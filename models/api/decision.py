@@ -100,7 +100,7 @@ class QuoteSkewOut(Model):
 class CostOut(Model):
     """What the orders of a row are expected to cost, in the account currency, by `costs` of the policy."""
 
-    notional: DecimalText = Field(description="Of the orders of the row.")
+    notional: DecimalText | None = Field(None, description="Of the orders of the row. Present in live decisions.")
     fee: DecimalText
     spread: DecimalText = Field(description="Of the book that was sent, else the policy's half spread.")
     impact: DecimalText

@@ -34,6 +34,7 @@ def moved_book(
 
     Examples
     --------
+    >>> from services.margin.scenario_book import LinearColumns
     >>> held = UnderlyingBook(name="X", spot=100.0, linear=LinearColumns.perpetual(2.0, 101.0))
     >>> found = moved_book(held, 0.9)
     >>> found.spot, round(found.linear.unrealized, 9), found.linear.base.tolist()

@@ -1393,9 +1393,9 @@ class CostOut(Model):
     What the orders of a row are expected to cost, in the account currency, by `costs` of the policy.
     """
 
-    notional: PlainDecimal
+    notional: PlainDecimal | None = None
     """
-    Of the orders of the row.
+    Of the orders of the row. Present in live decisions.
     """
     fee: PlainDecimal
     spread: PlainDecimal
