@@ -48,6 +48,10 @@ class StoredSnapshot:
     received_at: datetime
 
 
+class CursorLost(Exception):
+    """The bus began anew since its cursor was read: what was published before is not on it."""
+
+
 class PortfolioStore(Protocol):
     """Registered portfolios and their newest snapshots.
 
@@ -174,8 +178,21 @@ class UpdateBus(Protocol):
         """Give the state the next sequence and tell every listener; None for a version that was published before."""
         ...
 
-    async def publish_many(self, publications: Sequence[Publication]) -> list[Update | None]:
-        """Publish in order, in as few round trips as possible; one answer for each, as `publish` gives it."""
+    async def publish_many(
+        self, publications: Sequence[Publication], *, after: int | None = None
+    ) -> list[Update | None]:
+        """Publish in order, in as few round trips as possible; one answer for each, as `publish` gives it.
+
+        Parameters
+        ----------
+        after : int, optional
+            Cursor that they go on from: what lies between it and them is published, so that no channel gets a hole.
+
+        Raises
+        ------
+        CursorLost
+            If the cursor lies below `after` or is lost: the bus began anew. What came before the loss is published.
+        """
         ...
 
     async def latest(self, channel: Channel) -> Update | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.live_ports import BusListener
+from app.live_ports import BusListener, CursorLost
 from services.streaming.update import Channel, Mode, Position, Publication, Update
 
 HISTORY = {Mode.LATEST: 16, Mode.EVERY: 1000}
@@ -76,8 +76,12 @@ class MemoryBus:
         """Give the state the next sequence and tell the listener; None for a version that is not new."""
         return self.add(Publication(channel=channel, version=version, at=at, data=data, valid_until=valid_until))
 
-    async def publish_many(self, publications: Sequence[Publication]) -> list[Update | None]:
-        """Publish in order."""
+    async def publish_many(
+        self, publications: Sequence[Publication], *, after: int | None = None
+    ) -> list[Update | None]:
+        """Publish in order, if the bus has what came before."""
+        if after is not None and (self._cursor is None or self._cursor < after):
+            raise CursorLost
         return [self.add(item) for item in publications]
 
     def add(self, item: Publication) -> Update | None:

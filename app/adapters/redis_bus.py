@@ -12,21 +12,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from app.adapters.bus_codec import CURSOR_KEY, PREFIX, feed_name, head_of, log_key, meta_key, stream_update
 from app.adapters.memory_bus import HISTORY, new_epoch
 from app.adapters.redis_client import heed_cancellation
+from app.live_ports import CursorLost
 from services.streaming.update import Channel, Position, Publication, Update
 
 BATCH, BATCH_BYTES = 64, 1024 * 1024
 """States and bytes of one transaction: they hold the server for about 2 ms."""
+_CURSOR_LOST = "CURSORLOST"
 LOG_SECONDS = 7 * 86_400
 META_SECONDS = 90 * 86_400
 """A channel's history ends long before its epoch does: a sequence is never given twice within an epoch."""
 
-# A version that was published is not published again: a relay that died may repeat what it did last.
+# A version that was published is not published again: a relay that died may repeat what it did last. One that goes on
+# from a cursor that was lost since, or lies further back by now, would leave a hole in the new epoch: it is refused.
 _PUBLISH = """
+if ARGV[9] ~= '' then
+  local cursor = redis.call('GET', KEYS[3])
+  if not cursor or tonumber(cursor) < tonumber(ARGV[9]) then return redis.error_reply('CURSORLOST') end
+end
 local epoch = redis.call('HGET', KEYS[1], 'e')
 if not epoch then
   epoch = ARGV[1]
@@ -87,37 +94,54 @@ class RedisChannels:
         self.database = int(client.connection_pool.connection_kwargs.get("db") or 0)
         self._had_cursor = False
 
-    async def publish_many(self, publications: Sequence[Publication]) -> list[Update | None]:
-        """Publish in order; None for each whose version is not new."""
+    async def publish_many(
+        self, publications: Sequence[Publication], *, after: int | None = None
+    ) -> list[Update | None]:
+        """Publish in order; None for each whose version is not new.
+
+        Raises
+        ------
+        CursorLost
+            If the cursor lies below `after` or is lost.
+        """
         answers: list[Update | None] = []
         for batch in _batches(publications):
-            answers += await self._publish(batch)
+            answers += await self._publish(batch, after)
         return answers
 
-    async def _publish(self, batch: Sequence[Publication]) -> list[Update | None]:
-        calls = [self._arguments(item) for item in batch]
+    async def _publish(self, batch: Sequence[Publication], after: int | None) -> list[Update | None]:
+        calls = [self._arguments(item, after) for item in batch]
         try:
-            answers = await self._transaction("EVALSHA", _PUBLISH_SHA, calls)
-            heed_cancellation()
-        except NoScriptError:
-            # A transaction fails as a whole where the script is unknown: nothing of it was published.
-            answers = await _asked(self._transaction("EVAL", _PUBLISH, calls))
+            answers = await self._run(calls)
+        except ResponseError as error:
+            if _CURSOR_LOST in str(error):
+                raise CursorLost from None
+            raise _down(error) from error
         except (RedisError, OSError, TimeoutError) as error:
             raise _down(error) from error
+        heed_cancellation()
         return [self._published(item, answer) for item, answer in zip(batch, answers, strict=True)]
+
+    async def _run(self, calls: list[tuple[Any, ...]]) -> list[Any]:
+        try:
+            return await self._transaction("EVALSHA", _PUBLISH_SHA, calls)
+        except NoScriptError:
+            # A transaction fails as a whole where the script is unknown: nothing of it was published.
+            return await self._transaction("EVAL", _PUBLISH, calls)
 
     async def _transaction(self, command: str, script: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=len(calls) > 1)
         for call in calls:
-            pipeline.execute_command(command, script, 2, *call)
+            pipeline.execute_command(command, script, 3, *call)
         answers: list[Any] = await pipeline.execute()
         return answers
 
-    def _arguments(self, item: Publication) -> tuple[Any, ...]:
+    def _arguments(self, item: Publication, after: int | None) -> tuple[Any, ...]:
         channel = item.channel
-        keys = (meta_key(channel), log_key(channel))
+        keys = (meta_key(channel), log_key(channel), CURSOR_KEY)
         state = (new_epoch(), item.version, head_of(item), item.data)
-        return (*keys, *state, HISTORY[channel.kind.mode], META_SECONDS, LOG_SECONDS, feed_name(channel, self.database))
+        lengths = (HISTORY[channel.kind.mode], META_SECONDS, LOG_SECONDS)
+        return (*keys, *state, *lengths, feed_name(channel, self.database), "" if after is None else after)
 
     @staticmethod
     def _published(item: Publication, answer: Any) -> Update | None:

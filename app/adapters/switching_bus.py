@@ -83,10 +83,13 @@ class SwitchingBus:
         item = Publication(channel=channel, version=version, at=at, data=data, valid_until=valid_until)
         return (await self.publish_many([item]))[0]
 
-    async def publish_many(self, publications: Sequence[Publication]) -> list[Update | None]:
+    async def publish_many(
+        self, publications: Sequence[Publication], *, after: int | None = None
+    ) -> list[Update | None]:
         """Publish in order; the listener of this process is told at once, not only on the way through Redis."""
         updates = await self._ask(
-            lambda: self._channels.publish_many(publications), lambda local: local.publish_many(publications)
+            lambda: self._channels.publish_many(publications, after=after),
+            lambda local: local.publish_many(publications, after=after),
         )
         for update in updates:
             if update is not None:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from app.live_ports import PortfolioStore, UpdateBus
+from app.live_ports import CursorLost, PortfolioStore, UpdateBus
 from app.ports import AuditDamaged, AuditLog, AuditUnavailable, EventKind, TailEntry
 from app.telemetry import Telemetry
 from app.translate.publications import entry_publication, publications
@@ -41,6 +41,8 @@ class Relay:
             try:
                 await self.turn(leads)
                 failures = 0
+            except CursorLost:
+                failures = 0  # the bus lost everything meanwhile: the next turn begins anew
             except AuditUnavailable:
                 failures += 1
                 await asyncio.sleep(pause_seconds(failures))
@@ -135,18 +137,18 @@ class Relay:
             await self._forget(cursor)
             await asyncio.sleep(WAIT_SECONDS)
             return
-        await self._publish(tail.entries)
+        await self._publish(tail.entries, after=cursor)
         await self._bus.advance(tail.reached)
 
-    async def _publish(self, entries: Sequence[TailEntry]) -> None:
+    async def _publish(self, entries: Sequence[TailEntry], after: int | None = None) -> None:
         waiting: list[Publication] = []
         for item in entries:
             waiting += states_of(item)
             if len(waiting) >= FLUSH:
-                await self._bus.publish_many(waiting)
+                await self._bus.publish_many(waiting, after=after)
                 waiting = []
             await asyncio.sleep(0)  # an answer of a large book takes milliseconds to read
-        await self._bus.publish_many(waiting)
+        await self._bus.publish_many(waiting, after=after)
 
 
 def states_of(item: TailEntry) -> list[Publication]:

@@ -217,6 +217,8 @@ async def test_messages_are_lost_between_reconnect_and_subscription(
         waits = []
         with redis.Redis.from_url(deployment.valkey.url) as admin:
             for _ in range(cuts):
+                # An instance may still be on its way back from the last cut.
+                await stage.witnesses.until(lambda: len(admin.client_list("pubsub")) >= 2, CONVERGE_SECONDS, "feeds")
                 assert admin.execute_command("CLIENT", "KILL", "TYPE", "pubsub") >= 2
                 entry, _ = await newest_indices(deployment)
                 waits.append(

@@ -11,7 +11,7 @@ import pytest
 
 from app.adapters.memory_bus import HISTORY, HISTORY_BYTES, MemoryBus
 from app.adapters.switching_bus import open_redis_bus
-from app.live_ports import UpdateBus
+from app.live_ports import CursorLost, UpdateBus
 from services.streaming.update import Channel, Kind, Mode, Position
 from tests.support.bus import Recorder, portfolio, publication
 
@@ -206,3 +206,19 @@ async def test_two_processes_read_what_either_publishes(redis_url: str) -> None:
         for reader in readers:
             await reader.until(lambda reader=reader: reader.newest(AUDIT) == 199)  # type: ignore[misc]
             assert reader.versions(AUDIT) == list(range(200))
+
+
+async def test_who_goes_on_from_a_cursor_that_is_lost_or_lies_back_is_refused(bus: UpdateBus) -> None:
+    """Two relays and a loss of everything: one begins anew while the other still holds its old place in the log."""
+    assert await bus.cursor() is None
+    await bus.advance(4)
+    assert await bus.publish_many([publication(AUDIT, 5)], after=4) != [None]
+    await bus.forget()
+    with pytest.raises(CursorLost):
+        await bus.publish_many([publication(AUDIT, 6)], after=4)
+    assert await bus.cursor() is None
+    await bus.advance(-1)
+    with pytest.raises(CursorLost):
+        await bus.publish_many([publication(AUDIT, 6)], after=4)
+    published = await bus.publish_many([publication(AUDIT, version) for version in range(7)], after=-1)
+    assert [update.position.seq for update in published if update] == list(range(1, 8)), "no hole"
