@@ -157,6 +157,10 @@ class BusListener(Protocol):
         ...
 
 
+class BusTurned(Exception):
+    """The bus is another one than the cursor was read from: nothing was done, the cursor is to be read again."""
+
+
 class UpdateBus(Protocol):
     """Channels of absolute states, each with an epoch, a sequence and a bounded history.
 
@@ -168,14 +172,27 @@ class UpdateBus(Protocol):
         """Whether other processes read what is published here; False also while the shared store is down."""
         ...
 
+    @property
+    def turn(self) -> int:
+        """How often the bus went over to another store: a cursor holds only for the one that it was read from."""
+        ...
+
     async def publish(
         self, channel: Channel, *, version: int, at: datetime, data: bytes, valid_until: datetime | None = None
     ) -> Update | None:
         """Give the state the next sequence and tell every listener; None for a version that was published before."""
         ...
 
-    async def publish_many(self, publications: Sequence[Publication]) -> list[Update | None]:
-        """Publish in order, in as few round trips as possible; one answer for each, as `publish` gives it."""
+    async def publish_many(
+        self, publications: Sequence[Publication], *, turn: int | None = None
+    ) -> list[Update | None]:
+        """Publish in order, in as few round trips as possible; one answer for each, as `publish` gives it.
+
+        Raises
+        ------
+        BusTurned
+            If a turn is given, and it is over.
+        """
         ...
 
     async def latest(self, channel: Channel) -> Update | None:
@@ -202,8 +219,14 @@ class UpdateBus(Protocol):
         """Audit index up to which everything was published; None where nobody knows, as after a loss."""
         ...
 
-    async def advance(self, index: int) -> None:
-        """Note that everything up to an audit index is published."""
+    async def advance(self, index: int, *, turn: int | None = None) -> None:
+        """Note that everything up to an audit index is published.
+
+        Raises
+        ------
+        BusTurned
+            If a turn is given, and it is over.
+        """
         ...
 
     async def forget(self) -> None:

@@ -63,6 +63,7 @@ class MemoryBus:
     """`app.live_ports.UpdateBus` within the process, with its history; `followed` is what the listener is told of."""
 
     shared = False
+    turn = 0
 
     def __init__(self) -> None:
         self._lines: dict[Channel, _Line] = {}
@@ -76,8 +77,10 @@ class MemoryBus:
         """Give the state the next sequence and tell the listener; None for a version that is not new."""
         return self.add(Publication(channel=channel, version=version, at=at, data=data, valid_until=valid_until))
 
-    async def publish_many(self, publications: Sequence[Publication]) -> list[Update | None]:
-        """Publish in order."""
+    async def publish_many(
+        self, publications: Sequence[Publication], *, turn: int | None = None
+    ) -> list[Update | None]:
+        """Publish in order; this bus never turns."""
         return [self.add(item) for item in publications]
 
     def add(self, item: Publication) -> Update | None:
@@ -119,7 +122,7 @@ class MemoryBus:
         """Audit index up to which everything was published; None before the first `advance`."""
         return self._cursor
 
-    async def advance(self, index: int) -> None:
+    async def advance(self, index: int, *, turn: int | None = None) -> None:
         """Note that everything up to an audit index is published; never goes back."""
         self._cursor = index if self._cursor is None else max(self._cursor, index)
 

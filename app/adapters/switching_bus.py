@@ -19,7 +19,7 @@ from app.adapters.memory_bus import MemoryBus
 from app.adapters.redis_bus import BusDown, RedisChannels
 from app.adapters.redis_client import open_redis_client
 from app.adapters.redis_feed import RedisFeed
-from app.live_ports import BusListener
+from app.live_ports import BusListener, BusTurned
 from services.streaming.update import Channel, Mode, Position, Publication, Update
 
 logger = logging.getLogger("trimtab")
@@ -52,6 +52,7 @@ class SwitchingBus:
         self._channels = channels
         self._feed = RedisFeed(client, channels, updated=self._updated, reset=self._reset, failed=self._leave)
         self._local: MemoryBus | None = None
+        self.turn = 0
         self._listener: BusListener | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -83,10 +84,12 @@ class SwitchingBus:
         item = Publication(channel=channel, version=version, at=at, data=data, valid_until=valid_until)
         return (await self.publish_many([item]))[0]
 
-    async def publish_many(self, publications: Sequence[Publication]) -> list[Update | None]:
+    async def publish_many(
+        self, publications: Sequence[Publication], *, turn: int | None = None
+    ) -> list[Update | None]:
         """Publish in order; the listener of this process is told at once, not only on the way through Redis."""
         updates = await self._ask(
-            lambda: self._channels.publish_many(publications), lambda local: local.publish_many(publications)
+            lambda: self._channels.publish_many(publications), lambda local: local.publish_many(publications), turn
         )
         for update in updates:
             if update is not None:
@@ -131,23 +134,35 @@ class SwitchingBus:
         """Audit index up to which everything was published; None where nobody knows."""
         return await self._ask(self._channels.cursor, lambda local: local.cursor())
 
-    async def advance(self, index: int) -> None:
+    async def advance(self, index: int, *, turn: int | None = None) -> None:
         """Note that everything up to an audit index is published."""
-        await self._ask(lambda: self._channels.advance(index), lambda local: local.advance(index))
+        await self._ask(lambda: self._channels.advance(index), lambda local: local.advance(index), turn)
 
     async def forget(self) -> None:
         """Begin every channel anew."""
         await self._ask(self._channels.forget, lambda local: local.forget())
 
-    async def _ask(self, shared: Callable[[], Awaitable[T]], local: Callable[[MemoryBus], Awaitable[T]]) -> T:
-        """Answer of Redis, else of the bus within the process. Each call may be repeated: none acts twice."""
+    async def _ask(
+        self, shared: Callable[[], Awaitable[T]], local: Callable[[MemoryBus], Awaitable[T]], turn: int | None = None
+    ) -> T:
+        """Answer of Redis, else of the bus within the process. Each call may be repeated: none acts twice.
+
+        A call for a turn that is over does nothing: what was published on one of the two is not on the other, so who
+        goes on from a cursor must read that of the same one.
+        """
+        self._check(turn)
         if self._local is None:
             try:
                 return await _twice(shared)
             except BusDown as error:
                 self._leave(str(error))
+        self._check(turn)
         # Redis may have come back while this call waited for it: the call still gets the answer of one of the two.
         return await local(self._local) if self._local is not None else await _twice(shared)
+
+    def _check(self, turn: int | None) -> None:
+        if turn is not None and turn != self.turn:
+            raise BusTurned
 
     def _leave(self, detail: str) -> None:
         """Go over to a bus within the process, with the states that are known here."""
@@ -160,6 +175,7 @@ class SwitchingBus:
         local.followed.update(channel for channel, _ in known)
         self._feed.halt()
         self._local = local
+        self.turn += 1
         if self._listener is not None:
             local.listen(self._listener)
             self._listener.health(degraded=True, detail=detail)
@@ -177,6 +193,7 @@ class SwitchingBus:
             await asyncio.gather(*(self._feed.follow(channel) for channel in missing))
         logger.warning("updates pass between processes again")
         self._local = None
+        self.turn += 1
         if self._listener is not None:
             self._listener.health(degraded=False, detail="the store of updates is back")
             self._reset_all(self._feed.followed())

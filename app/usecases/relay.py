@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from app.live_ports import PortfolioStore, UpdateBus
+from app.live_ports import BusTurned, PortfolioStore, UpdateBus
 from app.ports import AuditDamaged, AuditLog, AuditUnavailable, EventKind, TailEntry
 from app.telemetry import Telemetry
 from app.translate.publications import entry_publication, publications
@@ -41,6 +41,8 @@ class Relay:
             try:
                 await self.turn(leads)
                 failures = 0
+            except BusTurned:
+                continue
             except AuditUnavailable:
                 failures += 1
                 await asyncio.sleep(pause_seconds(failures))
@@ -56,7 +58,10 @@ class Relay:
         ------
         AuditUnavailable
             If the log cannot be read; what was published stays so.
+        BusTurned
+            If the bus went over to another store meanwhile, whose cursor is another one.
         """
+        turn = self._bus.turn
         cursor = await self._bus.cursor()
         known = -1 if cursor is None else cursor
         mine = leads() or not self._bus.shared
@@ -69,9 +74,9 @@ class Relay:
             if size == known + 1 or not (mine or await self._left_alone(cursor)):
                 return
         if cursor is None:
-            await self._begin()
+            await self._begin(turn)
             return
-        await self._relay(cursor)
+        await self._relay(cursor, turn)
 
     async def _left_alone(self, cursor: int | None) -> bool:
         """Whether the process that should relay does not: its bus may work within it, without its knowing better."""
@@ -85,7 +90,7 @@ class Relay:
             logger.warning("the audit log has %d entries, %d were published: the stream begins anew", size, cursor + 1)
             await self._bus.forget()
 
-    async def _begin(self) -> None:
+    async def _begin(self, turn: int) -> None:
         """Fill a bus whose past nobody knows: the last decision of each portfolio, then the newest entries.
 
         Of a channel whose readers may skip states the newest comes first, and those before it are not new any more:
@@ -94,7 +99,7 @@ class Relay:
         size = await self._audit.size()
         start = max(size - BACKLOG, 0) - 1
         for item in await self._last_decisions(below=start + 1):
-            await self._publish([item])
+            await self._publish([item], turn)
         newest: dict[Channel, Publication] = {}
         after = start
         while after < size - 1:
@@ -106,8 +111,8 @@ class Relay:
                 states = (state for state in states_of(item) if state.channel.kind.mode is Mode.LATEST)
                 newest.update((state.channel, state) for state in states)
                 await asyncio.sleep(0)
-        await self._bus.publish_many(list(newest.values()))
-        await self._bus.advance(start)
+        await self._bus.publish_many(list(newest.values()), turn=turn)
+        await self._bus.advance(start, turn=turn)
 
     async def _last_decisions(self, below: int) -> list[TailEntry]:
         """Last live entry of each registered portfolio among the entries below an index, in order."""
@@ -128,25 +133,25 @@ class Relay:
                 items.append(TailEntry(tenant_id, entry))
         return items
 
-    async def _relay(self, cursor: int) -> None:
+    async def _relay(self, cursor: int, turn: int) -> None:
         tail = await read_on(self._audit, cursor)
         if tail.reached == cursor:
             # Told of entries that are not there: the log lost its end.
             await self._forget(cursor)
             await asyncio.sleep(WAIT_SECONDS)
             return
-        await self._publish(tail.entries)
-        await self._bus.advance(tail.reached)
+        await self._publish(tail.entries, turn)
+        await self._bus.advance(tail.reached, turn=turn)
 
-    async def _publish(self, entries: Sequence[TailEntry]) -> None:
+    async def _publish(self, entries: Sequence[TailEntry], turn: int) -> None:
         waiting: list[Publication] = []
         for item in entries:
             waiting += states_of(item)
             if len(waiting) >= FLUSH:
-                await self._bus.publish_many(waiting)
+                await self._bus.publish_many(waiting, turn=turn)
                 waiting = []
             await asyncio.sleep(0)  # an answer of a large book takes milliseconds to read
-        await self._bus.publish_many(waiting)
+        await self._bus.publish_many(waiting, turn=turn)
 
 
 def states_of(item: TailEntry) -> list[Publication]:

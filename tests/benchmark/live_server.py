@@ -56,10 +56,10 @@ def watch_stores(app: Any, notes: Notes) -> None:
             notes.append((f"{stage} durable", appended.index, time.monotonic()))
         return appended
 
-    async def noted_publish(publications: Sequence[Any]) -> Any:
+    async def noted_publish(publications: Sequence[Any], *, turn: int | None = None) -> Any:
         now = time.monotonic()
         notes.extend(("published", item.version, now) for item in publications if item.channel.kind is Kind.TARGETS)
-        return await publish_many(publications)
+        return await publish_many(publications, turn=turn)
 
     def noted_updated(update: Any) -> None:
         if update.channel.kind is Kind.TARGETS:

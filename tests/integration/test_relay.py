@@ -203,9 +203,9 @@ async def test_who_does_not_lead_acts_only_where_nobody_else_does(
     standby = relay_of(database, bus)
     ordinary = standby._publish
 
-    async def counting(entries: object) -> None:
+    async def counting(entries: object, turn: int) -> None:
         published["others"] += 1
-        await ordinary(entries)  # type: ignore[arg-type]
+        await ordinary(entries, turn)  # type: ignore[arg-type]
 
     monkeypatch.setattr(standby, "_publish", counting)
     others = asyncio.create_task(standby.run(lambda: False))

@@ -101,7 +101,11 @@ class Witness:
             told = after.snapshot or before.position.epoch != after.position.epoch
             told = told or any(before.at <= at <= after.at for at, _ in self.gaps)
             if self.channel == AUDIT and after.index > before.index + 1 and not told:
-                found.append(f"{self.channel}: entry {after.index} after {before.index}, without a word")
+                found.append(
+                    f"{self.channel}: entry {after.index} after {before.index}, without a word: {after.position.seq} "
+                    f"after {before.position.seq} of {after.position.epoch}; gaps {self.gaps[-3:]}; handed out at "
+                    f"{before.at:.2f} and {after.at:.2f}; health {self.health[-6:]}"
+                )
             same = before.position.epoch == after.position.epoch
             if same and after.position.seq <= before.position.seq:
                 found.append(f"{self.channel}: {after.position} after {before.position}")
