@@ -219,8 +219,14 @@ class UpdateBus(Protocol):
         """Audit index up to which everything was published; None where nobody knows, as after a loss."""
         ...
 
-    async def advance(self, index: int) -> None:
-        """Note that everything up to an audit index is published."""
+    async def advance(self, index: int, *, after: int | None = None) -> None:
+        """Note that everything up to an audit index is published.
+
+        Raises
+        ------
+        CursorLost
+            As `publish_many`.
+        """
         ...
 
     async def forget(self) -> None:

@@ -80,8 +80,7 @@ class MemoryBus:
         self, publications: Sequence[Publication], *, after: int | None = None
     ) -> list[Update | None]:
         """Publish in order, if the bus has what came before."""
-        if after is not None and (self._cursor is None or self._cursor < after):
-            raise CursorLost
+        self._check(after)
         return [self.add(item) for item in publications]
 
     def add(self, item: Publication) -> Update | None:
@@ -119,12 +118,17 @@ class MemoryBus:
         """Set the one listener of this process."""
         self._listener = listener
 
+    def _check(self, after: int | None) -> None:
+        if after is not None and (self._cursor is None or self._cursor < after):
+            raise CursorLost
+
     async def cursor(self) -> int | None:
         """Audit index up to which everything was published; None before the first `advance`."""
         return self._cursor
 
-    async def advance(self, index: int) -> None:
+    async def advance(self, index: int, *, after: int | None = None) -> None:
         """Note that everything up to an audit index is published; never goes back."""
+        self._check(after)
         self._cursor = index if self._cursor is None else max(self._cursor, index)
 
     async def forget(self) -> None:

@@ -66,6 +66,7 @@ return 1
 # Never makes the key where there was one a moment ago: the loss of everything must not pass unseen.
 _ADVANCE = """
 local cursor = redis.call('GET', KEYS[1])
+if ARGV[3] ~= '' and (not cursor or tonumber(cursor) < tonumber(ARGV[3])) then return -1 end
 if cursor and tonumber(cursor) >= tonumber(ARGV[1]) then return 0 end
 if not cursor and ARGV[2] == '0' then return 0 end
 redis.call('SET', KEYS[1], ARGV[1])
@@ -203,9 +204,17 @@ class RedisChannels:
         self._had_cursor = found is not None
         return None if found is None else int(found)
 
-    async def advance(self, index: int) -> None:
-        """Raise the cursor; where it was lost since it was read, leave it so, for the next reader to see."""
-        await _asked(self._client.eval(_ADVANCE, 1, CURSOR_KEY, str(index), "0" if self._had_cursor else "1"))
+    async def advance(self, index: int, *, after: int | None = None) -> None:
+        """Raise the cursor; where it was lost since it was read, leave it so, for the next reader to see.
+
+        Raises
+        ------
+        CursorLost
+            If the cursor lies below `after` or is lost.
+        """
+        may_make, known = "0" if self._had_cursor else "1", "" if after is None else str(after)
+        if await _asked(self._client.eval(_ADVANCE, 1, CURSOR_KEY, str(index), may_make, known)) == -1:
+            raise CursorLost
 
     async def wake(self, name: str) -> None:
         """Send an empty message to whoever subscribed to a name."""

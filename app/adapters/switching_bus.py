@@ -134,9 +134,11 @@ class SwitchingBus:
         """Audit index up to which everything was published; None where nobody knows."""
         return await self._ask(self._channels.cursor, lambda local: local.cursor())
 
-    async def advance(self, index: int) -> None:
+    async def advance(self, index: int, *, after: int | None = None) -> None:
         """Note that everything up to an audit index is published."""
-        await self._ask(lambda: self._channels.advance(index), lambda local: local.advance(index))
+        await self._ask(
+            lambda: self._channels.advance(index, after=after), lambda local: local.advance(index, after=after)
+        )
 
     async def forget(self) -> None:
         """Begin every channel anew."""

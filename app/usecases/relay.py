@@ -138,7 +138,7 @@ class Relay:
             await asyncio.sleep(WAIT_SECONDS)
             return
         await self._publish(tail.entries, after=cursor)
-        await self._bus.advance(tail.reached)
+        await self._bus.advance(tail.reached, after=cursor)
 
     async def _publish(self, entries: Sequence[TailEntry], after: int | None = None) -> None:
         waiting: list[Publication] = []

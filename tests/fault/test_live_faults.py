@@ -3,7 +3,7 @@
 Promises R7 to R11 and R17 of the specification (R16: `tests.integration.test_stream_end`). Readers log what they were
 handed (`tests.support.witness`), callers what they were told (`tests.support.deployment`); afterwards both are compared
 with the audit log. Counts are asserted: what was lost, silent, stale or refused. Times are printed beside their
-promise, never asserted: the machine is shared. Long forms run in `make faults`, which prints the table; the short ones
+promise, never asserted: the machine is shared. Long forms run in `make faults-live`, which prints the table; the short ones
 in `make test`.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 import redis
@@ -30,12 +32,13 @@ from services.streaming.update import Channel, Kind
 from tests import servers
 from tests.support.balancer import Balancer, balancing
 from tests.support.deployment import BODIES, Called, Deployment, Load, deployed, newest_indices, prepare, transactions
+from tests.support.service import ServiceProcess
 from tests.support.witness import AUDIT, TARGETS, Witnesses, begin, spread
 from trimtab_client import AsyncTrimtab
 
 CONVERGE_SECONDS = 60.0
 """Longest wait for readers to reach the end of the log before the test gives up; the promise is 3 s."""
-LONG = pytest.mark.faults
+LONG = pytest.mark.live_faults
 Row = Callable[..., None]
 
 
@@ -116,7 +119,7 @@ def seconds(calls: list[Called]) -> list[float]:
 
 
 def sizes(long: tuple[int, ...], short: tuple[int, ...]) -> pytest.MarkDecorator:
-    """Callers, readers, readers of the log, seconds of the fault: long in `make faults`."""
+    """Callers, readers, readers of the log, seconds of the fault: long in `make faults-live`."""
     return pytest.mark.parametrize("size", [pytest.param(short, id="short"), pytest.param(long, id="long", marks=LONG)])
 
 
@@ -262,9 +265,7 @@ class Loud:
             ready.release()
             try:
                 if self.period == float("inf"):
-                    await socket.wait_closed()
-                    self.code = socket.close_code
-                    return
+                    await asyncio.Event().wait()
                 while True:
                     frame = json.loads(await socket.recv())
                     if frame["type"] == "update":
@@ -274,6 +275,13 @@ class Loud:
                         await asyncio.sleep(self.period)
             except ConnectionClosed:
                 self.code = socket.close_code
+
+
+def closed_for_slowness(service: ServiceProcess) -> int:
+    """Streams that an instance has closed with 4400."""
+    text = httpx.get(f"{service.url}/metrics", trust_env=False).text
+    found = re.search(r'^ws_closes_total\{code="4400"\} (\d+)', text, re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 @sizes((10, 100, 20, 60), (2, 5, 0, 3))
@@ -311,7 +319,7 @@ async def test_slow_readers(deployment: Deployment, size: tuple[int, ...], fault
     assert all(one.reads[-1][1] > last - 1.0 for one in quick), "a fast reader ends with the newest"
     assert worst <= 32 * period + 1.0 + span / 10, "a window of 32 states, one a second"
     assert {one.code for one in readers[: -deaf or None]} == {None}, "nobody who reads and acknowledges is cut"
-    assert [one.code for one in readers[fast + slow :]] == [4400] * deaf
+    assert closed_for_slowness(service) == deaf, "who never reads is cut, as the service counts: it does not read that"
     assert grown < 64
     fault_table(
         f"R10 slow readers, {span} s",
@@ -389,7 +397,7 @@ async def test_instances_are_restarted_one_after_the_other(
         await asyncio.gather(*tasks)
         await stage.settle()
         assert calling.failed == []
-        assert everyone.faults() == []
+        assert everyone.faults()[:5] == []
         assert everyone.lost() == 0
         fault_table(
             f"R17 rolling restart of two instances, {rounds} times",

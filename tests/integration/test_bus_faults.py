@@ -12,6 +12,7 @@ import redis
 
 from app.adapters.bus_codec import PREFIX, feed_name, log_key, meta_key
 from app.adapters.switching_bus import SwitchingBus, open_redis_bus
+from app.live_ports import CursorLost
 from scripts import embedded_servers
 from services.streaming.update import Channel, Kind, Position
 from tests.support.bus import Recorder, portfolio, publication
@@ -118,6 +119,32 @@ async def test_the_loss_of_everything_is_seen_also_where_it_meets_an_advance(
     assert await one.cursor() is None, "it would never be found out that nothing is there"
     await one.advance(8)
     assert await one.cursor() == 8
+
+
+async def test_a_cursor_holds_only_for_the_store_that_it_was_read_from(
+    nodes: tuple[SwitchingBus, SwitchingBus], server: embedded_servers.ValkeyServer
+) -> None:
+    """Redis goes or comes back under a relay: going on from the cursor of the other would leave a hole for ever."""
+    one, _ = nodes
+    assert await one.cursor() is None
+    await publish(one, AUDIT, *range(5))
+    await one.advance(4)
+    await asyncio.to_thread(server.stop)
+    with pytest.raises(CursorLost):
+        await one.publish_many([publication(AUDIT, 5)], after=4)
+    assert await one.cursor() is None, "of the bus within the process"
+    await publish(one, AUDIT, 5)
+    await one.advance(5)
+    server.start()
+    async with asyncio.timeout(20.0):
+        while not one.shared:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    with pytest.raises(CursorLost):
+        await one.publish_many([publication(AUDIT, 6)], after=5)
+    with pytest.raises(CursorLost):
+        await one.advance(6, after=5)
+    assert await one.cursor() == 4
+    assert await one.publish_many([publication(AUDIT, 5)], after=4) != [None]
 
 
 async def test_a_restart_is_bridged(

@@ -89,7 +89,7 @@ async def end_under_load(folder: Path, streams: int, callers: int) -> tuple[floa
 
 
 @pytest.mark.parametrize(
-    ("streams", "callers"), [(20, 4), pytest.param(500, 200, marks=pytest.mark.faults)], ids=["short", "long"]
+    ("streams", "callers"), [(20, 4), pytest.param(500, 200, marks=pytest.mark.live_faults)], ids=["short", "long"]
 )
 async def test_the_end_under_load(tmp_path: Path, streams: int, callers: int, fault_table: Callable[..., None]) -> None:
     took, answers, recorded = await end_under_load(tmp_path, streams, callers)

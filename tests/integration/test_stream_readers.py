@@ -93,6 +93,6 @@ async def test_readers_of_all_kinds(tmp_path: Path) -> None:
     await play(tmp_path, 3.0, fast=2, slow=3, deaf=2)
 
 
-@pytest.mark.faults
+@pytest.mark.live_faults
 async def test_many_readers_for_a_minute(tmp_path: Path) -> None:
     await play(tmp_path, 60.0, fast=10, slow=100, deaf=20)
