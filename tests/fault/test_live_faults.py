@@ -3,8 +3,8 @@
 Promises R7 to R11 and R17 of the specification (R16: `tests.integration.test_stream_end`). Readers log what they were
 handed (`tests.support.witness`), callers what they were told (`tests.support.deployment`); afterwards both are compared
 with the audit log. Counts are asserted: what was lost, silent, stale or refused. Times are printed beside their
-promise, never asserted: the machine is shared. Long forms run in `make faults-live`, which prints the table; the short ones
-in `make test`.
+promise, never asserted: the machine is shared. Long forms run in `make faults-live`, which prints the table; the short
+ones in `make test`.
 """
 
 from __future__ import annotations
