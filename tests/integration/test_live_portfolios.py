@@ -62,6 +62,7 @@ async def test_the_same_request_by_hand_decides_the_same(live: Live) -> None:
     live_rows, hand_rows = targets["targets"], by_hand["targets"]
     for row in (*live_rows, *hand_rows):
         row["price_used"].pop("age_seconds")  # only the live one knows how old the position is
+        row.get("expected_cost", {}).pop("notional", None)  # only the live one is compared with fills
     assert live_rows == hand_rows
 
 
