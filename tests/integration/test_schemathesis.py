@@ -13,6 +13,7 @@ every operation.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -32,6 +33,8 @@ CHECKS = (
     "unsupported_method",
     "ignored_auth",
 )
+ROOT = Path(__file__).parents[2]
+HOOKS = "tests.support.schemathesis_hooks"
 EXAMPLES = 10
 PROOFS = "policies:(check|compare)$"
 PARTS = {
@@ -60,7 +63,8 @@ def command(url: str, phases: str, *choice: str) -> list[str]:
 def check(service: ServiceProcess, path: Path, phases: str, *choice: str) -> str:
     """What Schemathesis said, which must be that nothing failed."""
     words = command(service.url, phases, *choice)
-    result = subprocess.run(words, cwd=path, capture_output=True, text=True, check=False, timeout=290)
+    known = os.environ | {"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": HOOKS}
+    result = subprocess.run(words, cwd=path, env=known, capture_output=True, text=True, check=False, timeout=290)
     assert result.returncode == 0, result.stdout[-12_000:] + result.stderr[-2_000:] + service.log_tail(2_000)
     return result.stdout
 
