@@ -30,7 +30,7 @@ test: ## All tests but browser, faults, fuzz and benchmarks (TESTS=path for a pa
 
 test-browser: ## The API explorer in headless Chromium
 	@$(BOOTSTRAP) dev
-	@$(BIN)/python -m pytest -m browser $(TESTS)
+	@$(BIN)/python -m pytest -m browser -o faulthandler_timeout=1200 $(TESTS)
 
 faults: ## Kill, suspend and restart the service and its stores under load
 	@$(BOOTSTRAP) dev
