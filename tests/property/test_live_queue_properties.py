@@ -263,6 +263,9 @@ class World:
     async def registered_rows(self) -> list[Any]:
         return [("local", SimpleNamespace(portfolio_id=name, version=1), None) for name in sorted(self.registered)]
 
+    async def switches(self, tenant_id: str) -> list[Any]:
+        return []
+
     async def latest(self, channel: Any) -> Any:
         return object()
 
@@ -296,6 +299,7 @@ class World:
             portfolios=SimpleNamespace(registered=self.registered_rows),
             bus=SimpleNamespace(latest=self.latest, publish=self.publish),
             clock=SimpleNamespace(now=lambda: NOW),
+            switches=SimpleNamespace(read=self.switches, staleness_seconds=1.0),
         )
 
 
