@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import Request, Response
+from starlette.convertors import Convertor, register_url_convertor
 
 from app.deps import container_of, now, read_call, read_path, read_query
 from app.routes.reply import conditional, reply
@@ -14,6 +15,20 @@ from models.api.query import NoParameters
 
 def _market(request: Request) -> str:
     return read_path(request, MarketPath).market
+
+
+class _Market(Convertor[str]):
+    # A symbol may hold slashes; what ends in /versions is a path of its own, whatever the method.
+    regex = "(?!.*/versions$).+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("market", _Market())
 
 
 async def read_parameters(request: Request) -> Response:
@@ -37,6 +52,6 @@ async def publish_parameters(request: Request) -> Response:
 
 ROUTES = (
     route("GET", "/v1/parameters/{market:path}/versions", list_versions),
-    route("GET", "/v1/parameters/{market:path}", read_parameters),
-    route("PUT", "/v1/parameters/{market:path}", publish_parameters),
+    route("GET", "/v1/parameters/{market:market}", read_parameters),
+    route("PUT", "/v1/parameters/{market:market}", publish_parameters),
 )

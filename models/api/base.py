@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 DECIMAL_PATTERN = r"^-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?$"
 _DECIMAL = re.compile(DECIMAL_PATTERN[:-1] + r"\Z", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 MAX_SIGNIFICANT = 15
 
 
@@ -97,7 +98,8 @@ Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 
 
 def _time(value: Any) -> Any:
-    if type(value) is not str and not isinstance(value, datetime):
+    # A string such as "0.5" would be read as seconds since 1970.
+    if not (type(value) is str and _DATE.match(value)) and not isinstance(value, datetime):
         raise PydanticCustomError(
             "datetime",
             "must be an RFC 3339 time string such as '2026-11-20T00:00:05Z' (not a number of seconds or milliseconds)",

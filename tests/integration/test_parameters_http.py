@@ -187,3 +187,9 @@ async def test_a_market_is_a_symbol_and_a_repeat_with_the_same_key_publishes_not
         assert answer.status_code in (405, 422), answer.text
         if answer.status_code == 422:
             assert answer.json()["errors"][0]["pointer"] == "path:market"
+
+
+async def test_a_time_is_a_date_and_versions_is_no_market(http: httpx.AsyncClient) -> None:
+    seconds = await http.get("/v1/parameters/BTC-PERP", params={"as_of": "0.5"})
+    assert (seconds.status_code, seconds.json()["errors"][0]["pointer"]) == (422, "query:as_of")
+    assert (await http.put("/v1/parameters/BTC-PERP/versions", json={})).status_code == 405
