@@ -9,7 +9,7 @@ from app.log_ports import LoggedEntry, LogSigner, LogState, LogTree
 from services.audit.merkle import HASH_BYTES, SubtreeHash, consistency_proof, inclusion_proof, tree_root
 from services.audit.note import Checkpoint, Note, signature
 from services.audit.receipt import Receipt
-from services.audit.tiles import HEIGHT, WIDTH, Tile, subtree_reader, tile_root, tile_width
+from services.audit.tiles import WIDTH, Tile, subtree_reader, tile_root
 
 T = TypeVar("T")
 MAX_TILE_BATCH = 64
@@ -88,18 +88,6 @@ async def read_tile(tree: LogTree, tile: Tile) -> bytes:
         await tree.put_tile(tile.level, tile.number, stored)
         have = until
     return stored[: tile.width * HASH_BYTES]
-
-
-async def extend_tiles(tree: LogTree, size: int) -> None:
-    """Store every hash above the leaves that a tree of `size` entries has: proofs then read few rows."""
-    level = 1
-    while (hashes := size >> HEIGHT * level) > 0:
-        for number in reversed(range(-(-hashes // WIDTH))):
-            width = tile_width(level, number, size)
-            if len(await tree.tile(level, number)) >= width * HASH_BYTES:
-                break  # tiles are filled from the left
-            await read_tile(tree, Tile(level, number, width))
-        level += 1
 
 
 async def _old_enough(tree: LogTree, size: int) -> None:

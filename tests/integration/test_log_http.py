@@ -14,11 +14,11 @@ import httpx
 import pytest
 
 from app.examples import SMALLEST
+from app.signatures import check_signature
 from services.audit.merkle import leaf_hash, tree_root, verify_consistency, verify_inclusion
 from services.audit.note import VerifierKey, verified_checkpoint
 from services.audit.receipt import check_receipt
 from services.audit.tiles import Tile, subtree_reader, tile_width
-from tests.integration.test_audit_tree import check
 from tests.support.http import client
 
 RECEIPT: dict[str, Any] = {**SMALLEST, "options": {"receipt": "proof"}}
@@ -51,7 +51,7 @@ async def test_an_answer_carries_its_receipt_and_the_receipt_holds_without_the_s
     answer = await http.post("/v1/evaluations", content=sent, headers={"Content-Type": "application/json"})
     assert answer.status_code == 200, answer.text
     audit = answer.json()["audit"]
-    index, head = check_receipt(audit["receipt"], audit["entry"].encode(), key, check)
+    index, head = check_receipt(audit["receipt"], audit["entry"].encode(), key, check_signature)
     assert (index, head.size) == (audit["index"], audit["index"] + 1)
     entry = json.loads(audit["entry"])
     assert entry["id"] == answer.json()["evaluation_id"]
@@ -77,7 +77,7 @@ async def test_heads_follow_one_another_and_proofs_join_them(http: httpx.AsyncCl
     heads = []
     for count in (1, 3, 4):
         await asyncio.gather(*(http.post("/v1/evaluations", json=SMALLEST) for _ in range(count)))
-        heads.append(verified_checkpoint(await text(http, "/v1/log/checkpoint"), key, check))
+        heads.append(verified_checkpoint(await text(http, "/v1/log/checkpoint"), key, check_signature))
     assert [head.size for head in heads] == [1, 4, 8]
     for first in heads:
         for second in heads:
@@ -94,7 +94,7 @@ async def test_heads_follow_one_another_and_proofs_join_them(http: httpx.AsyncCl
 
 async def test_the_root_can_be_computed_from_the_tiles_alone(http: httpx.AsyncClient) -> None:
     await asyncio.gather(*(http.post("/v1/evaluations", json=SMALLEST) for _ in range(5)))
-    head = verified_checkpoint(await text(http, "/v1/log/checkpoint"), await key_of(http), check)
+    head = verified_checkpoint(await text(http, "/v1/log/checkpoint"), await key_of(http), check_signature)
     tile = Tile(0, 0, tile_width(0, 0, head.size))
     answer = await http.get(f"/v1/log/tile/{tile.path}")
     assert (
