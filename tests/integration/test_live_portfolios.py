@@ -424,9 +424,9 @@ async def test_of_two_engines_that_both_think_they_lead_one_goes_on_from_the_oth
     first = await live.published()
     other = LiveEngine(live.container, later=Timers().later)
     await other.begin(await live.container.audit.size())
-    second = await live.published()
     while other.busy:
-        second = await live.published()
+        await live.settle()
+    second = await live.published()
     assert second["evaluation_id"] != first["evaluation_id"]
     await live.snapshot(2)
     third = await live.published()
