@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 BOOTSTRAP := $(PYTHON) scripts/bootstrap.py
 TESTS ?=
+WORKERS ?= auto
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
@@ -24,9 +25,9 @@ demo: ## Size a real portfolio, print the reasons, draw a picture (CSV=path for 
 	@$(BOOTSTRAP) run
 	@$(BIN)/trimtab demo $(if $(CSV),--csv "$(CSV)")
 
-test: ## All tests but browser, faults, fuzz and benchmarks (TESTS=path for a part)
+test: ## All tests but browser, faults, fuzz and benchmarks (TESTS=path for a part; WORKERS=0 in one process)
 	@$(BOOTSTRAP) dev
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(TESTS)
 
 test-browser: ## The API explorer in headless Chromium
 	@$(BOOTSTRAP) dev

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from app.fill_ledger import FillLedger
@@ -16,9 +16,20 @@ if TYPE_CHECKING:
     from app.switch_port import SwitchStore
 
 
+LOCAL_TENANT = "local"
+"""The tenant of a service without keys, and of its command line."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """Everything that a use case may reach outside itself."""
+    """Everything that a use case may reach outside itself, on behalf of one tenant.
+
+    Parameters
+    ----------
+    tenant_id : str
+        Whose books, policies, states and entries a use case reads and writes: every store takes it as an argument, and
+        no use case has another one at hand.
+    """
 
     settings: Settings
     clock: Clock
@@ -35,3 +46,8 @@ class Container:
     parameters: ParameterStore
     fits: FitWorker
     fills: FillLedger
+    tenant_id: str = LOCAL_TENANT
+
+    def of(self, tenant_id: str) -> Self:
+        """The same ports for another tenant."""
+        return self if tenant_id == self.tenant_id else replace(self, tenant_id=tenant_id)

@@ -135,7 +135,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def restore_states(container: Container) -> None:
     """Rebuild the states that ended with the last process, before the first request."""
     try:
-        found = await rebuild_states(container.audit, container.volatility, advance=Teller(time.monotonic))
+        tenants = await container.tree.stream_secrets()
+        found = await rebuild_states(
+            container.audit, container.volatility, tenants=list(tenants), advance=Teller(time.monotonic)
+        )
     except AuditUnavailable as error:
         _LOGGER.warning("volatility states are not rebuilt: %s", error)
         return

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -24,6 +25,21 @@ FAULT_COLUMNS = ("fault", "load", "answered / sent", "lost", "recovery", "beside
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_versions] = {}
     config.stash[_faults] = []
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of several hands over what it knows: the run that prints the summary has no servers of its own."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["trimtab"] = (session.config.stash[_versions], session.config.stash[_faults])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker knew; one that died tells nothing."""
+    versions, faults = getattr(node, "workeroutput", {}).get("trimtab", ({}, []))
+    node.config.stash[_versions].update(versions)
+    node.config.stash[_faults].extend(map(tuple, faults))
 
 
 def pytest_report_header() -> str:

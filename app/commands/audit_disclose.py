@@ -96,10 +96,11 @@ def _from_database(database_url: str | None, evaluation_id: str, fields: list[st
 async def _disclose(url: str, key: Path, evaluation_id: str, fields: list[str]) -> dict[str, Any]:
     from app.adapters.database import open_tree
     from app.adapters.log_key import load_signer
+    from app.container import LOCAL_TENANT
     from app.usecases.disclose import disclose
 
     async with open_tree(url) as tree:
-        return (await disclose(tree, load_signer(key, create=False), evaluation_id, fields)).document()
+        return (await disclose(tree, LOCAL_TENANT, load_signer(key, create=False), evaluation_id, fields)).document()
 
 
 def check_disclosure_command(

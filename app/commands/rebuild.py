@@ -67,6 +67,7 @@ async def _rebuild(settings: Settings, bar: Progress, symbols: list[str], *, for
             return await rebuild_states(
                 database.audit,
                 store,
+                tenants=list(await database.tree.stream_secrets()),
                 symbols=symbols,
                 force=force,
                 dry_run=dry_run,

@@ -39,7 +39,7 @@ async def aggregate_oracles(container: Container, call: Call) -> Answer:
     work = (request, evaluation_id, call.received_at)
     body = await asyncio.to_thread(oracles_response, *work) if takes_long(request) else oracles_response(*work)
     computed = time.perf_counter()
-    record = event_record(EventKind.ORACLE, evaluation_id, call, body, key)
+    record = event_record(container, EventKind.ORACLE, evaluation_id, call, body, key)
     appended = await container.audit.append(record, timeout=call.timeout_seconds)
     return stored_answer(appended, body, {"compute": computed - started, "audit": time.perf_counter() - computed})
 

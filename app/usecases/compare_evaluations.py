@@ -10,7 +10,6 @@ from app.container import Container
 from app.ports import EventKind, StoredEntry
 from app.translate.difference import RecordedAnswer, difference
 from app.usecases.call import Answer
-from app.usecases.gather import TENANT
 from app.usecases.read_evaluations import UnknownEntry, find_entry
 
 COMPARABLE = frozenset({EventKind.EVALUATION, EventKind.TARGETS, EventKind.LIVE})
@@ -46,7 +45,7 @@ async def _previous(container: Container, entry: StoredEntry) -> str:
     if entry.portfolio_id is None:
         raise NothingBefore("the evaluation names no portfolio_id, so none is known to precede it")
     found = await container.audit.previous(
-        TENANT, entry.index, kind=EventKind(entry.kind), portfolio_id=entry.portfolio_id
+        container.tenant_id, entry.index, kind=EventKind(entry.kind), portfolio_id=entry.portfolio_id
     )
     if found is None:
         raise NothingBefore(f"this is the first of portfolio {entry.portfolio_id} through its door")

@@ -12,7 +12,6 @@ from app.log_ports import LogSigner, LogTree
 from app.ports import AuditDamaged
 from app.usecases.call import Answer, Call
 from app.usecases.effort import validated
-from app.usecases.gather import TENANT
 from app.usecases.prove import receipt_of
 from app.usecases.read_evaluations import UnknownEntry
 from app.usecases.read_log import signer_of
@@ -28,11 +27,11 @@ class NotDisclosable(Exception):
 async def disclose_fields(container: Container, event_id: str, call: Call) -> Answer:
     """Fields of a recorded answer; nothing is recorded of it."""
     request = await validated(DiscloseRequest, call)
-    shown = await disclose(container.tree, signer_of(container), event_id, request.fields)
+    shown = await disclose(container.tree, container.tenant_id, signer_of(container), event_id, request.fields)
     return Answer(200, orjson.dumps(shown.document()))
 
 
-async def disclose(tree: LogTree, signer: LogSigner, event_id: str, pointers: list[str]) -> Disclosure:
+async def disclose(tree: LogTree, tenant_id: str, signer: LogSigner, event_id: str, pointers: list[str]) -> Disclosure:
     """Fields at these pointers with their proofs.
 
     Raises
@@ -46,7 +45,7 @@ async def disclose(tree: LogTree, signer: LogSigner, event_id: str, pointers: li
     AuditDamaged
         If the stored answer does not have the fields that its entry commits to.
     """
-    logged = await tree.entry_of(TENANT, event_id)
+    logged = await tree.entry_of(tenant_id, event_id)
     if logged is None:
         raise UnknownEntry(event_id)
     said = orjson.loads(logged.entry)
@@ -55,7 +54,7 @@ async def disclose(tree: LogTree, signer: LogSigner, event_id: str, pointers: li
     stored = await tree.records(after=logged.index - 1, limit=1)
     if not stored or stored[0].index != logged.index:
         raise NotDisclosable("the answer of the entry is pruned")
-    secret = (await tree.stream_secrets())[TENANT]
+    secret = (await tree.stream_secrets())[tenant_id]
     fields = await asyncio.to_thread(field_tree, stored[0].kind, stored[0].response, secret, event_id)
     if fields is None or digest_text(fields.digest) != said["fields"]:
         raise AuditDamaged(f"entry {event_id} commits to other fields than those of its answer")

@@ -15,7 +15,7 @@ from app.ports import Appended, AuditRecord, EventKind, IdempotencyKey, Idempote
 from app.usecases.call import Answer, Call, Door
 from app.usecases.decide import AnyRequest, Decision, Gathered, decide, policy_of, render, state_record
 from app.usecases.effort import takes_a_while, validated
-from app.usecases.gather import TENANT, gather
+from app.usecases.gather import gather
 from app.usecases.permits import ORDERING, with_permits
 from app.usecases.receipts import with_receipt
 from app.version import versions_record
@@ -94,7 +94,7 @@ async def decide_and_record(
     decision = await asyncio.to_thread(decided) if long else decided()
     body = render(decision, container.clock.now())
     computed = time.perf_counter()
-    record = audit_record(decision, gathered, call, body, key)
+    record = audit_record(container.tenant_id, decision, gathered, call, body, key)
     appended = await container.audit.append(record, timeout=call.timeout_seconds)
     timings = {"compute": computed - started, "audit": time.perf_counter() - computed}
     return Recorded(decision, gathered, appended, body, timings)
@@ -110,14 +110,14 @@ def idempotency_key(call: Call, route: str) -> IdempotencyKey | None:
 
 
 def audit_record(
-    decision: Decision, gathered: Gathered, call: Call, body: bytes, key: IdempotencyKey | None
+    tenant_id: str, decision: Decision, gathered: Gathered, call: Call, body: bytes, key: IdempotencyKey | None
 ) -> AuditRecord:
     """Everything that is needed to recompute the answer."""
     return AuditRecord(
         event_id=decision.inputs.evaluation_id,
         kind=decision.door.kind,
         recorded_at=call.received_at,
-        tenant_id=TENANT,
+        tenant_id=tenant_id,
         portfolio_id=decision.request.portfolio_id,
         client_reference=decision.request.client_reference,
         status=200,
@@ -131,7 +131,13 @@ def audit_record(
 
 
 def event_record(
-    kind: EventKind, event_id: str, call: Call, body: bytes, key: IdempotencyKey | None, **known: Any
+    container: Container,
+    kind: EventKind,
+    event_id: str,
+    call: Call,
+    body: bytes,
+    key: IdempotencyKey | None,
+    **known: Any,
 ) -> AuditRecord:
     """Record of a call that is no decision on a portfolio; `known` are further fields, such as the state read."""
     fields: dict[str, Any] = {"portfolio_id": None, "client_reference": None, "state": b"", **known}
@@ -139,7 +145,7 @@ def event_record(
         event_id=event_id,
         kind=kind,
         recorded_at=call.received_at,
-        tenant_id=TENANT,
+        tenant_id=container.tenant_id,
         status=200,
         request=call.body,
         response=body,
@@ -176,7 +182,7 @@ async def known_answer(container: Container, key: IdempotencyKey | None) -> Answ
     """
     if key is None:
         return None
-    stored = await container.audit.find_idempotent(TENANT, key.route, key.key)
+    stored = await container.audit.find_idempotent(container.tenant_id, key.route, key.key)
     if stored is None:
         return None
     if stored.fingerprint != key.fingerprint:

@@ -30,7 +30,6 @@ from app.usecases.call import Answer, Call
 from app.usecases.effort import validated
 from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
 from app.usecases.find_portfolio import find_portfolio
-from app.usecases.gather import TENANT
 from models.api.execution_report import ExecutionsRequest, FillIn
 from services.core.errors import InvalidInput
 
@@ -56,7 +55,7 @@ async def take_executions(container: Container, call: Call, portfolio_id: str) -
         return known
     await find_portfolio(container, portfolio_id)
     _check_times(request, call.received_at)
-    ledger = await container.fills.read(container.audit, TENANT, portfolio_id)
+    ledger = await container.fills.read(container.audit, container.tenant_id, portfolio_id)
     sent = [fill.model_dump(mode="json", exclude_none=True) for fill in request.fills]
     new = [fill for fill, row in zip(request.fills, sent, strict=True) if trade_of(row) not in ledger.trades]
     wanted = {fill.client_order_id for fill in new} - ledger.orders.keys()
@@ -77,7 +76,7 @@ async def take_executions(container: Container, call: Call, portfolio_id: str) -
             "event_id": event_id,
         }
     )
-    record = event_record(EventKind.EXECUTIONS, event_id, call, body, key, portfolio_id=portfolio_id)
+    record = event_record(container, EventKind.EXECUTIONS, event_id, call, body, key, portfolio_id=portfolio_id)
     return stored_answer(await container.audit.append(record, timeout=call.timeout_seconds), body, {})
 
 
@@ -130,8 +129,10 @@ async def _find_orders(
     snapshot: int | None = None
     index = await container.audit.size()
     for _ in range(MOST_DECISIONS):
-        entry = await container.audit.previous(TENANT, index, kind=EventKind.LIVE, portfolio_id=portfolio_id)
-        stored = await container.audit.get(TENANT, entry.event_id) if entry is not None else None
+        entry = await container.audit.previous(
+            container.tenant_id, index, kind=EventKind.LIVE, portfolio_id=portfolio_id
+        )
+        stored = await container.audit.get(container.tenant_id, entry.event_id) if entry is not None else None
         if stored is None or stored.recorded_at < earliest:
             break
         index, answer = stored.index, orjson.loads(stored.response)
@@ -153,7 +154,7 @@ async def read_executions(container: Container, portfolio_id: str) -> Answer:
         If the portfolio is not registered.
     """
     portfolio = await find_portfolio(container, portfolio_id)
-    ledger = await container.fills.read(container.audit, TENANT, portfolio_id)
+    ledger = await container.fills.read(container.audit, container.tenant_id, portfolio_id)
     made = await _orders_made(container, portfolio_id)
     body = await asyncio.to_thread(_summary, portfolio, list(ledger.trades.values()), dict(ledger.orders), made)
     return Answer(200, orjson.dumps(body), (), {})
@@ -182,8 +183,8 @@ def _summary(
 
 async def _orders_made(container: Container, portfolio_id: str) -> int | None:
     size = await container.audit.size()
-    found = await container.audit.previous(TENANT, size, kind=EventKind.LIVE, portfolio_id=portfolio_id)
-    entry = await container.audit.get(TENANT, found.event_id) if found is not None else None
+    found = await container.audit.previous(container.tenant_id, size, kind=EventKind.LIVE, portfolio_id=portfolio_id)
+    entry = await container.audit.get(container.tenant_id, found.event_id) if found is not None else None
     memory = orjson.loads(entry.response).get("auto_memory") if entry is not None else None
     return memory["total_orders"] if memory is not None else None
 
@@ -193,12 +194,12 @@ def _feedback(portfolio: StoredPortfolio) -> dict[str, bool]:
     return {name: bool(asked.get(name)) for name in ("impact", "may_loosen")}
 
 
-async def fitted_impact(container: Container, tenant_id: str, portfolio: StoredPortfolio) -> dict[str, Any] | None:
+async def fitted_impact(container: Container, portfolio: StoredPortfolio) -> dict[str, Any] | None:
     """Coefficient that the next evaluation is given; None where it was not asked for or there are too few orders."""
     asked = _feedback(portfolio)
     if not asked["impact"]:
         return None
-    ledger = await container.fills.read(container.audit, tenant_id, portfolio.portfolio_id)
+    ledger = await container.fills.read(container.audit, container.tenant_id, portfolio.portfolio_id)
     if ledger.fitted_at != ledger.reached:
         reached, fills, orders = ledger.reached, list(ledger.trades.values()), dict(ledger.orders)
         ledger.fits = await asyncio.to_thread(lambda: fits_by_venue(executions_of(orders, fills)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from app.container import Container
 from app.live_ports import StoredPortfolio
-from app.usecases.gather import TENANT
 
 
 class UnknownPortfolio(Exception):
@@ -19,7 +18,7 @@ async def find_portfolio(container: Container, portfolio_id: str) -> StoredPortf
     UnknownPortfolio
         If there is none.
     """
-    stored = await container.portfolios.get(TENANT, portfolio_id)
+    stored = await container.portfolios.get(container.tenant_id, portfolio_id)
     if stored is None:
         raise UnknownPortfolio(portfolio_id)
     return stored

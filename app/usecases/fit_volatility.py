@@ -27,7 +27,6 @@ from app.translate.series import series_input
 from app.translate.snapshot import CLOCK_SKEW
 from app.usecases.call import Answer, Call
 from app.usecases.effort import points, validated
-from app.usecases.gather import TENANT
 from models.api.fit import FitRequest, FittedModelIO
 from services.core.errors import InvalidInput, Refusal
 from services.core.outcome import Reason
@@ -53,7 +52,7 @@ async def submit_fit(container: Container, call: Call) -> Answer:
     long = points(request.series) > INLINE_POINTS
     subject, job = await asyncio.to_thread(fit_job, *work) if long else fit_job(*work)
     try:
-        record = container.fits.submit(TENANT, subject, job, call.received_at)
+        record = container.fits.submit(container.tenant_id, subject, job, call.received_at)
     except FitQueueFull:
         text = f"{MAX_WAITING_FITS} fits wait already"
         raise RequestProblem("fit_queue_full", text, headers=(("Retry-After", "1"),)) from None
@@ -64,7 +63,7 @@ async def submit_fit(container: Container, call: Call) -> Answer:
 
 async def read_fit(container: Container, fit_id: str) -> Answer:
     """Where a fit stands."""
-    record = container.fits.find(TENANT, fit_id)
+    record = container.fits.find(container.tenant_id, fit_id)
     if record is None:
         text = "there is no fit with this id; results are kept for an hour, in the process that took the fit"
         raise RequestProblem("not_found", text)

@@ -42,7 +42,6 @@ from services.volatility.codec import state_digest
 from services.volatility.registry import Estimator
 from services.volatility.state import VolatilityState
 
-TENANT = "local"
 MEMO_STATES, MEMO_BOOKS = 20_000, 256
 INLINE_STATES = 50
 """States up to which what they say is computed on the event loop (10 ms)."""
@@ -63,7 +62,9 @@ async def gather(container: Container, request: AnyRequest, received_at: datetim
     registered = await registered_instruments(container, request, hedge_symbol)
     described = describe_instruments(request, registered)
     switches = (
-        () if isinstance(request, MarginRequest) else await read_switches(container.switches, TENANT, received_at)
+        ()
+        if isinstance(request, MarginRequest)
+        else await read_switches(container.switches, container.tenant_id, received_at)
     )
     needs = states_needed(request, described, hedge_symbol)
     if policy.collateral is not None:
@@ -87,7 +88,7 @@ async def named_policy(container: Container, reference: PolicyReference, place: 
     UnknownPolicy
         If there is none, at the field that names it.
     """
-    found = await find_policy(container.policies, TENANT, reference.id, reference.version, place=place)
+    found = await find_policy(container.policies, container.tenant_id, reference.id, reference.version, place=place)
     return NamedPolicy(
         policy_id=found.policy_id,
         version=found.version,
@@ -112,7 +113,7 @@ async def registered_instruments(
 async def registered(container: Container, wanted: Iterable[InstrumentKey]) -> dict[InstrumentKey, Instrument]:
     """Registered instruments among these."""
     keys = [(venue or "", symbol) for venue, symbol in wanted]
-    found = await container.instruments.get_many(TENANT, keys)
+    found = await container.instruments.get_many(container.tenant_id, keys)
     instruments = [registered_instrument(specification) for _, specification in sorted(found.items())]
     return {(instrument.venue, instrument.symbol): instrument for instrument in instruments}
 
@@ -128,7 +129,7 @@ async def load_states(
 ) -> dict[str, StateInput]:
     """States by market key: that of the row's venue, else one kept without a venue; one read for all."""
     bar_seconds = parse_interval(interval)
-    keys = [state_keys(TENANT, need.venue, need.symbol, bar_seconds, estimator) for need in needs]
+    keys = [state_keys(container.tenant_id, need.venue, need.symbol, bar_seconds, estimator) for need in needs]
     flat = [key for candidates in keys for key in candidates]
     loaded = dict(zip(flat, await container.volatility.load(flat), strict=True))
     work = (needs, keys, loaded, estimator)

@@ -13,7 +13,6 @@ from app.ids import new_id
 from app.ports import EventKind
 from app.usecases.call import Answer, Call
 from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
-from app.usecases.gather import TENANT
 from models.api.base import Model
 from models.api.market import InstrumentIn
 
@@ -36,10 +35,10 @@ async def put_instruments(container: Container, call: Call) -> Answer:
         (item.venue or "", item.symbol, item.model_dump_json(exclude_none=True).encode())
         for item in request.instruments
     ]
-    await container.instruments.put_many(TENANT, rows)
+    await container.instruments.put_many(container.tenant_id, rows)
     event_id = new_id("ev", call.received_at)
     body = orjson.dumps({"event_id": event_id, "registered": len(rows)})
-    record = event_record(EventKind.INSTRUMENTS, event_id, call, body, key)
+    record = event_record(container, EventKind.INSTRUMENTS, event_id, call, body, key)
     return stored_answer(await container.audit.append(record, timeout=call.timeout_seconds), body, {})
 
 
@@ -51,7 +50,9 @@ async def list_instruments(container: Container, after: str | None, limit: int) 
     ValueError
         If `after` is no cursor of ours.
     """
-    rows = await container.instruments.list(TENANT, after=_decode_cursor(after) if after else None, limit=limit)
+    rows = await container.instruments.list(
+        container.tenant_id, after=_decode_cursor(after) if after else None, limit=limit
+    )
     following = _encode_cursor(rows[-1][0], rows[-1][1]) if len(rows) == limit else None
     items = b",".join(specification for _, _, specification in rows)
     return Answer(200, b'{"items":[%b],"next":%b}' % (items, orjson.dumps(following)), (), {})

@@ -159,13 +159,13 @@ class LiveEngine:
             self._queue.want(name)
 
     async def _evaluate(self, name: Name) -> float | None:
-        known = self._known[self._name(*name)]
+        known, container = self._known[self._name(*name)], self._container.of(name[0])
         known.missed = Change()
         if not known.certain:
-            known.last, known.certain = await recorded_decision(self._container, *name), True
+            known.last, known.certain = await recorded_decision(container, name[1]), True
         ended, began = known.ended, self._container.clock.now()
         try:
-            found = await evaluate_live(self._container, *name, known.last, lambda: self._holds)
+            found = await evaluate_live(container, name[1], known.last, lambda: self._holds)
         except BaseException as error:
             known.certain, known.watched = False, None
             known.states_down = isinstance(error, StateUnavailable)

@@ -58,16 +58,16 @@ class Evaluated:
     overtaken: bool
 
 
-async def recorded_decision(container: Container, tenant_id: str, portfolio_id: str) -> LastDecision | None:
+async def recorded_decision(container: Container, portfolio_id: str) -> LastDecision | None:
     """Last live entry of a portfolio in the log."""
     size = await container.audit.size()
-    found = await container.audit.previous(tenant_id, size, kind=EventKind.LIVE, portfolio_id=portfolio_id)
-    entry = await container.audit.get(tenant_id, found.event_id) if found is not None else None
+    found = await container.audit.previous(container.tenant_id, size, kind=EventKind.LIVE, portfolio_id=portfolio_id)
+    entry = await container.audit.get(container.tenant_id, found.event_id) if found is not None else None
     return last_decision(entry.index, entry.response) if entry is not None else None
 
 
 async def evaluate_live(
-    container: Container, tenant_id: str, portfolio_id: str, last: LastDecision | None, holds: Callable[[], bool]
+    container: Container, portfolio_id: str, last: LastDecision | None, holds: Callable[[], bool]
 ) -> Evaluated | Skipped | None:
     """Evaluate a portfolio on what is stored now; None where it is not registered.
 
@@ -85,15 +85,15 @@ async def evaluate_live(
     InvalidInput, UnknownPolicy, ValidationError
         If the inputs do not fit any more, as where the policy that is named was stored by another build.
     """
-    portfolio = await container.portfolios.get(tenant_id, portfolio_id)
+    portfolio = await container.portfolios.get(container.tenant_id, portfolio_id)
     if portfolio is None:
         return None
-    snapshot = await container.portfolios.get_snapshot(tenant_id, portfolio_id)
+    snapshot = await container.portfolios.get_snapshot(container.tenant_id, portfolio_id)
     if snapshot is None:
         return Skipped((portfolio.version, -1))
     versions = (portfolio.version, snapshot.snapshot_seq)
     now = container.clock.now()
-    fitted = await fitted_impact(container, tenant_id, portfolio)
+    fitted = await fitted_impact(container, portfolio)
     request, call = await _request(portfolio, snapshot, now, last, fitted)
     if request.snapshot_expires_at <= now:
         return Skipped(versions)

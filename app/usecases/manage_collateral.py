@@ -67,7 +67,7 @@ async def make_plan(container: Container, call: Call, kind: EventKind) -> Answer
     evaluation_id, started = new_id("ev", call.received_at), time.perf_counter()
     body = await asyncio.to_thread(plan_answer, kind, request, evaluation_id, call.received_at)
     computed = time.perf_counter()
-    record = event_record(kind, evaluation_id, call, body, key, client_reference=request.client_reference)
+    record = event_record(container, kind, evaluation_id, call, body, key, client_reference=request.client_reference)
     appended = await container.audit.append(record, timeout=call.timeout_seconds)
     return stored_answer(appended, body, {"compute": computed - started, "audit": time.perf_counter() - computed})
 

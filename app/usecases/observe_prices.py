@@ -22,7 +22,6 @@ from app.usecases.call import Answer, Call
 from app.usecases.damage import damage_text
 from app.usecases.effort import INLINE_BYTES
 from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
-from app.usecases.gather import TENANT
 from app.usecases.turns import turns
 from app.usecases.volatility_state import calendar_name, interval_text, state_key
 from models.api.observation import CalendarChoice, ObservationIn, ObservationsRequest
@@ -117,32 +116,32 @@ async def observe_prices(container: Container, call: Call) -> Answer:
     key = idempotency_key(call, ROUTE)
     if (known := await known_answer(container, key)) is not None:
         return known
-    request, batches = await _read(call)
+    request, batches = await _read(call, container.tenant_id)
     rules = Rules(request.estimator, (call.received_at + CLOCK_SKEW).timestamp(), request.revise)
     fed = await feed_states(container, batches, len(request.observations), rules)
     event_id = new_id("ev", call.received_at)
     body = orjson.dumps(_answer(event_id, fed))
     computed = time.perf_counter()
-    record = event_record(EventKind.OBSERVATION, event_id, call, body, key)
+    record = event_record(container, EventKind.OBSERVATION, event_id, call, body, key)
     appended = await container.audit.append(record, timeout=call.timeout_seconds)
     timings = {"compute": computed - started, "audit": time.perf_counter() - computed}
     return stored_answer(appended, body, timings)
 
 
-async def _read(call: Call) -> tuple[ObservationsRequest, list[Batch]]:
+async def _read(call: Call, tenant_id: str) -> tuple[ObservationsRequest, list[Batch]]:
     rows = call.parsed.get("observations") if isinstance(call.parsed, dict) else None
     if len(call.body) > INLINE_BYTES or (isinstance(rows, list) and len(rows) > INLINE_POINTS):
-        return await asyncio.to_thread(read_request, call.parsed)
-    return read_request(call.parsed)
+        return await asyncio.to_thread(read_request, call.parsed, tenant_id)
+    return read_request(call.parsed, tenant_id)
 
 
-def read_request(parsed: object) -> tuple[ObservationsRequest, list[Batch]]:
+def read_request(parsed: object, tenant_id: str) -> tuple[ObservationsRequest, list[Batch]]:
     """Validated request and its bars, grouped by state."""
     request = ObservationsRequest.model_validate(parsed)
-    return request, group(request.observations, request.estimator)
+    return request, group(request.observations, request.estimator, tenant_id)
 
 
-def group(observations: Sequence[ObservationIn], estimator: Estimator) -> list[Batch]:
+def group(observations: Sequence[ObservationIn], estimator: Estimator, tenant_id: str) -> list[Batch]:
     """One batch per state, oldest bar first; equal times keep the order of the request."""
     batches: dict[tuple[str | None, str, int], Batch] = {}
     for place in sorted(range(len(observations)), key=lambda place: observations[place].close_time):
@@ -150,7 +149,7 @@ def group(observations: Sequence[ObservationIn], estimator: Estimator) -> list[B
         bar_seconds = parse_interval(point.interval)
         batch = batches.get((point.venue, point.symbol, bar_seconds))
         if batch is None:
-            key = state_key(TENANT, point.venue, point.symbol, bar_seconds, estimator)
+            key = state_key(tenant_id, point.venue, point.symbol, bar_seconds, estimator)
             batch = batches[point.venue, point.symbol, bar_seconds] = Batch(key, driver_names(estimator))
         batch.add(place, point)
     return list(batches.values())

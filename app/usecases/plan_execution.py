@@ -26,7 +26,7 @@ from app.usecases.call import Answer, Call
 from app.usecases.decide import AssumptionsRefused
 from app.usecases.effort import validated
 from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
-from app.usecases.gather import TENANT, load_states, registered
+from app.usecases.gather import load_states, registered
 from app.usecases.read_switches import read_switches
 from models.api.execution import MarketRequest
 from models.api.grid import GridRequest
@@ -117,13 +117,14 @@ async def plan_execution(container: Container, call: Call, kind: EventKind) -> A
         return known
     evaluation_id = new_id("ev", call.received_at)
     read = await read_market(container, request, wanted=tool.wants_volatility(request))
-    switches = await read_switches(container.switches, TENANT, call.received_at)
+    switches = await read_switches(container.switches, container.tenant_id, call.received_at)
     read = replace(read, switches=within(switches, market_scopes(request.symbol, request.venue)))
     started = time.perf_counter()
     planned = partial(plan_response, kind, request, read, evaluation_id, call.received_at)
     body = await asyncio.to_thread(planned) if tool.takes_long(request) else planned()
     computed = time.perf_counter()
     record = event_record(
+        container,
         kind,
         evaluation_id,
         call,

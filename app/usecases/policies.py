@@ -16,7 +16,6 @@ from app.translate.policy import policy_sha256, resolved_json
 from app.usecases.call import Answer, Call
 from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
 from app.usecases.find_policy import find_policy
-from app.usecases.gather import TENANT
 from models.api.stored_policy import StorePolicyRequest
 from services.engine.policy import DEFAULTS_VERSION
 
@@ -34,10 +33,10 @@ async def store_policy(container: Container, call: Call) -> Answer:
     key = idempotency_key(call, ROUTE)
     if (known := await known_answer(container, key)) is not None:
         return known
-    stored, created = await container.policies.add(TENANT, draft_of(request, call))
+    stored, created = await container.policies.add(container.tenant_id, draft_of(request, call))
     event_id = new_id("ev", call.received_at)
     body = orjson.dumps({**version_fields(stored), "created": created, "event_id": event_id})
-    record = event_record(EventKind.POLICY, event_id, call, body, key)
+    record = event_record(container, EventKind.POLICY, event_id, call, body, key)
     return stored_answer(await container.audit.append(record, timeout=call.timeout_seconds), body, {})
 
 
@@ -71,8 +70,8 @@ async def read_policy(container: Container, policy_id: str) -> Answer:
     UnknownPolicy
         If there is none.
     """
-    newest = await find_policy(container.policies, TENANT, policy_id, None)
-    listed = await container.policies.versions(TENANT, policy_id, limit=VERSIONS_LISTED)
+    newest = await find_policy(container.policies, container.tenant_id, policy_id, None)
+    listed = await container.policies.versions(container.tenant_id, policy_id, limit=VERSIONS_LISTED)
     # Another version may have come between the two reads: each is whole, and the older one counts.
     versions = [summary_fields(item) for item in listed if item.version <= newest.version]
     body = orjson.dumps({**version_fields(newest), "versions": versions})
@@ -87,7 +86,7 @@ async def read_version(container: Container, policy_id: str, version: int) -> An
     UnknownPolicy
         If there is none.
     """
-    found = await find_policy(container.policies, TENANT, policy_id, version)
+    found = await find_policy(container.policies, container.tenant_id, policy_id, version)
     return Answer(200, orjson.dumps(version_fields(found)), (("ETag", f'"{found.sha256}"'),), {})
 
 
@@ -99,7 +98,9 @@ async def list_policies(container: Container, after: str | None, limit: int) -> 
     ValueError
         If `after` is no cursor of ours.
     """
-    page = await container.policies.list(TENANT, after=_decode_cursor(after) if after else None, limit=limit)
+    page = await container.policies.list(
+        container.tenant_id, after=_decode_cursor(after) if after else None, limit=limit
+    )
     following = _encode_cursor(page[-1].policy_id) if len(page) == limit else None
     return Answer(200, orjson.dumps({"items": [summary_fields(item) for item in page], "next": following}), (), {})
 

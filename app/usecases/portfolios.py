@@ -26,7 +26,7 @@ from app.usecases.decide import chosen_policy, tell_policy
 from app.usecases.effort import validated
 from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
 from app.usecases.find_portfolio import UnknownPortfolio, find_portfolio
-from app.usecases.gather import TENANT, named_policy
+from app.usecases.gather import named_policy
 from app.usecases.live_evaluation import recorded_decision
 from models.api.policy_choice import PolicyReference
 from models.api.portfolio import LiveRequest, RegisterPortfolioRequest, SnapshotHead, SnapshotRequest
@@ -86,9 +86,9 @@ async def register(container: Container, call: Call, portfolio_id: str, expected
         raise InvalidInput("policy.sizing", rule, policy.sizing.method if policy.sizing else "no sizing")
     if request.auto is not None and request.auto.triggers.breaker and policy.breakers is None:
         raise InvalidInput("auto.triggers.breaker", "needs policy.breakers: without them no tier rises", "true")
-    existing = await container.portfolios.get(TENANT, portfolio_id)
+    existing = await container.portfolios.get(container.tenant_id, portfolio_id)
     stored = await container.portfolios.put(
-        TENANT, portfolio_id, canonical(call.parsed), expected=expected, now=call.received_at
+        container.tenant_id, portfolio_id, canonical(call.parsed), expected=expected, now=call.received_at
     )
     event_id = new_id("ev", call.received_at)
     version = {"policy_version": named.version} if named is not None else {}
@@ -103,7 +103,7 @@ async def register(container: Container, call: Call, portfolio_id: str, expected
             "event_id": event_id,
         }
     )
-    record = event_record(EventKind.PORTFOLIO, event_id, call, body, key, portfolio_id=portfolio_id)
+    record = event_record(container, EventKind.PORTFOLIO, event_id, call, body, key, portfolio_id=portfolio_id)
     answer = stored_answer(await container.audit.append(record, timeout=call.timeout_seconds), body, {})
     return Answer(answer.status, answer.body, (*answer.headers, ("ETag", version_tag(stored.version))), {})
 
@@ -128,7 +128,9 @@ async def list_portfolios(container: Container, after: str | None, limit: int) -
     ValueError
         If `after` is no cursor of ours.
     """
-    page = await container.portfolios.list(TENANT, after=_decode_cursor(after) if after else None, limit=limit)
+    page = await container.portfolios.list(
+        container.tenant_id, after=_decode_cursor(after) if after else None, limit=limit
+    )
     following = _encode_cursor(page[-1].portfolio_id) if len(page) == limit else None
     items = [summary_fields(item, orjson.loads(item.specification)) for item in page]
     return Answer(200, orjson.dumps({"items": items, "next": following}), (), {})
@@ -147,11 +149,13 @@ async def delete_portfolio(container: Container, call: Call, portfolio_id: str, 
     key = idempotency_key(call, f"DELETE /v1/portfolios/{portfolio_id}")
     if (known := await known_answer(container, key)) is not None:
         return known
-    if not await container.portfolios.delete(TENANT, portfolio_id, expected=expected, now=call.received_at):
+    if not await container.portfolios.delete(
+        container.tenant_id, portfolio_id, expected=expected, now=call.received_at
+    ):
         raise UnknownPortfolio(portfolio_id)
     event_id = new_id("ev", call.received_at)
     body = orjson.dumps({"portfolio_id": portfolio_id, "deleted": True, "event_id": event_id})
-    record = event_record(EventKind.PORTFOLIO, event_id, call, body, key, portfolio_id=portfolio_id)
+    record = event_record(container, EventKind.PORTFOLIO, event_id, call, body, key, portfolio_id=portfolio_id)
     return stored_answer(await container.audit.append(record, timeout=call.timeout_seconds), body, {})
 
 
@@ -173,10 +177,10 @@ async def take_snapshot(container: Container, call: Call, portfolio_id: str) -> 
         return known
     portfolio = await find_portfolio(container, portfolio_id)
     sent = snapshot_of(request, call, portfolio_id)
-    before = await container.portfolios.get_snapshot(TENANT, portfolio_id)
+    before = await container.portfolios.get_snapshot(container.tenant_id, portfolio_id)
     if before is None or before.snapshot_seq < sent.snapshot_seq:
         await _check(container, call, portfolio, sent)
-    stored = await container.portfolios.put_snapshot(TENANT, sent)
+    stored = await container.portfolios.put_snapshot(container.tenant_id, sent)
     if stored is None:
         raise UnknownPortfolio(portfolio_id)
     _compare(sent, stored)
@@ -193,7 +197,7 @@ async def take_snapshot(container: Container, call: Call, portfolio_id: str) -> 
             "event_id": event_id,
         }
     )
-    record = event_record(EventKind.SNAPSHOT, event_id, call, body, key, portfolio_id=portfolio_id)
+    record = event_record(container, EventKind.SNAPSHOT, event_id, call, body, key, portfolio_id=portfolio_id)
     return stored_answer(await container.audit.append(record, timeout=call.timeout_seconds), body, {})
 
 
@@ -212,7 +216,7 @@ def snapshot_of(request: SnapshotHead, call: Call, portfolio_id: str) -> StoredS
 async def _check(container: Container, call: Call, portfolio: StoredPortfolio, sent: StoredSnapshot) -> None:
     """Refuse here what every evaluation of the snapshot would refuse."""
     resets = isinstance(call.parsed, dict) and call.parsed.get("breaker_reset") is not None
-    last = await recorded_decision(container, TENANT, portfolio.portfolio_id) if resets else None
+    last = await recorded_decision(container, portfolio.portfolio_id) if resets else None
     body = live_request(portfolio, sent, as_of=call.received_at, last=last)
     checked = Call(sent.snapshot, body, None, call.received_at, call.timeout_seconds)
     request = await validated(LiveRequest, checked)
@@ -250,7 +254,7 @@ async def read_targets(container: Container, portfolio_id: str, known: frozenset
         If there is no such portfolio, or there are no targets yet.
     """
     await find_portfolio(container, portfolio_id)
-    channel = Channel(TENANT, Kind.TARGETS, portfolio_id)
+    channel = Channel(container.tenant_id, Kind.TARGETS, portfolio_id)
     deadline = asyncio.get_running_loop().time() + wait_seconds
     while True:
         found = await container.bus.latest(channel)
@@ -279,7 +283,7 @@ def _without_intents(data: bytes) -> bytes:
 
 
 async def _missing(container: Container, portfolio_id: str) -> str:
-    stored = await container.portfolios.get_snapshot(TENANT, portfolio_id)
+    stored = await container.portfolios.get_snapshot(container.tenant_id, portfolio_id)
     if stored is None:
         return f"no snapshot has come yet: POST /v1/portfolios/{portfolio_id}/snapshots"
     portfolio = await find_portfolio(container, portfolio_id)

@@ -22,7 +22,7 @@ from app.translate.snapshot import StateNeed
 from app.translate.state_record import encode_state
 from app.usecases.call import Answer, Call
 from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
-from app.usecases.gather import TENANT, load_states, named_policy
+from app.usecases.gather import load_states, named_policy
 from models.api.parameters import PublishRequest
 from services.core.decimals import plain
 from services.core.errors import InvalidInput, Refusal
@@ -81,7 +81,7 @@ async def publish_parameters(container: Container, call: Call, market: str) -> A
     stored = await _store(container, request, market, figures, call.received_at)
     event_id = new_id("ev", call.received_at)
     body = orjson.dumps({**version_fields(stored), "event_id": event_id})
-    record = event_record(EventKind.PARAMETERS, event_id, call, body, key, state=figures.state)
+    record = event_record(container, EventKind.PARAMETERS, event_id, call, body, key, state=figures.state)
     try:
         return stored_answer(await container.audit.append(record, timeout=call.timeout_seconds), body, {})
     except AuditUnavailable as error:
@@ -183,7 +183,7 @@ async def _store(
             published_at=now,
             content=orjson.dumps(content),
         )
-        if await container.parameters.add(TENANT, made):
+        if await container.parameters.add(container.tenant_id, made):
             return made
     raise AuditUnavailable(f"{ATTEMPTS} other publications of {market} came first: repeat")
 
@@ -193,7 +193,7 @@ async def _judged(
 ) -> Publication:
     """The next version, where the ones before it let it be."""
     since = now if request.effective_at is None else min(now, request.effective_at - DAY)
-    history = [publication_of(item) for item in await container.parameters.since(TENANT, market, since)]
+    history = [publication_of(item) for item in await container.parameters.since(container.tenant_id, market, since)]
     newest = history[-1] if history else None
     ruling = (in_force(history, now) or history[0]).rules if history else None
     notice = 0.0 if ruling is None or request.emergency else ruling.notice_seconds
@@ -219,7 +219,7 @@ async def read_parameters(container: Container, market: str, as_of: datetime) ->
     UnknownMarket
         If nothing was ever published.
     """
-    found = await container.parameters.since(TENANT, market, as_of)
+    found = await container.parameters.since(container.tenant_id, market, as_of)
     if not found:
         raise UnknownMarket(market)
     stored, history = {item.version: item for item in found}, [publication_of(item) for item in found]
@@ -241,7 +241,7 @@ async def list_versions(container: Container, market: str, after: int | None, li
     UnknownMarket
         If nothing was ever published.
     """
-    page = await container.parameters.versions(TENANT, market, after=after or 0, limit=limit)
+    page = await container.parameters.versions(container.tenant_id, market, after=after or 0, limit=limit)
     if not page and not after:
         raise UnknownMarket(market)
     following = str(page[-1].version) if len(page) == limit else None

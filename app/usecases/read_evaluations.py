@@ -19,7 +19,6 @@ from app.usecases.aggregate_oracles import oracles_response
 from app.usecases.call import Answer, Door
 from app.usecases.decide import Gathered, decide, render
 from app.usecases.evaluate_portfolio import REQUEST_MODELS, splice
-from app.usecases.gather import TENANT
 from app.usecases.manage_collateral import PLANS, plan_answer
 from app.usecases.plan_execution import TOOLS, MarketRead, plan_response
 from app.usecases.read_scalar import scalar_response
@@ -69,7 +68,7 @@ async def list_audit_entries(container: Container, query: EntryQuery) -> Answer:
 
 async def _page(container: Container, query: EntryQuery, *, kind: EventKind | None) -> Answer:
     entries = await container.audit.entries(
-        TENANT,
+        container.tenant_id,
         after=query.after,
         limit=query.limit,
         kind=kind,
@@ -191,7 +190,7 @@ async def find_entry(container: Container, event_id: str) -> StoredEntry:
     UnknownEntry
         If there is none for this tenant.
     """
-    entry = await container.audit.get(TENANT, event_id)
+    entry = await container.audit.get(container.tenant_id, event_id)
     if entry is None:
         raise UnknownEntry(event_id)
     return entry

@@ -7,7 +7,6 @@ import orjson
 from app.container import Container
 from app.log_ports import LoggedEntry, LogSigner
 from app.usecases.call import Answer
-from app.usecases.gather import TENANT
 from app.usecases.prove import prove_consistency, prove_inclusion, read_tile, receipt_of, signed_checkpoint
 from app.usecases.read_evaluations import UnknownEntry
 from services.audit.canonical import base64_text
@@ -94,7 +93,7 @@ async def read_receipt(container: Container, event_id: str) -> str:
 
 
 async def _logged(container: Container, event_id: str) -> LoggedEntry:
-    found = await container.tree.entry_of(TENANT, event_id)
+    found = await container.tree.entry_of(container.tenant_id, event_id)
     if found is None:
         raise UnknownEntry(event_id)
     return found

@@ -10,7 +10,6 @@ import orjson
 
 from app.container import Container
 from app.usecases.call import Answer
-from app.usecases.gather import TENANT
 from app.usecases.permits import ORDERING, permits_of
 from app.usecases.read_evaluations import UnknownEntry, find_entry
 from app.usecases.read_log import signer_of
@@ -34,7 +33,7 @@ async def read_permits(container: Container, evaluation_id: str) -> Answer:
     if entry.kind not in KINDS:
         raise UnknownEntry(evaluation_id)
     now, answer = container.clock.now(), orjson.loads(entry.response)
-    switches = await read_switches(container.switches, TENANT, now)
+    switches = await read_switches(container.switches, container.tenant_id, now)
     orders = [
         order
         for order in answer["orders"]

@@ -21,7 +21,7 @@ from app.translate.state_record import encode_state
 from app.translate.switches import stopped
 from app.usecases.call import Answer
 from app.usecases.evaluate_portfolio import splice
-from app.usecases.gather import TENANT, load_states
+from app.usecases.gather import load_states
 from app.usecases.read_switches import read_switches
 from app.version import versions_record
 from services.core.decimals import decimal_text
@@ -69,14 +69,14 @@ async def read_scalar(
     evaluation_id = new_id("ev", received_at)
     canonical = query.canonical(query.as_of or received_at)
     over = market_scopes(query.symbol, query.venue)
-    switches = within(await read_switches(container.switches, TENANT, received_at), over)
+    switches = within(await read_switches(container.switches, container.tenant_id, received_at), over)
     body = scalar_response(canonical, states, evaluation_id, received_at, switches)
     started = time.perf_counter()
     record = AuditRecord(
         event_id=evaluation_id,
         kind=EventKind.SCALAR,
         recorded_at=received_at,
-        tenant_id=TENANT,
+        tenant_id=container.tenant_id,
         portfolio_id=None,
         client_reference=None,
         status=200,

@@ -25,7 +25,6 @@ from app.usecases.call import Answer, Call
 from app.usecases.damage import damage_refusal, damage_text
 from app.usecases.effort import takes_long, validated
 from app.usecases.evaluate_portfolio import stored_answer
-from app.usecases.gather import TENANT
 from app.usecases.observe_prices import named_row, state_row
 from app.version import versions_record
 from models.api.market import SeriesIn
@@ -74,10 +73,9 @@ class VolatilityQuery:
             return self.model
         return model_version(DEFAULT_ESTIMATOR if self.half_life is None else Ewma(half_life=self.half_life))
 
-    @property
-    def key(self) -> StateKey:
-        """Key of the state."""
-        return StateKey(TENANT, self.venue or "", self.symbol, parse_interval(self.interval), self.version)
+    def key_of(self, tenant_id: str) -> StateKey:
+        """Key of a tenant's state."""
+        return StateKey(tenant_id, self.venue or "", self.symbol, parse_interval(self.interval), self.version)
 
     def canonical(self) -> str:
         """Query string that the audit log records; `parse_reset` reads it."""
@@ -89,7 +87,7 @@ RESET = b"reset?"
 """How the recorded request of a reset begins; those of observations are JSON."""
 
 
-def parse_reset(request: bytes) -> StateKey:
+def parse_reset(request: bytes, tenant_id: str) -> StateKey:
     """Key of the state that a recorded reset forgot.
 
     Raises
@@ -103,22 +101,24 @@ def parse_reset(request: bytes) -> StateKey:
     if not {"symbol", "interval", "venue"} <= named.keys() <= {"symbol", "interval", "venue", "model"}:
         raise ValueError("the query of the reset is none of ours")
     venue = named.pop("venue") or None
-    return VolatilityQuery(**named, venue=venue, half_life=half_life).key
+    return VolatilityQuery(**named, venue=venue, half_life=half_life).key_of(tenant_id)
 
 
 async def read_volatility(container: Container, query: VolatilityQuery) -> Answer:
     """State of one market and what it says under the default calibration."""
-    (state,) = await container.volatility.load([query.key])
+    key = query.key_of(container.tenant_id)
+    (state,) = await container.volatility.load([key])
     if state is None:
         raise _unknown(query)
     if isinstance(state, StateDamaged):
         raise StateUnavailable(damage_text(state))
-    return Answer(200, orjson.dumps(_volatility(query.key, state, query.horizon)))
+    return Answer(200, orjson.dumps(_volatility(key, state, query.horizon)))
 
 
 async def list_volatility(container: Container, after: str | None, limit: int) -> Answer:
     """Page of cached states."""
-    found = await container.volatility.list(TENANT, after=_decode_cursor(after) if after else None, limit=limit)
+    start = _decode_cursor(after, container.tenant_id) if after else None
+    found = await container.volatility.list(container.tenant_id, after=start, limit=limit)
     following = _encode_cursor(found[-1][0]) if len(found) == limit else None
     body = await asyncio.to_thread(_page, found, following) if len(found) > INLINE_ITEMS else _page(found, following)
     return Answer(200, body)
@@ -133,7 +133,7 @@ async def reset_volatility(
     container: Container, query: VolatilityQuery, received_at: datetime, timeout_seconds: float
 ) -> Answer:
     """Forget a state; it begins anew with the next observation. The reset is in the audit log."""
-    existed = await container.volatility.delete(query.key)
+    existed = await container.volatility.delete(query.key_of(container.tenant_id))
     event_id = new_id("ev", received_at)
     venue = {"venue": query.venue} if query.venue else {}
     body = orjson.dumps(
@@ -143,7 +143,7 @@ async def reset_volatility(
         event_id=event_id,
         kind=EventKind.OBSERVATION,
         recorded_at=received_at,
-        tenant_id=TENANT,
+        tenant_id=container.tenant_id,
         portfolio_id=None,
         client_reference=None,
         status=200,
@@ -326,7 +326,7 @@ def _encode_cursor(key: StateKey) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(list(key[1:]))).decode()
 
 
-def _decode_cursor(cursor: str) -> StateKey:
+def _decode_cursor(cursor: str, tenant_id: str) -> StateKey:
     """Key after which the page begins.
 
     Raises
@@ -337,4 +337,4 @@ def _decode_cursor(cursor: str) -> StateKey:
     parts = orjson.loads(base64.urlsafe_b64decode(cursor))
     if not isinstance(parts, list) or list(map(type, parts)) != [str, str, int, str]:
         raise ValueError("cursor")
-    return StateKey(TENANT, *parts)
+    return StateKey(tenant_id, *parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from typing import NamedTuple
 import orjson
 from pydantic import ValidationError
 
+from app.container import LOCAL_TENANT
 from app.ports import (
     AuditDamaged,
     AuditLog,
@@ -25,7 +26,6 @@ from app.ports import (
     VolatilityStore,
 )
 from app.translate.snapshot import CLOCK_SKEW
-from app.usecases.gather import TENANT
 from app.usecases.observe_prices import MAX_ATTEMPTS, Rules, group
 from app.usecases.read_volatility import RESET, parse_reset
 from models.api.observation import ObservationsRequest
@@ -106,6 +106,7 @@ async def rebuild_states(
     audit: AuditLog,
     store: VolatilityStore,
     *,
+    tenants: Collection[str] = (LOCAL_TENANT,),
     symbols: Collection[str] = (),
     force: bool = False,
     dry_run: bool = False,
@@ -115,6 +116,8 @@ async def rebuild_states(
 
     Parameters
     ----------
+    tenants : collection of str
+        Whose observations.
     symbols : collection of str
         Only these; all if empty.
     force : bool
@@ -133,7 +136,7 @@ async def rebuild_states(
     AuditUnavailable, StateUnavailable
         If a store does not answer; what was written until then is right, and running it again goes on.
     """
-    log = _Log(audit, frozenset(symbols), advance)
+    log = _Log(audit, sorted(tenants), frozenset(symbols), advance)
     settled: dict[StateKey, RebuiltState] = {}
     for _ in range(MAX_ATTEMPTS):
         await log.read()
@@ -182,50 +185,50 @@ def compare(fed: FedState, present: FedState | None) -> tuple[FedState, Found]:
 class _Log:
     """States of the log as far as it was read."""
 
-    def __init__(self, audit: AuditLog, symbols: frozenset[str], advance: Advance) -> None:
+    def __init__(self, audit: AuditLog, tenants: Sequence[str], symbols: frozenset[str], advance: Advance) -> None:
         self.audit, self.symbols, self.advance = audit, symbols, advance
         self.states: dict[StateKey, FedState] = {}
-        self.report, self.after = Rebuild(), -1
+        self.report, self.after = Rebuild(), dict.fromkeys(tenants, -1)
         self.bytes, self.total_bytes = 0, 0
 
     async def read(self) -> None:
         """Go on to the end of the log."""
         self.total_bytes = self.bytes + await self._rest()
         self._tell()
-        async for summary in self._observations():
-            await self._take(summary.index, summary.event_id)
-            self.after = summary.index
+        async for tenant_id, summary in self._observations():
+            await self._take(tenant_id, summary.index, summary.event_id)
+            self.after[tenant_id] = summary.index
             self.bytes += summary.body_length
             self._tell()
 
-    async def _observations(self) -> AsyncIterator[EntrySummary]:
-        """Entries not read yet."""
-        after = self.after
-        while page := await self.audit.entries(TENANT, after=after, limit=PAGE, kind=EventKind.OBSERVATION):
-            for summary in page:
-                yield summary
-            after = page[-1].index
+    async def _observations(self) -> AsyncIterator[tuple[str, EntrySummary]]:
+        """Entries not read yet, and whose they are."""
+        for tenant_id, after in list(self.after.items()):
+            while page := await self.audit.entries(tenant_id, after=after, limit=PAGE, kind=EventKind.OBSERVATION):
+                for summary in page:
+                    yield tenant_id, summary
+                after = page[-1].index
 
     async def _rest(self) -> int:
         """Bytes of the entries not read yet: a better measure of the work than their number."""
-        return sum([summary.body_length async for summary in self._observations()])
+        return sum([summary.body_length async for _, summary in self._observations()])
 
     def _tell(self) -> None:
         self.advance(Progress(self.report.entries, self.report.points, self.bytes, self.total_bytes))
 
-    async def _take(self, index: int, event_id: str) -> None:
+    async def _take(self, tenant_id: str, index: int, event_id: str) -> None:
         self.report.entries += 1
         try:
-            entry = await self.audit.get(TENANT, event_id)
+            entry = await self.audit.get(tenant_id, event_id)
             if entry is not None:
-                await asyncio.to_thread(self._run, entry)
+                await asyncio.to_thread(self._run, tenant_id, entry)
         except (AuditDamaged, InvalidInput, ValueError) as error:
             self.report.unreadable[index] = _first_line(error)
 
-    def _run(self, entry: StoredEntry) -> None:
+    def _run(self, tenant_id: str, entry: StoredEntry) -> None:
         """Feed the points of one entry, as of the time when they came."""
         if entry.request.startswith(RESET):
-            self.states.pop(parse_reset(entry.request), None)
+            self.states.pop(parse_reset(entry.request, tenant_id), None)
             return
         request = ObservationsRequest.model_validate(orjson.loads(entry.request))
         estimator = meant_estimator(request, entry.versions)
@@ -238,7 +241,7 @@ class _Log:
         ]
         rules = Rules(estimator, (entry.recorded_at + CLOCK_SKEW).timestamp(), request.revise)
         self.report.points += len(points)
-        for batch in group(points, estimator):
+        for batch in group(points, estimator, tenant_id):
             state, replay, _ = batch.feed(self.states.get(batch.key), rules)
             if state.version:
                 self.states[batch.key] = FedState(state, replay)

@@ -9,7 +9,6 @@ import orjson
 from app.container import Container
 from app.ports import Appended, AuditDamaged, Seal
 from app.usecases.call import Answer
-from app.usecases.gather import TENANT
 from app.usecases.prove import receipt_of, signed_head
 from services.audit.note import Checkpoint
 from services.audit.receipt import Receipt
@@ -44,7 +43,7 @@ def _made(container: Container, index: int, seal: Seal) -> tuple[bytes, str]:
 async def _read(container: Container, answer: Answer) -> tuple[bytes, str]:
     assert container.signer is not None
     event_id = orjson.loads(answer.body)["evaluation_id"]
-    logged = await container.tree.entry_of(TENANT, event_id)
+    logged = await container.tree.entry_of(container.tenant_id, event_id)
     if logged is None:
         raise AuditDamaged(f"entry {event_id} of a stored key is missing")
     origin = orjson.loads(logged.entry)["log"]

@@ -22,7 +22,6 @@ from app.translate import frames
 from app.translate.answer import time_text
 from app.translate.frames import Frame
 from app.usecases.call import Call
-from app.usecases.gather import TENANT
 from app.usecases.hub import Hub
 from app.usecases.observe_prices import observe_prices
 from app.validation import broken_rules
@@ -292,7 +291,7 @@ class Connection:
         match frame:
             case AuthFrame():
                 self.session.authenticate()
-                who = {"tenant": TENANT, "scopes": ["*"], "expires_at": None, "checked": False}
+                who = {"tenant": self.container.tenant_id, "scopes": ["*"], "expires_at": None, "checked": False}
                 self.tell(frames.reply(frame.id, **who))
             case HelloFrame():
                 self.delivery.acks = frame.acks
@@ -301,7 +300,7 @@ class Connection:
                 staleness = "bounded" if frame.acks else "unbounded"
                 self.tell(frames.reply(frame.id, acks=frame.acks, staleness=staleness))
             case UnsubscribeFrame():
-                channel = Channel.parse(TENANT, frame.ch)
+                channel = Channel.parse(self.container.tenant_id, frame.ch)
                 if not self.delivery.unsubscribe(channel):
                     raise _invalid("/ch", "not_allowed", "is not subscribed")
                 self.hub.unsubscribe(self, channel)
@@ -315,7 +314,7 @@ class Connection:
         batch = frame.channels is not None
         for item in frame.wanted:
             try:
-                channel = Channel.parse(TENANT, item.ch)
+                channel = Channel.parse(self.container.tenant_id, item.ch)
             except InvalidInput as error:
                 self._refuse(frame.id, error, time.monotonic(), item.ch if batch else None)
                 continue
@@ -340,7 +339,7 @@ class Connection:
             self.tell(frames.expiry_notice(newest))
 
     async def _get(self, frame: GetFrame) -> None:
-        channel = Channel.parse(TENANT, frame.ch)
+        channel = Channel.parse(self.container.tenant_id, frame.ch)
         newest = await self.hub.newest(channel)
         members = frames.state_members(channel, newest, self.container.clock.now(), snapshot=True)
         self.tell(frames.reply(frame.id, **members))

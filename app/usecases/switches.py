@@ -12,11 +12,9 @@ import orjson
 from app.container import Container
 from app.ids import new_id
 from app.ports import AuditUnavailable, EventKind
-from app.switch_port import SwitchStore
 from app.translate.answer import time_text
 from app.usecases.call import Answer, Call
 from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
-from app.usecases.gather import TENANT
 from models.api.switch import SwitchRequest
 from services.guards.switches import Switch, SwitchMode, check_expiry, loosens
 
@@ -50,9 +48,9 @@ async def set_switch(container: Container, call: Call, scope: str, tags: frozens
     request = SwitchRequest.model_validate(call.parsed)
     key = idempotency_key(call, f"{ROUTE}/{scope}")
     if (known := await known_answer(container, key)) is not None:
-        await _settle(container.switches, known.body)
+        await _settle(container, known.body)
         return known
-    before, after = await _store(container.switches, request, scope, call.received_at, tags)
+    before, after = await _store(container, request, scope, call.received_at, tags)
     loosened = loosens(before, after, call.received_at)
     event_id = new_id("ev", call.received_at)
     body = orjson.dumps(
@@ -67,23 +65,23 @@ async def set_switch(container: Container, call: Call, scope: str, tags: frozens
             "event_id": event_id,
         }
     )
-    record = event_record(EventKind.BREAKER, event_id, call, body, key)
+    record = event_record(container, EventKind.BREAKER, event_id, call, body, key)
     try:
         appended = await container.audit.append(record, timeout=call.timeout_seconds)
     except AuditUnavailable as error:
         held = f"{scope} stays as it was" if loosened else f"{scope} is on {after.mode.value}"
         raise AuditUnavailable(f"{held}, but that is not surely on record: {error.detail}", error.outcome) from None
     answer = stored_answer(appended, body, {})
-    await _settle(container.switches, answer.body)
+    await _settle(container, answer.body)
     return answer if appended.replayed else replace(answer, headers=(("ETag", tag_of(after, call.received_at)),))
 
 
 async def _store(
-    store: SwitchStore, request: SwitchRequest, scope: str, now: datetime, tags: frozenset[str]
+    container: Container, request: SwitchRequest, scope: str, now: datetime, tags: frozenset[str]
 ) -> tuple[Switch, Switch]:
     """The switch before, and as it is to be; of one that is loosened the version is claimed only."""
     for _ in range(ATTEMPTS):
-        before = await _present(store, scope)
+        before = await _present(container, scope)
         after = Switch(
             scope=scope,
             mode=SwitchMode(request.mode),
@@ -98,7 +96,7 @@ async def _store(
         if loosened and (tag := tag_of(before, now)) not in tags:
             raise PreconditionFailed(_too_loose(before, after, now, tag, sent=bool(tags)), tag)
         stored = replace(before, version=after.version) if loosened else after
-        if await store.replace(TENANT, stored, before.version):
+        if await container.switches.replace(container.tenant_id, stored, before.version):
             return before, after
     raise AuditUnavailable(f"{ATTEMPTS} other writers of switch {scope} came first: repeat")
 
@@ -110,7 +108,7 @@ def _too_loose(before: Switch, after: Switch, now: datetime, tag: str, *, sent: 
     return f"{text}: {asked} lets more be done, now or later, and {why}; the present one is {tag}"
 
 
-async def _settle(store: SwitchStore, body: bytes) -> None:
+async def _settle(container: Container, body: bytes) -> None:
     """Put a loosened switch into force once its answer is on record; nothing where a later change came between."""
     stored = orjson.loads(body)
     if not stored["loosened"]:
@@ -124,16 +122,16 @@ async def _settle(store: SwitchStore, body: bytes) -> None:
         set_at=datetime.fromisoformat(stored["set_at"]),
         expires_at=datetime.fromisoformat(stored["expires_at"]) if stored["expires_at"] else None,
     )
-    await store.replace(TENANT, settled, settled.version)
+    await container.switches.replace(container.tenant_id, settled, settled.version)
 
 
-async def _present(store: SwitchStore, scope: str) -> Switch:
-    return await store.get(TENANT, scope) or Switch(scope=scope)
+async def _present(container: Container, scope: str) -> Switch:
+    return await container.switches.get(container.tenant_id, scope) or Switch(scope=scope)
 
 
 async def read_switch(container: Container, scope: str, now: datetime) -> Answer:
     """One switch, from the store itself; `normal`, version 0, where it was never set."""
-    found = await _present(container.switches, scope)
+    found = await _present(container, scope)
     return Answer(200, orjson.dumps(switch_fields(found, now)), (("ETag", tag_of(found, now)),))
 
 
@@ -145,7 +143,9 @@ async def list_switches(container: Container, after: str | None, limit: int, now
     ValueError
         If `after` is no cursor of ours.
     """
-    page = await container.switches.list(TENANT, after=_decode_cursor(after) if after else None, limit=limit)
+    page = await container.switches.list(
+        container.tenant_id, after=_decode_cursor(after) if after else None, limit=limit
+    )
     following = _encode_cursor(page[-1].scope) if len(page) == limit else None
     body = {
         "items": [switch_fields(item, now) for item in page],

@@ -76,7 +76,7 @@ def point(bar: Bar, copy: int) -> dict[str, Any]:
 
 
 async def send(store: Racing, points: list[dict[str, Any]]) -> list[str]:
-    box = cast(Container, SimpleNamespace(audit=Recorder(), volatility=store))
+    box = cast(Container, SimpleNamespace(tenant_id="local", audit=Recorder(), volatility=store))
     raw = orjson.dumps({"observations": points})
     answer = await observe_prices(box, Call(raw, orjson.loads(raw), None, NOW, 5.0))
     outcomes: list[str] = orjson.loads(answer.body)["outcomes"]

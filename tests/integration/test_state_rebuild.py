@@ -48,14 +48,14 @@ class World:
     async def observe(self, rows: Sequence[dict[str, Any]], *, recorded: bool = True, **more: Any) -> list[str]:
         """Each call comes a day after the one before."""
         self.now += timedelta(days=1)
-        box = SimpleNamespace(audit=self.audit if recorded else Recorder(), volatility=self.store)
+        box = SimpleNamespace(tenant_id="local", audit=self.audit if recorded else Recorder(), volatility=self.store)
         raw = orjson.dumps({"observations": rows, **more})
         answer = await observe_prices(cast(Container, box), Call(raw, orjson.loads(raw), None, self.now, 5.0))
         outcomes: list[str] = orjson.loads(answer.body)["outcomes"]
         return outcomes
 
     async def reset(self, symbol: str, **more: Any) -> None:
-        box = SimpleNamespace(audit=self.audit, volatility=self.store)
+        box = SimpleNamespace(tenant_id="local", audit=self.audit, volatility=self.store)
         await reset_volatility(cast(Container, box), VolatilityQuery(symbol=symbol, **more), self.now, 5.0)
 
     async def bytes(self) -> Bytes:

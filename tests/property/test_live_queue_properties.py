@@ -221,7 +221,7 @@ class World:
         finally:
             del self.gates[name]
 
-    async def evaluate(self, _: Any, tenant: str, name: str, last: Any, holds: Callable[[], bool]) -> Any:
+    async def evaluate(self, _: Any, name: str, last: Any, holds: Callable[[], bool]) -> Any:
         assert name not in self.gates, "two evaluations of one portfolio at once"
         assert holds()
         if name not in self.registered:
@@ -295,12 +295,14 @@ class World:
         return None
 
     def container(self) -> Any:
-        return SimpleNamespace(
+        box = SimpleNamespace(
+            of=lambda tenant_id: box,
             portfolios=SimpleNamespace(registered=self.registered_rows),
             bus=SimpleNamespace(latest=self.latest, publish=self.publish),
             clock=SimpleNamespace(now=lambda: NOW),
             switches=SimpleNamespace(read=self.switches, staleness_seconds=1.0),
         )
+        return box
 
 
 @contextmanager

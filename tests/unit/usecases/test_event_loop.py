@@ -73,10 +73,10 @@ async def test_many_states_are_read_out_in_a_thread(count: int, inline: bool, mo
     bars = [Observed(Bar(at, close)) for at, close in zip(times(30).tolist(), walk(1, 30).tolist(), strict=True)]
     state, replay, _ = observe(*begin(MODEL, bar_seconds=DAY, calendar=Calendar()), bars, estimator=MODEL)
     names = [f"READ{count}-{index}" for index in range(count)]
-    keys = [gather.state_keys(gather.TENANT, None, name, DAY, MODEL)[0] for name in names]
+    keys = [gather.state_keys("local", None, name, DAY, MODEL)[0] for name in names]
     await store.compare_and_set([StateChange(key, None, state, replay) for key in keys])
     monkeypatch.setattr(gather, "state_input", watch)
-    box = cast(Container, SimpleNamespace(volatility=store))
+    box = cast(Container, SimpleNamespace(tenant_id="local", volatility=store))
     needs = [StateNeed(name, name, None) for name in names]
     found = await gather.load_states(box, needs, "P1D", MODEL)
     assert (list(found), watch.inline) == (names, [inline] * count)
@@ -112,12 +112,14 @@ async def test_long_lists_are_made_in_a_thread(count: int, inline: bool, monkeyp
     store = MemoryVolatilityStore()
     bars = [Observed(Bar(at, close)) for at, close in zip(times(30).tolist(), walk(1, 30).tolist(), strict=True)]
     state, replay, _ = observe(*begin(MODEL, bar_seconds=DAY, calendar=Calendar()), bars, estimator=MODEL)
-    key = read_volatility.VolatilityQuery(symbol="A", model=model_version(MODEL)).key
+    key = read_volatility.VolatilityQuery(symbol="A", model=model_version(MODEL)).key_of("local")
     names = [key._replace(symbol=f"S{index:03d}") for index in range(count)]
     await store.compare_and_set([StateChange(name, None, state, replay) for name in names])
     watch = Watch(read_volatility._item)
     monkeypatch.setattr(read_volatility, "_item", watch)
-    page = await read_volatility.list_volatility(cast(Container, SimpleNamespace(volatility=store)), None, 200)
+    page = await read_volatility.list_volatility(
+        cast(Container, SimpleNamespace(tenant_id="local", volatility=store)), None, 200
+    )
     assert [item["symbol"] for item in orjson.loads(page.body)["items"]] == [name.symbol for name in names]
     assert watch.inline == [inline] * count
 
@@ -135,7 +137,7 @@ async def test_long_series_are_checked_for_a_fit_in_a_thread(
         taken.append(job.log_returns)
         raise fit_volatility.FitQueueFull
 
-    box = cast(Container, SimpleNamespace(fits=SimpleNamespace(submit=submit)))
+    box = cast(Container, SimpleNamespace(tenant_id="local", fits=SimpleNamespace(submit=submit)))
     with pytest.raises(fit_volatility.RequestProblem, match="wait already"):
         await fit_volatility.submit_fit(box, Call(raw, orjson.loads(raw), None, AS_OF + timedelta(days=1), 1.0))
     assert (watch.inline, [len(log_returns) for log_returns in taken]) == ([inline], [bars - 1])

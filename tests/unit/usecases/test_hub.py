@@ -67,6 +67,7 @@ class Box:
     """What connections take of a container."""
 
     clock: Clock = field(default_factory=Clock)
+    tenant_id: str = "local"
 
 
 class Sink:

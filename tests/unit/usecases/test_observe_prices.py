@@ -64,7 +64,7 @@ class Racing(MemoryVolatilityStore):
 
 def container(store: MemoryVolatilityStore | None = None) -> Container:
     parts = {"audit": Recorder(), "volatility": store or MemoryVolatilityStore()}
-    return cast(Container, SimpleNamespace(**parts))
+    return cast(Container, SimpleNamespace(tenant_id="local", **parts))
 
 
 def call(body: Any) -> Call:
@@ -404,8 +404,8 @@ async def test_a_reset_forgets_and_is_recorded() -> None:
         assert reset.existed is existed
     request = cast(Recorder, box.audit).records[-1].request
     assert request == f"reset?interval=P1D&model={quote(DEFAULT_MODEL)}&symbol=A&venue=".encode()
-    assert parse_reset(request) == VolatilityQuery(symbol="A").key
-    assert parse_reset(b"reset?half_life=5.0&interval=PT1H&symbol=A%2FB&venue=x") == StateKey(
+    assert parse_reset(request, "local") == VolatilityQuery(symbol="A").key_of("local")
+    assert parse_reset(b"reset?half_life=5.0&interval=PT1H&symbol=A%2FB&venue=x", "local") == StateKey(
         "local", "x", "A/B", 3_600, "ewma.1-5.0"
     )
     with pytest.raises(RequestProblem, match="no state"):
@@ -417,10 +417,10 @@ async def test_a_state_of_an_unknown_estimator_is_listed_as_refused() -> None:
     store = MemoryVolatilityStore()
     box = container(store)
     await observe(box, points("A", walk(21, 60).tolist()))
-    (found,) = await store.load_for_update([VolatilityQuery(symbol="A").key])
+    (found,) = await store.load_for_update([VolatilityQuery(symbol="A").key_of("local")])
     assert found is not None
     for version in ("ewma.9-20.0", "gone.1-", "ewma.1-what"):
-        key = VolatilityQuery(symbol="A", model=version).key
+        key = VolatilityQuery(symbol="A", model=version).key_of("local")
         await store.compare_and_set([StateChange(key, None, *found)])
     page = orjson.loads((await list_volatility(box, None, 10)).body)
     VolatilityPage.model_validate_json(orjson.dumps(page))
