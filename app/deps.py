@@ -12,6 +12,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from app.body import read_json
+from app.caller import caller_of
 from app.container import Container
 from app.limits import MAX_IDEMPOTENCY_KEY, MAX_QUERY_PARAMETERS, MAX_TAGS, MAX_TIMEOUT_MS
 from app.problems import BrokenRule, RequestProblem
@@ -27,9 +28,9 @@ _TAGS = re.compile(rf"[!-~](?:[ -~]{{0,{MAX_TAGS - 2}}}[!-~])?\Z", re.ASCII)
 
 
 def container_of(request: Request) -> Container:
-    """Ports of this process."""
+    """Ports of this process, for the tenant of the caller."""
     container: Container = request.app.state.container
-    return container
+    return container.of(caller_of(request.scope).tenant_id)
 
 
 async def read_call(request: Request) -> Call:

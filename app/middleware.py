@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect
 
+from app.caller import CALLER_KEY, LOCAL
 from app.errors import CODE_KEY, REQUEST_ID_KEY, internal_error, respond
 from app.limits import BATCH_BODIES, BATCH_PATH, MAX_HEAD_BYTES, MAX_URL_BYTES
 from app.log_lines import current_request_id
@@ -69,6 +70,7 @@ class Edge:
         request_id, problem = request_id_of(scope["headers"])
         scope[REQUEST_ID_KEY] = request_id.decode()
         current_request_id.set(scope[REQUEST_ID_KEY])
+        scope[CALLER_KEY] = LOCAL
         status = 0
 
         async def send_with_headers(message: Message) -> None:
