@@ -62,7 +62,9 @@ def from_service(service: ServiceProcess, body: dict[str, Any]) -> bytes:
     """Answer of the service; its replay must match."""
     with httpx.Client(base_url=service.url, timeout=30.0, trust_env=False) as http:
         response = http.post(
-            "/v1/evaluations", content=orjson.dumps(body), headers={"Content-Type": "application/json"}
+            "/v1/evaluations",
+            content=orjson.dumps(body),
+            headers={"Content-Type": "application/json", "Request-Timeout-Ms": "10000"},
         )
         assert response.status_code == 200, response.text
         replay = http.post(f"/v1/evaluations/{response.json()['evaluation_id']}:replay")
