@@ -90,7 +90,7 @@ def test_the_spare_bits_of_base64_say_nothing_else() -> None:
 
 @pytest.mark.parametrize("missing", signing.HEADERS)
 def test_all_four_headers_or_none(missing: str) -> None:
-    whole = {name: b"x" for name in signing.HEADERS}
+    whole = dict.fromkeys(signing.HEADERS, b"x")
     pairs = [(name.lower().encode(), value) for name, value in whole.items() if name != missing]
     with pytest.raises(signing.BadSignature, match=missing):
         signing.signed_head(pairs)
