@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.oracle_signatures import is_signed
+from app.signatures import is_signed
 
 VERSION = "v1"
 STREAM = "WS"
