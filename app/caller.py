@@ -22,6 +22,7 @@ class Scope(StrEnum):
     POLICY_WRITE = "policy:write"
     BREAKER_WRITE = "breaker:write"
     AUDIT_READ = "audit:read"
+    METRICS_READ = "metrics:read"
     ADMIN = "admin"
 
 

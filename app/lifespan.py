@@ -15,11 +15,13 @@ from app.adapters.database import open_database
 from app.adapters.database_url import DatabaseUnreachable, InvalidDatabaseUrl
 from app.adapters.file_lock import DatabaseInUse
 from app.adapters.fit_worker import open_fit_worker
+from app.adapters.key_pepper import open_pepper
 from app.adapters.log_key import LogKeyRefused, open_signer
 from app.adapters.memory_bus import MemoryBus
 from app.adapters.memory_volatility import MemoryVolatilityStore
 from app.adapters.redis_volatility import open_redis_volatility
 from app.adapters.schema import SchemaMismatch
+from app.adapters.secret_file import SecretRefused
 from app.adapters.switching_bus import open_redis_bus
 from app.adapters.system_clock import SystemClock
 from app.container import Container
@@ -38,6 +40,7 @@ REFUSALS = (
     DatabaseInUse,
     InvalidDatabaseUrl,
     LogKeyRefused,
+    SecretRefused,
     StateUnavailable,
     OSError,
 )
@@ -55,7 +58,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
 
     Raises
     ------
-    SchemaMismatch, DatabaseUnreachable, DatabaseInUse, InvalidDatabaseUrl, LogKeyRefused
+    SchemaMismatch, DatabaseUnreachable, DatabaseInUse, InvalidDatabaseUrl, LogKeyRefused, SecretRefused
         Where the process must not start; the text names the remedy.
     """
     if settings.embedded_database:
@@ -73,6 +76,8 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             audit=database.audit,
             tree=database.tree,
             signer=await open_signer(settings.log_key_path, database.tree),
+            keys=database.keys,
+            pepper=open_pepper(settings.key_pepper_path, keys_exist=database.keys.any()),
             instruments=database.instruments,
             policies=database.policies,
             portfolios=database.portfolios,

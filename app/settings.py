@@ -30,7 +30,7 @@ class Settings:
     Parameters
     ----------
     host, port : str, int
-        Where to listen. Without API keys only a loopback address is allowed, unless `allow_unauthenticated`.
+        Where to listen. Without API keys only a loopback address is served, unless `allow_unauthenticated`.
     workers : int
         Processes that share the port; several need a `database_url` of a server and a `redis_url`.
     data_dir : Path
@@ -50,7 +50,12 @@ class Settings:
     live : bool
         Compete for running the live engine of the deployment; the stream is served either way.
     allow_unauthenticated : bool
-        Listen on a non-loopback address although every caller is trusted.
+        Listen on a non-loopback address without API keys, although every caller is then trusted.
+    require_keys : bool
+        Answer nobody without an API key, also while there is none.
+    key_pepper_file : Path, optional
+        Secret under which API keys are stored; by default `key.pepper` beside the embedded database. All processes of
+        one database need the same.
     allowed_hosts : tuple of str
         Names under which a proxy on this machine may pass requests on, besides the loopback names.
     log_key_file : Path, optional
@@ -86,6 +91,8 @@ class Settings:
     shutdown_seconds: float = 9.0
     live: bool = True
     allow_unauthenticated: bool = False
+    require_keys: bool = False
+    key_pepper_file: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
     log_key_file: Path | None = None
     allowed_origins: tuple[str, ...] = ()
@@ -94,13 +101,6 @@ class Settings:
     unknown_variables: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.allow_unauthenticated and not is_loopback(self.host):
-            raise SettingError(
-                f"TRIMTAB_HOST must be a loopback address such as 127.0.0.1, found {self.host!r}: there are no API "
-                "keys, so everyone who can reach the port may use it. Put it behind an authenticating proxy and set "
-                "TRIMTAB_ALLOW_UNAUTHENTICATED=1 if that is what you want"
-            )
-
         if self.workers > 1 and (self.redis_url is None or self.audit_url.startswith("sqlite")):
             raise SettingError(
                 f"TRIMTAB_WORKERS must be 1, found {self.workers}: several processes need DATABASE_URL of a PostgreSQL "
@@ -137,6 +137,12 @@ class Settings:
         """Where the key of the log is kept, if it is signed."""
         beside = self.data_dir / "log.key" if self.embedded_database else None
         return self.log_key_file or beside
+
+    @property
+    def key_pepper_path(self) -> Path | None:
+        """Where the pepper of API keys is kept, if there can be keys."""
+        beside = self.data_dir / "key.pepper" if self.embedded_database else None
+        return self.key_pepper_file or beside
 
     def redacted(self) -> dict[str, str]:
         """Every setting as text, credentials hidden."""
@@ -263,6 +269,8 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_SHUTDOWN_SECONDS": ("shutdown_seconds", _seconds(0, 300)),
     "TRIMTAB_LIVE": ("live", _flag),
     "TRIMTAB_ALLOW_UNAUTHENTICATED": ("allow_unauthenticated", _flag),
+    "TRIMTAB_REQUIRE_KEYS": ("require_keys", _flag),
+    "TRIMTAB_KEY_PEPPER_FILE": ("key_pepper_file", lambda _, text: Path(text)),
     "TRIMTAB_ALLOWED_HOSTS": ("allowed_hosts", _hosts),
     "TRIMTAB_LOG_KEY_FILE": ("log_key_file", lambda _, text: Path(text)),
     "TRIMTAB_ALLOWED_ORIGINS": ("allowed_origins", _origins),
