@@ -14,8 +14,11 @@ from app.api_key import NotAKey, id_of
 from app.caller import LOCAL, Caller, Scope
 from app.container import Container
 from app.key_port import ApiKey, Signing
+from app.limits import BURST_SECONDS, RATE_UNITS_PER_SECOND
 from app.ports import AuditUnavailable
 from app.problems import RequestProblem
+from app.settings import Settings
+from app.token_bucket import MAX_BURST, RatePlan
 
 Headers = Iterable[tuple[bytes, bytes]]
 REALM = 'Bearer realm="trimtab"'
@@ -145,7 +148,17 @@ def admit(container: Container, key: ApiKey, address: str | None, now: datetime)
         container.attempts.failed(address, now)
         raise RequestProblem("address_denied", f"{key.key_id} may not be used from this address")
     container.attempts.succeeded(address, key.key_id, now)
-    return Caller(tenant_id=key.tenant_id, key_id=key.key_id, scopes=key.scopes)
+    plan = plan_of_key(key, container.settings)
+    return Caller(tenant_id=key.tenant_id, key_id=key.key_id, scopes=key.scopes, plan=plan)
+
+
+def plan_of_key(key: ApiKey, settings: Settings) -> RatePlan | None:
+    """Rate plan of a key that has one; what it leaves open is as for all."""
+    if key.units_per_second is None and key.burst_units is None:
+        return None
+    rate = key.units_per_second or settings.rate_units_per_second or RATE_UNITS_PER_SECOND
+    burst = key.burst_units or min(round(BURST_SECONDS * rate), MAX_BURST)
+    return RatePlan.of(rate, burst)
 
 
 def check_scope(caller: Caller, needed: Scope) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.container import LOCAL_TENANT
+from app.token_bucket import RatePlan
 
 CALLER_KEY = "trimtab.caller"
 """Place of the caller in the scope of a request or a handshake."""
@@ -38,11 +39,14 @@ class Caller:
         Its API key; None where the service has none and trusts everyone who reaches the port.
     scopes : frozenset of Scope
         What it may do.
+    plan : RatePlan, optional
+        What its key may spend, where that differs from what all may.
     """
 
     tenant_id: str
     key_id: str | None
     scopes: frozenset[Scope]
+    plan: RatePlan | None = None
 
 
 LOCAL = Caller(tenant_id=LOCAL_TENANT, key_id=None, scopes=frozenset(Scope))

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from app.attempts import Attempts
+from app.turnstile import Turnstile
 
 if TYPE_CHECKING:
+    from app.door_ports import DoorStore
     from app.fill_ledger import FillLedger
     from app.fit_port import FitWorker
     from app.key_port import KeyStore, Pepper
@@ -51,7 +53,9 @@ class Container:
     fills: FillLedger
     keys: KeyStore
     pepper: Pepper | None = field(repr=False)
+    doors: DoorStore
     attempts: Attempts = field(default_factory=Attempts, repr=False)
+    turnstile: Turnstile = field(default_factory=Turnstile, repr=False)
     tenant_id: str = LOCAL_TENANT
 
     def of(self, tenant_id: str) -> Self:

@@ -25,6 +25,10 @@ class DoorStore(Protocol):
         """Whether it is that of all processes that it should be."""
         ...
 
+    async def recover(self) -> bool:
+        """Whether it is shared, after another look if it was not."""
+        ...
+
     async def take(self, caller: str, plan: RatePlan, cost: int) -> Taken:
         """Spend units of a caller; always answers, within the time that the store is waited for."""
         ...

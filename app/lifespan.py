@@ -18,13 +18,16 @@ from app.adapters.fit_worker import open_fit_worker
 from app.adapters.key_pepper import open_pepper
 from app.adapters.log_key import LogKeyRefused, open_signer
 from app.adapters.memory_bus import MemoryBus
+from app.adapters.memory_doors import MemoryDoors
 from app.adapters.memory_volatility import MemoryVolatilityStore
+from app.adapters.redis_doors import open_redis_doors
 from app.adapters.redis_volatility import open_redis_volatility
 from app.adapters.schema import SchemaMismatch
 from app.adapters.secret_file import SecretRefused
 from app.adapters.switching_bus import open_redis_bus
 from app.adapters.system_clock import SystemClock
 from app.container import Container
+from app.door_ports import DoorStore
 from app.fill_ledger import FillLedger
 from app.live_ports import UpdateBus
 from app.ports import AuditUnavailable, StateUnavailable, VolatilityStore
@@ -68,6 +71,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
         open_database(settings.audit_url) as database,
         _open_states(settings.redis_url) as states,
         _open_bus(settings.redis_url) as bus,
+        _open_doors(settings) as doors,
         open_fit_worker(clock) as fits,
     ):
         yield Container(
@@ -88,6 +92,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             volatility=states,
             fits=fits,
             fills=FillLedger(),
+            doors=doors,
         )
 
 
@@ -107,6 +112,16 @@ async def _open_bus(url: str | None) -> AsyncIterator[UpdateBus]:
         return
     async with open_redis_bus(url) as bus:
         yield bus
+
+
+@contextlib.asynccontextmanager
+async def _open_doors(settings: Settings) -> AsyncIterator[DoorStore]:
+    if settings.redis_url is None:
+        yield MemoryDoors(time.time_ns() // 1_000_000)
+        return
+    alone = settings.instances == settings.workers == 1
+    async with open_redis_doors(settings.redis_url, processes=settings.processes, alone=alone) as doors:
+        yield doors
 
 
 @contextlib.asynccontextmanager

@@ -18,6 +18,7 @@ from app.errors import CODE_KEY, REQUEST_ID_KEY, internal_error, respond
 from app.limits import BATCH_BODIES, BATCH_PATH, MAX_HEAD_BYTES, MAX_URL_BYTES
 from app.log_lines import current_request_id
 from app.problems import BrokenRule, RequestProblem
+from app.quota import RATE_KEY
 from app.settings import Settings, is_loopback
 from app.telemetry import Telemetry
 
@@ -77,7 +78,9 @@ class Edge:
             nonlocal status
             if message["type"] in STARTS:
                 status = message.get("status", SWITCHED)
-                message["headers"] = [*message["headers"], *_missing(message["headers"]), (b"x-request-id", request_id)]
+                rate = scope.get(RATE_KEY, ())
+                own = (*_missing(message["headers"]), *rate, (b"x-request-id", request_id))
+                message["headers"] = [*message["headers"], *own]
             await send(message)
 
         try:

@@ -131,6 +131,29 @@ _KINDS = (
         "Ask for another key.",
     ),
     ProblemKind(
+        "invalid_signature",
+        401,
+        "The request is not signed as it must be",
+        "One of the four headers of a signed request is missing or ill-formed, or the signature does not fit the key "
+        "and the request.",
+        "Sign the bytes that are sent: milliseconds, nonce, method, path with query, SHA-256 of the body, with the key "
+        "of Trimtab-Key-Id.",
+    ),
+    ProblemKind(
+        "clock_skew",
+        401,
+        "The signature is too old, or from the future",
+        "The clock of the client differs from that of the service, or the request was long under way.",
+        "Set the clock, or add the difference to server_time of this answer to each timestamp; sign anew.",
+    ),
+    ProblemKind(
+        "nonce_replayed",
+        401,
+        "The signature was used before",
+        "A nonce serves one request; this one was seen with this key.",
+        "Sign anew, with a fresh nonce, also for a repetition; its Idempotency-Key stays the same.",
+    ),
+    ProblemKind(
         "forbidden_scope",
         403,
         "The API key may not do this",
@@ -329,6 +352,23 @@ _KINDS = (
         retryable=True,
     ),
     ProblemKind(
+        "rate_limited",
+        429,
+        "The rate of this caller is spent",
+        "Requests cost units by their size (GET /v1/limits); the headers RateLimit-Policy and RateLimit say what is "
+        "left.",
+        "Wait for the seconds of Retry-After.",
+        retryable=True,
+    ),
+    ProblemKind(
+        "too_many_concurrent",
+        429,
+        "As many computations of this key are under way as may be",
+        "A key may have so many at a time in each process as GET /v1/limits says.",
+        "Wait for answers before you send more.",
+        retryable=True,
+    ),
+    ProblemKind(
         "fit_queue_full",
         429,
         "As many fits wait as may",
@@ -357,6 +397,14 @@ _KINDS = (
         "The audit log cannot be written or read",
         "No answer is given that is not durably recorded.",
         _AGAIN,
+        retryable=True,
+    ),
+    ProblemKind(
+        "nonces_unavailable",
+        503,
+        "Nobody can say whether the signature was used before",
+        "The store of nonces does not answer or began to remember a moment ago, so no signed request is let in.",
+        "Sign anew after the time in Retry-After, or use a bearer key.",
         retryable=True,
     ),
     ProblemKind(

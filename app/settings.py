@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
+from app.limits import BURST_SECONDS, RATE_UNITS_PER_SECOND
+from app.token_bucket import MAX_BURST, MAX_RATE, RatePlan
+
 MEBIBYTE = 1024 * 1024
 PREFIX = "TRIMTAB_"
 TEST_PREFIX = "TRIMTAB_TEST_"
@@ -56,6 +59,16 @@ class Settings:
     key_pepper_file : Path, optional
         Secret under which API keys are stored; by default `key.pepper` beside the embedded database. All processes of
         one database need the same.
+    rate_units_per_second : float, optional
+        What a key without a plan of its own may spend on average, see `app.costs`; 0: anything. Where there are no
+        keys, everybody shares this rate, and is free while it is not set.
+    rate_burst_units : int, optional
+        What may be spent at once; by default what is earned in ten seconds.
+    instances : int, optional
+        Services that share `redis_url`, each with its `workers`: while Redis is away, each process grants its part of a
+        rate. Only where this says 1, and `workers` too, are signed requests taken meanwhile.
+    signature_window_seconds : float
+        Age at which the signature of a request is no longer taken.
     allowed_hosts : tuple of str
         Names under which a proxy on this machine may pass requests on, besides the loopback names.
     log_key_file : Path, optional
@@ -93,6 +106,10 @@ class Settings:
     allow_unauthenticated: bool = False
     require_keys: bool = False
     key_pepper_file: Path | None = None
+    rate_units_per_second: float | None = None
+    rate_burst_units: int | None = None
+    instances: int | None = None
+    signature_window_seconds: float = 5.0
     allowed_hosts: tuple[str, ...] = ()
     log_key_file: Path | None = None
     allowed_origins: tuple[str, ...] = ()
@@ -143,6 +160,19 @@ class Settings:
         """Where the pepper of API keys is kept, if there can be keys."""
         beside = self.data_dir / "key.pepper" if self.embedded_database else None
         return self.key_pepper_file or beside
+
+    @property
+    def processes(self) -> int:
+        """Processes that serve together, as far as is known."""
+        return self.workers * (self.instances or 1)
+
+    @property
+    def rate_plan(self) -> RatePlan | None:
+        """What a caller without a plan of its own may spend; None for anything."""
+        rate = RATE_UNITS_PER_SECOND if self.rate_units_per_second is None else self.rate_units_per_second
+        if rate == 0.0:
+            return None
+        return RatePlan.of(rate, self.rate_burst_units or max(1, min(round(BURST_SECONDS * rate), MAX_BURST)))
 
     def redacted(self) -> dict[str, str]:
         """Every setting as text, credentials hidden."""
@@ -197,6 +227,10 @@ def _whole(low: int, high: int) -> Callable[[str, str], int]:
 
 
 def _seconds(low: float, high: float) -> Callable[[str, str], float]:
+    return _number(low, high, "a number of seconds")
+
+
+def _number(low: float, high: float, what: str = "a number") -> Callable[[str, str], float]:
     def parse(name: str, text: str) -> float:
         try:
             value = float(text)
@@ -204,7 +238,7 @@ def _seconds(low: float, high: float) -> Callable[[str, str], float]:
             value = float("nan")
         if low <= value <= high:
             return value
-        raise SettingError(f"{name} must be a number of seconds from {low:g} to {high:g}, found {text[:40]!r}")
+        raise SettingError(f"{name} must be {what} from {low:g} to {high:g}, found {text[:40]!r}")
 
     return parse
 
@@ -271,6 +305,10 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_ALLOW_UNAUTHENTICATED": ("allow_unauthenticated", _flag),
     "TRIMTAB_REQUIRE_KEYS": ("require_keys", _flag),
     "TRIMTAB_KEY_PEPPER_FILE": ("key_pepper_file", lambda _, text: Path(text)),
+    "TRIMTAB_RATE_UNITS_PER_SECOND": ("rate_units_per_second", _number(0, MAX_RATE)),
+    "TRIMTAB_RATE_BURST_UNITS": ("rate_burst_units", _whole(1, MAX_BURST)),
+    "TRIMTAB_INSTANCES": ("instances", _whole(1, 1000)),
+    "TRIMTAB_SIGNATURE_WINDOW_SECONDS": ("signature_window_seconds", _seconds(1, 60)),
     "TRIMTAB_ALLOWED_HOSTS": ("allowed_hosts", _hosts),
     "TRIMTAB_LOG_KEY_FILE": ("log_key_file", lambda _, text: Path(text)),
     "TRIMTAB_ALLOWED_ORIGINS": ("allowed_origins", _origins),

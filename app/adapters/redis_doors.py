@@ -130,6 +130,13 @@ class RedisDoors:
         with contextlib.suppress(_Away):
             await self._ask(self._client.set, BEGAN_KEY, _now_ms(), nx=True)
 
+    async def recover(self) -> bool:
+        """Whether the server answers, asked only where it did not last."""
+        if not self.shared:
+            with contextlib.suppress(_Away):
+                await self._ask(self._client.ping)
+        return self.shared
+
     async def take(self, caller: str, plan: RatePlan, cost: int) -> Taken:
         """Spend units, of the share of this process while the server is away."""
         try:

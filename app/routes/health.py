@@ -31,6 +31,7 @@ async def read_metrics(request: Request) -> Response:
     telemetry.dependency("audit", up=entries is not None)
     if entries is not None:
         telemetry.log_size(entries)
+    telemetry.rates_shared(shared=await container_of(request).doors.recover())
     activity = container_of(request).audit.activity()
     telemetry.audit_activity(activity.waiting, activity.batches, activity.entries)
     return Response(telemetry.render(), media_type=CONTENT_TYPE)
