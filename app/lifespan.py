@@ -35,6 +35,7 @@ from app.settings import Settings
 from app.usecases.hub import Hub
 from app.usecases.live import Live
 from app.usecases.rebuild_states import Progress, rebuild_states
+from app.usecases.stream_access import watch_keys
 from app.version import ENGINE_VERSION
 
 REFUSALS = (
@@ -139,7 +140,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         container: Container = app.state.container
         drain_seconds = DRAIN_SHARE * container.settings.shutdown_seconds
         app.state.hub = Hub(container.bus, container.clock, app.state.telemetry, drain_seconds=drain_seconds)
-        for work in (app.state.telemetry.watch_loop(), app.state.hub.run()):
+        hub: Hub = app.state.hub
+        for work in (app.state.telemetry.watch_loop(), hub.run(), watch_keys(container, hub)):
             stack.callback(asyncio.create_task(work).cancel)
         live = Live(container, app.state.telemetry)
         live.start()

@@ -101,6 +101,18 @@ async def open_tab(container: Container, caller: Caller, price: Price, scope: An
         await tab.spend()
 
 
+async def spend(container: Container, caller: Caller, price: Price, body: Any) -> None:
+    """Charge what is no request, such as a frame of a stream.
+
+    Raises
+    ------
+    RequestProblem
+        429 `rate_limited`.
+    """
+    if (plan := plan_of(caller, container.settings)) is not None:
+        await Tab(container, caller, plan, price, {}).spend(body)
+
+
 @contextmanager
 def computing(container: Container, caller: Caller, price: Price) -> Iterator[None]:
     """Be one of the computations of a key.
