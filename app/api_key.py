@@ -1,9 +1,9 @@
 """The text of an API key: how it is made, and what can be told from it without a store.
 
-``ttb_<environment>_<id>_<secret><check>``: `id` is 16 letters of base 32, `secret` 43 characters of base64url (32 random
-bytes), `check` the CRC-32 (IEEE 802.3, as in zlib) of all before it in base 62 with the digits ``0-9A-Za-z``, six of
-them. The prefix lets secret scanners find a key that has leaked; the check tells a slip of the pen, and a scanner's
-false alarm, from a key that was revoked, without asking the store.
+``ttb_<environment>_<id>_<secret><check>``: `id` is 16 letters of base 32, `secret` 43 characters of base64url (32
+random bytes), `check` the CRC-32 (IEEE 802.3, as in zlib) of all before it, six digits of base 62 (``0-9A-Za-z``). The
+prefix lets secret scanners find a key that has leaked; the check tells a slip of the pen, and a scanner's false alarm,
+from a key that was revoked, without asking the store.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ ENVIRONMENT_PATTERN = r"[a-z0-9]{1,12}"
 CHECK_DIGITS = 6
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _KEY = re.compile(rf"ttb_{ENVIRONMENT_PATTERN}_(?P<id>[a-z2-7]{{16}})_[A-Za-z0-9_-]{{43}}[0-9A-Za-z]{{6}}\Z", re.ASCII)
+_IN_BYTES = re.compile(KEY_PATTERN.encode("ascii"))
 _ANYWHERE = re.compile(r"(ttb_[a-z0-9]{1,12}_[a-z2-7]{16}_)[A-Za-z0-9_-]{8,64}", re.ASCII)
 
 
@@ -88,6 +89,11 @@ def check(body: str) -> str:
         number, digit = divmod(number, len(_DIGITS))
         digits = _DIGITS[digit] + digits
     return digits
+
+
+def holds_key(raw: bytes) -> bool:
+    """Whether there is a whole key in what was sent."""
+    return b"ttb_" in raw and _IN_BYTES.search(raw) is not None
 
 
 def hide_keys(text: str) -> str:

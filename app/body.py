@@ -17,6 +17,7 @@ import numpy as np
 import orjson
 from starlette.requests import ClientDisconnect, Request
 
+from app.api_key import holds_key
 from app.limits import LINE_BYTES, MAX_CONTAINERS, MAX_KEYS, MAX_KEYS_PER_OBJECT, MAX_VALUES
 from app.problems import BrokenRule, RequestProblem
 
@@ -37,6 +38,8 @@ async def read_json(request: Request) -> tuple[bytes, Any]:
         See `read_body` and `parse_json`.
     """
     raw = await read_body(request)
+    if holds_key(raw):  # it would be on record
+        raise RequestProblem("misplaced_key", "the body holds an API key")
     parsed = parse_json(raw) if len(raw) <= INLINE_BYTES else await asyncio.to_thread(parse_json, raw)
     return raw, parsed
 

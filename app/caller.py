@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 from app.container import LOCAL_TENANT
@@ -25,6 +25,18 @@ class Scope(StrEnum):
     AUDIT_READ = "audit:read"
     METRICS_READ = "metrics:read"
     ADMIN = "admin"
+
+
+class Open(Enum):
+    """Who may pass without a certain scope."""
+
+    TO_ALL = "everyone"
+    TO_ANY_KEY = "any key"
+
+
+PUBLIC, ANY_KEY = Open.TO_ALL, Open.TO_ANY_KEY
+Needs = Scope | Open
+"""What a route asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +63,10 @@ class Caller:
 
 LOCAL = Caller(tenant_id=LOCAL_TENANT, key_id=None, scopes=frozenset(Scope))
 """Everyone, where there are no keys."""
+
+
+NOBODY = Caller(tenant_id="", key_id=None, scopes=frozenset())
+"""Whoever asks for what is open to all: of no tenant, so that nothing of one can slip out there."""
 
 
 def caller_of(scope: Any) -> Caller:

@@ -26,17 +26,23 @@ from app.adapters.schema import SchemaMismatch
 from app.adapters.secret_file import SecretRefused
 from app.adapters.switching_bus import open_redis_bus
 from app.adapters.system_clock import SystemClock
+from app.authentication import keys_required
 from app.container import Container
 from app.door_ports import DoorStore
 from app.fill_ledger import FillLedger
 from app.live_ports import UpdateBus
 from app.ports import AuditUnavailable, StateUnavailable, VolatilityStore
-from app.settings import Settings
+from app.settings import Settings, is_loopback
 from app.usecases.hub import Hub
 from app.usecases.live import Live
 from app.usecases.rebuild_states import Progress, rebuild_states
 from app.usecases.stream_access import watch_keys
 from app.version import ENGINE_VERSION
+
+
+class OpenToStrangers(Exception):
+    """Other machines could call, and nothing would ask who they are."""
+
 
 REFUSALS = (
     SchemaMismatch,
@@ -44,6 +50,7 @@ REFUSALS = (
     DatabaseInUse,
     InvalidDatabaseUrl,
     LogKeyRefused,
+    OpenToStrangers,
     SecretRefused,
     StateUnavailable,
     OSError,
@@ -132,6 +139,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if app.state.container is None:
             try:
                 app.state.container = await stack.enter_async_context(open_container(app.state.settings))
+                check_reach(app.state.container)
             except REFUSALS as error:
                 app.state.refusal = f"cannot start: {error}"
                 raise
@@ -152,6 +160,25 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gc.collect()
         gc.freeze()
         yield
+
+
+def check_reach(container: Container) -> None:
+    """Refuse to listen where other machines can call while there is no API key.
+
+    Raises
+    ------
+    OpenToStrangers
+        With the remedies.
+    """
+    settings = container.settings
+    if is_loopback(settings.host) or settings.allow_unauthenticated or keys_required(container):
+        return
+    raise OpenToStrangers(
+        f"TRIMTAB_HOST must be a loopback address such as 127.0.0.1, found {settings.host!r}: there is no API key yet, "
+        "so everyone who can reach the port could use it. Make one with `trimtab keys bootstrap`, or set "
+        "TRIMTAB_REQUIRE_KEYS=1 to answer nobody until there is one, or put the service behind an authenticating proxy "
+        "and set TRIMTAB_ALLOW_UNAUTHENTICATED=1"
+    )
 
 
 async def restore_states(container: Container) -> None:
@@ -210,6 +237,13 @@ def announcement(progress: Progress) -> str:
     )
 
 
+def _admission(container: Container) -> str:
+    if keys_required(container):
+        none = "" if container.keys.any() else "; there is none yet: trimtab keys bootstrap makes one"
+        return f"callers: with an API key only{none}"
+    return "callers: everyone who can reach the port, until the first API key is made (trimtab keys create)"
+
+
 def banner(container: Container) -> list[str]:
     """What is running, on which stores, and what to know about them."""
     settings = container.settings
@@ -221,6 +255,7 @@ def banner(container: Container) -> list[str]:
         f"audit log: {container.audit.server_version()}, {kept}",
         f"volatility states: {container.volatility.server_version()}, {states}",
     ]
+    lines.append(_admission(container))
     if container.signer is None:
         lines.append("audit log: not signed; TRIMTAB_LOG_KEY_FILE names a key")
     warnings = [*container.audit.warnings(), *container.volatility.warnings()]

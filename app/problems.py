@@ -96,11 +96,12 @@ _KINDS = (
         "Correct the header or leave it out.",
     ),
     ProblemKind(
-        "key_in_url",
+        "misplaced_key",
         400,
-        "There is an API key in the URL",
-        "URLs are written into logs and histories on their way; this one is not, but others may have it.",
-        "Send the key as Authorization: Bearer, and replace it: DELETE /v1/keys/{key_id}, or trimtab keys revoke.",
+        "An API key is where it does not belong",
+        "It is in the URL, in a header other than Authorization, or in the body: places that are logged or recorded, "
+        "here or on the way.",
+        "Send keys as Authorization: Bearer only, and replace one that was in a URL: DELETE /v1/keys/{key_id}.",
     ),
     ProblemKind(
         "unauthorized",

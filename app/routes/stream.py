@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
+from app.caller import Scope, caller_of
 from app.errors import problem_of, respond
 from app.problems import BrokenRule, RequestProblem
+from app.routes.routing import let_in
 from app.stream_protocol import EXTENSION
 from app.usecases.hub import MAX_CONNECTIONS, Hub
 from app.usecases.stream import BAD_VERSION, Connection
@@ -21,7 +23,12 @@ PATH = "/v1/stream"
 async def open_stream(websocket: WebSocket) -> None:
     """Serve one client until either side ends."""
     hub: Hub = websocket.app.state.hub
-    if (problem := refusal(websocket, hub)) is not None:
+    try:
+        check_handshake(websocket, hub)
+        # Until a connection looks at each of its operations: what it may do without asking again.
+        await let_in(websocket, Scope.READ)
+        await let_in(websocket, Scope.OBSERVE)
+    except RequestProblem as problem:
         await websocket.send_denial_response(respond(websocket.scope, problem))
         return
     offered = websocket.scope["subprotocols"]
@@ -30,7 +37,8 @@ async def open_stream(websocket: WebSocket) -> None:
     if offered and SUBPROTOCOL not in offered:
         socket.cut(*BAD_VERSION)
         return
-    connection = Connection(websocket.app.state.container, hub, lambda error: problem_of(websocket, error), socket)
+    container = websocket.app.state.container.of(caller_of(websocket.scope).tenant_id)
+    connection = Connection(container, hub, lambda error: problem_of(websocket, error), socket)
     connection.open()
     try:
         await receive_frames(websocket, connection)
@@ -48,23 +56,28 @@ async def receive_frames(websocket: WebSocket, connection: Connection) -> None:
         await connection.receive(message.get("text"))
 
 
-def refusal(websocket: WebSocket, hub: Hub) -> RequestProblem | None:
-    """Why a handshake is refused, before anything is opened."""
+def check_handshake(websocket: WebSocket, hub: Hub) -> None:
+    """Refuse a handshake before anything is opened.
+
+    Raises
+    ------
+    RequestProblem
+        That says why.
+    """
     scope = websocket.scope
     if EXTENSION not in scope["extensions"]:
-        return RequestProblem("stream_unavailable", "this server was started without app.stream_protocol")
+        raise RequestProblem("stream_unavailable", "this server was started without app.stream_protocol")
     if scope["query_string"]:
         rule = "must be absent: keys and channels do not belong into a URL"
-        return RequestProblem("invalid_request", f"the query {rule}", [BrokenRule("query:", "unknown_field", rule)])
+        raise RequestProblem("invalid_request", f"the query {rule}", [BrokenRule("query:", "unknown_field", rule)])
     allowed = websocket.app.state.settings.allowed_origins
     if not is_allowed_origin(scope["headers"], allowed):
         rule = "must be this host, or one of TRIMTAB_ALLOWED_ORIGINS"
-        return RequestProblem("origin_denied", f"Origin {rule}", [BrokenRule("header:Origin", "not_allowed", rule)])
+        raise RequestProblem("origin_denied", f"Origin {rule}", [BrokenRule("header:Origin", "not_allowed", rule)])
     if hub.draining:
-        return RequestProblem("draining", "the service is about to end")
+        raise RequestProblem("draining", "the service is about to end")
     if len(hub.connections) >= MAX_CONNECTIONS:
-        return RequestProblem("too_many_connections", f"this process serves {MAX_CONNECTIONS} connections")
-    return None
+        raise RequestProblem("too_many_connections", f"this process serves {MAX_CONNECTIONS} connections")
 
 
 def is_allowed_origin(headers: list[tuple[bytes, bytes]], allowed: tuple[str, ...]) -> bool:

@@ -176,8 +176,10 @@ class ReadyAnswer(Model):
 
     status: Literal["ready", "degraded", "unavailable"]
     degraded: list[str] = Field(description="What does not work.")
-    embedded: list[str] = Field(description="Stores that are part of this process.")
-    dependencies: dict[str, DependencyOut]
+    embedded: list[str] = Field(description="Stores that are part of this process; see `dependencies`.")
+    dependencies: dict[str, DependencyOut] = Field(
+        description="Empty for callers without the scope `metrics:read`, where keys are required."
+    )
 
 
 ParameterOut.model_rebuild()
