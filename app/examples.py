@@ -573,3 +573,4 @@ SIGNING_KEY = {
     "signing": "ed25519",
     "public_key": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
 }
+TICKET: dict[str, Any] = {"scopes": ["read"]}

@@ -35,6 +35,8 @@ a durable record.
 * **Retries.** Send an `Idempotency-Key`: the same key and body give the stored answer, byte for byte.
 * **Stream.** `WS /v1/stream` pushes targets, margin, volatility, hedges, breakers: contract at `GET /asyncapi.json`,
   page to read and try it at `/docs/ws`.
+* **Rates.** Requests of a key cost units by their size: `GET /v1/limits`. `RateLimit-Policy` and `RateLimit` say what
+  is left; 429 `rate_limited` says in `Retry-After` when to come back.
 * **Tracing.** `X-Request-Id` of a request is repeated in its answer; without one, it is made up.
 
 Unknown request fields are refused; unknown answer fields must be ignored: they are added without a new version.
@@ -85,7 +87,10 @@ BEARER = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "ttb_…",
-    "description": "An API key, needed as soon as the service has one. Each operation names its scope.",
+    "description": (
+        "An API key, needed as soon as the service has one. Each operation names its scope. Keys that sign send the "
+        "headers Trimtab-Key-Id, Trimtab-Timestamp, Trimtab-Nonce and Trimtab-Signature instead."
+    ),
 }
 GUARDED = (401, 403, 429, 503)
 """Any operation that is not open to all: no key, one without the scope, too many wrong ones, keys not to be read."""

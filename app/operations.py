@@ -112,6 +112,7 @@ from models.api.scenario_margin import ScenarioMarginAnswer, ScenarioMarginReque
 from models.api.schedule import ScheduleAnswer, ScheduleRequest
 from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, PolicyVersion, StorePolicyRequest
 from models.api.switch import SwitchAnswer, SwitchOut, SwitchPage, SwitchRequest
+from models.api.ticket import TicketAnswer, TicketRequest
 from models.api.transparency import (
     ConsistencyAnswer,
     ConsistencyParameters,
@@ -1368,6 +1369,22 @@ OPERATIONS = (
         ),
         answers=(ExecutionsAnswer,),
         problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/stream/tickets",
+        operation_id="create_ticket",
+        tag="Live",
+        summary="A ticket with which a page opens the stream",
+        description=(
+            "Browsers send no header with a WebSocket, and keys do not belong into URLs. The ticket serves once, "
+            'within half a minute, in `{"op":"auth","id":"1","ticket":"…"}`; it stands for the caller and its scopes, '
+            "or some of them."
+        ),
+        body=TicketRequest,
+        answers=(TicketAnswer,),
+        problems=BODY,
+        examples={"reader": ("For a page that reads", examples.TICKET)},
     ),
     Operation(
         method="GET",

@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.signatures import is_signed
+from app.signatures import is_signed as holds
 
 VERSION = "v1"
 STREAM = "WS"
@@ -102,6 +102,11 @@ def target_of(raw_path: bytes, query: bytes) -> str:
     return (raw_path + b"?" + query if query else raw_path).decode("latin-1")
 
 
+def is_signed(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether any header of a signed request is there."""
+    return any(name in _NAMES for name, _ in headers)
+
+
 def signed_head(headers: Iterable[tuple[bytes, bytes]]) -> SignedHead | None:
     """Signature in the headers of a request; None where there is none.
 
@@ -170,5 +175,5 @@ def is_signed_by(verifier: Verifier, head: SignedHead, method: str, target: str,
     if len(head.signature) != LENGTHS.get(verifier.kind):
         return False
     if verifier.kind == ED25519:
-        return len(verifier.material) == 32 and is_signed(verifier.material, head.signature, message)
+        return len(verifier.material) == 32 and holds(verifier.material, head.signature, message)
     return hmac.compare_digest(hmac.new(verifier.material, message, hashlib.sha256).digest(), head.signature)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable
 
 from app.authentication import admit, key_for_check, refused_attempt
 from app.caller import Caller
@@ -19,6 +18,7 @@ from app.request_signature import (
     SignedHead,
     Verifier,
     is_signed_by,
+    signed_head,
     skew_ms,
 )
 
@@ -74,10 +74,23 @@ def unsigned(detail: str) -> RequestProblem:
     return RequestProblem("invalid_signature", detail, headers=CHALLENGE)
 
 
-def refuse(error: BadSignature, container: Container, address: str | None, now: datetime) -> RequestProblem:
-    """401 of headers that are no signature, which counts as a failure of the address."""
-    refused_attempt(container, address, now)
-    return unsigned(str(error))
+def check_signed_head(container: Container, headers: Iterable[tuple[bytes, bytes]], address: str | None) -> SignedHead:
+    """The signature of a request that carries one; the address pays for what is none.
+
+    Raises
+    ------
+    RequestProblem
+        401 `invalid_signature`.
+    """
+    try:
+        if any(name == b"authorization" for name, _ in headers):
+            raise BadSignature("a signed request carries no Authorization")
+        head = signed_head(headers)
+        assert head is not None, "asked for"
+    except BadSignature as error:
+        refused_attempt(container, address, container.clock.now())
+        raise unsigned(str(error)) from None
+    return head
 
 
 def _skewed(late: int, window: int) -> RequestProblem:
