@@ -290,6 +290,8 @@ def _url(*schemes: str) -> Callable[[str, str], str]:
     return parse
 
 
+CALLERS = frozenset({"TRIMTAB_URL", "TRIMTAB_API_KEY"})
+"""Read by commands and clients that call a service, not by the service."""
 VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_HOST": ("host", lambda _, text: text),
     "TRIMTAB_PORT": ("port", _whole(0, 65_535)),
@@ -321,7 +323,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
 def _unknown(given: Mapping[str, str]) -> tuple[str, ...]:
     # Not an error: an orchestrator may inject variables under our prefix (Kubernetes: <SERVICE>_SERVICE_HOST).
     ours = (name for name in given if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX))
-    return tuple(sorted(name + _guess(name) for name in ours if name not in VARIABLES))
+    return tuple(sorted(name + _guess(name) for name in ours if name not in VARIABLES and name not in CALLERS))
 
 
 def _guess(name: str) -> str:
