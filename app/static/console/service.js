@@ -39,6 +39,11 @@ export const switches = () => pages("v1/breakers", {});
 export const reasons = async () => (await call("v1/errors")).body.reasons;
 export const evaluation = async (id) => (await call(`v1/evaluations/${encodeURIComponent(id)}`)).body;
 
+export const streamTicket = async () => {
+  const headers = { "Content-Type": "application/json" };
+  return (await call("v1/stream/tickets", { method: "POST", headers, body: '{"scopes":["read","audit:read"]}' })).body.ticket;
+};
+
 const switchPath = (scope) => `v1/breakers/${encodeURIComponent(scope)}`;
 export const readSwitch = (scope) => call(switchPath(scope));
 
