@@ -1502,6 +1502,57 @@ class CoveredCall(Model):
     method: Literal["covered_call"] = "covered_call"
 
 
+class CreateKeyRequest(Model):
+    """
+    A key for the tenant of the caller.
+    """
+
+    label: str
+    """
+    Whose it is and what for; shown in lists.
+    """
+    scopes: list[
+        Literal[
+            "evaluate",
+            "observe",
+            "read",
+            "portfolio:write",
+            "policy:write",
+            "breaker:write",
+            "audit:read",
+            "metrics:read",
+            "admin",
+        ]
+    ]
+    """
+    What it may do; each operation names the one that it needs.
+    """
+    expires_at: AwareDatetime | None = None
+    """
+    From when it opens nothing. Default: until it is revoked.
+    """
+    networks: list[str] | None = None
+    """
+    Addresses from which it may be used. Default: any.
+    """
+    signing: Literal["bearer", "ed25519", "hmac"] | None = None
+    """
+    `bearer`: requests carry the key. `ed25519`, `hmac`: they are signed, and no bearer key is made.
+    """
+    public_key: str | None = None
+    """
+    Of `ed25519`: 32 bytes, base64.
+    """
+    units_per_second: int | None = None
+    """
+    Rate of its own. Default: that of the service.
+    """
+    burst_units: int | None = None
+    """
+    Units at once. Default: that of the service.
+    """
+
+
 class CurrentIn(Model):
     """
     Premium before the fact.
@@ -1518,6 +1569,26 @@ class CurrentIn(Model):
     expected_variance_error: float | None = None
     """
     Standard error of the expected variance [annual variance].
+    """
+
+
+class CurrentKey(Model):
+    """
+    Who calls.
+    """
+
+    tenant_id: str
+    key_id: str | None
+    """
+    null while the service has no keys, and trusts who reaches it.
+    """
+    label: str | None
+    scopes: list[str]
+    expires_at: AwareDatetime | None
+    networks: list[str]
+    keys_required: bool
+    """
+    Whether a call without a key is refused.
     """
 
 
@@ -3465,6 +3536,44 @@ class JumpWingsOut(Model):
     put_slope: float
     call_slope: float
     least_variance: float
+
+
+class KeyOut(Model):
+    """
+    One key, without its secret.
+    """
+
+    key_id: str
+    tenant_id: str
+    label: str
+    scopes: list[str]
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+    networks: list[str]
+    """
+    Addresses from which it may be used; empty: any.
+    """
+    signing: Literal["bearer", "ed25519", "hmac"]
+    public_key: str | None
+    units_per_second: int | None
+    burst_units: int | None
+
+
+class KeyPage(Model):
+    """
+    Keys of the tenant by id, also those that open nothing any more.
+    """
+
+    items: list[KeyOut]
+    next: str | None
+    """
+    Cursor of the next page; null on the last.
+    """
+    staleness_seconds: float
+    """
+    Age at which a change is surely seen by every process.
+    """
 
 
 class LargestOut(Model):
@@ -6554,9 +6663,12 @@ class ReadyAnswer(Model):
     """
     embedded: list[str]
     """
-    Stores that are part of this process.
+    Stores that are part of this process; see `dependencies`.
     """
     dependencies: dict[str, DependencyOut]
+    """
+    Empty for callers without the scope `metrics:read`, where keys are required.
+    """
 
 
 class Realized(Model):
@@ -11139,6 +11251,71 @@ class IntentOut(Model):
     """
     On the venues in `settlements`.
     """
+
+
+class KeyChanged(Model):
+    """
+    A key after a change, as it is on record.
+    """
+
+    key_id: str
+    tenant_id: str
+    label: str
+    scopes: list[str]
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+    networks: list[str]
+    """
+    Addresses from which it may be used; empty: any.
+    """
+    signing: Literal["bearer", "ed25519", "hmac"]
+    public_key: str | None
+    units_per_second: int | None
+    burst_units: int | None
+    by: str | None
+    """
+    Key that made the change; null where none was needed.
+    """
+    event_id: str
+    audit: AuditOut
+
+
+class KeyCreated(Model):
+    """
+    The new key. Its secret is in this answer alone: the record and a repeated answer have null in its place.
+    """
+
+    key_id: str
+    tenant_id: str
+    label: str
+    scopes: list[str]
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+    networks: list[str]
+    """
+    Addresses from which it may be used; empty: any.
+    """
+    signing: Literal["bearer", "ed25519", "hmac"]
+    public_key: str | None
+    units_per_second: int | None
+    burst_units: int | None
+    by: str | None
+    """
+    Key that made the change; null where none was needed.
+    """
+    event_id: str
+    audit: AuditOut
+    key: str | None
+    """
+    What to send as Authorization: Bearer.
+    """
+    signing_secret: str | None
+    """
+    Of signing `hmac`: 32 bytes, base64.
+    """
+    note: str
 
 
 class LabelsOut(Model):
