@@ -35,7 +35,7 @@ NEEDS = needs_by_operation()
 DOORS = [item for item in OPERATIONS if NEEDS[item.method, item.path] is not PUBLIC and item.path != "/metrics"]
 """Metrics count what the process does, for whomever it does it."""
 COMPUTING = [item for item in DOORS if item.body is not None and not item.idempotent and item.method == "POST"]
-"""These neither keep nor record anything, and some take long: the short form leaves them out, the long has each once."""
+"""These neither keep nor record anything, and some take long: the short form leaves them out, the long has each."""
 KEEPING = [item for item in DOORS if item not in COMPUTING]
 BY_ID = [item for item in DOORS if "{" in item.path]
 READS_BY_ID = [item for item in BY_ID if item.method == "GET"]

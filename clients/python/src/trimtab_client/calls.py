@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 from collections.abc import Generator, Mapping
@@ -88,7 +89,8 @@ class Manner:
     base_url : str
         Of the service, without path.
     key : str, optional
-        API key; it goes into the header ``Authorization``, never into a URL.
+        API key, by default that of the variable `TRIMTAB_API_KEY`; it goes into the header ``Authorization``, never into
+        a URL.
     timeout : float
         Of one attempt [s].
     deadline : float
@@ -105,7 +107,8 @@ class Manner:
 
     def headers(self) -> dict[str, str]:
         """Headers of every call and of the stream's handshake."""
-        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        key = os.environ.get("TRIMTAB_API_KEY", "").strip() if self.key is None else self.key
+        return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def converse(call: Call[A], manner: Manner) -> Conversation[A]:

@@ -27,7 +27,7 @@ class Trimtab:
     base_url : str
         Address of the service, such as ``http://127.0.0.1:8000``.
     key : str, optional
-        API key.
+        API key; by default that of the variable `TRIMTAB_API_KEY`.
     timeout, deadline : float
         Of one attempt, and of a call with all its repetitions [s].
     retry : Retry
