@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 from collections.abc import Generator, Mapping
@@ -90,7 +91,8 @@ class Manner:
     base_url : str
         Of the service, without path.
     key : str, optional
-        API key; it goes into the header ``Authorization``, never into a URL.
+        API key, by default that of the variable `TRIMTAB_API_KEY`; it goes into the header ``Authorization``, never into
+        a URL.
     signer : Signer, optional
         Signs every attempt, in the place of a key.
     timeout : float
@@ -112,7 +114,8 @@ class Manner:
         """Headers by which the service knows who calls; of the stream's handshake the method is WS."""
         if self.signer is not None:
             return self.signer.headers(method, target, body)
-        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        key = os.environ.get("TRIMTAB_API_KEY", "").strip() if self.key is None else self.key
+        return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def converse(call: Call[A], manner: Manner) -> Conversation[A]:

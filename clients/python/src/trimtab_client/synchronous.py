@@ -28,7 +28,7 @@ class Trimtab:
     base_url : str
         Address of the service, such as ``http://127.0.0.1:8000``.
     key : str, optional
-        API key.
+        API key; by default that of the variable `TRIMTAB_API_KEY`.
     signer : Signer, optional
         Signs every request in the place of a key: see `trimtab_client.signing`.
     timeout, deadline : float
