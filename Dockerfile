@@ -22,8 +22,8 @@ RUN groupadd --gid 10001 trimtab \
 COPY --from=build /opt/trimtab /opt/trimtab
 
 # The root file system may be read-only: code is compiled already, data goes to /data, nothing else is written.
-# The container listens on every interface, and this version has no API keys: it starts only where
-# TRIMTAB_ALLOW_UNAUTHENTICATED=1 says that the port is published to trusted callers alone.
+# The container listens on every interface, so it starts only where there is an API key (trimtab keys bootstrap), or
+# TRIMTAB_REQUIRE_KEYS=1, or TRIMTAB_ALLOW_UNAUTHENTICATED=1 says that the port is published to trusted callers alone.
 ENV PATH=/opt/trimtab/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

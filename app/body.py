@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -17,9 +17,11 @@ import numpy as np
 import orjson
 from starlette.requests import ClientDisconnect, Request
 
+from app.api_key import holds_key
 from app.limits import LINE_BYTES, MAX_CONTAINERS, MAX_KEYS, MAX_KEYS_PER_OBJECT, MAX_VALUES
 from app.problems import BrokenRule, RequestProblem
 
+Receive = Callable[[], Awaitable[Any]]
 INLINE_BYTES = 256 * 1024
 """Bodies up to this size are parsed on the event loop (under 2 ms); larger ones in a worker thread."""
 JSON, NDJSON, ARROW = "application/json", "application/x-ndjson", "application/vnd.apache.arrow.stream"
@@ -36,6 +38,8 @@ async def read_json(request: Request) -> tuple[bytes, Any]:
         See `read_body` and `parse_json`.
     """
     raw = await read_body(request)
+    if holds_key(raw):  # it would be on record
+        raise RequestProblem("misplaced_key", "the body holds an API key")
     parsed = parse_json(raw) if len(raw) <= INLINE_BYTES else await asyncio.to_thread(parse_json, raw)
     return raw, parsed
 
@@ -53,6 +57,42 @@ async def read_body(request: Request, allowed: tuple[str, ...] = (JSON,)) -> byt
     check_media(request.scope["headers"], allowed)
     chunks = [chunk async for chunk in _chunks(request)]
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def read_whole(receive: Receive, seconds: float) -> tuple[bytes, Receive]:
+    """Body of a request, and a `receive` that gives it again.
+
+    Raises
+    ------
+    RequestProblem
+        408 for one that does not arrive in time; what the given `receive` raises.
+    ClientDisconnect
+        If the client went away.
+    """
+    parts: list[bytes] = []
+    more = True
+    try:
+        async with asyncio.timeout(seconds):
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                parts.append(message.get("body", b""))
+                more = message.get("more_body", False)
+    except TimeoutError:
+        detail = f"the body did not arrive within {seconds:g} s"
+        raise RequestProblem("body_timeout", detail, headers=(("Connection", "close"),)) from None
+    body = b"".join(parts)
+    given = False
+
+    async def again() -> Any:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return body, again
 
 
 async def read_lines(request: Request) -> AsyncIterator[list[bytes]]:

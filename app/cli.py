@@ -15,6 +15,7 @@ from app.commands.demo import demo_command
 from app.commands.diff import diff_command
 from app.commands.evaluate import evaluate_command
 from app.commands.fit import fit_command
+from app.commands.keys import keys_commands
 from app.commands.margin_backtest import margin_backtest_command
 from app.commands.margin_frontier import margin_frontier_command
 from app.commands.observe import observe_command
@@ -62,6 +63,7 @@ application.command("fit", epilog=EXIT_CODES)(fit_command)
 application.add_typer(state_commands, name="state", epilog=EXIT_CODES)
 application.add_typer(audit_commands, name="audit")
 application.add_typer(permit_commands, name="permit")
+application.add_typer(keys_commands, name="keys")
 application.command("diff", epilog=EXIT_CODES)(diff_command)
 application.command("check-policy", epilog=EXIT_CODES)(check_policy_command)
 application.command("compare-policies", epilog=EXIT_CODES)(compare_policies_command)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
+from app.attempts import Attempts
+from app.turnstile import Turnstile
+
 if TYPE_CHECKING:
+    from app.door_ports import DoorStore
     from app.fill_ledger import FillLedger
     from app.fit_port import FitWorker
+    from app.key_port import KeyStore, Pepper
     from app.live_ports import Lease, PortfolioStore, UpdateBus
     from app.log_ports import LogSigner, LogTree
     from app.parameter_port import ParameterStore
@@ -46,6 +51,11 @@ class Container:
     parameters: ParameterStore
     fits: FitWorker
     fills: FillLedger
+    keys: KeyStore
+    pepper: Pepper | None = field(repr=False)
+    doors: DoorStore
+    attempts: Attempts = field(default_factory=Attempts, repr=False)
+    turnstile: Turnstile = field(default_factory=Turnstile, repr=False)
     tenant_id: str = LOCAL_TENANT
 
     def of(self, tenant_id: str) -> Self:

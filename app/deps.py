@@ -16,6 +16,7 @@ from app.caller import caller_of
 from app.container import Container
 from app.limits import MAX_IDEMPOTENCY_KEY, MAX_QUERY_PARAMETERS, MAX_TAGS, MAX_TIMEOUT_MS
 from app.problems import BrokenRule, RequestProblem
+from app.quota import TAB_KEY
 from app.usecases.call import Call
 from app.validation import broken_rules, core_rule
 from services.core.errors import InvalidInput
@@ -43,6 +44,8 @@ async def read_call(request: Request) -> Call:
     """
     key, seconds = idempotency_key(request), timeout_seconds(request)
     raw, parsed = await read_json(request)
+    if (tab := request.scope.get(TAB_KEY)) is not None:
+        await tab.spend(parsed)
     return Call(raw, parsed, key, now(request), seconds)
 
 

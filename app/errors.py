@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.routing import Match
 
+from app.api_key import hide_keys
 from app.live_ports import VersionConflict
 from app.operations import REQUEST_MODELS
 from app.ports import AuditUnavailable, IdempotencyMismatch, Outcome, StateUnavailable
@@ -94,11 +95,16 @@ def respond(scope: Any, problem: RequestProblem) -> Response:
 
 
 def _bounded(document: dict[str, Any]) -> bytes:
-    body = orjson.dumps(document)
+    body = _without_keys(document)
     while len(body) > MAX_BYTES and document["errors"]:
         document["errors"].pop()
-        body = orjson.dumps(document)
+        body = _without_keys(document)
     return body
+
+
+def _without_keys(document: dict[str, Any]) -> bytes:
+    body = orjson.dumps(document)
+    return hide_keys(body.decode()).encode() if b"ttb_" in body else body
 
 
 def internal_error(error: Exception, request_id: str) -> RequestProblem:

@@ -563,3 +563,14 @@ COMPARE: dict[str, Any] = {
 HALT: dict[str, Any] = {"mode": "halt", "actor": "ann", "reason": "the venue has stopped withdrawals"}
 REDUCE_ONLY: dict[str, Any] = {"mode": "reduce_only", "actor": "ann", "reason": "announcement at 14:00"}
 """Switches: `PUT /v1/breakers/venue:okx`."""
+
+
+KEY = {"label": "the bot on desk 3", "scopes": ["evaluate", "observe"], "expires_at": "2099-12-31T00:00:00Z"}
+SIGNING_KEY = {
+    "label": "the bot on desk 4, from its own network",
+    "scopes": ["evaluate"],
+    "networks": ["10.4.0.0/16"],
+    "signing": "ed25519",
+    "public_key": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+}
+TICKET: dict[str, Any] = {"scopes": ["read"]}

@@ -15,22 +15,34 @@ from app.adapters.database import open_database
 from app.adapters.database_url import DatabaseUnreachable, InvalidDatabaseUrl
 from app.adapters.file_lock import DatabaseInUse
 from app.adapters.fit_worker import open_fit_worker
+from app.adapters.key_pepper import open_pepper
 from app.adapters.log_key import LogKeyRefused, open_signer
 from app.adapters.memory_bus import MemoryBus
+from app.adapters.memory_doors import MemoryDoors
 from app.adapters.memory_volatility import MemoryVolatilityStore
+from app.adapters.redis_doors import open_redis_doors
 from app.adapters.redis_volatility import open_redis_volatility
 from app.adapters.schema import SchemaMismatch
+from app.adapters.secret_file import SecretRefused
 from app.adapters.switching_bus import open_redis_bus
 from app.adapters.system_clock import SystemClock
+from app.authentication import keys_required
 from app.container import Container
+from app.door_ports import DoorStore
 from app.fill_ledger import FillLedger
 from app.live_ports import UpdateBus
 from app.ports import AuditUnavailable, StateUnavailable, VolatilityStore
-from app.settings import Settings
+from app.settings import Settings, is_loopback
 from app.usecases.hub import Hub
 from app.usecases.live import Live
 from app.usecases.rebuild_states import Progress, rebuild_states
+from app.usecases.stream_access import watch_keys
 from app.version import ENGINE_VERSION
+
+
+class OpenToStrangers(Exception):
+    """Other machines could call, and nothing would ask who they are."""
+
 
 REFUSALS = (
     SchemaMismatch,
@@ -38,6 +50,8 @@ REFUSALS = (
     DatabaseInUse,
     InvalidDatabaseUrl,
     LogKeyRefused,
+    OpenToStrangers,
+    SecretRefused,
     StateUnavailable,
     OSError,
 )
@@ -55,7 +69,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
 
     Raises
     ------
-    SchemaMismatch, DatabaseUnreachable, DatabaseInUse, InvalidDatabaseUrl, LogKeyRefused
+    SchemaMismatch, DatabaseUnreachable, DatabaseInUse, InvalidDatabaseUrl, LogKeyRefused, SecretRefused
         Where the process must not start; the text names the remedy.
     """
     if settings.embedded_database:
@@ -65,6 +79,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
         open_database(settings.audit_url) as database,
         _open_states(settings.redis_url) as states,
         _open_bus(settings.redis_url) as bus,
+        _open_doors(settings) as doors,
         open_fit_worker(clock) as fits,
     ):
         yield Container(
@@ -73,6 +88,8 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             audit=database.audit,
             tree=database.tree,
             signer=await open_signer(settings.log_key_path, database.tree),
+            keys=database.keys,
+            pepper=open_pepper(settings.key_pepper_path, keys_exist=database.keys.any()),
             instruments=database.instruments,
             policies=database.policies,
             portfolios=database.portfolios,
@@ -83,6 +100,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             volatility=states,
             fits=fits,
             fills=FillLedger(),
+            doors=doors,
         )
 
 
@@ -105,12 +123,23 @@ async def _open_bus(url: str | None) -> AsyncIterator[UpdateBus]:
 
 
 @contextlib.asynccontextmanager
+async def _open_doors(settings: Settings) -> AsyncIterator[DoorStore]:
+    if settings.redis_url is None:
+        yield MemoryDoors(time.time_ns() // 1_000_000)
+        return
+    alone = settings.instances == settings.workers == 1
+    async with open_redis_doors(settings.redis_url, processes=settings.processes, alone=alone) as doors:
+        yield doors
+
+
+@contextlib.asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Start-up and end of a process; a container that was given stays its owner's."""
     async with contextlib.AsyncExitStack() as stack:
         if app.state.container is None:
             try:
                 app.state.container = await stack.enter_async_context(open_container(app.state.settings))
+                check_reach(app.state.container)
             except REFUSALS as error:
                 app.state.refusal = f"cannot start: {error}"
                 raise
@@ -119,7 +148,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         container: Container = app.state.container
         drain_seconds = DRAIN_SHARE * container.settings.shutdown_seconds
         app.state.hub = Hub(container.bus, container.clock, app.state.telemetry, drain_seconds=drain_seconds)
-        for work in (app.state.telemetry.watch_loop(), app.state.hub.run()):
+        hub: Hub = app.state.hub
+        for work in (app.state.telemetry.watch_loop(), hub.run(), watch_keys(container, hub)):
             stack.callback(asyncio.create_task(work).cancel)
         live = Live(container, app.state.telemetry)
         live.start()
@@ -130,6 +160,25 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gc.collect()
         gc.freeze()
         yield
+
+
+def check_reach(container: Container) -> None:
+    """Refuse to listen where other machines can call while there is no API key.
+
+    Raises
+    ------
+    OpenToStrangers
+        With the remedies.
+    """
+    settings = container.settings
+    if is_loopback(settings.host) or settings.allow_unauthenticated or keys_required(container):
+        return
+    raise OpenToStrangers(
+        f"TRIMTAB_HOST must be a loopback address such as 127.0.0.1, found {settings.host!r}: there is no API key yet, "
+        "so everyone who can reach the port could use it. Make one with `trimtab keys bootstrap`, or set "
+        "TRIMTAB_REQUIRE_KEYS=1 to answer nobody until there is one, or put the service behind an authenticating proxy "
+        "and set TRIMTAB_ALLOW_UNAUTHENTICATED=1"
+    )
 
 
 async def restore_states(container: Container) -> None:
@@ -188,6 +237,13 @@ def announcement(progress: Progress) -> str:
     )
 
 
+def _admission(container: Container) -> str:
+    if keys_required(container):
+        none = "" if container.keys.any() else "; there is none yet: trimtab keys bootstrap makes one"
+        return f"callers: with an API key only{none}"
+    return "callers: everyone who can reach the port, until the first API key is made (trimtab keys create)"
+
+
 def banner(container: Container) -> list[str]:
     """What is running, on which stores, and what to know about them."""
     settings = container.settings
@@ -199,6 +255,7 @@ def banner(container: Container) -> list[str]:
         f"audit log: {container.audit.server_version()}, {kept}",
         f"volatility states: {container.volatility.server_version()}, {states}",
     ]
+    lines.append(_admission(container))
     if container.signer is None:
         lines.append("audit log: not signed; TRIMTAB_LOG_KEY_FILE names a key")
     warnings = [*container.audit.warnings(), *container.volatility.warnings()]

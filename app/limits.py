@@ -33,3 +33,11 @@ MAX_TAGS = 400
 """Characters of an `If-None-Match` or an `If-Match`."""
 MAX_QUERY_PARAMETERS = 20
 """Query parameters of a request."""
+RATE_UNITS_PER_SECOND = 200.0
+"""What a key may spend on average, by default."""
+BURST_SECONDS = 10
+"""Time in which a full bucket is earned, by default."""
+MAX_CONCURRENT = 8
+"""Computations of a key at a time, in each process."""
+MAX_KEY_STREAMS = 20
+"""Streams of a key at a time, in each process."""

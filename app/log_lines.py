@@ -13,18 +13,21 @@ from app.redaction import redact
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
 """Id of the request that this task answers; None outside of requests."""
 
+current_key_id: ContextVar[str | None] = ContextVar("current_key_id", default=None)
+"""API key of that request; None where there is none."""
+
 
 class RequestOf(logging.Filter):
     """Notes the request of a line where it is written: the formatter may run elsewhere."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every line pass."""
-        record.request_id = current_request_id.get()
+        record.request_id, record.key_id = current_request_id.get(), current_key_id.get()
         return True
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and `request_id`, `error` where there is one."""
+    """One JSON object a line: time, level, logger, message, and `request_id`, `key_id`, `error` where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         """A line, without the credentials of URLs."""
@@ -36,6 +39,8 @@ class JsonLines(logging.Formatter):
         }
         if (request_id := getattr(record, "request_id", None)) is not None:
             said["request_id"] = request_id
+        if (key_id := getattr(record, "key_id", None)) is not None:
+            said["key_id"] = key_id
         if record.exc_info:
             said["error"] = redact(self.formatException(record.exc_info))
         return orjson.dumps(said).decode()

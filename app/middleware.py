@@ -13,11 +13,12 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect
 
-from app.caller import CALLER_KEY, LOCAL
+from app.api_key import holds_key
 from app.errors import CODE_KEY, REQUEST_ID_KEY, internal_error, respond
 from app.limits import BATCH_BODIES, BATCH_PATH, MAX_HEAD_BYTES, MAX_URL_BYTES
 from app.log_lines import current_request_id
 from app.problems import BrokenRule, RequestProblem
+from app.quota import RATE_KEY
 from app.settings import Settings, is_loopback
 from app.telemetry import Telemetry
 
@@ -70,18 +71,19 @@ class Edge:
         request_id, problem = request_id_of(scope["headers"])
         scope[REQUEST_ID_KEY] = request_id.decode()
         current_request_id.set(scope[REQUEST_ID_KEY])
-        scope[CALLER_KEY] = LOCAL
         status = 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] in STARTS:
                 status = message.get("status", SWITCHED)
-                message["headers"] = [*message["headers"], *_missing(message["headers"]), (b"x-request-id", request_id)]
+                rate = scope.get(RATE_KEY, ())
+                own = (*_missing(message["headers"]), *rate, (b"x-request-id", request_id))
+                message["headers"] = [*message["headers"], *own]
             await send(message)
 
         try:
-            problem = problem or check_head(scope) or self.check_host(scope["headers"])
+            problem = check_head(scope) or problem or self.check_host(scope["headers"])
             if problem is not None:
                 await respond(scope, problem)(scope, receive, send_with_headers)
             else:
@@ -141,6 +143,11 @@ def check_head(scope: Scope) -> RequestProblem | None:
     """Refuse a URL or headers that no client of ours sends."""
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL_BYTES:
         return RequestProblem("uri_too_long", f"path and query may hold {MAX_URL_BYTES} bytes")
+    if holds_key(scope["raw_path"]) or holds_key(scope["query_string"]):
+        return RequestProblem("misplaced_key", "the URL holds an API key: replace it")
+    for name, value in scope["headers"]:
+        if name != b"authorization" and holds_key(value):
+            return RequestProblem("misplaced_key", "a header other than Authorization holds an API key")
     if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEAD_BYTES:
         return RequestProblem("headers_too_large", f"the headers may hold {MAX_HEAD_BYTES} bytes")
     return None
@@ -175,7 +182,7 @@ def request_id_of(headers: list[tuple[bytes, bytes]]) -> tuple[bytes, RequestPro
     given = [value for name, value in headers if name == b"x-request-id"]
     if not given:
         return secrets.token_hex(12).encode(), None
-    if len(given) == 1 and _REQUEST_ID.match(given[0]):
+    if len(given) == 1 and _REQUEST_ID.match(given[0]) and not holds_key(given[0]):
         return given[0], None
     rule = "must be sent once, as 1 to 128 printable ASCII characters without spaces"
     problem = RequestProblem(

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from app.caller import PUBLIC, Needs, Scope
 from app.catalog import docstring_sections, parameter_texts
 from app.limits import MAX_IDEMPOTENCY_KEY, MAX_TAGS
 from app.operations import OPERATIONS, Model, Operation
@@ -15,6 +16,7 @@ from app.problems import PROBLEMS
 from app.version import ENGINE_VERSION
 from models.api.base import NAME_PATTERN, SYMBOL_PATTERN
 from models.api.discovery import ReadyAnswer
+from models.api.key import KEY_ID_PATTERN
 from models.api.parameters import VERSIONS
 from models.api.problem import Problem
 from models.api.switch import SCOPE_PATTERN
@@ -33,6 +35,8 @@ a durable record.
 * **Retries.** Send an `Idempotency-Key`: the same key and body give the stored answer, byte for byte.
 * **Stream.** `WS /v1/stream` pushes targets, margin, volatility, hedges, breakers: contract at `GET /asyncapi.json`,
   page to read and try it at `/docs/ws`.
+* **Rates.** Requests of a key cost units by their size: `GET /v1/limits`. `RateLimit-Policy` and `RateLimit` say what
+  is left; 429 `rate_limited` says in `Retry-After` when to come back.
 * **Tracing.** `X-Request-Id` of a request is repeated in its answer; without one, it is made up.
 
 Unknown request fields are refused; unknown answer fields must be ignored: they are added without a new version.
@@ -47,6 +51,7 @@ TAGS = {
     "Instruments": "Contracts registered once.",
     "Research": "Policies on the bars of the past.",
     "Policies": "Policies stored under a name: numbered versions that never change.",
+    "Keys": "API keys: who may call, and for what.",
     "Live": "Portfolios whose targets are kept up to date.",
     "History": "The audit log, and recorded decisions computed again.",
     "Log": "The Merkle tree over the audit log: signed heads, proofs and tiles, for anybody who wants to check.",
@@ -57,6 +62,7 @@ PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "tile": {"type": "string", "pattern": "^[0-9]{1,2}/(x[0-9]{3}/)*[0-9]{3}(\\.p/[0-9]{1,3})?$"},
     "evaluation_id": {"type": "string", "pattern": "^ev_[0-9a-f]{32}$"},
     "fit_id": {"type": "string", "pattern": "^fit_[0-9a-f]{32}$"},
+    "key_id": {"type": "string", "pattern": KEY_ID_PATTERN},
     "market": {"type": "string", "pattern": SYMBOL_PATTERN, "not": {"pattern": f"{VERSIONS}$"}},
     "policy_id": {"type": "string", "pattern": NAME_PATTERN},
     "portfolio_id": {"type": "string", "pattern": NAME_PATTERN},
@@ -73,8 +79,21 @@ LINKS = {
     "play_waterfall": ("evaluation_id", ("read_evaluation", "replay_evaluation")),
     "submit_fit": ("fit_id", ("read_fit",)),
     "store_policy": ("policy_id", ("read_policy",)),
+    "create_key": ("key_id", ("revoke_key",)),
 }
 """Operation to the identifier in its answer, and the operations that take it."""
+SECURITY = "api_key"
+BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "ttb_…",
+    "description": (
+        "An API key, needed as soon as the service has one. Each operation names its scope. Keys that sign send the "
+        "headers Trimtab-Key-Id, Trimtab-Timestamp, Trimtab-Nonce and Trimtab-Signature instead."
+    ),
+}
+GUARDED = (401, 403, 429, 503)
+"""Any operation that is not open to all: no key, one without the scope, too many wrong ones, keys not to be read."""
 LINES, ARROW = "application/x-ndjson", "application/vnd.apache.arrow.stream"
 TIMEOUT_HEADER: dict[str, Any] = {
     "name": "Request-Timeout-Ms",
@@ -110,11 +129,12 @@ CREATE_HEADER: dict[str, Any] = {
 
 def openapi_document() -> dict[str, Any]:
     """The whole document, the same bytes on every call."""
-    schemas = _schemas()
+    schemas, needed = _schemas(), needs_by_operation()
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
-    statuses = sorted({status for operation in OPERATIONS for status in operation.problems})
+        needs = needed[operation.method, operation.path]
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, needs)
+    statuses = sorted({status for operation in OPERATIONS for status in operation.problems} | set(GUARDED))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -136,8 +156,22 @@ def openapi_document() -> dict[str, Any]:
                 "IfNone": CREATE_HEADER,
                 "RequestTimeoutMs": TIMEOUT_HEADER,
             },
+            "securitySchemes": {SECURITY: BEARER},
         },
     }
+
+
+def needs_by_operation() -> dict[tuple[str, str], Needs]:
+    """What the route of each method and path asks of a caller."""
+    from app.routes import ROUTES  # which import this module, to serve the document
+    from app.routes.routing import RawRoute
+
+    found: dict[tuple[str, str], Needs] = {}
+    for item in ROUTES:
+        if isinstance(item, RawRoute):
+            path = re.sub(r"\{(\w+):\w+\}", r"{\1}", item.path)
+            found |= {(method, path): item.needs for method in item.methods or ()}
+    return found
 
 
 def _schemas() -> dict[str, Any]:
@@ -172,10 +206,15 @@ def _tidied(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
+def _operation(operation: Operation, needs: Needs) -> dict[str, Any]:
     out: dict[str, Any] = {"tags": [operation.tag], "summary": operation.summary, "operationId": operation.operation_id}
-    if operation.description:
-        out["description"] = operation.description
+    scope = f"Scope: `{needs.value}`." if isinstance(needs, Scope) else "Scope: none."
+    out["description"] = f"{operation.description} {scope}".strip() if needs is not PUBLIC else operation.description
+    out["security"] = [] if needs is PUBLIC else [{SECURITY: []}]
+    if isinstance(needs, Scope):
+        out["x-scope"] = needs.value
+    if not out["description"]:
+        del out["description"]
     if parameters := _parameters(operation):
         out["parameters"] = parameters
     if operation.body is not None:
@@ -190,7 +229,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         out["responses"]["304"] = {"description": "Nothing has changed since the answer with this ETag."}
     if ReadyAnswer in operation.answers:
         out["responses"]["503"] = {**_answer(operation), "description": "The audit log does not answer."}
-    for status in sorted(set(operation.problems)):
+    for status in sorted({*operation.problems, *(GUARDED if needs is not PUBLIC else ())}):
         out["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
     return out
 

@@ -46,6 +46,7 @@ from models.api.fit import FitAccepted, FitAnswer, FitRequest
 from models.api.grid import GridAnswer, GridRequest
 from models.api.history import EntryBody, EntryPage, InstrumentPage, InstrumentsAnswer, PermitsAnswer, ReplayAnswer
 from models.api.implied_volatility import ImpliedVolatilityAnswer, ImpliedVolatilityRequest
+from models.api.key import CreateKeyRequest, CurrentKey, KeyChanged, KeyCreated, KeyPage
 from models.api.liquidation import LiquidationPriceAnswer, LiquidationPriceRequest
 from models.api.margin_backtest import MarginBacktestAnswer, MarginBacktestRequest
 from models.api.margin_batch import BatchHeadIn, BatchNamesIn, MarginBatchAnswer, MarginBatchRequest
@@ -111,6 +112,7 @@ from models.api.scenario_margin import ScenarioMarginAnswer, ScenarioMarginReque
 from models.api.schedule import ScheduleAnswer, ScheduleRequest
 from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, PolicyVersion, StorePolicyRequest
 from models.api.switch import SwitchAnswer, SwitchOut, SwitchPage, SwitchRequest
+from models.api.ticket import TicketAnswer, TicketRequest
 from models.api.transparency import (
     ConsistencyAnswer,
     ConsistencyParameters,
@@ -1114,6 +1116,58 @@ OPERATIONS = (
         matched=True,
     ),
     Operation(
+        method="GET",
+        path="/v1/keys/current",
+        operation_id="read_current_key",
+        tag="Keys",
+        summary="Who calls: tenant, scopes, and until when",
+        answers=(CurrentKey,),
+        problems=QUERY,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/keys",
+        operation_id="list_keys",
+        tag="Keys",
+        summary="API keys of the tenant, without their secrets",
+        query=PageParameters,
+        answers=(KeyPage,),
+        problems=(*QUERY, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/keys",
+        operation_id="create_key",
+        tag="Keys",
+        summary="Make an API key, and see its secret once",
+        description=(
+            "For the tenant of the caller; `trimtab keys create --tenant` makes one for another. The secret is in this "
+            "answer alone: neither the audit log nor a repeat with the same Idempotency-Key has it. From the first key "
+            "of a service on, every caller needs one."
+        ),
+        body=CreateKeyRequest,
+        answers=(KeyCreated,),
+        problems=(*BODY, *AUDIT),
+        examples={
+            "bot": ("A bot that feeds prices and asks for sizes", examples.KEY),
+            "signing": ("A bot that signs its requests", examples.SIGNING_KEY),
+        },
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="DELETE",
+        path="/v1/keys/{key_id}",
+        operation_id="revoke_key",
+        tag="Keys",
+        summary="Revoke an API key",
+        description="It opens nothing any more, in any process after two seconds at most, and never will again.",
+        answers=(KeyChanged,),
+        problems=(*QUERY, 404, *AUDIT),
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
         method="POST",
         path="/v1/policies",
         operation_id="store_policy",
@@ -1315,6 +1369,22 @@ OPERATIONS = (
         ),
         answers=(ExecutionsAnswer,),
         problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/stream/tickets",
+        operation_id="create_ticket",
+        tag="Live",
+        summary="A ticket with which a page opens the stream",
+        description=(
+            "Browsers send no header with a WebSocket, and keys do not belong into URLs. The ticket serves once, "
+            'within half a minute, in `{"op":"auth","id":"1","ticket":"…"}`; it stands for the caller and its scopes, '
+            "or some of them."
+        ),
+        body=TicketRequest,
+        answers=(TicketAnswer,),
+        problems=BODY,
+        examples={"reader": ("For a page that reads", examples.TICKET)},
     ),
     Operation(
         method="GET",

@@ -50,6 +50,7 @@ class EventKind(StrEnum):
     EXECUTIONS = "executions"
     BREAKER = "breaker"
     PARAMETERS = "parameters"
+    KEY = "key"
 
 
 class Outcome(StrEnum):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from app.api_key import hide_keys
+
 
 def redact(text: str) -> str:
-    """Text with the password of every URL in it replaced by ``***``.
+    """Text with the password of every URL in it replaced by ``***``, and every API key without its secret.
 
     Examples
     --------
@@ -14,4 +16,4 @@ def redact(text: str) -> str:
     'cannot reach postgresql://bot:***@db/x?password=***&ssl=1'
     """
     text = re.sub(r"(\w+://[^\s:/@]*):\S*@", r"\1:***@", text)
-    return re.sub(r"(?i)(password=)[^&\s]*", r"\1***", text)
+    return hide_keys(re.sub(r"(?i)(password=)[^&\s]*", r"\1***", text))

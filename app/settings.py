@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
+from app.limits import BURST_SECONDS, RATE_UNITS_PER_SECOND
+from app.token_bucket import MAX_BURST, MAX_RATE, RatePlan
+
 MEBIBYTE = 1024 * 1024
 PREFIX = "TRIMTAB_"
 TEST_PREFIX = "TRIMTAB_TEST_"
@@ -30,7 +33,7 @@ class Settings:
     Parameters
     ----------
     host, port : str, int
-        Where to listen. Without API keys only a loopback address is allowed, unless `allow_unauthenticated`.
+        Where to listen. Without API keys only a loopback address is served, unless `allow_unauthenticated`.
     workers : int
         Processes that share the port; several need a `database_url` of a server and a `redis_url`.
     data_dir : Path
@@ -50,7 +53,22 @@ class Settings:
     live : bool
         Compete for running the live engine of the deployment; the stream is served either way.
     allow_unauthenticated : bool
-        Listen on a non-loopback address although every caller is trusted.
+        Listen on a non-loopback address without API keys, although every caller is then trusted.
+    require_keys : bool
+        Answer nobody without an API key, also while there is none.
+    key_pepper_file : Path, optional
+        Secret under which API keys are stored; by default `key.pepper` beside the embedded database. All processes of
+        one database need the same.
+    rate_units_per_second : float, optional
+        What a key without a plan of its own may spend on average, see `app.costs`; 0: anything. Where there are no
+        keys, everybody shares this rate, and is free while it is not set.
+    rate_burst_units : int, optional
+        What may be spent at once; by default what is earned in ten seconds.
+    instances : int, optional
+        Services that share `redis_url`, each with its `workers`: while Redis is away, each process grants its part of a
+        rate. Only where this says 1, and `workers` too, are signed requests taken meanwhile.
+    signature_window_seconds : float
+        Age at which the signature of a request is no longer taken.
     allowed_hosts : tuple of str
         Names under which a proxy on this machine may pass requests on, besides the loopback names.
     log_key_file : Path, optional
@@ -86,6 +104,12 @@ class Settings:
     shutdown_seconds: float = 9.0
     live: bool = True
     allow_unauthenticated: bool = False
+    require_keys: bool = False
+    key_pepper_file: Path | None = None
+    rate_units_per_second: float | None = None
+    rate_burst_units: int | None = None
+    instances: int | None = None
+    signature_window_seconds: float = 5.0
     allowed_hosts: tuple[str, ...] = ()
     log_key_file: Path | None = None
     allowed_origins: tuple[str, ...] = ()
@@ -94,13 +118,6 @@ class Settings:
     unknown_variables: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.allow_unauthenticated and not is_loopback(self.host):
-            raise SettingError(
-                f"TRIMTAB_HOST must be a loopback address such as 127.0.0.1, found {self.host!r}: there are no API "
-                "keys, so everyone who can reach the port may use it. Put it behind an authenticating proxy and set "
-                "TRIMTAB_ALLOW_UNAUTHENTICATED=1 if that is what you want"
-            )
-
         if self.workers > 1 and (self.redis_url is None or self.audit_url.startswith("sqlite")):
             raise SettingError(
                 f"TRIMTAB_WORKERS must be 1, found {self.workers}: several processes need DATABASE_URL of a PostgreSQL "
@@ -137,6 +154,25 @@ class Settings:
         """Where the key of the log is kept, if it is signed."""
         beside = self.data_dir / "log.key" if self.embedded_database else None
         return self.log_key_file or beside
+
+    @property
+    def key_pepper_path(self) -> Path | None:
+        """Where the pepper of API keys is kept, if there can be keys."""
+        beside = self.data_dir / "key.pepper" if self.embedded_database else None
+        return self.key_pepper_file or beside
+
+    @property
+    def processes(self) -> int:
+        """Processes that serve together, as far as is known."""
+        return self.workers * (self.instances or 1)
+
+    @property
+    def rate_plan(self) -> RatePlan | None:
+        """What a caller without a plan of its own may spend; None for anything."""
+        rate = RATE_UNITS_PER_SECOND if self.rate_units_per_second is None else self.rate_units_per_second
+        if rate == 0.0:
+            return None
+        return RatePlan.of(rate, self.rate_burst_units or max(1, min(round(BURST_SECONDS * rate), MAX_BURST)))
 
     def redacted(self) -> dict[str, str]:
         """Every setting as text, credentials hidden."""
@@ -191,6 +227,10 @@ def _whole(low: int, high: int) -> Callable[[str, str], int]:
 
 
 def _seconds(low: float, high: float) -> Callable[[str, str], float]:
+    return _number(low, high, "a number of seconds")
+
+
+def _number(low: float, high: float, what: str = "a number") -> Callable[[str, str], float]:
     def parse(name: str, text: str) -> float:
         try:
             value = float(text)
@@ -198,7 +238,7 @@ def _seconds(low: float, high: float) -> Callable[[str, str], float]:
             value = float("nan")
         if low <= value <= high:
             return value
-        raise SettingError(f"{name} must be a number of seconds from {low:g} to {high:g}, found {text[:40]!r}")
+        raise SettingError(f"{name} must be {what} from {low:g} to {high:g}, found {text[:40]!r}")
 
     return parse
 
@@ -250,6 +290,8 @@ def _url(*schemes: str) -> Callable[[str, str], str]:
     return parse
 
 
+CALLERS = frozenset({"TRIMTAB_URL", "TRIMTAB_API_KEY"})
+"""Read by commands and clients that call a service, not by the service."""
 VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_HOST": ("host", lambda _, text: text),
     "TRIMTAB_PORT": ("port", _whole(0, 65_535)),
@@ -263,6 +305,12 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_SHUTDOWN_SECONDS": ("shutdown_seconds", _seconds(0, 300)),
     "TRIMTAB_LIVE": ("live", _flag),
     "TRIMTAB_ALLOW_UNAUTHENTICATED": ("allow_unauthenticated", _flag),
+    "TRIMTAB_REQUIRE_KEYS": ("require_keys", _flag),
+    "TRIMTAB_KEY_PEPPER_FILE": ("key_pepper_file", lambda _, text: Path(text)),
+    "TRIMTAB_RATE_UNITS_PER_SECOND": ("rate_units_per_second", _number(0, MAX_RATE)),
+    "TRIMTAB_RATE_BURST_UNITS": ("rate_burst_units", _whole(1, MAX_BURST)),
+    "TRIMTAB_INSTANCES": ("instances", _whole(1, 1000)),
+    "TRIMTAB_SIGNATURE_WINDOW_SECONDS": ("signature_window_seconds", _seconds(1, 60)),
     "TRIMTAB_ALLOWED_HOSTS": ("allowed_hosts", _hosts),
     "TRIMTAB_LOG_KEY_FILE": ("log_key_file", lambda _, text: Path(text)),
     "TRIMTAB_ALLOWED_ORIGINS": ("allowed_origins", _origins),
@@ -275,7 +323,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
 def _unknown(given: Mapping[str, str]) -> tuple[str, ...]:
     # Not an error: an orchestrator may inject variables under our prefix (Kubernetes: <SERVICE>_SERVICE_HOST).
     ours = (name for name in given if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX))
-    return tuple(sorted(name + _guess(name) for name in ours if name not in VARIABLES))
+    return tuple(sorted(name + _guess(name) for name in ours if name not in VARIABLES and name not in CALLERS))
 
 
 def _guess(name: str) -> str:

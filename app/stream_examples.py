@@ -31,6 +31,7 @@ GIVEN: dict[str, Frame] = {
         "conn": "conn_01a1fb671800745ba3bcb6c05ea6e9a1",
         "server_time": "2026-11-21T10:00:00.000000Z",
         "keys": "none",
+        "authenticated": True,
         "hb_ms": 5000,
         "ack_window": 32,
         "max_lag_ms": 5000,

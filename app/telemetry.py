@@ -89,6 +89,9 @@ class Telemetry:
         self._shared = Gauge(
             "stream_shared", "Whether the stream reaches other processes (Redis answers).", registry=self.registry
         )
+        self._rates_shared = Gauge(
+            "rates_shared", "Whether rates are counted over all processes (Redis answers).", registry=self.registry
+        )
         ProcessCollector(registry=self.registry)
         self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
 
@@ -156,6 +159,10 @@ class Telemetry:
         """Record what this process does for the others."""
         self._leads.set(leads)
         self._shared.set(shared)
+
+    def rates_shared(self, *, shared: bool) -> None:
+        """Record whether rates are counted over all processes."""
+        self._rates_shared.set(shared)
 
     def render(self) -> bytes:
         """Text exposition format."""

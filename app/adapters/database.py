@@ -1,4 +1,4 @@
-"""The durable stores of a process over one URL: audit log, instruments, policies, portfolios, switches, parameters."""
+"""The durable stores of a process over one URL: audit log, instruments, policies, portfolios, switches, keys …"""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from app.adapters.log_growth import LogGrowth
 from app.adapters.postgres_audit import PostgresAuditLog, durability_warnings
 from app.adapters.postgres_connection import CONNECTION_ERRORS, PostgresReaders
 from app.adapters.postgres_instruments import PostgresInstruments
+from app.adapters.postgres_keys import PostgresKeys
 from app.adapters.postgres_lease import PostgresLease
 from app.adapters.postgres_log import PostgresLogTree
 from app.adapters.postgres_notices import POLL_SECONDS, PostgresNotices
@@ -29,6 +30,7 @@ from app.adapters.schema import require_schema
 from app.adapters.sqlite_audit import SqliteAuditLog
 from app.adapters.sqlite_connection import SqliteReaders
 from app.adapters.sqlite_instruments import SqliteInstruments
+from app.adapters.sqlite_keys import SqliteKeys
 from app.adapters.sqlite_lease import SqliteLease
 from app.adapters.sqlite_log import SqliteLogTree
 from app.adapters.sqlite_parameters import SqliteParameters
@@ -36,6 +38,7 @@ from app.adapters.sqlite_policies import SqlitePolicies
 from app.adapters.sqlite_portfolios import SqlitePortfolios
 from app.adapters.sqlite_switches import SqliteSwitches
 from app.adapters.sqlite_writer import SqliteWriter
+from app.key_port import KeyStore
 from app.live_ports import Lease, PortfolioStore
 from app.log_ports import LogTree
 from app.parameter_port import ParameterStore
@@ -56,6 +59,7 @@ class Database:
     tree: LogTree
     switches: SwitchStore
     parameters: ParameterStore
+    keys: KeyStore
 
 
 @contextlib.asynccontextmanager
@@ -136,6 +140,7 @@ async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
                 lease=SqliteLease(),
                 switches=SqliteSwitches(writer, readers),
                 parameters=SqliteParameters(writer, readers),
+                keys=await SqliteKeys.open(writer, readers),
             )
         finally:
             await asyncio.to_thread(writer.close)
@@ -150,7 +155,7 @@ async def _open_postgres(target: PostgresUrl) -> AsyncIterator[Database]:
 
 @contextlib.asynccontextmanager
 async def _on_postgres(target: PostgresUrl, readers: PostgresReaders) -> AsyncIterator[Database]:
-    growth = LogGrowth(POLL_SECONDS)
+    keys, growth = await PostgresKeys.open(readers), LogGrowth(POLL_SECONDS)
     writer = PostgresWriter(
         target, postgres_audit.write_entries, postgres_audit.any_written, postgres_audit.tenant_secrets, growth
     )
@@ -166,8 +171,10 @@ async def _on_postgres(target: PostgresUrl, readers: PostgresReaders) -> AsyncIt
             lease=lease,
             switches=PostgresSwitches(readers),
             parameters=PostgresParameters(readers),
+            keys=keys,
         )
     finally:
+        await keys.close()
         await lease.release()
         await notices.close()
         await writer.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,8 +13,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from app.adapters.secret_file import SecretRefused, read_secret, write_secret
 from app.log_ports import LogTree
 from services.audit.note import ED25519, VerifierKey
+
+WHAT = "the log key"
 
 
 class LogKeyRefused(Exception):
@@ -49,12 +50,9 @@ def load_signer(path: Path, *, create: bool) -> FileSigner:
     if create and not path.exists():
         _write_new(path)
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        raw = path.read_bytes()
-    except OSError as error:
-        raise LogKeyRefused(f"the log key {path} cannot be read: {error.strerror}") from None
-    if mode & 0o077:
-        raise LogKeyRefused(f"the log key {path} can be read by others (mode {mode:04o}): chmod 600 {path}")
+        raw = read_secret(path, WHAT)
+    except SecretRefused as error:
+        raise LogKeyRefused(str(error)) from None
     try:
         key = load_pem_private_key(raw, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -91,14 +89,7 @@ def _not_a_key(path: Path) -> str:
 def _write_new(path: Path) -> None:
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return  # another process was faster; its key is the one
-    except OSError as error:
-        raise LogKeyRefused(f"the log key {path} cannot be written: {error.strerror}") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
+        write_secret(path, pem, WHAT)
+    except SecretRefused as error:
+        raise LogKeyRefused(str(error)) from None

@@ -36,6 +36,9 @@ def disclose_command(
         str | None,
         typer.Option(help="Database of the log [DATABASE_URL, the embedded file].", show_default=False, metavar="URL"),
     ] = None,
+    tenant: Annotated[
+        str, typer.Option(help="Whose entry, in a database; a service acts for the tenant of TRIMTAB_API_KEY.")
+    ] = "local",
 ) -> None:
     """Write down some fields of a recorded answer with their proof; the others stay hidden.
 
@@ -47,7 +50,9 @@ def disclose_command(
     """
     with reporting(as_json=False):
         document = (
-            _from_service(url, evaluation_id, field) if url else _from_database(database_url, evaluation_id, field)
+            _from_service(url, evaluation_id, field)
+            if url
+            else _from_database(database_url, tenant, evaluation_id, field)
         )
         raw = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         if output is None:
@@ -67,7 +72,7 @@ def _from_service(url: str, evaluation_id: str, fields: list[str]) -> dict[str, 
         return found
 
 
-def _from_database(database_url: str | None, evaluation_id: str, fields: list[str]) -> dict[str, Any]:
+def _from_database(database_url: str | None, tenant: str, evaluation_id: str, fields: list[str]) -> dict[str, Any]:
     from app.adapters.log_key import LogKeyRefused
     from app.lifespan import REFUSALS
     from app.ports import AuditDamaged, AuditUnavailable
@@ -80,9 +85,9 @@ def _from_database(database_url: str | None, evaluation_id: str, fields: list[st
         remedy = "TRIMTAB_LOG_KEY_FILE names a key; or ask the service with --url."
         raise Failure(ExitCode.REFUSED, "The receipt must be signed, and no key is named", remedy=remedy)
     try:
-        return asyncio.run(_disclose(settings.audit_url, settings.log_key_path, evaluation_id, fields))
+        return asyncio.run(_disclose(settings.audit_url, settings.log_key_path, tenant, evaluation_id, fields))
     except UnknownEntry:
-        raise Failure(ExitCode.REFUSED, f"There is no entry {evaluation_id}") from None
+        raise Failure(ExitCode.REFUSED, f"There is no entry {evaluation_id} of tenant {tenant}") from None
     except (NotDisclosable, InvalidInput) as error:
         raise Failure(ExitCode.REFUSED, "This cannot be shown", str(error)) from None
     except AuditDamaged as error:
@@ -93,14 +98,13 @@ def _from_database(database_url: str | None, evaluation_id: str, fields: list[st
         raise Failure(ExitCode.UNAVAILABLE, "The log cannot be read", str(error)) from None
 
 
-async def _disclose(url: str, key: Path, evaluation_id: str, fields: list[str]) -> dict[str, Any]:
+async def _disclose(url: str, key: Path, tenant: str, evaluation_id: str, fields: list[str]) -> dict[str, Any]:
     from app.adapters.database import open_tree
     from app.adapters.log_key import load_signer
-    from app.container import LOCAL_TENANT
     from app.usecases.disclose import disclose
 
     async with open_tree(url) as tree:
-        return (await disclose(tree, LOCAL_TENANT, load_signer(key, create=False), evaluation_id, fields)).document()
+        return (await disclose(tree, tenant, load_signer(key, create=False), evaluation_id, fields)).document()
 
 
 def check_disclosure_command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from app.commands.console import ExitCode, Failure
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 TIMEOUT_SECONDS = 30.0
+KEY_VARIABLE = "TRIMTAB_API_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class ServiceClient:
 
 @contextmanager
 def connect(url: str) -> Iterator[ServiceClient]:
-    """Client of the service at a base URL; proxies of the environment are not used.
+    """Client of the service at a base URL, with the API key of `TRIMTAB_API_KEY`; proxies of the environment are not
+    used.
 
     Raises
     ------
@@ -67,12 +70,21 @@ def connect(url: str) -> Iterator[ServiceClient]:
         If the URL is none.
     """
     try:
-        http = httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False)
+        http = httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False, headers=_key_header())
     except (httpx.InvalidURL, ValueError) as error:
         remedy = f"Write --url {DEFAULT_URL}"
         raise Failure(ExitCode.USAGE, f"{url} is no base URL of a service", str(error), remedy) from None
     with http:
         yield ServiceClient(http)
+
+
+def _key_header() -> dict[str, str]:
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not key:
+        return {}
+    if not (key.isascii() and key.isprintable()):
+        raise Failure(ExitCode.USAGE, f"{KEY_VARIABLE} holds something other than an API key")
+    return {"Authorization": f"Bearer {key}"}
 
 
 def unreachable(url: str, error: Exception) -> Failure:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -62,12 +64,21 @@ def serve_command(
 def _prepare_workers(settings: Settings, given: Mapping[str, object]) -> None:
     """Hand the options on by the environment, and refuse once what every worker would refuse again and again."""
     from app.adapters.database_url import DatabaseUnreachable
+    from app.adapters.log_key import LogKeyRefused
     from app.adapters.schema import SchemaMismatch, require_schema
+    from app.adapters.secret_file import SecretRefused
+    from app.lifespan import OpenToStrangers, check_reach, open_container
 
     os.environ.update({name: str(value) for name, value in given.items() if value is not None})
+
+    async def check() -> None:
+        async with open_container(replace(settings, redis_url=None, workers=1)) as container:
+            check_reach(container)
+
     try:
         require_schema(settings.audit_url)
-    except (DatabaseUnreachable, SchemaMismatch) as error:
+        asyncio.run(check())
+    except (DatabaseUnreachable, SchemaMismatch, LogKeyRefused, SecretRefused, OpenToStrangers) as error:
         raise Failure(ExitCode.UNAVAILABLE, "The service cannot start", str(error)) from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import Scope
 from app.deps import read_call, read_query
 from app.routes.reply import reply
 from app.routes.routing import route
@@ -17,4 +18,4 @@ async def run_backtest(request: Request) -> Response:
     return reply(request, await backtests.run_backtest(await read_call(request)))
 
 
-ROUTES = (route("POST", "/v1/backtests", run_backtest),)
+ROUTES = (route("POST", "/v1/backtests", run_backtest, Scope.EVALUATE),)

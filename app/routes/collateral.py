@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import Scope
 from app.deps import container_of, read_call, read_query
 from app.ports import EventKind
 from app.routes.reply import reply
@@ -47,9 +48,9 @@ async def find_liquidation_price(request: Request) -> Response:
 
 
 ROUTES = (
-    route("POST", "/v1/collateral:allocate", allocate_collateral),
-    route("POST", "/v1/collateral:value", value_collateral),
-    route("POST", "/v1/margin:waterfall", play_waterfall),
-    route("POST", "/v1/contagion:propagate", propagate_contagion),
-    route("POST", "/v1/margin:liquidation-price", find_liquidation_price),
+    route("POST", "/v1/collateral:allocate", allocate_collateral, Scope.EVALUATE),
+    route("POST", "/v1/collateral:value", value_collateral, Scope.EVALUATE),
+    route("POST", "/v1/margin:waterfall", play_waterfall, Scope.EVALUATE),
+    route("POST", "/v1/contagion:propagate", propagate_contagion, Scope.EVALUATE),
+    route("POST", "/v1/margin:liquidation-price", find_liquidation_price, Scope.EVALUATE),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import PUBLIC
 from app.problems import RequestProblem
 from app.routes.assets import send_file
 from app.routes.routing import route
@@ -48,6 +49,6 @@ async def read_console_file(request: Request) -> Response:
 
 
 ROUTES = (
-    route("GET", "/", read_console),
-    route("GET", "/console/{name}", read_console_file),
+    route("GET", "/", read_console, PUBLIC),
+    route("GET", "/console/{name}", read_console_file, PUBLIC),
 )

@@ -8,6 +8,7 @@ import orjson
 from fastapi import Request, Response
 
 from app.asyncapi import asyncapi_document
+from app.caller import PUBLIC
 from app.openapi import openapi_document
 from app.problems import RequestProblem
 from app.routes.assets import send_file
@@ -71,10 +72,10 @@ async def read_favicon(request: Request) -> Response:
 
 
 ROUTES = (
-    route("GET", "/openapi.json", read_openapi),
-    route("GET", "/docs", read_docs),
-    route("GET", "/asyncapi.json", read_asyncapi),
-    route("GET", "/docs/ws", read_stream_docs),
-    route("GET", "/docs/{name}", read_docs_file),
-    route("GET", "/favicon.ico", read_favicon),
+    route("GET", "/openapi.json", read_openapi, PUBLIC),
+    route("GET", "/docs", read_docs, PUBLIC),
+    route("GET", "/asyncapi.json", read_asyncapi, PUBLIC),
+    route("GET", "/docs/ws", read_stream_docs, PUBLIC),
+    route("GET", "/docs/{name}", read_docs_file, PUBLIC),
+    route("GET", "/favicon.ico", read_favicon, PUBLIC),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import Scope
 from app.deps import container_of, now, read_call, read_query, timeout_seconds
 from app.routes.reply import reply
 from app.routes.routing import route
@@ -46,9 +47,9 @@ async def read_scalar(request: Request) -> Response:
 
 
 ROUTES = (
-    route("POST", "/v1/evaluations", evaluate),
-    route("POST", "/v1/targets", compute_targets),
-    route("POST", "/v1/margin", compute_margin),
-    route("POST", "/v1/hedges", compute_hedges),
-    route("GET", "/v1/scalar", read_scalar),
+    route("POST", "/v1/evaluations", evaluate, Scope.EVALUATE),
+    route("POST", "/v1/targets", compute_targets, Scope.EVALUATE),
+    route("POST", "/v1/margin", compute_margin, Scope.EVALUATE),
+    route("POST", "/v1/hedges", compute_hedges, Scope.EVALUATE),
+    route("GET", "/v1/scalar", read_scalar, Scope.EVALUATE),
 )

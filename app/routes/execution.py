@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import Scope
 from app.deps import container_of, read_call, read_query
 from app.ports import EventKind
 from app.routes.reply import reply
@@ -33,7 +34,7 @@ async def plan_vault(request: Request) -> Response:
 
 
 ROUTES = (
-    route("POST", "/v1/grids", plan_grid),
-    route("POST", "/v1/schedules", plan_schedule),
-    route("POST", "/v1/vaults", plan_vault),
+    route("POST", "/v1/grids", plan_grid, Scope.EVALUATE),
+    route("POST", "/v1/schedules", plan_schedule, Scope.EVALUATE),
+    route("POST", "/v1/vaults", plan_vault, Scope.EVALUATE),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import Scope
 from app.deps import container_of, read_call, read_query
 from app.routes.reply import reply
 from app.routes.routing import route
@@ -24,6 +25,6 @@ async def read_fit(request: Request) -> Response:
 
 
 ROUTES = (
-    route("POST", "/v1/volatility:fit", submit_fit),
-    route("GET", "/v1/volatility/fits/{fit_id}", read_fit),
+    route("POST", "/v1/volatility:fit", submit_fit, Scope.EVALUATE),
+    route("GET", "/v1/volatility/fits/{fit_id}", read_fit, Scope.EVALUATE),
 )

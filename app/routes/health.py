@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import PUBLIC, Scope
 from app.deps import container_of
 from app.routes.reply import reply_json
-from app.routes.routing import route
+from app.routes.routing import identified, route
 from app.telemetry import CONTENT_TYPE
 from app.usecases.discover import log_size, readiness
 
@@ -21,6 +22,8 @@ async def check_ready(request: Request) -> Response:
     report = await readiness(container_of(request))
     for name, found in report["dependencies"].items():
         request.app.state.telemetry.dependency(name, up=found["status"] == "up")
+    if not await identified(request, Scope.METRICS_READ):
+        report |= {"embedded": [], "dependencies": {}}
     return reply_json(report, 503 if report["status"] == "unavailable" else 200)
 
 
@@ -31,13 +34,14 @@ async def read_metrics(request: Request) -> Response:
     telemetry.dependency("audit", up=entries is not None)
     if entries is not None:
         telemetry.log_size(entries)
+    telemetry.rates_shared(shared=await container_of(request).doors.recover())
     activity = container_of(request).audit.activity()
     telemetry.audit_activity(activity.waiting, activity.batches, activity.entries)
     return Response(telemetry.render(), media_type=CONTENT_TYPE)
 
 
 ROUTES = (
-    route("GET", "/livez", check_live),
-    route("GET", "/readyz", check_ready),
-    route("GET", "/metrics", read_metrics),
+    route("GET", "/livez", check_live, PUBLIC),
+    route("GET", "/readyz", check_ready, PUBLIC),
+    route("GET", "/metrics", read_metrics, Scope.METRICS_READ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 from starlette.convertors import Convertor, register_url_convertor
 
+from app.caller import Scope
 from app.deps import container_of, read_query
 from app.routes.reply import reply
 from app.routes.routing import route
@@ -72,11 +73,11 @@ async def read_audit_body(request: Request) -> Response:
 
 
 ROUTES = (
-    route("GET", "/v1/evaluations", list_evaluations),
-    route("GET", "/v1/audit/entries", list_audit_entries),
-    route("GET", "/v1/audit/entries/{evaluation_id:evaluation_id}/body", read_audit_body),
-    route("POST", "/v1/evaluations/{evaluation_id:evaluation_id}:replay", replay_evaluation),
-    route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}:diff", compare_evaluations),
-    route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}/permits", read_permits),
-    route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}", read_evaluation),
+    route("GET", "/v1/evaluations", list_evaluations, Scope.AUDIT_READ),
+    route("GET", "/v1/audit/entries", list_audit_entries, Scope.AUDIT_READ),
+    route("GET", "/v1/audit/entries/{evaluation_id:evaluation_id}/body", read_audit_body, Scope.AUDIT_READ),
+    route("POST", "/v1/evaluations/{evaluation_id:evaluation_id}:replay", replay_evaluation, Scope.AUDIT_READ),
+    route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}:diff", compare_evaluations, Scope.AUDIT_READ),
+    route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}/permits", read_permits, Scope.AUDIT_READ),
+    route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}", read_evaluation, Scope.AUDIT_READ),
 )

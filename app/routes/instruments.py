@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import Scope
 from app.deps import container_of, cursor_errors, read_call, read_query
 from app.routes.reply import reply
 from app.routes.routing import route
@@ -25,6 +26,6 @@ async def register_instruments(request: Request) -> Response:
 
 
 ROUTES = (
-    route("GET", "/v1/instruments", list_instruments),
-    route("PUT", "/v1/instruments", register_instruments),
+    route("GET", "/v1/instruments", list_instruments, Scope.READ),
+    route("PUT", "/v1/instruments", register_instruments, Scope.OBSERVE),
 )

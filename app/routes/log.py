@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import PUBLIC, Scope
 from app.deps import container_of, query_rules, read_call, read_query
 from app.routes.reply import reply
 from app.routes.routing import route
@@ -70,12 +71,12 @@ async def disclose_fields(request: Request) -> Response:
 
 
 ROUTES = (
-    route("GET", "/v1/log/checkpoint", read_checkpoint),
-    route("GET", "/v1/log/key", read_verifier_key),
-    route("GET", "/v1/log/proof/inclusion", prove_inclusion),
-    route("GET", "/v1/log/proof/consistency", prove_consistency),
-    route("GET", "/v1/log/tile/{tile:path}", read_tile),
-    route("GET", "/v1/audit/entries/{evaluation_id:evaluation_id}/entry", read_entry),
-    route("GET", "/v1/audit/entries/{evaluation_id:evaluation_id}/receipt", read_receipt),
-    route("POST", "/v1/audit/entries/{evaluation_id:evaluation_id}:disclose", disclose_fields),
+    route("GET", "/v1/log/checkpoint", read_checkpoint, PUBLIC),
+    route("GET", "/v1/log/key", read_verifier_key, PUBLIC),
+    route("GET", "/v1/log/proof/inclusion", prove_inclusion, PUBLIC),
+    route("GET", "/v1/log/proof/consistency", prove_consistency, PUBLIC),
+    route("GET", "/v1/log/tile/{tile:path}", read_tile, PUBLIC),
+    route("GET", "/v1/audit/entries/{evaluation_id:evaluation_id}/entry", read_entry, Scope.AUDIT_READ),
+    route("GET", "/v1/audit/entries/{evaluation_id:evaluation_id}/receipt", read_receipt, Scope.AUDIT_READ),
+    route("POST", "/v1/audit/entries/{evaluation_id:evaluation_id}:disclose", disclose_fields, Scope.AUDIT_READ),
 )

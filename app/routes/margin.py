@@ -8,6 +8,7 @@ from fastapi import Request, Response
 from starlette.responses import StreamingResponse
 
 from app.body import ARROW, JSON, NDJSON, arrow_installed, check_media, parse_json, read_body, read_lines
+from app.caller import Scope
 from app.deps import container_of, now, preferred_media, read_call, read_query
 from app.limits import BATCH_PATH
 from app.ports import EventKind
@@ -90,11 +91,11 @@ async def batch_margin(request: Request) -> Response:
 
 
 ROUTES = (
-    route("POST", BATCH_PATH, batch_margin),
-    route("POST", "/v1/margin:max-position", max_position),
-    route("POST", "/v1/orders:check", check_order),
-    route("POST", "/v1/margin:scenario", margin_scenario),
-    route("POST", "/v1/margin:reverse-stress", reverse_stress),
-    route("POST", "/v1/margin:backtest", backtest_margin),
-    route("POST", "/v1/margin:frontier", margin_frontier),
+    route("POST", BATCH_PATH, batch_margin, Scope.EVALUATE),
+    route("POST", "/v1/margin:max-position", max_position, Scope.EVALUATE),
+    route("POST", "/v1/orders:check", check_order, Scope.EVALUATE),
+    route("POST", "/v1/margin:scenario", margin_scenario, Scope.EVALUATE),
+    route("POST", "/v1/margin:reverse-stress", reverse_stress, Scope.EVALUATE),
+    route("POST", "/v1/margin:backtest", backtest_margin, Scope.EVALUATE),
+    route("POST", "/v1/margin:frontier", margin_frontier, Scope.EVALUATE),
 )

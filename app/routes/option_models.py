@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import Scope
 from app.deps import read_call, read_query
 from app.routes.reply import reply
 from app.routes.routing import route
@@ -24,6 +25,6 @@ async def measure_variance_premium(request: Request) -> Response:
 
 
 ROUTES = (
-    route("POST", "/v1/options:mispricing", find_mispricing),
-    route("POST", "/v1/options:variance-premium", measure_variance_premium),
+    route("POST", "/v1/options:mispricing", find_mispricing, Scope.EVALUATE),
+    route("POST", "/v1/options:variance-premium", measure_variance_premium, Scope.EVALUATE),
 )

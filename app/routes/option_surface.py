@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import Scope
 from app.deps import read_call, read_query
 from app.routes.reply import reply
 from app.routes.routing import route
@@ -17,4 +18,4 @@ async def fit_surface(request: Request) -> Response:
     return reply(request, await fit_option_surface(await read_call(request)))
 
 
-ROUTES = (route("POST", "/v1/options:surface", fit_surface),)
+ROUTES = (route("POST", "/v1/options:surface", fit_surface, Scope.EVALUATE),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import Scope
 from app.deps import read_call, read_query
 from app.routes.reply import reply
 from app.routes.routing import route
@@ -24,6 +25,6 @@ async def invert_prices(request: Request) -> Response:
 
 
 ROUTES = (
-    route("POST", "/v1/options:greeks", price_options),
-    route("POST", "/v1/options:implied-volatility", invert_prices),
+    route("POST", "/v1/options:greeks", price_options, Scope.EVALUATE),
+    route("POST", "/v1/options:implied-volatility", invert_prices, Scope.EVALUATE),
 )

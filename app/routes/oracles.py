@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import Scope
 from app.deps import container_of, read_call, read_query
 from app.routes.reply import reply
 from app.routes.routing import route
@@ -17,5 +18,5 @@ async def aggregate_oracles(request: Request) -> Response:
     return reply(request, await oracles.aggregate_oracles(container_of(request), await read_call(request)))
 
 
-ROUTES = (route("POST", "/v1/oracles:aggregate", aggregate_oracles),)
+ROUTES = (route("POST", "/v1/oracles:aggregate", aggregate_oracles, Scope.EVALUATE),)
 """Guards."""

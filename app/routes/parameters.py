@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 from starlette.convertors import Convertor, register_url_convertor
 
+from app.caller import Scope
 from app.deps import container_of, now, read_call, read_path, read_query
 from app.routes.reply import conditional, reply
 from app.routes.routing import route
@@ -51,7 +52,7 @@ async def publish_parameters(request: Request) -> Response:
 
 
 ROUTES = (
-    route("GET", "/v1/parameters/{market:path}/versions", list_versions),
-    route("GET", "/v1/parameters/{market:market}", read_parameters),
-    route("PUT", "/v1/parameters/{market:market}", publish_parameters),
+    route("GET", "/v1/parameters/{market:path}/versions", list_versions, Scope.READ),
+    route("GET", "/v1/parameters/{market:market}", read_parameters, Scope.READ),
+    route("PUT", "/v1/parameters/{market:market}", publish_parameters, Scope.POLICY_WRITE),
 )

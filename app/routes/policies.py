@@ -6,6 +6,7 @@ import re
 
 from fastapi import Request, Response
 
+from app.caller import Scope
 from app.deps import container_of, cursor_errors, read_call, read_query
 from app.routes.reply import conditional, reply
 from app.routes.routing import route
@@ -57,10 +58,10 @@ async def compare_policies(request: Request) -> Response:
 
 
 ROUTES = (
-    route("POST", "/v1/policies:check", check_policy),
-    route("POST", "/v1/policies:compare", compare_policies),
-    route("POST", "/v1/policies", store_policy),
-    route("GET", "/v1/policies", list_policies),
-    route("GET", "/v1/policies/{policy_id}", read_policy),
-    route("GET", "/v1/policies/{policy_id}/versions/{version}", read_policy_version),
+    route("POST", "/v1/policies:check", check_policy, Scope.EVALUATE),
+    route("POST", "/v1/policies:compare", compare_policies, Scope.EVALUATE),
+    route("POST", "/v1/policies", store_policy, Scope.POLICY_WRITE),
+    route("GET", "/v1/policies", list_policies, Scope.READ),
+    route("GET", "/v1/policies/{policy_id}", read_policy, Scope.READ),
+    route("GET", "/v1/policies/{policy_id}/versions/{version}", read_policy_version, Scope.READ),
 )

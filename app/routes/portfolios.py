@@ -6,6 +6,7 @@ import re
 
 from fastapi import Request, Response
 
+from app.caller import Scope
 from app.deps import container_of, cursor_errors, expected_version, known_tags, read_call, read_empty_call, read_query
 from app.problems import BrokenRule, RequestProblem
 from app.routes.reply import conditional, reply
@@ -82,12 +83,12 @@ async def read_executions(request: Request) -> Response:
 
 
 ROUTES = (
-    route("GET", "/v1/portfolios", list_portfolios),
-    route("PUT", "/v1/portfolios/{portfolio_id}", register_portfolio),
-    route("GET", "/v1/portfolios/{portfolio_id}", read_portfolio),
-    route("DELETE", "/v1/portfolios/{portfolio_id}", delete_portfolio),
-    route("POST", "/v1/portfolios/{portfolio_id}/snapshots", take_snapshot),
-    route("GET", "/v1/portfolios/{portfolio_id}/targets", read_targets),
-    route("POST", "/v1/portfolios/{portfolio_id}/executions", take_executions),
-    route("GET", "/v1/portfolios/{portfolio_id}/executions", read_executions),
+    route("GET", "/v1/portfolios", list_portfolios, Scope.READ),
+    route("PUT", "/v1/portfolios/{portfolio_id}", register_portfolio, Scope.PORTFOLIO_WRITE),
+    route("GET", "/v1/portfolios/{portfolio_id}", read_portfolio, Scope.READ),
+    route("DELETE", "/v1/portfolios/{portfolio_id}", delete_portfolio, Scope.PORTFOLIO_WRITE),
+    route("POST", "/v1/portfolios/{portfolio_id}/snapshots", take_snapshot, Scope.OBSERVE),
+    route("GET", "/v1/portfolios/{portfolio_id}/targets", read_targets, Scope.READ),
+    route("POST", "/v1/portfolios/{portfolio_id}/executions", take_executions, Scope.OBSERVE),
+    route("GET", "/v1/portfolios/{portfolio_id}/executions", read_executions, Scope.READ),
 )

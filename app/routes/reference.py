@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import PUBLIC
 from app.catalog import catalog
 from app.deps import container_of, now, read_query
 from app.routes.reply import reply_json
@@ -39,8 +40,8 @@ async def read_errors(request: Request) -> Response:
 
 
 ROUTES = (
-    route("GET", "/v1/catalog", read_catalog),
-    route("GET", "/v1/limits", read_limits),
-    route("GET", "/v1/time", read_time),
-    route("GET", "/v1/errors", read_errors),
+    route("GET", "/v1/catalog", read_catalog, PUBLIC),
+    route("GET", "/v1/limits", read_limits, PUBLIC),
+    route("GET", "/v1/time", read_time, PUBLIC),
+    route("GET", "/v1/errors", read_errors, PUBLIC),
 )

@@ -5,23 +5,36 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+from fastapi import Request, Response
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
+from app.authentication import keys_required
+from app.body import read_json
+from app.caller import ANY_KEY, Caller, Scope, caller_of
+from app.deps import container_of, read_query
 from app.errors import problem_of, respond
 from app.problems import BrokenRule, RequestProblem
+from app.request_signature import is_signed
+from app.routes.reply import reply_json
+from app.routes.routing import identify, route
 from app.stream_protocol import EXTENSION
 from app.usecases.hub import MAX_CONNECTIONS, Hub
 from app.usecases.stream import BAD_VERSION, Connection
+from app.usecases.stream_access import PATH
+from app.usecases.tickets import issue_ticket
+from models.api.query import NoParameters
 from models.api.stream import SUBPROTOCOL
-
-PATH = "/v1/stream"
+from models.api.ticket import TicketRequest
 
 
 async def open_stream(websocket: WebSocket) -> None:
     """Serve one client until either side ends."""
     hub: Hub = websocket.app.state.hub
-    if (problem := refusal(websocket, hub)) is not None:
+    try:
+        check_handshake(websocket, hub)
+        caller = await caller_of_handshake(websocket)
+    except RequestProblem as problem:
         await websocket.send_denial_response(respond(websocket.scope, problem))
         return
     offered = websocket.scope["subprotocols"]
@@ -30,7 +43,10 @@ async def open_stream(websocket: WebSocket) -> None:
     if offered and SUBPROTOCOL not in offered:
         socket.cut(*BAD_VERSION)
         return
-    connection = Connection(websocket.app.state.container, hub, lambda error: problem_of(websocket, error), socket)
+    address = websocket.client.host if websocket.client else None
+    connection = Connection(
+        websocket.app.state.container, hub, lambda error: problem_of(websocket, error), socket, caller, address
+    )
     connection.open()
     try:
         await receive_frames(websocket, connection)
@@ -48,23 +64,51 @@ async def receive_frames(websocket: WebSocket, connection: Connection) -> None:
         await connection.receive(message.get("text"))
 
 
-def refusal(websocket: WebSocket, hub: Hub) -> RequestProblem | None:
-    """Why a handshake is refused, before anything is opened."""
+async def caller_of_handshake(websocket: WebSocket) -> Caller | None:
+    """Whom the headers of a handshake prove; None where an ``auth`` frame must come, as from every page.
+
+    Raises
+    ------
+    RequestProblem
+        If they prove nobody.
+    """
+    headers = websocket.scope["headers"]
+    shown = is_signed(headers) or any(name == b"authorization" for name, _ in headers)
+    if keys_required(websocket.app.state.container) and not shown:
+        return None
+    return (await identify(websocket))[0]
+
+
+async def create_ticket(request: Request) -> Response:
+    """A ticket for a page."""
+    read_query(request, NoParameters)
+    wanted = TicketRequest.model_validate((await read_json(request))[1]).scopes
+    scopes = None if wanted is None else [Scope(name) for name in wanted]
+    return reply_json(await issue_ticket(container_of(request), caller_of(request.scope), scopes))
+
+
+def check_handshake(websocket: WebSocket, hub: Hub) -> None:
+    """Refuse a handshake before anything is opened.
+
+    Raises
+    ------
+    RequestProblem
+        That says why.
+    """
     scope = websocket.scope
     if EXTENSION not in scope["extensions"]:
-        return RequestProblem("stream_unavailable", "this server was started without app.stream_protocol")
+        raise RequestProblem("stream_unavailable", "this server was started without app.stream_protocol")
     if scope["query_string"]:
         rule = "must be absent: keys and channels do not belong into a URL"
-        return RequestProblem("invalid_request", f"the query {rule}", [BrokenRule("query:", "unknown_field", rule)])
+        raise RequestProblem("invalid_request", f"the query {rule}", [BrokenRule("query:", "unknown_field", rule)])
     allowed = websocket.app.state.settings.allowed_origins
     if not is_allowed_origin(scope["headers"], allowed):
         rule = "must be this host, or one of TRIMTAB_ALLOWED_ORIGINS"
-        return RequestProblem("origin_denied", f"Origin {rule}", [BrokenRule("header:Origin", "not_allowed", rule)])
+        raise RequestProblem("origin_denied", f"Origin {rule}", [BrokenRule("header:Origin", "not_allowed", rule)])
     if hub.draining:
-        return RequestProblem("draining", "the service is about to end")
+        raise RequestProblem("draining", "the service is about to end")
     if len(hub.connections) >= MAX_CONNECTIONS:
-        return RequestProblem("too_many_connections", f"this process serves {MAX_CONNECTIONS} connections")
-    return None
+        raise RequestProblem("too_many_connections", f"this process serves {MAX_CONNECTIONS} connections")
 
 
 def is_allowed_origin(headers: list[tuple[bytes, bytes]], allowed: tuple[str, ...]) -> bool:
@@ -92,4 +136,7 @@ def is_allowed_origin(headers: list[tuple[bytes, bytes]], allowed: tuple[str, ..
     return origins[0] in (f"http://{host}", f"https://{host}") and bool(urlsplit(origins[0]).hostname)
 
 
-ROUTES: tuple[Any, ...] = (WebSocketRoute(PATH, open_stream, name="open_stream"),)
+ROUTES: tuple[Any, ...] = (
+    WebSocketRoute(PATH, open_stream, name="open_stream"),
+    route("POST", "/v1/stream/tickets", create_ticket, ANY_KEY),
+)

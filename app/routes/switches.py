@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import Scope
 from app.deps import container_of, cursor_errors, matching_tags, now, read_call, read_path, read_query
 from app.routes.reply import conditional, reply
 from app.routes.routing import route
@@ -38,7 +39,7 @@ async def set_switch(request: Request) -> Response:
 
 
 ROUTES = (
-    route("GET", "/v1/breakers", list_switches),
-    route("GET", "/v1/breakers/{scope:path}", read_switch),
-    route("PUT", "/v1/breakers/{scope:path}", set_switch),
+    route("GET", "/v1/breakers", list_switches, Scope.READ),
+    route("GET", "/v1/breakers/{scope:path}", read_switch, Scope.READ),
+    route("PUT", "/v1/breakers/{scope:path}", set_switch, Scope.BREAKER_WRITE),
 )

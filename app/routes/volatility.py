@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from app.caller import Scope
 from app.deps import container_of, cursor_errors, now, read_call, read_query, timeout_seconds
 from app.routes.reply import reply
 from app.routes.routing import route
@@ -51,9 +52,9 @@ async def estimate_correlation(request: Request) -> Response:
 
 
 ROUTES = (
-    route("POST", "/v1/observations", observe_prices),
-    route("GET", "/v1/volatility", read_volatility),
-    route("DELETE", "/v1/volatility", reset_volatility),
-    route("POST", "/v1/volatility:estimate", estimate_volatility),
-    route("POST", "/v1/correlation:estimate", estimate_correlation),
+    route("POST", "/v1/observations", observe_prices, Scope.OBSERVE),
+    route("GET", "/v1/volatility", read_volatility, Scope.READ),
+    route("DELETE", "/v1/volatility", reset_volatility, Scope.OBSERVE),
+    route("POST", "/v1/volatility:estimate", estimate_volatility, Scope.EVALUATE),
+    route("POST", "/v1/correlation:estimate", estimate_correlation, Scope.EVALUATE),
 )

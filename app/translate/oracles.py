@@ -7,7 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from app.oracle_signatures import fingerprint, is_signed, signed_message
+from app.oracle_signatures import fingerprint, signed_message
+from app.signatures import is_signed
 from app.translate.answer import stat, time_text
 from models.api.price_sources import ObservationIn, OracleIn, OracleStateIO, RateIn
 from services.core.decimals import plain

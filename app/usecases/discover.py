@@ -8,9 +8,12 @@ from typing import Any
 
 from app import limits
 from app.container import Container
+from app.costs import POINTS_PER_UNIT, PRICES, READS
 from app.fit_port import FIT_RETENTION, FIT_SECONDS, MAX_WAITING_FITS
 from app.ports import IDEMPOTENCY_RETENTION, AuditUnavailable, StateUnavailable
 from app.problems import PROBLEMS, RULES
+from app.request_signature import AHEAD_MS
+from app.settings import Settings
 from app.usecases.instruments import MAX_REGISTERED
 from models.api.base import MAX_SIGNIFICANT
 from models.api.evaluation import MAX_REQUEST_POINTS
@@ -65,6 +68,24 @@ def published_limits(container: Container) -> dict[str, Any]:
         "fit_seconds": FIT_SECONDS,
         "fit_retention_seconds": round(FIT_RETENTION.total_seconds()),
         "errors_listed": MAX_ERRORS,
+        "signature_window_seconds": settings.signature_window_seconds,
+        "signature_ahead_seconds": AHEAD_MS / 1000.0,
+        "rate": _published_rate(settings),
+    }
+
+
+def _published_rate(settings: Settings) -> dict[str, Any]:
+    """What callers may spend, and what calls cost."""
+    plan = settings.rate_plan
+    return {
+        "units_per_second": None if plan is None else plan.units_per_second,
+        "burst_units": None if plan is None else plan.burst,
+        "without_keys": plan is not None and settings.rate_units_per_second is not None,
+        "points_per_unit": POINTS_PER_UNIT,
+        "computations_per_key": limits.MAX_CONCURRENT,
+        "streams_per_key": limits.MAX_KEY_STREAMS,
+        "other_operations": READS.base,
+        "operations": {name: {"base": price.base, "sized": price.sized} for name, price in PRICES.items()},
     }
 
 
@@ -94,6 +115,8 @@ async def readiness(container: Container) -> dict[str, Any]:
         for name, url in (("audit", settings.database_url), ("volatility_state", settings.redis_url))
         if url is None
     ]
+    if not await container.doors.recover():
+        down.append("rate_limits")
     status = "unavailable" if "audit" in down else "degraded" if down else "ready"
     return {
         "status": status,

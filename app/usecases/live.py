@@ -16,7 +16,7 @@ from datetime import datetime
 
 import orjson
 
-from app.container import LOCAL_TENANT, Container
+from app.container import Container
 from app.live_ports import LogConsumer
 from app.ports import AuditUnavailable
 from app.telemetry import Telemetry
@@ -24,7 +24,7 @@ from app.translate.answer import time_text
 from app.usecases.live_engine import LiveEngine
 from app.usecases.log_tail import WAIT_SECONDS, pause_seconds, read_on
 from app.usecases.relay import Relay
-from services.streaming.update import Channel, Kind
+from services.streaming.update import COMMON, Channel, Kind
 
 logger = logging.getLogger("trimtab")
 
@@ -36,7 +36,7 @@ SWEEP_SECONDS = 30.0
 STATUS_SECONDS = 1.0
 END_SECONDS = 5.0
 """Longest wait for evaluations under way when the lease is given back."""
-STATUS = Channel(LOCAL_TENANT, Kind.STATUS)
+STATUS = Channel(COMMON, Kind.STATUS)
 
 
 @dataclass(frozen=True, slots=True)

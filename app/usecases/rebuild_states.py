@@ -11,7 +11,6 @@ from typing import NamedTuple
 import orjson
 from pydantic import ValidationError
 
-from app.container import LOCAL_TENANT
 from app.ports import (
     AuditDamaged,
     AuditLog,
@@ -106,7 +105,7 @@ async def rebuild_states(
     audit: AuditLog,
     store: VolatilityStore,
     *,
-    tenants: Collection[str] = (LOCAL_TENANT,),
+    tenants: Collection[str],
     symbols: Collection[str] = (),
     force: bool = False,
     dry_run: bool = False,

@@ -8,22 +8,31 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol, cast
 
 import orjson
 from pydantic import ValidationError
 
+from app.authentication import check_scope
 from app.body import parse_json
-from app.container import Container
+from app.caller import LOCAL, Caller, Scope
+from app.container import LOCAL_TENANT, Container
+from app.costs import price_of
 from app.ids import new_id
+from app.limits import MAX_KEY_STREAMS
 from app.problems import BrokenRule, RequestProblem
+from app.quota import spend
 from app.translate import frames
 from app.translate.answer import time_text
 from app.translate.frames import Frame
+from app.turnstile import Full
 from app.usecases.call import Call
 from app.usecases.hub import Hub
 from app.usecases.observe_prices import observe_prices
+from app.usecases.stream_access import AUTH_SECONDS, caller_of_frame, scope_of_channel
 from app.validation import broken_rules
 from models.api.stream import (
     MAX_BATCH,
@@ -45,7 +54,7 @@ from services.streaming.close import CloseCode
 from services.streaming.delivery import Delivery
 from services.streaming.resume import Continuation
 from services.streaming.session import Ended, Operation, Phase, Refused, Session
-from services.streaming.update import Channel, Position
+from services.streaming.update import Channel, Kind, Position
 
 PROTOCOL = "trimtab.v1"
 MAX_FRAME_BYTES = 65_536
@@ -60,6 +69,9 @@ MAX_REPLIES, MAX_REPLY_BYTES = 64, 1_048_576
 """Replies that wait to be sent, and their bytes, above which no further frame is read."""
 BAD_VERSION = (int(CloseCode.BAD_VERSION), CloseCode.BAD_VERSION.reason(f"speaks {SUBPROTOCOL}"))
 """Code and reason for a client that offers other sub-protocols only."""
+STREAMING = "streaming"
+OBSERVING = price_of("POST", "/v1/observations")
+"""A frame of bars costs what the same call over REST does."""
 Explain = Callable[[Exception], RequestProblem]
 
 
@@ -103,6 +115,10 @@ class Connection:
         The problem that an exception of a use case is.
     socket : Socket
         Where frames go.
+    caller : Caller, optional
+        Whom the handshake proved; None where ``auth`` must come.
+    address : str, optional
+        Where the client is.
 
     Attributes
     ----------
@@ -110,9 +126,23 @@ class Connection:
         Why the service closes the connection.
     """
 
-    def __init__(self, container: Container, hub: Hub, explain: Explain, socket: Socket) -> None:
+    def __init__(
+        self,
+        container: Container,
+        hub: Hub,
+        explain: Explain,
+        socket: Socket,
+        caller: Caller | None = LOCAL,
+        address: str | None = None,
+    ) -> None:
         self.container, self.hub, self.explain, self.socket = container, hub, explain, socket
-        self.session = Session(hub.session_rules, time.monotonic())
+        self.caller: Caller | None = None
+        self._seat = ExitStack()
+        self._known, self._address = caller, address
+        rules = hub.session_rules
+        if caller is None and rules.auth_seconds is None:
+            rules = replace(rules, auth_seconds=AUTH_SECONDS)
+        self.session = Session(rules, time.monotonic())
         self.delivery = Delivery(hub.delivery_rules)
         self.name = new_id("conn", container.clock.now())
         self.ended: Ended | None = None
@@ -138,8 +168,15 @@ class Connection:
     def open(self) -> None:
         """The handshake is answered: say hello."""
         self.session.greet()
+        if self._known is not None:
+            self.session.authenticate()
         self.tell(self._hello())
         self.hub.join(self)
+        if self._known is not None:
+            try:
+                self._admit(self._known)
+            except Ended as ended:
+                self.end(ended)
         if self.hub.degraded:
             self.tell(frames.notice("degraded", detail=self.hub.degraded))
 
@@ -195,6 +232,7 @@ class Connection:
         if self.phase is not Phase.CLOSED:
             self.session.move(Phase.CLOSED)
             self.hub.leave(self)
+            self._seat.close()
         self._room.set()
 
     # What the socket does
@@ -274,6 +312,8 @@ class Connection:
             rules, count = broken_rules(error, kind)
             raise RequestProblem("invalid_request", _summary(rules), rules, error_count=count) from None
         match frame:
+            case AuthFrame():
+                await self._authenticate(frame)
             case AckFrame():
                 self.delivery.acknowledge(frame.n, now)
                 self.pump(now)
@@ -289,10 +329,6 @@ class Connection:
     def _answer(self, frame: Any) -> None:
         """Operations that need no other."""
         match frame:
-            case AuthFrame():
-                self.session.authenticate()
-                who = {"tenant": self.container.tenant_id, "scopes": ["*"], "expires_at": None, "checked": False}
-                self.tell(frames.reply(frame.id, **who))
             case HelloFrame():
                 self.delivery.acks = frame.acks
                 if not frame.acks:
@@ -300,7 +336,7 @@ class Connection:
                 staleness = "bounded" if frame.acks else "unbounded"
                 self.tell(frames.reply(frame.id, acks=frame.acks, staleness=staleness))
             case UnsubscribeFrame():
-                channel = Channel.parse(self.container.tenant_id, frame.ch)
+                channel = self._named(frame.ch)
                 if not self.delivery.unsubscribe(channel):
                     raise _invalid("/ch", "not_allowed", "is not subscribed")
                 self.hub.unsubscribe(self, channel)
@@ -310,12 +346,60 @@ class Connection:
             case PingFrame():
                 self.tell(frames.pong(frame.id, frame.ts, self.container.clock.now()))
 
+    def _admit(self, caller: Caller) -> None:
+        """It is known who asks.
+
+        Raises
+        ------
+        Ended
+            4505 if the key has too many connections.
+        """
+        if caller.key_id is not None:
+            try:
+                self._seat.enter_context(self.container.turnstile.inside(STREAMING, caller.key_id, MAX_KEY_STREAMS))
+            except Full:
+                raise Ended(CloseCode.CONNECTION_LIMIT, f"at most {MAX_KEY_STREAMS} of a key") from None
+        self.caller, self.container = caller, self.container.of(caller.tenant_id)
+
+    async def _authenticate(self, frame: AuthFrame) -> None:
+        try:
+            caller = await caller_of_frame(self.container, frame, self._address)
+        except RequestProblem as problem:
+            if self.caller is not None or problem.kind.retryable:
+                raise
+            self._refuse(frame.id, problem, time.monotonic())
+            code = CloseCode.UNAUTHENTICATED if problem.kind.status == 401 else CloseCode.FORBIDDEN
+            raise Ended(code, problem.kind.code) from None
+        if self.phase in (Phase.DRAINING, Phase.CLOSED):  # while the key was looked at
+            return
+        if self.caller is None:
+            self._admit(caller)
+            self.session.authenticate()
+        elif (caller.tenant_id, caller.key_id) != (self.caller.tenant_id, self.caller.key_id):
+            raise Refused("too_late", "another caller needs another connection")
+        key = None if caller.key_id is None else await self.container.keys.find(caller.key_id)
+        until = None if key is None or key.expires_at is None else time_text(key.expires_at)
+        scopes = ["*"] if caller == LOCAL else sorted(cast(Caller, self.caller).scopes)
+        who = {"tenant": caller.tenant_id, "scopes": scopes, "expires_at": until, "checked": caller.key_id is not None}
+        self.tell(frames.reply(frame.id, **who))
+
+    def _named(self, name: str) -> Channel:
+        """Channel of a name: the caller's own, but the status of the service is one for all."""
+        channel = Channel.parse(self.container.tenant_id, name)
+        return channel._replace(tenant_id=LOCAL_TENANT) if channel.kind is Kind.STATUS else channel
+
+    def _channel(self, name: str) -> Channel:
+        """Channel of a name, which the caller may read."""
+        channel = self._named(name)
+        check_scope(cast(Caller, self.caller), scope_of_channel(channel))
+        return channel
+
     async def _subscribe(self, frame: SubscribeFrame) -> None:
         batch = frame.channels is not None
         for item in frame.wanted:
             try:
-                channel = Channel.parse(self.container.tenant_id, item.ch)
-            except InvalidInput as error:
+                channel = self._channel(item.ch)
+            except (InvalidInput, RequestProblem) as error:
                 self._refuse(frame.id, error, time.monotonic(), item.ch if batch else None)
                 continue
             self.session.count_subscriptions(len(self.delivery) + (channel not in self.delivery))
@@ -339,13 +423,14 @@ class Connection:
             self.tell(frames.expiry_notice(newest))
 
     async def _get(self, frame: GetFrame) -> None:
-        channel = Channel.parse(self.container.tenant_id, frame.ch)
+        channel = self._channel(frame.ch)
         newest = await self.hub.newest(channel)
         members = frames.state_members(channel, newest, self.container.clock.now(), snapshot=True)
         self.tell(frames.reply(frame.id, **members))
 
     async def _observe(self, frame: ObserveFrame, body: object) -> None:
         """Feed bars beside the other frames: acknowledgements must not wait for a store."""
+        check_scope(cast(Caller, self.caller), Scope.OBSERVE)
         await self._turns.acquire()
         settings = self.container.settings
         call = Call(
@@ -365,6 +450,7 @@ class Connection:
 
     async def _feed(self, frame_id: str, call: Call) -> None:
         try:
+            await spend(self.container, cast(Caller, self.caller), OBSERVING, call.parsed)
             answer = await observe_prices(self.container, call)
         except Exception as error:
             try:
@@ -394,7 +480,8 @@ class Connection:
                 "proto": PROTOCOL,
                 "conn": self.name,
                 "server_time": time_text(self.container.clock.now()),
-                "keys": "none" if rules.auth_seconds is None else "required",
+                "keys": "none" if self._known is not None and self._known.key_id is None else "required",
+                "authenticated": self._known is not None,
                 "hb_ms": round(rules.heartbeat_seconds * 1000),
                 "ack_window": window,
                 "max_lag_ms": MAX_LAG_MS,

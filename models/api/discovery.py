@@ -16,6 +16,26 @@ class TimeAnswer(Model):
     unix_ms: int
 
 
+class PriceOut(Model):
+    """What an operation costs."""
+
+    base: int = Field(description="Units of each call.")
+    sized: bool = Field(description="Whether ceil(points / points_per_unit) + symbols of the body is added.")
+
+
+class RateOut(Model):
+    """What callers may spend: each call costs at least 1 unit; the bucket of each key fills at an even rate."""
+
+    units_per_second: float | None = Field(description="Of a key without a plan of its own; null: anything.")
+    burst_units: int | None = Field(description="What may be spent at once.")
+    without_keys: bool = Field(description="Whether this also holds where the service has no keys.")
+    points_per_unit: int
+    computations_per_key: int = Field(description="Under way at a time, in each process.")
+    streams_per_key: int = Field(description="Open at a time, in each process.")
+    other_operations: int = Field(description="Units of an operation that is not listed; public ones cost nothing.")
+    operations: dict[str, PriceOut] = Field(description="Method and path to price.")
+
+
 class LimitsAnswer(Model):
     """What a request may hold, and how long things are kept."""
 
@@ -54,6 +74,9 @@ class LimitsAnswer(Model):
     fit_seconds: float = Field(description="Longest time that a fit may take.")
     fit_retention_seconds: int = Field(description="How long the result of a fit can be read.")
     errors_listed: int = Field(description="Broken rules that one problem lists.")
+    signature_window_seconds: float = Field(description="Age at which the signature of a request is no longer taken.")
+    signature_ahead_seconds: float = Field(description="How far the clock of who signs may be ahead.")
+    rate: RateOut
 
 
 class ProblemKindOut(Model):
@@ -153,8 +176,10 @@ class ReadyAnswer(Model):
 
     status: Literal["ready", "degraded", "unavailable"]
     degraded: list[str] = Field(description="What does not work.")
-    embedded: list[str] = Field(description="Stores that are part of this process.")
-    dependencies: dict[str, DependencyOut]
+    embedded: list[str] = Field(description="Stores that are part of this process; see `dependencies`.")
+    dependencies: dict[str, DependencyOut] = Field(
+        description="Empty for callers without the scope `metrics:read`, where keys are required."
+    )
 
 
 ParameterOut.model_rebuild()

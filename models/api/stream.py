@@ -59,15 +59,29 @@ class ChannelIn(Model):
 
 
 class AuthFrame(Model):
-    """Say who asks. No keys exist yet: it is answered, and nothing is checked."""
+    """Say who asks, within five seconds where `hello` says that keys are required: with `key`, `ticket`, or signed.
+
+    The signature is that of a request (docs/signing.md) with the method WS, the path /v1/stream and an empty body.
+    Without keys it is answered, and nothing is checked.
+    """
 
     op: Literal["auth"]
     id: FrameId
     key: Credential | None = Field(None, description="API key.")
+    ticket: Credential | None = Field(None, description="Of POST /v1/stream/tickets: serves once.")
     key_id: Credential | None = Field(None, description="Signed form: which key.")
     ts: Credential | None = Field(None, description="Signed form: milliseconds since 1970.")
     nonce: Credential | None = None
     sig: Credential | None = Field(None, description="Signed form: signature, base64.")
+
+    @model_validator(mode="after")
+    def _one_form(self) -> AuthFrame:
+        signed = (self.key_id, self.ts, self.nonce, self.sig)
+        forms = [self.key is not None, self.ticket is not None, any(part is not None for part in signed)]
+        if sum(forms) > 1 or (forms[2] and None in signed):
+            text = "give key, or ticket, or key_id with ts, nonce and sig"
+            raise PydanticCustomError("inconsistent", text, {"field": "key"})
+        return self
 
 
 class HelloFrame(Model):
@@ -200,6 +214,7 @@ class HelloOut(Model):
     conn: str = Field(description="Names the connection in the service's log.")
     server_time: Time
     keys: Literal["none", "required"] = Field(description="none: `auth` is answered and not needed.")
+    authenticated: bool = Field(description="false: send `auth` within five seconds.")
     hb_ms: int = Field(description="Pause between heartbeats; after two and a half of them in silence, reconnect.")
     ack_window: int = Field(description="Pushes that may be unacknowledged.")
     max_lag_ms: int = Field(description="A heartbeat with a greater `lag_ms` says that states wait for this reader.")
@@ -221,7 +236,7 @@ class AuthReply(ReplyOut):
     tenant: str
     scopes: list[str]
     expires_at: Time | None
-    checked: bool = Field(description="false while no keys exist.")
+    checked: bool = Field(description="false while no keys are required.")
 
 
 class HelloReply(ReplyOut):

@@ -221,3 +221,31 @@ published_parameters = Table(
     sqlite_strict=True,
 )
 """Rows are only ever added. The primary key decides between two writers of one version."""
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("key_id", String, primary_key=True),
+    Column("tenant_id", String, nullable=False),
+    Column("scopes", String, nullable=False),
+    Column("label", String, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+    Column("networks", String, nullable=False),
+    Column("signing", String, nullable=False),
+    Column("public_key", Bytes),
+    Column("digest", Bytes),
+    Column("units_per_second", Int),
+    Column("burst_units", Int),
+    CheckConstraint("signing IN ('bearer', 'ed25519', 'hmac')", name="signing"),
+    CheckConstraint("(digest IS NOT NULL) = (signing = 'bearer')", name="bearer"),
+    CheckConstraint("(public_key IS NOT NULL) = (signing = 'ed25519')", name="ed25519"),
+    CheckConstraint("digest IS NULL OR length(digest) = 32", name="digest"),
+    CheckConstraint("public_key IS NULL OR length(public_key) = 32", name="public_key"),
+    Index("ix_api_key_tenant_id_key_id", "tenant_id", "key_id"),
+    sqlite_strict=True,
+)
+"""`digest` is HMAC-SHA256 of a key under a pepper that is not in the database; no secret of a key is. `scopes` and
+`networks` are words separated by spaces. Rows are never removed, and change once: when a key is revoked.
+"""

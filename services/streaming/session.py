@@ -65,7 +65,7 @@ LEGAL: dict[Phase, frozenset[Operation]] = {
 REFUSALS: dict[str, str] = {
     "unauthenticated": "A key must come first: send auth.",
     "draining": "The service is about to end and begins nothing new: reconnect.",
-    "too_late": "hello must come before the first subscribe.",
+    "too_late": "hello must come before the first subscribe; auth as another caller needs another connection.",
     "closed": "The connection is not open.",
 }
 """Codes of `Refused`, with what they mean."""

@@ -41,6 +41,10 @@ class Kind(StrEnum):
         return self not in (Kind.AUDIT, Kind.STATUS)
 
 
+COMMON = ""
+"""In the place of a tenant: of the channel that tells the same to all."""
+
+
 class Channel(NamedTuple):
     """One stream of states: `subject` is a portfolio id, a symbol (``volatility``), or empty.
 
@@ -48,6 +52,8 @@ class Channel(NamedTuple):
     --------
     >>> Channel.parse("local", "volatility:BTC/USDT:USDT").subject
     'BTC/USDT:USDT'
+    >>> Channel.parse("a", "status") == Channel.parse("b", "status"), Channel.parse("a", "audit").tenant_id
+    (True, 'a')
     >>> Channel("local", Kind.TARGETS, "pf_main").name
     'targets:pf_main'
     """
@@ -77,7 +83,7 @@ class Channel(NamedTuple):
         if kind.has_subject != bool(subject) or len(subject) > 64 or (colon and not subject):
             rule = "must name a subject of at most 64 characters" if kind.has_subject else "must name no subject"
             raise InvalidInput("ch", f"{rule} after {kind}", subject[:64])
-        return cls(tenant_id, kind, subject)
+        return cls(COMMON if kind is Kind.STATUS else tenant_id, kind, subject)
 
 
 class Position(NamedTuple):

@@ -13,13 +13,14 @@
       return timer;
     };
     const never = (timer) => (play.timers = play.timers.filter((other) => other !== timer));
-    const options = { open, later, never, random: () => 0.5, now: () => play.now };
+    const ticket = async () => 'ttk_1';
+    const options = { open, later, never, random: () => 0.5, now: () => play.now, ticket };
     play.client = new StreamClient('ws://x', () => {}, options);
     play.client.follow('targets:a', (data, frame) => play.took.push([frame.type, frame.seq, data]));
     play.client.start();
     play.get = (...frames) => frames.forEach((frame) => play.socket.onmessage({ data: JSON.stringify(frame) }));
     const time = '1970-01-01T00:01:01.000Z';
-    play.hello = () => play.get({ type: 'hello', ack_window: 32, hb_ms: 5000, server_time: time });
+    play.hello = (more) => play.get({ type: 'hello', ack_window: 32, hb_ms: 5000, server_time: time, ...more });
     play.reply = (more) => {
       const id = play.sent.filter((frame) => frame.op === 'subscribe').at(-1).id;
       const known = { epoch: 'e', seq: 5, recovered: false, snapshot: 's5' };

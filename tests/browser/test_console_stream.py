@@ -124,3 +124,20 @@ def test_a_stream_that_was_set_back_is_begun_anew(page: Page) -> None:
 
 def test_time_is_that_of_the_service(page: Page) -> None:
     assert played(page, "p.hello(); p.now += 500", "p.client.time()") == 61_500
+
+
+@pytest.mark.parametrize(("ok", "state"), [("true", "live"), ("false", "connecting")])
+def test_where_keys_are_asked_for_it_shows_a_ticket_before_it_subscribes(page: Page, ok: str, state: str) -> None:
+    page.run(f"""window.ticketed = (async () => {{
+        const p = stage(); p.hello({{authenticated: false}}); await new Promise((done) => setTimeout(done, 0));
+        const before = p.sent.map((frame) => [frame.op, frame.ticket ?? null]);
+        const id = p.sent.at(-1).id;
+        p.get({{type: 'reply', id, ok: {ok}, error: {{detail: 'no'}}}});
+        window.told = JSON.stringify([before, p.client.health.state, p.since()]);
+    }})(); 0""")
+    page.wait_for("window.told !== undefined")
+    before, found, since = json.loads(
+        page.run("(() => { const told = window.told; delete window.told; return told; })()")
+    )
+    assert before == [["auth", "ttk_1"]]
+    assert (found, since) == (state, [None] if ok == "true" else [])

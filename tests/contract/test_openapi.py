@@ -21,11 +21,12 @@ from jsonschema_rs import validator_for
 from starlette.routing import Route
 
 from app.main import create_app
-from app.openapi import openapi_document
+from app.openapi import GUARDED, openapi_document
 from app.operations import OPERATIONS, Operation
 from app.problems import PROBLEMS
 from app.settings import Settings
 from tests.support.http import client
+from tests.support.keys import first_key
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
 UNDOCUMENTED = {
@@ -41,7 +42,7 @@ UNDOCUMENTED = {
         "/favicon.ico",
     )
 }
-HANDSHAKE = {403, 501}
+HANDSHAKE = {501}
 """Statuses with which only the handshake of the stream is refused."""
 DOCUMENT = openapi_document()
 
@@ -114,7 +115,7 @@ def test_requests_forbid_unknown_fields_and_answers_do_not() -> None:
 
 def test_every_problem_status_is_documented_where_it_can_come() -> None:
     by_status = {kind.status for kind in PROBLEMS.values()} - HANDSHAKE - {405}
-    documented = {status for operation in OPERATIONS for status in operation.problems}
+    documented = {status for operation in OPERATIONS for status in operation.problems} | set(GUARDED)
     assert documented == by_status
 
 
@@ -130,8 +131,9 @@ def test_fields_of_requests_are_described_or_speak_for_themselves() -> None:
 
 @pytest.fixture
 async def http(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """Client of a fresh service."""
+    """Client of a fresh service, with a key that may do everything: making one is among the examples."""
     async with client(tmp_path) as found:
+        found.headers["Authorization"] = f"Bearer {await first_key(found)}"
         yield found
 
 
@@ -210,6 +212,7 @@ async def test_examples_are_described_as_past_so_that_none_moves_live_state(http
 async def test_problems_fit_their_schema(http: httpx.AsyncClient) -> None:
     for response in (
         await http.get("/nowhere"),
+        await http.get("/v1/instruments", headers={"Authorization": "Bearer ttb_no"}),
         await http.delete("/v1/time"),
         await http.post("/v1/evaluations", json={}),
         await http.post("/v1/evaluations", content=b"{"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.stream_conformance.runner import Nonconformity, Player, names
+from tests.support.keys import make_key
 from tests.support.stream import served
 
 
@@ -20,6 +21,19 @@ async def test_every_script(tmp_path: Path) -> None:
                 failed.append(str(error))
     assert failed == []
     assert len(names()) >= 29
+
+
+async def test_every_script_for_a_service_that_asks_for_keys(tmp_path: Path) -> None:
+    failed = []
+    async with served(tmp_path, require_keys=True) as service:
+        key = (await make_key(service.app.state.container, scopes=["read"]))["key"]
+        for name in names(keyed=True):
+            try:
+                await Player(service.url, key).play(name)
+            except Nonconformity as error:
+                failed.append(str(error))
+    assert failed == []
+    assert len(names(keyed=True)) >= 7
 
 
 FAULTS = [

@@ -14,6 +14,7 @@ from app.lifespan import REFUSALS, Teller, banner, open_container
 from app.main import create_app, create_app_from_environment
 from app.settings import Settings
 from app.usecases.rebuild_states import BYTES_PER_SECOND, Progress
+from tests.support.keys import make_key
 from tests.support.sockets import listening, raw_request
 
 
@@ -66,6 +67,38 @@ async def test_a_second_process_on_one_file_is_refused(tmp_path: Path) -> None:
     async with open_container(Settings(data_dir=tmp_path)):
         (message,) = await started(Settings(data_dir=tmp_path))
     assert "cannot start" in message["message"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com"])
+async def test_a_public_address_without_keys_is_refused_with_the_remedy(tmp_path: Path, host: str) -> None:
+    settings = Settings(data_dir=tmp_path, host=host)
+    (message,) = await started(settings)
+    assert message["message"].startswith("cannot start: TRIMTAB_HOST must be a loopback address")
+    assert "trimtab keys bootstrap" in message["message"]
+    for consent in ({"allow_unauthenticated": True}, {"require_keys": True}):
+        messages = await started(dataclasses.replace(settings, **consent))
+        assert messages[0]["type"] == "lifespan.startup.complete"
+    async with open_container(settings) as container:
+        await make_key(container)
+    assert (await started(settings))[0]["type"] == "lifespan.startup.complete"
+
+
+async def test_keys_without_their_pepper_are_refused_and_a_new_one_is_not_made_up(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    async with open_container(settings) as container:
+        await make_key(container)
+    pepper = tmp_path / "key.pepper"
+    pepper.chmod(0o640)
+    (message,) = await started(settings)
+    assert "can be read by others (mode 0640): chmod 600" in message["message"]
+    pepper.unlink()
+    (message,) = await started(settings)
+    assert "is missing" in message["message"]
+    assert not pepper.exists()
+    pepper.write_text("short\n")
+    pepper.chmod(0o600)
+    (message,) = await started(settings)
+    assert "64 hexadecimal digits" in message["message"]
 
 
 async def test_the_banner_names_the_stores_and_what_is_lost_with_them(tmp_path: Path) -> None:

@@ -130,12 +130,12 @@ async def test_lost_states_come_back_bit_for_bit(world: World) -> None:
     assert len(before) == 8
     await world.lose()
     assert await world.bytes() == {}
-    found = await rebuild_states(world.audit, world.store)
+    found = await rebuild_states(world.audit, world.store, tenants=["local"])
     assert await world.bytes() == before
     assert {row.found for row in found.states} == {Found.MISSING}
     assert all(row.written for row in found.states)
     assert found.unreadable == {}
-    again = await rebuild_states(world.audit, world.store, force=True)
+    again = await rebuild_states(world.audit, world.store, tenants=["local"], force=True)
     assert {(row.found, row.written) for row in again.states} == {(Found.SAME, False)}
     assert await world.bytes() == before
 
@@ -144,10 +144,10 @@ async def test_a_dry_run_writes_nothing_and_symbols_are_picked(world: World) -> 
     await live(world)
     before = await world.bytes()
     await world.lose()
-    found = await rebuild_states(world.audit, world.store, symbols=["A"], dry_run=True)
+    found = await rebuild_states(world.audit, world.store, tenants=["local"], symbols=["A"], dry_run=True)
     assert {(row.key.symbol, row.found, row.written) for row in found.states} == {("A", Found.MISSING, False)}
     assert await world.bytes() == {}
-    await rebuild_states(world.audit, world.store, symbols=["A"])
+    await rebuild_states(world.audit, world.store, tenants=["local"], symbols=["A"])
     assert await world.bytes() == {key: parts for key, parts in before.items() if key.symbol == "A"}
 
 
@@ -158,7 +158,7 @@ async def test_a_state_that_began_anew_after_the_loss_is_joined_with_its_past(wo
     await world.lose()
     await world.observe(points("A", closes[140:148], last=2))
     await world.observe(points("A", closes[148:]), recorded=False)
-    (row,) = (await rebuild_states(world.audit, world.store)).states
+    (row,) = (await rebuild_states(world.audit, world.store, tenants=["local"])).states
     assert (row.found, row.written) == (Found.SHORTER, True)
     ((key, joined),) = (await world.bytes()).items()
     straight = World(cast(AuditLog, Recorder()), MemoryVolatilityStore())
@@ -182,9 +182,9 @@ async def test_a_state_that_differs_is_replaced_only_by_force(world: World) -> N
     assert fed is not None
     other = replace(fed.state, long_run=1.0, version=fed.state.version + 1)
     assert await world.store.compare_and_set([StateChange(key, fed.state.version, other, fed.replay)]) == [True]
-    (row,) = (await rebuild_states(world.audit, world.store)).states
+    (row,) = (await rebuild_states(world.audit, world.store, tenants=["local"])).states
     assert (row.found, row.written) == (Found.DIFFERENT, False)
-    (row,) = (await rebuild_states(world.audit, world.store, force=True)).states
+    (row,) = (await rebuild_states(world.audit, world.store, tenants=["local"], force=True)).states
     assert (row.found, row.written) == (Found.DIFFERENT, True)
     (mended,) = await world.store.load([key])
     assert mended is not None
@@ -199,7 +199,7 @@ async def test_what_cannot_be_read_is_named_and_the_rest_counts(world: World) ->
     await world.observe(points("B", walk(5, 60).tolist()))
     before = await world.bytes()
     await world.lose()
-    found = await rebuild_states(world.audit, world.store)
+    found = await rebuild_states(world.audit, world.store, tenants=["local"])
     assert await world.bytes() == before
     assert sorted(found.unreadable) == [1, 2, 3]
     assert (found.entries, found.points) == (5, 120)
@@ -213,7 +213,7 @@ async def test_the_loser_of_a_race_that_was_recorded_first_stays_the_loser(world
     request = orjson.dumps({"observations": points("A", [closes[-1] * 1.1])})
     loser = record(kind=EventKind.OBSERVATION, recorded_at=world.now, request=request, response=CONFLICT)
     await world.lose()
-    await rebuild_states(cast(AuditLog, Preceded(world.audit, loser)), world.store)
+    await rebuild_states(cast(AuditLog, Preceded(world.audit, loser)), world.store, tenants=["local"])
     assert await world.bytes() == before
 
 
@@ -247,7 +247,7 @@ async def test_bars_whose_first_record_was_lost_are_in_the_repeated_one(world: W
     assert set(await world.observe(rows)) == {"duplicate", "out_of_order"}
     before = await world.bytes()
     await world.lose()
-    (row,) = (await rebuild_states(world.audit, world.store)).states
+    (row,) = (await rebuild_states(world.audit, world.store, tenants=["local"])).states
     assert row.written
     assert await world.bytes() == before
 
@@ -355,7 +355,7 @@ async def test_a_request_without_an_estimator_means_the_default_of_its_time(
     response = orjson.dumps({"outcomes": ["accepted"] * 40})
     fields = {"kind": EventKind.OBSERVATION, "recorded_at": END, "request": request, "response": response}
     await world.audit.append(record(**fields, versions=versions), timeout=5.0)
-    (row,) = (await rebuild_states(world.audit, world.store)).states
+    (row,) = (await rebuild_states(world.audit, world.store, tenants=["local"])).states
     assert (row.key.model_version, row.fed.state.observations) == (model, 39)
 
 
@@ -366,7 +366,7 @@ async def test_an_estimator_that_was_named_stays_so_and_unknown_defaults_are_unr
     named = orjson.dumps({**rows, "estimator": {"method": "adaptive"}})
     await world.audit.append(record(**fields, request=named, versions=b'{"defaults":1}'), timeout=5.0)
     await world.audit.append(record(**fields, request=orjson.dumps(rows), versions=b'{"defaults":99}'), timeout=5.0)
-    found = await rebuild_states(world.audit, world.store)
+    found = await rebuild_states(world.audit, world.store, tenants=["local"])
     assert [row.key.model_version for row in found.states] == [model_version(Adaptive())]
     assert found.unreadable == {1: "defaults_version must be one of 1, 2, 3, found 99"}
 
@@ -375,7 +375,7 @@ async def test_progress_counts_bars_and_ends_at_the_end(world: World) -> None:
     for seed, bars in ((1, 30), (2, 1), (3, 200)):
         await world.observe(points(f"S{seed}", walk(seed, bars).tolist()))
     told: list[Progress] = []
-    await rebuild_states(world.audit, world.store, advance=told.append)
+    await rebuild_states(world.audit, world.store, tenants=["local"], advance=told.append)
     assert [(step.entries, step.bars) for step in told] == [(0, 0), (1, 30), (2, 31), (3, 231)]
     assert told[0].bytes == 0
     assert told[-1].bytes == told[-1].total_bytes == told[0].total_bytes > 20_000

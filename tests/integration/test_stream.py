@@ -383,23 +383,6 @@ async def test_a_key_in_the_url_is_refused(service: Served) -> None:
     assert b"secret" not in (refused.value.response.body or b"")
 
 
-async def test_with_keys_one_must_come_in_time(tmp_path: Path) -> None:
-    async with served(tmp_path, session=SessionRules(auth_seconds=0.3)) as service, service.talk() as talk:
-        assert talk.hello["keys"] == "required"
-        refused = await talk.ask(op="subscribe", ch="audit")
-        assert refused["error"]["code"] == "unauthenticated"
-        assert (await talk.ask(op="ping"))["type"] == "pong"
-        assert (await talk.closed())[0] == 4501
-
-
-async def test_a_key_opens_the_connection(tmp_path: Path) -> None:
-    async with served(tmp_path, session=SessionRules(auth_seconds=0.3)) as service, service.talk() as talk:
-        reply = await talk.ask(op="auth", key="ttb_x")
-        assert (reply["ok"], reply["tenant"], reply["checked"]) == (True, "local", False)
-        await asyncio.sleep(0.6)
-        assert (await talk.ask(op="subscribe", ch="audit"))["ok"]
-
-
 async def test_an_old_connection_is_told_and_closed_with_4403(tmp_path: Path) -> None:
     rules = SessionRules(session_seconds=1.0, farewell_seconds=0.7)
     async with served(tmp_path, session=rules) as service, service.talk() as talk:

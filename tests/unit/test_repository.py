@@ -114,8 +114,8 @@ class TestBootstrap:
 
 
 class TestCompose:
-    def test_holds_the_five_services(self, compose: dict[str, Any]) -> None:
-        assert compose["services"].keys() == {"migrate", "api", "proxy", "postgres", "redis"}
+    def test_holds_the_six_services(self, compose: dict[str, Any]) -> None:
+        assert compose["services"].keys() == {"migrate", "bootstrap", "api", "proxy", "postgres", "redis"}
 
     def test_every_image_has_a_version(self, compose: dict[str, Any]) -> None:
         images = [service["image"] for service in compose["services"].values()]
@@ -124,7 +124,9 @@ class TestCompose:
     def test_starts_in_order(self, compose: dict[str, Any]) -> None:
         services = compose["services"]
         assert services["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+        assert services["bootstrap"]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
         assert services["api"]["depends_on"] == {
+            "bootstrap": {"condition": "service_completed_successfully"},
             "migrate": {"condition": "service_completed_successfully"},
             "postgres": {"condition": "service_healthy"},
             "redis": {"condition": "service_healthy"},
@@ -154,6 +156,15 @@ class TestCompose:
         assert proxy["volumes"] == ["./deploy/nginx.conf:/etc/nginx/nginx.conf:ro"]
         settings = (ROOT / "deploy/nginx.conf").read_text()
         assert "server api:8000 resolve" in settings and "proxy_set_header Upgrade" in settings
+
+    def test_nobody_calls_without_a_key(self, compose: dict[str, Any]) -> None:
+        api, bootstrap = compose["services"]["api"], compose["services"]["bootstrap"]
+        assert bootstrap["command"] == ["trimtab", "keys", "bootstrap"]
+        assert api["environment"]["TRIMTAB_REQUIRE_KEYS"] == "1"
+        assert "TRIMTAB_ALLOW_UNAUTHENTICATED" not in (ROOT / "docker-compose.yml").read_text()
+        pepper = Path(api["environment"]["TRIMTAB_KEY_PEPPER_FILE"]).parent
+        assert (bootstrap["volumes"], api["volumes"]) == ([f"keys:{pepper}"], [f"keys:{pepper}:ro"])
+        assert "X-Forwarded-For $remote_addr;" in (ROOT / "deploy/nginx.conf").read_text(), "a caller cannot choose it"
 
     def test_every_password_must_be_given(self, compose: dict[str, Any]) -> None:
         text = (ROOT / "docker-compose.yml").read_text()

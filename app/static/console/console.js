@@ -4,7 +4,7 @@ import { Chart } from "./chart.js";
 import { Decisions } from "./decisions.js";
 import { byId, cell, left, make, mark, moment, percent, put, row } from "./dom.js";
 import { showMargin } from "./margin.js";
-import { history, lastEntries, portfolios, reasons } from "./service.js";
+import { history, lastEntries, portfolios, reasons, streamTicket, useKey, whenKeyIsNeeded } from "./service.js";
 import { StreamClient } from "./stream.js";
 import { Switches } from "./switches.js";
 import { Targets } from "./targets.js";
@@ -19,7 +19,7 @@ const STATES = { live: "connected", connecting: "connecting", waiting: "not conn
 const address = new URL("v1/stream", location.href);
 address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 address.hash = "";
-const client = new StreamClient(address, () => (dirty = true));
+const client = new StreamClient(address, () => (dirty = true), { ticket: streamTicket });
 const targets = new Targets(byId("target-rows"), () => client.time());
 const chart = new Chart(byId("chart"), byId("chart-row"), byId("chart-summary"));
 const decisions = new Decisions(byId("decisions"), byId("decisions-all"));
@@ -109,6 +109,16 @@ function tookStatus(data) {
   put(byId("degraded"), text);
   byId("degraded").hidden = text === "";
 }
+
+whenKeyIsNeeded((detail) => {
+  put(byId("key-text"), `The service asks for an API key: ${detail}.`);
+  byId("key-form").hidden = false;
+});
+byId("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  useKey(byId("key").value.trim());
+  location.reload();
+});
 
 async function listPortfolios() {
   let found;

@@ -13,9 +13,22 @@ export class Refused extends Error {
   }
 }
 
-async function call(path, options) {
-  const answer = await fetch(path, { cache: "no-store", ...options });
+const KEPT = "trimtab.key";
+let askForKey = () => {};
+
+// An API key stays in this tab: no URL, cookie or file has it, and it ends with the tab.
+export const useKey = (key) => sessionStorage.setItem(KEPT, key);
+export const whenKeyIsNeeded = (ask) => (askForKey = ask);
+
+function keyHeader() {
+  const key = sessionStorage.getItem(KEPT);
+  return key ? { Authorization: `Bearer ${key}` } : {};
+}
+
+async function call(path, options = {}) {
+  const answer = await fetch(path, { cache: "no-store", ...options, headers: { ...options.headers, ...keyHeader() } });
   const body = await answer.json();
+  if (answer.status === 401) askForKey(body.detail);
   if (!answer.ok) throw new Refused(answer.status, body);
   return { body, tag: answer.headers.get("ETag") };
 }
@@ -38,6 +51,11 @@ export const portfolios = () => pages("v1/portfolios", {});
 export const switches = () => pages("v1/breakers", {});
 export const reasons = async () => (await call("v1/errors")).body.reasons;
 export const evaluation = async (id) => (await call(`v1/evaluations/${encodeURIComponent(id)}`)).body;
+
+export const streamTicket = async () => {
+  const headers = { "Content-Type": "application/json" };
+  return (await call("v1/stream/tickets", { method: "POST", headers, body: "{}" })).body.ticket;
+};
 
 const switchPath = (scope) => `v1/breakers/${encodeURIComponent(scope)}`;
 export const readSwitch = (scope) => call(switchPath(scope));

@@ -16,7 +16,8 @@ const stops = (code) => MEND_FIRST.has(code) || (code >= 4500 && code < 4600);
 
 export class StreamClient {
   // `changed` is called after everything that `health` shows has changed. `options` replace the socket, the timers and
-  // chance, so that a test can drive them.
+  // chance, so that a test can drive them. `ticket` fetches what is shown where the service asks for keys: a browser sends
+  // no header with a WebSocket.
   constructor(url, changed, options = {}) {
     this.url = url;
     this.changed = changed;
@@ -25,6 +26,8 @@ export class StreamClient {
     this.never = options.never || ((timer) => clearTimeout(timer));
     this.random = options.random || Math.random;
     this.now = options.now || Date.now;
+    this.ticket = options.ticket;
+    this.authentication = null;
     this.channels = new Map();
     this.socket = null;
     this.requests = 0;
@@ -152,6 +155,23 @@ export class StreamClient {
     this.window = frame.ack_window;
     this.patience = SILENT_BEATS * frame.hb_ms;
     this.offset = Date.parse(frame.server_time) - this.now();
+    if (frame.authenticated === false) this.#authenticate(this.socket);
+    else this.#begin();
+  }
+
+  async #authenticate(socket) {
+    try {
+      const ticket = await this.ticket();
+      if (socket !== this.socket) return;
+      this.authentication = this.#id();
+      this.#send({ op: "auth", id: this.authentication, ticket });
+    } catch (error) {
+      if (socket === this.socket) this.#state("connecting", error.message);
+    }
+  }
+
+  #begin() {
+    this.authentication = null;
     this.health.connected += 1;
     this.#state("live", "");
     this.#subscribe([...this.channels.keys()]);
@@ -170,6 +190,11 @@ export class StreamClient {
   }
 
   #replied(frame) {
+    if (frame.id === this.authentication) {
+      if (frame.ok) this.#begin();
+      else this.#state("connecting", frame.error.detail);
+      return;
+    }
     const channel = this.channels.get(frame.ch);
     if (channel === undefined || channel.request !== frame.id) return;
     if (!frame.ok) {

@@ -1,9 +1,13 @@
-"""Plays conformance scripts against a server: `python -m tests.contract.stream_conformance.runner URL [NAME …]`."""
+"""Plays conformance scripts against a server: `python -m tests.contract.stream_conformance.runner URL [NAME …]`.
+
+With an API key in `TRIMTAB_API_KEY`, those for a service that asks for keys.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import sys
 from collections.abc import Iterator
@@ -27,9 +31,9 @@ class Nonconformity(AssertionError):
     """The server did something else."""
 
 
-def names() -> list[str]:
-    """Every script."""
-    return sorted(path.stem for path in SCRIPTS.glob("*.json"))
+def names(*, keyed: bool = False) -> list[str]:
+    """Every script for a service without keys, or those for one that asks for them."""
+    return sorted(path.stem for path in SCRIPTS.glob("*.json") if path.stem.startswith("keyed_") is keyed)
 
 
 @dataclass(slots=True)
@@ -37,6 +41,7 @@ class Player:
     """One run of one script."""
 
     url: str
+    key: str = ""
     unique: str = field(default_factory=lambda: secrets.token_hex(4))
     bound: dict[str, Any] = field(default_factory=dict)
 
@@ -48,12 +53,14 @@ class Player:
         Nonconformity
             If the server does something else.
         """
-        script = json.loads((SCRIPTS / f"{name}.json").read_text().replace("$unique", self.unique))
+        text = (SCRIPTS / f"{name}.json").read_text().replace("$unique", self.unique).replace("$key", self.key)
+        script = json.loads(text)
         how = script.get("connect", {})
         url = self.url + (f"?{how['query']}" if "query" in how else "")
         options = {
             "subprotocols": how.get("subprotocols", [SUBPROTOCOL]),
             "origin": how.get("origin"),
+            "additional_headers": how.get("headers"),
             "max_size": None,
         }
         try:
@@ -195,10 +202,10 @@ class Player:
 
 async def main(url: str, chosen: list[str]) -> int:
     """Play scripts; the number of those that fail."""
-    failed = 0
-    for name in chosen or names():
+    failed, key = 0, os.environ.get("TRIMTAB_API_KEY", "")
+    for name in chosen or names(keyed=bool(key)):
         try:
-            await Player(url).play(name)
+            await Player(url, key).play(name)
             print(f"ok    {name}")
         except Nonconformity as error:
             failed += 1

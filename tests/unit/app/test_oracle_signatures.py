@@ -10,7 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from app.oracle_examples import AS_OF, SIGNED
-from app.oracle_signatures import _WEAK, fingerprint, is_signed, is_weak, signed_message
+from app.oracle_signatures import fingerprint, signed_message
+from app.signatures import _WEAK, is_signed, is_weak
 
 VECTORS = [
     (

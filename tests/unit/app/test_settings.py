@@ -74,13 +74,6 @@ def test_errors_name_variable_rule_and_value_but_no_credential(name: str, value:
     assert "hunter2" not in text
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com"])
-def test_a_public_address_is_refused_without_consent(host: str) -> None:
-    with pytest.raises(SettingError, match="TRIMTAB_ALLOW_UNAUTHENTICATED=1"):
-        Settings.from_mapping({"TRIMTAB_HOST": host})
-    assert Settings.from_mapping({"TRIMTAB_HOST": host, "TRIMTAB_ALLOW_UNAUTHENTICATED": "1"}).host == host
-
-
 def test_credentials_are_in_no_representation() -> None:
     settings = Settings(
         database_url="postgresql://bob:hunter2@db:5432/x", redis_url="redis://:hunter2@c/0?password=hunter2"

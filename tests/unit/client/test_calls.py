@@ -225,6 +225,24 @@ def test_query_and_key(drive: Any) -> None:
     assert "secret" not in str(request.url)
 
 
+@both
+def test_a_key_of_the_environment_is_used_where_none_is_given(drive: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIMTAB_API_KEY", "ttb_kept")
+    script = Script(httpx.Response(200, json=SCALAR), httpx.Response(200, json=SCALAR))
+    for given in ({}, {"key": "ttb_given"}):
+        drive(script, lambda client: client.scalar("BTC", 0.2), **given)
+    assert [item.headers["Authorization"] for item in script.requests] == ["Bearer ttb_kept", "Bearer ttb_given"]
+
+
+@both
+def test_a_key_without_the_scope_is_an_error_of_its_own(drive: Any) -> None:
+    document = {"status": 403, "code": "forbidden_scope", "detail": "the key needs the scope evaluate",
+                "retryable": False, "outcome": "rejected"}  # fmt: skip
+    with pytest.raises(errors.AccessRefused, match="needs the scope evaluate") as caught:
+        drive(Script(httpx.Response(403, json=document)), lambda client: client.evaluate(REQUEST))
+    assert (caught.value.code, caught.value.outcome) == ("forbidden_scope", "rejected")
+
+
 def test_the_service_is_given_less_time_than_the_client_waits() -> None:
     script = Script(httpx.Response(200, json={}))
     blocking(script, lambda client: client.request("POST", "/v1/x", {}), timeout=2.0)

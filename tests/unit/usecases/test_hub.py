@@ -69,6 +69,9 @@ class Box:
     clock: Clock = field(default_factory=Clock)
     tenant_id: str = "local"
 
+    def of(self, tenant_id: str) -> Box:
+        return Box(self.clock, tenant_id)
+
 
 class Sink:
     """A socket that remembers, and may be full."""

@@ -23,6 +23,7 @@ from trimtab_client.errors import (
     UnreadableAnswer,
 )
 from trimtab_client.retry import Backoff, Retry
+from trimtab_client.signing import Signer
 from trimtab_client.stream.events import Degraded, Expired, Gap, Notice, Update
 from trimtab_client.stream.handlers import Handlers
 from trimtab_client.synchronous import Trimtab
@@ -46,6 +47,7 @@ __all__ = [
     "Reply",
     "Retry",
     "ServiceUnavailable",
+    "Signer",
     "StreamClosed",
     "SubscriptionRefused",
     "TooManyRequests",

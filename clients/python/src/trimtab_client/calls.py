@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 from collections.abc import Generator, Mapping
@@ -17,12 +18,14 @@ from pydantic import ValidationError
 
 from trimtab_client.base import Model, members
 from trimtab_client.decimals import plain
-from trimtab_client.errors import NoAnswer, Outcome, TrimtabError, UnreadableAnswer, problem_of
+from trimtab_client.errors import NoAnswer, Outcome, Problem, TrimtabError, UnreadableAnswer, problem_of
 from trimtab_client.retry import Retry
+from trimtab_client.signing import Signer
 
 A = TypeVar("A")
 Body = Model | Mapping[str, Any]
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+CLOCK_SKEW = "clock_skew"
 LONGEST_SERVICE_TIMEOUT = 10.0
 SHARE_OF_SERVICE = 0.8
 """Of the time of one attempt that the service may take: it then says what became of the call before we stop reading."""
@@ -88,7 +91,10 @@ class Manner:
     base_url : str
         Of the service, without path.
     key : str, optional
-        API key; it goes into the header ``Authorization``, never into a URL.
+        API key, by default that of the variable `TRIMTAB_API_KEY`; it goes into the header ``Authorization``, never into
+        a URL.
+    signer : Signer, optional
+        Signs every attempt, in the place of a key.
     timeout : float
         Of one attempt [s].
     deadline : float
@@ -99,13 +105,17 @@ class Manner:
 
     base_url: str
     key: str | None = field(default=None, repr=False)
+    signer: Signer | None = None
     timeout: float = 10.0
     deadline: float = 30.0
     retry: Retry = Retry()
 
-    def headers(self) -> dict[str, str]:
-        """Headers of every call and of the stream's handshake."""
-        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+    def headers(self, method: str, target: str, body: bytes = b"") -> dict[str, str]:
+        """Headers by which the service knows who calls; of the stream's handshake the method is WS."""
+        if self.signer is not None:
+            return self.signer.headers(method, target, body)
+        key = os.environ.get("TRIMTAB_API_KEY", "").strip() if self.key is None else self.key
+        return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def converse(call: Call[A], manner: Manner) -> Conversation[A]:
@@ -119,13 +129,17 @@ def converse(call: Call[A], manner: Manner) -> Conversation[A]:
     key = (call.idempotency_key or new_key()) if call.keyed else None
     content = None if call.body is None else encode(call.body)
     end = time.monotonic() + manner.deadline
-    attempt = 0
+    attempt, adjusted = 0, False
     while True:
         outcome = yield Attempt(_request(call, manner, key, content, min(manner.timeout, end - time.monotonic())))
         try:
             return _reply(call, outcome)
         except TrimtabError as error:
             error.idempotency_key = key
+            if manner.signer is not None and not adjusted and isinstance(error, Problem) and error.code == CLOCK_SKEW:
+                manner.signer.hear(str(error.document["server_time"]))
+                adjusted = True
+                continue
             wait = manner.retry.wait(error, attempt=attempt, safe=call.safe, after=_retry_after(outcome))
             if wait is None or time.monotonic() + wait >= end:
                 raise
@@ -167,17 +181,19 @@ def _plain_value(value: Any) -> Any:
 
 
 def _request(call: Call[Any], manner: Manner, key: str | None, content: bytes | None, seconds: float) -> httpx.Request:
-    headers = {"Accept": "application/json", **manner.headers(), **call.headers}
+    query = {name: _text(value) for name, value in call.query.items() if value is not None}
+    url = httpx.URL(manner.base_url.rstrip("/") + call.path, params=query or None)
+    known = manner.headers(call.method, url.raw_path.decode("ascii"), content or b"")
+    headers = {"Accept": "application/json", **known, **call.headers}
     if content is not None:
         headers["Content-Type"] = "application/json"
         milliseconds = int(1000 * min(SHARE_OF_SERVICE * seconds, LONGEST_SERVICE_TIMEOUT))
         headers.setdefault("Request-Timeout-Ms", str(max(1, milliseconds)))
     if key is not None:
         headers["Idempotency-Key"] = key
-    query = {name: _text(value) for name, value in call.query.items() if value is not None}
     return httpx.Request(
         call.method,
-        httpx.URL(manner.base_url.rstrip("/") + call.path, params=query or None),
+        url,
         headers=headers,
         content=content,
         extensions={"timeout": httpx.Timeout(seconds).as_dict()},

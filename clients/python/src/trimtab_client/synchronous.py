@@ -13,6 +13,7 @@ import httpx
 from trimtab_client import doors, models
 from trimtab_client.calls import Attempt, Body, Call, Manner, Reply, converse
 from trimtab_client.retry import PATIENT, STREAM_BACKOFF, Backoff, Retry
+from trimtab_client.signing import Signer
 from trimtab_client.stream.handlers import SILENT, Handlers
 from trimtab_client.stream.threaded import BlockingStream
 
@@ -27,7 +28,9 @@ class Trimtab:
     base_url : str
         Address of the service, such as ``http://127.0.0.1:8000``.
     key : str, optional
-        API key.
+        API key; by default that of the variable `TRIMTAB_API_KEY`.
+    signer : Signer, optional
+        Signs every request in the place of a key: see `trimtab_client.signing`.
     timeout, deadline : float
         Of one attempt, and of a call with all its repetitions [s].
     retry : Retry
@@ -41,12 +44,13 @@ class Trimtab:
         base_url: str = "http://127.0.0.1:8000",
         *,
         key: str | None = None,
+        signer: Signer | None = None,
         timeout: float = 10.0,
         deadline: float = 30.0,
         retry: Retry = PATIENT,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.manner = Manner(base_url=base_url, key=key, timeout=timeout, deadline=deadline, retry=retry)
+        self.manner = Manner(base_url=base_url, key=key, signer=signer, timeout=timeout, deadline=deadline, retry=retry)
         self._http = httpx.Client(transport=transport)
 
     def __enter__(self) -> Self:

@@ -165,7 +165,7 @@ class Stream:
                 socket = await connect(
                     self._url(),
                     subprotocols=[SUBPROTOCOL],
-                    additional_headers=self._manner.headers(),
+                    additional_headers=self._manner.headers("WS", PATH),
                     compression=None,
                     max_size=MAX_FRAME,
                     open_timeout=None,
