@@ -50,6 +50,7 @@ class EventKind(StrEnum):
     EXECUTIONS = "executions"
     BREAKER = "breaker"
     PARAMETERS = "parameters"
+    RETENTION = "retention"
 
 
 class Outcome(StrEnum):
@@ -88,6 +89,10 @@ class IdempotencyMismatch(Exception):
 
 class AuditDamaged(Exception):
     """A stored entry does not match its own digest: it was changed outside this program, or the disk lost it."""
+
+
+class BodyPruned(Exception):
+    """The entry is in the log, its body was removed after its retention; the text is its event id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +258,13 @@ class AuditLog(Protocol):
         ...
 
     async def get(self, tenant_id: str, event_id: str) -> StoredEntry | None:
-        """Entry with this event id; None also for another tenant's."""
+        """Entry with this event id; None also for another tenant's.
+
+        Raises
+        ------
+        BodyPruned
+            If its body was removed after its retention.
+        """
         ...
 
     async def entries(
@@ -272,7 +283,8 @@ class AuditLog(Protocol):
     async def tail(self, *, after: int, limit: int) -> list[TailEntry]:
         """At most `limit` entries of every tenant with index above `after`, ascending, with their bytes.
 
-        Contiguous: an entry is never skipped because another writer committed a later one first.
+        Contiguous from the first whose body is kept: an entry is never skipped because another writer committed a later
+        one first.
         """
         ...
 
