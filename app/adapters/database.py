@@ -23,6 +23,7 @@ from app.adapters.postgres_notices import POLL_SECONDS, PostgresNotices
 from app.adapters.postgres_parameters import PostgresParameters
 from app.adapters.postgres_policies import PostgresPolicies
 from app.adapters.postgres_portfolios import PostgresPortfolios
+from app.adapters.postgres_retention import PostgresRetention
 from app.adapters.postgres_switches import PostgresSwitches
 from app.adapters.postgres_writer import PostgresWriter
 from app.adapters.schema import require_schema
@@ -34,6 +35,7 @@ from app.adapters.sqlite_log import SqliteLogTree
 from app.adapters.sqlite_parameters import SqliteParameters
 from app.adapters.sqlite_policies import SqlitePolicies
 from app.adapters.sqlite_portfolios import SqlitePortfolios
+from app.adapters.sqlite_retention import SqliteRetention
 from app.adapters.sqlite_switches import SqliteSwitches
 from app.adapters.sqlite_writer import SqliteWriter
 from app.live_ports import Lease, PortfolioStore
@@ -41,6 +43,7 @@ from app.log_ports import LogTree
 from app.parameter_port import ParameterStore
 from app.ports import AuditLog, InstrumentStore, PolicyStore
 from app.redaction import redact
+from app.retention_port import RetentionStore
 from app.switch_port import SwitchStore
 
 
@@ -56,6 +59,7 @@ class Database:
     tree: LogTree
     switches: SwitchStore
     parameters: ParameterStore
+    retention: RetentionStore
 
 
 @contextlib.asynccontextmanager
@@ -136,6 +140,7 @@ async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
                 lease=SqliteLease(),
                 switches=SqliteSwitches(writer, readers),
                 parameters=SqliteParameters(writer, readers),
+                retention=SqliteRetention(writer, readers),
             )
         finally:
             await asyncio.to_thread(writer.close)
@@ -166,6 +171,7 @@ async def _on_postgres(target: PostgresUrl, readers: PostgresReaders) -> AsyncIt
             lease=lease,
             switches=PostgresSwitches(readers),
             parameters=PostgresParameters(readers),
+            retention=PostgresRetention(readers),
         )
     finally:
         await lease.release()

@@ -303,7 +303,8 @@ BEGIN
     gone := gone + deleted;
     IF deleted < most THEN
         DELETE FROM audit_chunk WHERE log_id = 1 AND sha256 = ANY (ARRAY(
-            SELECT c.sha256 FROM audit_chunk c WHERE c.log_id = 1 AND c.idx < reach
+            SELECT c.sha256 FROM audit_chunk c JOIN audit_entry e ON e.log_id = c.log_id AND e.idx = c.idx
+            WHERE c.log_id = 1 AND c.idx < reach AND e.recorded_at < now() - interval '31 days'
             AND NOT EXISTS (SELECT FROM audit_body b WHERE b.base_sha256 = c.sha256) LIMIT most));
         GET DIAGNOSTICS deleted = ROW_COUNT;
         gone := gone + deleted;
@@ -338,7 +339,7 @@ def _store_whole() -> None:
     bind, after = op.get_bind(), -1
     select = sa.text(
         "SELECT b.log_id, b.idx, b.body, c.content FROM audit_body b JOIN audit_chunk c ON c.log_id = b.log_id "
-        f"AND c.sha256 = b.base_sha256 WHERE b.idx > :after ORDER BY b.idx LIMIT {PAGE}"
+        "AND c.sha256 = b.base_sha256 WHERE b.idx > :after ORDER BY b.idx LIMIT :page"
     )
     update = sa.text("UPDATE audit_body SET body = :body WHERE log_id = :log_id AND idx = :idx")
     plain, compressor = zstandard.ZstdDecompressor(), zstandard.ZstdCompressor()
