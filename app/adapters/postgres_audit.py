@@ -276,12 +276,22 @@ class PostgresAuditLog:
 
 
 async def durability_warnings(readers: PostgresReaders) -> tuple[str, ...]:
-    """Server settings that break the promise, as texts. `synchronous_commit` is set by each of our transactions."""
+    """Server settings that break the promise, as texts.
+
+    `synchronous_commit` is switched on by each of our transactions, so the server's own value does not count; where
+    standbys are named, what is acknowledged is on one of them only from `on` upward.
+    """
     rows = await readers.fetch(
-        "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') ORDER BY name"
+        "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'data_checksums')"
     )
-    return tuple(
-        f"PostgreSQL {name} is {setting}: a crash of the machine can lose acknowledged entries"
-        for name, setting in rows
-        if setting != "on"
-    )
+    found = dict(map(tuple, rows))
+    warnings = [
+        f"PostgreSQL {name} is {found.get(name)}: a crash of the machine can lose acknowledged entries"
+        for name in ("fsync", "full_page_writes")
+        if found.get(name) != "on"
+    ]
+    if found.get("data_checksums") != "on":
+        warnings.append(
+            "PostgreSQL data_checksums is off: the server does not notice what a disk changes, trimtab audit verify does"
+        )
+    return tuple(warnings)

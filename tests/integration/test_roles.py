@@ -134,10 +134,7 @@ async def populate_keys(owner_url: str) -> None:
 
 def test_a_service_runs_on_a_login_that_is_a_member_of_tt_app(app_url: str, tmp_path: Path) -> None:
     with running(tmp_path, database_url=app_url) as service, httpx.Client(base_url=service.url, timeout=60) as http:
-        answers = [http.post("/v1/evaluations", json=smallest()).json() for _ in range(25)]
-        assert http.put(
-            "/v1/instruments", json={"instruments": [{"symbol": "BTC-PERP", "kind": "perpetual"}]}
-        ).is_success
+        answers = [http.post("/v1/evaluations", json=smallest()).json() for _ in range(12)]
         for answer in answers:
             read = http.get(f"/v1/evaluations/{answer['evaluation_id']}")
             assert (read.status_code, read.json()["audit"]["index"]) == (200, answer["audit"]["index"])
