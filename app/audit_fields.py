@@ -17,6 +17,7 @@ FACTS = frozenset(
         EventKind.EXECUTIONS,
         EventKind.BREAKER,
         EventKind.PARAMETERS,
+        EventKind.RETENTION,
     }
 )
 """What is recorded and not decided: their answers say little more than that they were taken."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.log_ports import LogSigner, LogTree
     from app.parameter_port import ParameterStore
     from app.ports import AuditLog, Clock, InstrumentStore, PolicyStore, VolatilityStore
+    from app.retention_port import RetentionStore
     from app.settings import Settings
     from app.switch_port import SwitchStore
 
@@ -49,6 +50,7 @@ class Container:
     lease: Lease
     switches: SwitchStore
     parameters: ParameterStore
+    retention: RetentionStore
     fits: FitWorker
     fills: FillLedger
     keys: KeyStore

@@ -21,7 +21,7 @@ from starlette.routing import Match
 from app.api_key import hide_keys
 from app.live_ports import VersionConflict
 from app.operations import REQUEST_MODELS
-from app.ports import AuditUnavailable, IdempotencyMismatch, Outcome, StateUnavailable
+from app.ports import AuditUnavailable, BodyPruned, IdempotencyMismatch, Outcome, StateUnavailable
 from app.problems import PROBLEMS, BrokenRule, RequestProblem
 from app.translate.answer import time_text
 from app.usecases.compare_evaluations import NotComparable, NothingBefore
@@ -163,6 +163,10 @@ def _unknown(request: Request, error: UnknownEntry) -> RequestProblem:
     return RequestProblem("not_found", "there is no entry with this id")
 
 
+def _pruned(request: Request, error: BodyPruned) -> RequestProblem:
+    return RequestProblem("body_pruned", f"the body of {error} was removed after its retention")
+
+
 def _market(request: Request, error: UnknownMarket) -> RequestProblem:
     return RequestProblem("not_found", "nothing was ever published for this market: PUT /v1/parameters/{market}")
 
@@ -262,6 +266,7 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     NoSuchTile: _tile,
     PreconditionFailed: _precondition,
     UnknownEntry: _unknown,
+    BodyPruned: _pruned,
     UnknownPolicy: _policy,
     UnknownMarket: _market,
     NotReplayable: _fact,

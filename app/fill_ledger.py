@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from app.ports import AuditLog, EventKind
+from app.usecases.log_tail import get_kept
 from services.liquidity.impact_fit import ImpactFit
 
 MAX_TRADES = 100_000
@@ -94,7 +95,7 @@ async def _read_on(audit: AuditLog, ledger: Ledger, tenant_id: str, portfolio_id
             tenant_id, after=ledger.reached, limit=PAGE, kind=EventKind.EXECUTIONS, portfolio_id=portfolio_id
         )
         for summary in page:
-            entry = await audit.get(tenant_id, summary.event_id)
+            entry = await get_kept(audit, tenant_id, summary.event_id)
             if entry is not None:
                 ledger.add(orjson.loads(entry.request), orjson.loads(entry.response))
             ledger.reached = summary.index

@@ -97,6 +97,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             lease=database.lease,
             switches=database.switches,
             parameters=database.parameters,
+            retention=database.retention,
             volatility=states,
             fits=fits,
             fills=FillLedger(),

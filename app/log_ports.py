@@ -75,6 +75,10 @@ class LogTree(Protocol):
         """Every stored tile as (level, number, hashes)."""
         ...
 
+    async def retentions(self) -> Sequence[tuple[int, bytes]]:
+        """Entries that announced a removal of bodies, as (index, content of its answer): a claim, to be checked."""
+        ...
+
 
 class LogSigner(Protocol):
     """Holder of the key that signs the heads of the log."""

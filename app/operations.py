@@ -401,7 +401,7 @@ OPERATIONS = (
             WaterfallAnswer,
             OrderCheckAnswer,
         ),
-        problems=(*QUERY, 404, 503),
+        problems=(*QUERY, 404, 410, 503),
     ),
     Operation(
         method="POST",
@@ -411,7 +411,7 @@ OPERATIONS = (
         summary="Compute a recorded decision again and compare",
         description=f"{_ENTRY} Takes no body. Id, clocks and audit position are from the record; the rest is computed.",
         answers=(ReplayAnswer,),
-        problems=(*QUERY, 404, 503),
+        problems=(*QUERY, 404, 410, 503),
     ),
     Operation(
         method="GET",
@@ -425,7 +425,7 @@ OPERATIONS = (
         ),
         query=DifferenceParameters,
         answers=(EvaluationDifference,),
-        problems=(*QUERY, 404, 503),
+        problems=(*QUERY, 404, 410, 503),
     ),
     Operation(
         method="GET",
@@ -439,7 +439,7 @@ OPERATIONS = (
             "evaluation. The bytes are the same on every call."
         ),
         answers=(PermitsAnswer,),
-        problems=(*QUERY, 404, 503),
+        problems=(*QUERY, 404, 410, 503),
     ),
     Operation(
         method="GET",
@@ -459,7 +459,7 @@ OPERATIONS = (
         summary="The exact bytes that an entry holds",
         description=f"{_ENTRY} Request, answer, the state that was read, and versions: all that recomputes the answer.",
         answers=(EntryBody,),
-        problems=(*QUERY, 404, 503),
+        problems=(*QUERY, 404, 410, 503),
     ),
     Operation(
         method="GET",
@@ -496,7 +496,7 @@ OPERATIONS = (
         ),
         body=DiscloseRequest,
         answers=(DisclosureAnswer,),
-        problems=(*BODY, 404, 503),
+        problems=(*BODY, 404, 410, 503),
         examples={"leverage": ("The leverage of the book, nothing else", {"fields": ["/portfolio/gross_leverage"]})},
     ),
     Operation(

@@ -51,6 +51,7 @@ class EventKind(StrEnum):
     BREAKER = "breaker"
     PARAMETERS = "parameters"
     KEY = "key"
+    RETENTION = "retention"
 
 
 class Outcome(StrEnum):
@@ -89,6 +90,10 @@ class IdempotencyMismatch(Exception):
 
 class AuditDamaged(Exception):
     """A stored entry does not match its own digest: it was changed outside this program, or the disk lost it."""
+
+
+class BodyPruned(Exception):
+    """The entry is in the log, its body was removed after its retention; the text is its event id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +259,13 @@ class AuditLog(Protocol):
         ...
 
     async def get(self, tenant_id: str, event_id: str) -> StoredEntry | None:
-        """Entry with this event id; None also for another tenant's."""
+        """Entry with this event id; None also for another tenant's.
+
+        Raises
+        ------
+        BodyPruned
+            If its body was removed after its retention.
+        """
         ...
 
     async def entries(
@@ -273,7 +284,8 @@ class AuditLog(Protocol):
     async def tail(self, *, after: int, limit: int) -> list[TailEntry]:
         """At most `limit` entries of every tenant with index above `after`, ascending, with their bytes.
 
-        Contiguous: an entry is never skipped because another writer committed a later one first.
+        Contiguous from the first whose body is kept: an entry is never skipped because another writer committed a later
+        one first.
         """
         ...
 

@@ -321,6 +321,14 @@ _KINDS = (
         "Use a new key for a new request.",
     ),
     ProblemKind(
+        "body_pruned",
+        410,
+        "The body of this entry was removed after its retention",
+        "Request and answer are kept for a time (TRIMTAB_BODY_RETENTION_DAYS), their digests for ever. The removal is "
+        "an entry of the log itself, of kind retention.",
+        "An answer that you kept can still be checked: its receipt and its entry are there.",
+    ),
+    ProblemKind(
         "not_disclosable",
         422,
         "Nothing of this entry can be shown apart",

@@ -50,6 +50,8 @@ class Settings:
         Time for the durable write where the client sends no `Request-Timeout-Ms`.
     shutdown_seconds : float
         Time after SIGTERM for streams to be told and closed, and for running requests.
+    body_retention_days : int
+        Days for which the audit log keeps requests and answers; 0 keeps them for ever. Digests stay always.
     live : bool
         Compete for running the live engine of the deployment; the stream is served either way.
     allow_unauthenticated : bool
@@ -102,6 +104,7 @@ class Settings:
     body_timeout_seconds: float = 10.0
     request_timeout_seconds: float = 5.0
     shutdown_seconds: float = 9.0
+    body_retention_days: int = 400
     live: bool = True
     allow_unauthenticated: bool = False
     require_keys: bool = False
@@ -118,6 +121,12 @@ class Settings:
     unknown_variables: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.body_retention_days == 1:
+            raise SettingError(
+                "TRIMTAB_BODY_RETENTION_DAYS must be 0 (for ever) or at least 2, as long as Idempotency-Keys answer, "
+                "found 1"
+            )
+
         if self.workers > 1 and (self.redis_url is None or self.audit_url.startswith("sqlite")):
             raise SettingError(
                 f"TRIMTAB_WORKERS must be 1, found {self.workers}: several processes need DATABASE_URL of a PostgreSQL "
@@ -303,6 +312,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_BODY_TIMEOUT_SECONDS": ("body_timeout_seconds", _seconds(0.1, 120)),
     "TRIMTAB_REQUEST_TIMEOUT_SECONDS": ("request_timeout_seconds", _seconds(0.01, 60)),
     "TRIMTAB_SHUTDOWN_SECONDS": ("shutdown_seconds", _seconds(0, 300)),
+    "TRIMTAB_BODY_RETENTION_DAYS": ("body_retention_days", _whole(0, 36_500)),
     "TRIMTAB_LIVE": ("live", _flag),
     "TRIMTAB_ALLOW_UNAUTHENTICATED": ("allow_unauthenticated", _flag),
     "TRIMTAB_REQUIRE_KEYS": ("require_keys", _flag),

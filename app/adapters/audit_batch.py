@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from app.adapters.audit_bases import Base, Bases
 from app.adapters.audit_codec import EncodedBody, encode_body, event_uuid
 from app.adapters.log_growth import LogGrowth
 from app.audit_fields import field_tree
@@ -122,7 +123,7 @@ def resolve_all(results: Iterable[tuple[Pending, Verdict]], growth: LogGrowth) -
             growth.tell(verdict.index + 1)
 
 
-def encode_entry(record: AuditRecord, secret: bytes) -> Entry:
+def encode_entry(record: AuditRecord, secret: bytes, bases: Bases | None = None) -> Entry:
     """Encode a record under the secret of its tenant.
 
     Raises
@@ -139,10 +140,12 @@ def encode_entry(record: AuditRecord, secret: bytes) -> Entry:
         raise ValueError(f"fingerprint: must be 32 bytes; found {len(record.idempotency.fingerprint)}")
     fields = field_tree(record.kind, record.response, secret, record.event_id)
     stream = stream_id(secret, record.portfolio_id)
-    return Entry(record, event, encode_body(record), stream, fields.digest if fields is not None else None)
+    return Entry(record, event, encode_body(record, bases), stream, fields.digest if fields is not None else None)
 
 
-def encode_all(records: Sequence[AuditRecord], stream_secrets: Mapping[str, bytes]) -> list[Entry | Exception]:
+def encode_all(
+    records: Sequence[AuditRecord], stream_secrets: Mapping[str, bytes], bases: Bases | None = None
+) -> list[Entry | Exception]:
     """Encode each record; one that cannot be encoded does not fail the others.
 
     All that takes time happens here, before the log is locked; `stream_secrets` holds the secret of every tenant.
@@ -150,7 +153,7 @@ def encode_all(records: Sequence[AuditRecord], stream_secrets: Mapping[str, byte
     encoded: list[Entry | Exception] = []
     for record in records:
         try:
-            encoded.append(encode_entry(record, stream_secrets[record.tenant_id]))
+            encoded.append(encode_entry(record, stream_secrets[record.tenant_id], bases))
         except Exception as error:
             encoded.append(error)
     return encoded
@@ -177,3 +180,12 @@ def place(entries: Sequence[Entry], size: int, known: Mapping[Scope, Known]) -> 
         rows.append((index, entry))
         verdicts.append(Appended(index))
     return Placement(rows, verdicts)
+
+
+def unknown_bases(rows: Sequence[tuple[int, Entry]], connection: object) -> list[tuple[Base, int]]:
+    """Bases of the rows that were not written on this connection yet, each with the first index that needs it."""
+    first: dict[bytes, tuple[Base, int]] = {}
+    for index, entry in rows:
+        if (base := entry.body.base) is not None and base.known_to is not connection:
+            first.setdefault(base.sha256, (base, index))
+    return list(first.values())

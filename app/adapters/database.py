@@ -24,6 +24,7 @@ from app.adapters.postgres_notices import POLL_SECONDS, PostgresNotices
 from app.adapters.postgres_parameters import PostgresParameters
 from app.adapters.postgres_policies import PostgresPolicies
 from app.adapters.postgres_portfolios import PostgresPortfolios
+from app.adapters.postgres_retention import PostgresRetention
 from app.adapters.postgres_switches import PostgresSwitches
 from app.adapters.postgres_writer import PostgresWriter
 from app.adapters.schema import require_schema
@@ -36,6 +37,7 @@ from app.adapters.sqlite_log import SqliteLogTree
 from app.adapters.sqlite_parameters import SqliteParameters
 from app.adapters.sqlite_policies import SqlitePolicies
 from app.adapters.sqlite_portfolios import SqlitePortfolios
+from app.adapters.sqlite_retention import SqliteRetention
 from app.adapters.sqlite_switches import SqliteSwitches
 from app.adapters.sqlite_writer import SqliteWriter
 from app.key_port import KeyStore
@@ -44,6 +46,7 @@ from app.log_ports import LogTree
 from app.parameter_port import ParameterStore
 from app.ports import AuditLog, InstrumentStore, PolicyStore
 from app.redaction import redact
+from app.retention_port import RetentionStore
 from app.switch_port import SwitchStore
 
 
@@ -60,6 +63,7 @@ class Database:
     switches: SwitchStore
     parameters: ParameterStore
     keys: KeyStore
+    retention: RetentionStore
 
 
 @contextlib.asynccontextmanager
@@ -141,6 +145,7 @@ async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
                 switches=SqliteSwitches(writer, readers),
                 parameters=SqliteParameters(writer, readers),
                 keys=await SqliteKeys.open(writer, readers),
+                retention=SqliteRetention(writer, readers),
             )
         finally:
             await asyncio.to_thread(writer.close)
@@ -172,6 +177,7 @@ async def _on_postgres(target: PostgresUrl, readers: PostgresReaders) -> AsyncIt
             switches=PostgresSwitches(readers),
             parameters=PostgresParameters(readers),
             keys=keys,
+            retention=PostgresRetention(readers),
         )
     finally:
         await keys.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.adapters.audit_batch import LOG_ID
 from app.adapters.audit_codec import body_digest, event_id_text
-from app.adapters.audit_rows import ReadMoment, ReadUuid
+from app.adapters.audit_rows import Bodies, ReadMoment, ReadUuid
 from services.audit.verify import StoredLeaf
 
 # S608 below: the texts are put together from constants; values go through parameters.
@@ -29,14 +29,28 @@ _STORED = (
 )
 STORED = f"SELECT {_STORED} FROM audit_entry e WHERE e.log_id = {LOG_ID} AND e.idx >= $1 ORDER BY e.idx LIMIT $2"  # noqa: S608
 STORED_WITH_BODIES = (
-    f"SELECT {_STORED}, b.body FROM audit_entry e LEFT JOIN audit_body b ON b.log_id = e.log_id AND b.idx = e.idx "  # noqa: S608
+    f"SELECT {_STORED}, b.body, b.base_sha256 FROM audit_entry e "  # noqa: S608
+    "LEFT JOIN audit_body b ON b.log_id = e.log_id AND b.idx = e.idx "
     f"WHERE e.log_id = {LOG_ID} AND e.idx >= $1 ORDER BY e.idx LIMIT $2"
 )
 
+BASE_COLUMN = 15
+"""Column of `STORED_WITH_BODIES` with the digest of the chunk that it takes to read the body."""
+RETENTIONS = f"SELECT idx, content FROM audit_retention WHERE log_id = {LOG_ID} ORDER BY idx"  # noqa: S608
+AGES = (
+    f"SELECT idx, recorded_at, body_sha256, stored_length FROM audit_entry WHERE log_id = {LOG_ID} AND idx >= $1 "  # noqa: S608
+    "ORDER BY idx LIMIT $2"
+)
+FORGET_KEYS = (
+    "DELETE FROM idempotency WHERE (tenant_id, route, key) IN "
+    "(SELECT tenant_id, route, key FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)"
+)
 
-def stored_leaf(row: Sequence[Any], moment: ReadMoment, identity: ReadUuid) -> StoredLeaf:
+
+def stored_leaf(row: Sequence[Any], moment: ReadMoment, identity: ReadUuid, bases: Bodies) -> StoredLeaf:
     """Row of `STORED`, or of `STORED_WITH_BODIES`, whose body is read and hashed."""
     blob = row[14] if len(row) > 14 else None
+    base = bases.get(bytes(row[BASE_COLUMN])) if blob is not None and row[BASE_COLUMN] is not None else None
     return StoredLeaf(
         index=row[0],
         event_id=event_id_text(identity(row[1])),
@@ -52,5 +66,5 @@ def stored_leaf(row: Sequence[Any], moment: ReadMoment, identity: ReadUuid) -> S
         entry=bytes(row[11]),
         leaf=bytes(row[12]),
         head_size=row[13],
-        body_found=None if blob is None else body_digest(bytes(blob), row[8]),
+        body_found=None if blob is None else body_digest(bytes(blob), row[8], base),
     )

@@ -8,9 +8,20 @@ from typing import Any
 
 import asyncpg
 
-from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Placement, Scope, place, settled
+from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Placement, Scope, place, settled, unknown_bases
 from app.adapters.audit_codec import event_uuid
-from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, PREVIOUS, SIZE, TAIL, RowReader, page_query
+from app.adapters.audit_rows import (
+    BY_EVENT,
+    BY_INDEX,
+    BY_KEY,
+    PREVIOUS,
+    SIZE,
+    TAIL,
+    RowReader,
+    named_bases,
+    page_query,
+    read_bases,
+)
 from app.adapters.audit_seal import LogHead, SealedBatch, new_secret, seal_batch
 from app.adapters.postgres_connection import PostgresReaders
 from app.adapters.postgres_notices import GROWN_CHANNEL, PostgresNotices
@@ -30,7 +41,7 @@ from app.ports import (
 from services.audit.chain import StreamHead
 from services.audit.frontier import Frontier
 
-_LOCK = f"SELECT size, origin, frontier FROM log_head WHERE log_id = {LOG_ID} FOR UPDATE"  # noqa: S608 - a constant
+_LOCK = f"SELECT size, origin, frontier, room, partition_rows FROM log_head WHERE log_id = {LOG_ID} FOR UPDATE"  # noqa: S608 - a constant
 _KNOWN = (
     "SELECT k.tenant_id, k.route, k.key, k.fingerprint, k.idx FROM idempotency k "
     "JOIN unnest($1::text[], $2::text[], $3::text[]) AS w(tenant_id, route, key) USING (tenant_id, route, key)"
@@ -40,7 +51,7 @@ _TENANTS = "SELECT tenant_id, stream_secret FROM tenant WHERE tenant_id = ANY($1
 _ADD_TENANT = "INSERT INTO tenant (tenant_id, stream_secret) VALUES ($1, $2) ON CONFLICT (tenant_id) DO NOTHING"
 _STREAM_HEADS = (
     "SELECT w.stream, e.stream_seq, e.leaf FROM unnest($1::bytea[]) AS w(stream) CROSS JOIN LATERAL ("
-    "SELECT stream_seq, leaf FROM audit_entry WHERE stream = w.stream ORDER BY stream_seq DESC LIMIT 1) AS e"
+    "SELECT stream_seq, leaf FROM audit_entry WHERE stream = w.stream ORDER BY idx DESC LIMIT 1) AS e"
 )
 # One statement, one round trip. Each batch clears twice the keys it adds: the table stays bounded without a timer.
 # The notice is sent by the commit itself; it takes a lock that makes commits wait for one another, as they do anyway.
@@ -53,7 +64,11 @@ WITH entries AS (
                                         $6::text[], $7::text[], $8::smallint[], $9::bytea[], $10::int[], $11::int[],
                                         $21::bytea[], $22::bigint[], $23::bytea[], $24::bytea[])
 ), bodies AS (
-    INSERT INTO audit_body (log_id, idx, body) SELECT {LOG_ID}, * FROM unnest($1::bigint[], $12::bytea[])
+    INSERT INTO audit_body (log_id, idx, body, base_sha256)
+    SELECT {LOG_ID}, * FROM unnest($1::bigint[], $12::bytea[], $27::bytea[])
+), chunks AS (
+    INSERT INTO audit_chunk (log_id, sha256, idx, content)
+    SELECT {LOG_ID}, * FROM unnest($28::bytea[], $29::bigint[], $30::bytea[]) ON CONFLICT DO NOTHING
 ), expired AS (
     DELETE FROM idempotency WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM idempotency WHERE created_at < $19 ORDER BY created_at LIMIT 2 * cardinality($13::text[])))
@@ -66,20 +81,33 @@ WITH entries AS (
 UPDATE log_head SET size = $20, frontier = $25, root = $26 WHERE log_id = {LOG_ID}
 RETURNING pg_notify('{GROWN_CHANNEL}', size::text)
 """  # noqa: S608 - only a constant is put in
+_CHUNKS = f"SELECT sha256, content FROM audit_chunk WHERE log_id = {LOG_ID} AND sha256 = ANY($1::bytea[])"  # noqa: S608
 READ = RowReader(lambda value: value, lambda value: value)
 
 
 async def write_entries(connection: asyncpg.Connection, entries: Sequence[Entry]) -> Placement:
     """Take the lock of the log, place entries and insert them in the open transaction."""
-    size, origin, frontier = await connection.fetchrow(_LOCK)
+    size, origin, frontier, room, partition_rows = await connection.fetchrow(_LOCK)
     # A statement after the lock sees what the former holder committed; in one statement with it, it would not.
     placement = place(entries, size, await _known(connection, entries))
     if not placement.rows:
         return placement
+    needed = size + len(placement.rows)
+    if needed + 2 * partition_rows > room:
+        await connection.execute("SELECT audit_extend($1)", needed)
     head = LogHead(origin, Frontier.unpacked(size, frontier))
     streams = {entry.stream for _, entry in placement.rows}
     batch = seal_batch(head, placement.rows, await _stream_heads(connection, streams))
-    await connection.execute(_WRITE, *_columns(batch))
+    unknown = unknown_bases(placement.rows, connection)
+    chunks = [
+        [base.sha256 for base, _ in unknown],
+        [index for _, index in unknown],
+        [base.chunk for base, _ in unknown],
+    ]
+    await connection.execute(_WRITE, *_columns(batch), *chunks)
+    for base, _ in unknown:
+        # Should the commit fail, this connection is dropped, and the next one does not know the chunk.
+        base.known_to = connection
     return Placement(placement.rows, placement.sealed(batch.seals()))
 
 
@@ -146,7 +174,16 @@ def _columns(batch: SealedBatch) -> list[Any]:
         [link.leaf for link in links],
         batch.after.packed(),
         batch.after.root,
+        [body.base.sha256 if body.base else None for body in bodies],
     ]
+
+
+async def stored_bases(readers: PostgresReaders, rows: Sequence[Any], column: int = 11) -> dict[bytes, bytes]:
+    """Bodies that those of the rows were stored on."""
+    if not (wanted := named_bases(rows, column)):
+        return {}
+    found = await readers.fetch(_CHUNKS, list(wanted))
+    return await asyncio.to_thread(read_bases, [(row[0], row[1]) for row in found])
 
 
 class PostgresAuditLog:
@@ -173,18 +210,18 @@ class PostgresAuditLog:
         row = await self._readers.fetch_one(BY_INDEX, appended.index)
         if row is None:
             raise AuditDamaged(f"entry {appended.index} of a stored key is missing")
-        return Appended(appended.index, replayed=True, entry=READ.entry(row))
+        return Appended(appended.index, replayed=True, entry=READ.entry(row, await stored_bases(self._readers, [row])))
 
     async def find_idempotent(self, tenant_id: str, route: str, key: str) -> IdempotentEntry | None:
         """Entry stored under the key."""
         row = await self._readers.fetch_one(BY_KEY, tenant_id, route, key)
-        return READ.idempotent(row) if row else None
+        return READ.idempotent(row, await stored_bases(self._readers, [row])) if row else None
 
     async def get(self, tenant_id: str, event_id: str) -> StoredEntry | None:
         """Entry with this event id."""
         event = event_uuid(event_id)
         row = await self._readers.fetch_one(BY_EVENT, tenant_id, event) if event else None
-        return READ.entry(row) if row else None
+        return READ.entry(row, await stored_bases(self._readers, [row])) if row else None
 
     async def entries(
         self,
@@ -203,9 +240,10 @@ class PostgresAuditLog:
     async def tail(self, *, after: int, limit: int) -> list[TailEntry]:
         """Entries above `after`; a writer holds the lock of the log until its commit is seen, so none is skipped."""
         rows = await self._readers.fetch(TAIL, after, limit)
-        if sum(row[9] for row in rows) <= THREAD_BYTES:
-            return READ.tail(rows)
-        return await asyncio.to_thread(READ.tail, rows)
+        bases = await stored_bases(self._readers, rows)
+        if not bases and sum(row[9] for row in rows) <= THREAD_BYTES:
+            return READ.tail(rows, bases)
+        return await asyncio.to_thread(READ.tail, rows, bases)
 
     async def wait(self, *, after: int, timeout: float) -> int:
         """Size of the log once it is above `after + 1`: as the notices tell it, else asked each second."""
@@ -238,12 +276,22 @@ class PostgresAuditLog:
 
 
 async def durability_warnings(readers: PostgresReaders) -> tuple[str, ...]:
-    """Server settings that break the promise, as texts. `synchronous_commit` is set by each of our transactions."""
+    """Server settings that break the promise, as texts.
+
+    `synchronous_commit` is switched on by each of our transactions, so the server's own value does not count; where
+    standbys are named, what is acknowledged is on one of them only from `on` upward.
+    """
     rows = await readers.fetch(
-        "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') ORDER BY name"
+        "SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'data_checksums')"
     )
-    return tuple(
-        f"PostgreSQL {name} is {setting}: a crash of the machine can lose acknowledged entries"
-        for name, setting in rows
-        if setting != "on"
-    )
+    found = dict(map(tuple, rows))
+    warnings = [
+        f"PostgreSQL {name} is {found.get(name)}: a crash of the machine can lose acknowledged entries"
+        for name in ("fsync", "full_page_writes")
+        if found.get(name) != "on"
+    ]
+    if found.get("data_checksums") != "on":
+        warnings.append(
+            "PostgreSQL data_checksums is off: the server does not notice what a disk changes, trimtab audit verify does"
+        )
+    return tuple(warnings)

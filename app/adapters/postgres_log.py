@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from app.adapters import log_rows as rows
 from app.adapters.audit_codec import event_uuid
 from app.adapters.audit_rows import TAIL
-from app.adapters.postgres_audit import READ
+from app.adapters.postgres_audit import READ, stored_bases
 from app.adapters.postgres_connection import PostgresReaders
 from app.log_ports import LoggedEntry, LogState
 from app.ports import StoredEntry
@@ -53,14 +53,16 @@ class PostgresLogTree:
     async def stored(self, *, start: int, limit: int, bodies: bool) -> list[StoredLeaf]:
         """Rows for a check; bodies are read and hashed in a worker thread."""
         found = await self._readers.fetch(rows.STORED_WITH_BODIES if bodies else rows.STORED, start, limit)
+        bases = await stored_bases(self._readers, found, rows.BASE_COLUMN) if bodies else {}
         return await asyncio.to_thread(
-            lambda: [rows.stored_leaf(row, lambda value: value, lambda value: value) for row in found]
+            lambda: [rows.stored_leaf(row, lambda value: value, lambda value: value, bases) for row in found]
         )
 
     async def records(self, *, after: int, limit: int) -> list[StoredEntry]:
         """Entries with their bodies, decompressed in a worker thread."""
         found = await self._readers.fetch(TAIL, after, limit)
-        return [item.entry for item in await asyncio.to_thread(READ.tail, found)]
+        bases = await stored_bases(self._readers, found)
+        return [item.entry for item in await asyncio.to_thread(READ.tail, found, bases)]
 
     async def stream_secrets(self) -> Mapping[str, bytes]:
         """Secrets of the streams."""
@@ -69,3 +71,7 @@ class PostgresLogTree:
     async def tiles(self) -> Sequence[tuple[int, int, bytes]]:
         """Every stored tile."""
         return [(row[0], row[1], row[2]) for row in await self._readers.fetch(rows.TILES)]
+
+    async def retentions(self) -> Sequence[tuple[int, bytes]]:
+        """What the log said would be removed."""
+        return [(row[0], row[1]) for row in await self._readers.fetch(rows.RETENTIONS)]

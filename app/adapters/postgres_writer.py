@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
 
+from app.adapters.audit_bases import Bases
 from app.adapters.audit_batch import MAX_BATCH, MAX_QUEUE, Entry, Pending, Placement, Verdict, encode_all, resolve_all
 from app.adapters.database_url import PostgresUrl
 from app.adapters.log_growth import LogGrowth
@@ -73,6 +74,7 @@ class PostgresWriter:
     ) -> None:
         self._target, self._write, self._written, self._growth = target, write, written, growth
         self._secrets_of, self._secrets = secrets_of, dict[str, bytes]()
+        self._bases = Bases()
         self._connection: asyncpg.Connection | None = None
         self._queue: deque[Pending] = deque()
         self._wake = asyncio.Event()
@@ -153,8 +155,9 @@ class PostgresWriter:
 
     async def _encode(self, records: Sequence[AuditRecord]) -> list[Entry | Exception]:
         if sum(len(record.request) + len(record.response) + len(record.state) for record in records) <= THREAD_BYTES:
-            return encode_all(records, self._secrets)
-        return await asyncio.get_running_loop().run_in_executor(self._encoder, encode_all, records, self._secrets)
+            return encode_all(records, self._secrets, self._bases)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._encoder, encode_all, records, self._secrets, self._bases)
 
     async def _learn(self, tenants: set[str]) -> AuditUnavailable | None:
         """Read the secrets of tenants that this process has not met yet; the refusal of the batch if it cannot."""

@@ -8,9 +8,22 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Scope, Verdict, place, settled
+from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Scope, Verdict, place, settled, unknown_bases
 from app.adapters.audit_codec import event_uuid
-from app.adapters.audit_rows import BY_EVENT, BY_INDEX, BY_KEY, PREVIOUS, SIZE, TAIL, RowReader, page_query
+from app.adapters.audit_rows import (
+    BY_EVENT,
+    BY_INDEX,
+    BY_KEY,
+    CHUNK,
+    PREVIOUS,
+    SIZE,
+    TAIL,
+    Bodies,
+    RowReader,
+    named_bases,
+    page_query,
+    read_bases,
+)
 from app.adapters.audit_seal import LogHead, SealedBatch, new_secret, seal_batch
 from app.adapters.log_growth import LogGrowth
 from app.adapters.sqlite_connection import SqliteReaders, from_microseconds, microseconds
@@ -36,7 +49,10 @@ _INSERT_ENTRY = (
     "status, body_sha256, body_length, stored_length, stream, stream_seq, entry, leaf, head_size) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_INSERT_BODY = "INSERT INTO audit_body (log_id, idx, body) VALUES (?, ?, ?)"
+_INSERT_BODY = "INSERT INTO audit_body (log_id, idx, body, base_sha256) VALUES (?, ?, ?, ?)"
+_INSERT_CHUNK = (
+    "INSERT INTO audit_chunk (log_id, sha256, idx, content) VALUES (?, ?, ?, ?) ON CONFLICT (log_id, sha256) DO NOTHING"
+)
 _INSERT_KEY = (
     "INSERT INTO idempotency (tenant_id, route, key, fingerprint, log_id, idx, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
@@ -44,7 +60,7 @@ _ADVANCE = "UPDATE log_head SET size = ?, frontier = ?, root = ? WHERE log_id = 
 _HEAD = f"SELECT size, origin, frontier FROM log_head WHERE log_id = {LOG_ID}"  # noqa: S608 - a constant
 _TENANT = "SELECT stream_secret FROM tenant WHERE tenant_id = ?"
 _ADD_TENANT = "INSERT INTO tenant (tenant_id, stream_secret) VALUES (?, ?) ON CONFLICT (tenant_id) DO NOTHING"
-_STREAM_HEAD = "SELECT stream_seq, leaf FROM audit_entry WHERE stream = ? ORDER BY stream_seq DESC LIMIT 1"
+_STREAM_HEAD = "SELECT stream_seq, leaf FROM audit_entry WHERE stream = ? ORDER BY idx DESC LIMIT 1"
 # Each batch clears twice what it adds: the table stays bounded without a timer.
 _SWEEP = (
     "DELETE FROM idempotency WHERE rowid IN "
@@ -64,7 +80,10 @@ def write_entries(connection: sqlite3.Connection, entries: Sequence[Entry]) -> l
     head = LogHead(origin, Frontier.unpacked(size, frontier))
     batch = seal_batch(head, rows, _stream_heads(connection, {entry.stream for _, entry in rows}))
     connection.executemany(_INSERT_ENTRY, _entry_rows(batch))
-    connection.executemany(_INSERT_BODY, [(LOG_ID, index, entry.body.blob) for index, entry in rows])
+    connection.executemany(_INSERT_BODY, [_body_row(index, entry) for index, entry in rows])
+    # Every time: a batch that was rolled back may have been the one that brought it.
+    chunks = [(LOG_ID, base.sha256, index, base.chunk) for base, index in unknown_bases(rows, connection)]
+    connection.executemany(_INSERT_CHUNK, chunks)
     if keys := [_key_row(index, entry) for index, entry in rows if entry.scope is not None]:
         connection.execute(_SWEEP, (max(row[-1] for row in keys) - _RETENTION, 2 * len(keys)))
         connection.executemany(_INSERT_KEY, keys)
@@ -96,6 +115,11 @@ def _known(connection: sqlite3.Connection, entries: Sequence[Entry]) -> dict[Sco
     scopes = {entry.scope for entry in entries if entry.scope is not None}
     found = {scope: connection.execute(_KNOWN, scope).fetchone() for scope in scopes}
     return {scope: Known(row[0], row[1]) for scope, row in found.items() if row is not None}
+
+
+def _body_row(index: int, entry: Entry) -> tuple[object, ...]:
+    body = entry.body
+    return LOG_ID, index, body.blob, body.base.sha256 if body.base else None
 
 
 def _entry_row(index: int, entry: Entry) -> tuple[object, ...]:
@@ -130,6 +154,19 @@ def _key_row(index: int, entry: Entry) -> tuple[str, str, str, bytes, int, int, 
     )
 
 
+def stored_bases(connection: sqlite3.Connection, rows: Sequence[Any], column: int = 11) -> dict[bytes, bytes]:
+    """Bodies that those of the rows were stored on."""
+    statement = CHUNK.replace("$", "?")
+    found = {sha256: connection.execute(statement, (sha256,)).fetchone() for sha256 in named_bases(rows, column)}
+    return read_bases((sha256, row[0]) for sha256, row in found.items() if row is not None)
+
+
+def read_tail(connection: sqlite3.Connection, after: int, limit: int) -> list[TailEntry]:
+    """Entries above `after` with their bodies."""
+    rows = connection.execute(TAIL.replace("$", "?"), (after, limit)).fetchall()
+    return READ.tail(rows, stored_bases(connection, rows))
+
+
 class SqliteAuditLog:
     """`app.ports.AuditLog` on one file and one process."""
 
@@ -143,21 +180,21 @@ class SqliteAuditLog:
         appended = await settled(pending, timeout)
         if not appended.replayed:
             return appended
-        row = await self._one(BY_INDEX, appended.index)
-        if row is None:
+        found = await self._stored(BY_INDEX, appended.index)
+        if found is None:
             raise AuditDamaged(f"entry {appended.index} of a stored key is missing")
-        return Appended(appended.index, replayed=True, entry=READ.entry(row))
+        return Appended(appended.index, replayed=True, entry=READ.entry(*found))
 
     async def find_idempotent(self, tenant_id: str, route: str, key: str) -> IdempotentEntry | None:
         """Entry stored under the key."""
-        row = await self._one(BY_KEY, tenant_id, route, key)
-        return READ.idempotent(row) if row else None
+        found = await self._stored(BY_KEY, tenant_id, route, key)
+        return READ.idempotent(*found) if found else None
 
     async def get(self, tenant_id: str, event_id: str) -> StoredEntry | None:
         """Entry with this event id."""
         event = event_uuid(event_id)
-        row = await self._one(BY_EVENT, tenant_id, event.bytes) if event else None
-        return READ.entry(row) if row else None
+        found = await self._stored(BY_EVENT, tenant_id, event.bytes) if event else None
+        return READ.entry(*found) if found else None
 
     async def entries(
         self,
@@ -178,10 +215,7 @@ class SqliteAuditLog:
 
     async def tail(self, *, after: int, limit: int) -> list[TailEntry]:
         """Entries above `after`, read and checked in the reading thread."""
-        text = TAIL.replace("$", "?")
-        return await self._readers.run(
-            lambda connection: READ.tail(connection.execute(text, (after, limit)).fetchall())
-        )
+        return await self._readers.run(lambda connection: read_tail(connection, after, limit))
 
     async def wait(self, *, after: int, timeout: float) -> int:
         """Size of the log once it is above `after + 1`: only this process makes it grow."""
@@ -212,6 +246,15 @@ class SqliteAuditLog:
     def warnings(self) -> tuple[str, ...]:
         """None: WAL with synchronous=FULL is set on the writing connection itself."""
         return ()
+
+    async def _stored(self, text: str, *arguments: object) -> tuple[tuple[Any, ...], Bodies] | None:
+        statement = text.replace("$", "?")
+
+        def read(connection: sqlite3.Connection) -> tuple[tuple[Any, ...], Bodies] | None:
+            row = connection.execute(statement, arguments).fetchone()
+            return (row, stored_bases(connection, [row])) if row else None
+
+        return await self._readers.run(read)
 
     async def _one(self, text: str, *arguments: object) -> tuple[Any, ...] | None:
         statement = text.replace("$", "?")

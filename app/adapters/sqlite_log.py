@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.adapters import log_rows as rows
 from app.adapters.audit_codec import event_uuid
-from app.adapters.audit_rows import TAIL
-from app.adapters.sqlite_audit import READ
+from app.adapters.sqlite_audit import read_tail, stored_bases
 from app.adapters.sqlite_connection import SqliteReaders, from_microseconds
 from app.adapters.sqlite_writer import SqliteWriter
 from app.log_ports import LoggedEntry, LogState
@@ -55,20 +55,19 @@ class SqliteLogTree:
     async def stored(self, *, start: int, limit: int, bodies: bool) -> list[StoredLeaf]:
         """Rows for a check; bodies are read and hashed in the reading thread."""
         statement = _own(rows.STORED_WITH_BODIES if bodies else rows.STORED)
-        return await self._readers.run(
-            lambda connection: [
-                rows.stored_leaf(row, from_microseconds, lambda value: uuid.UUID(bytes=value))
-                for row in connection.execute(statement, (start, limit))
+
+        def read(connection: sqlite3.Connection) -> list[StoredLeaf]:
+            found = connection.execute(statement, (start, limit)).fetchall()
+            bases = stored_bases(connection, found, rows.BASE_COLUMN) if bodies else {}
+            return [
+                rows.stored_leaf(row, from_microseconds, lambda value: uuid.UUID(bytes=value), bases) for row in found
             ]
-        )
+
+        return await self._readers.run(read)
 
     async def records(self, *, after: int, limit: int) -> list[StoredEntry]:
         """Entries with their bodies, decompressed in the reading thread."""
-        statement = _own(TAIL)
-        found = await self._readers.run(
-            lambda connection: READ.tail(connection.execute(statement, (after, limit)).fetchall())
-        )
-        return [item.entry for item in found]
+        return [item.entry for item in await self._readers.run(lambda connection: read_tail(connection, after, limit))]
 
     async def stream_secrets(self) -> Mapping[str, bytes]:
         """Secrets of the streams."""
@@ -77,6 +76,10 @@ class SqliteLogTree:
     async def tiles(self) -> Sequence[tuple[int, int, bytes]]:
         """Every stored tile."""
         return await self._rows(rows.TILES)
+
+    async def retentions(self) -> Sequence[tuple[int, bytes]]:
+        """What the log said would be removed."""
+        return await self._rows(rows.RETENTIONS)
 
     async def _rows(self, text: str, *values: object) -> list[Any]:
         return await self._readers.run(lambda connection: connection.execute(_own(text), values).fetchall())

@@ -13,6 +13,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+from app.adapters.audit_bases import Bases
 from app.adapters.audit_batch import MAX_BATCH, MAX_QUEUE, Entry, Pending, Verdict, encode_all, resolve_all
 from app.adapters.log_growth import LogGrowth
 from app.adapters.sqlite_connection import connect
@@ -55,6 +56,7 @@ class SqliteWriter:
     ) -> None:
         self._path, self._write, self._secret_of, self._loop, self._growth = path, write, secret_of, loop, growth
         self._secrets: dict[str, bytes] = {}
+        self._bases = Bases()
         self._connection: sqlite3.Connection | None = connect(path, writes=True)
         self._queue: SimpleQueue[Pending | Task | None] = SimpleQueue()
         self._closing = False
@@ -139,7 +141,7 @@ class SqliteWriter:
                 self._secrets[tenant_id] = self._transaction(self._secret(tenant_id))
         except Exception as error:
             return [_unavailable(error)] * len(records)
-        encoded = encode_all(records, self._secrets)
+        encoded = encode_all(records, self._secrets, self._bases)
         entries = [item for item in encoded if isinstance(item, Entry)]
         verdicts = iter(self._entries(entries))
         return [next(verdicts) if isinstance(item, Entry) else item for item in encoded]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import typer
 
 from app.commands.audit_disclose import check_disclosure_command, disclose_command
+from app.commands.audit_prune import prune_command
 from app.commands.audit_receipt import check_receipt_command
 from app.commands.audit_replay import replay_command
 from app.commands.audit_verify import verify_command
 from app.commands.audit_witness import witness_command
+from app.commands.console import EXIT_CODES as CONSOLE_EXIT_CODES
 
 EXIT_CODES = (
     "Exit codes: 0 nothing is wrong · 1 evidence of tampering · 2 incomplete (bodies are pruned), or wrong usage · "
@@ -25,4 +27,5 @@ audit_commands.command("check-receipt", epilog=EXIT_CODES)(check_receipt_command
 audit_commands.command("disclose", epilog=EXIT_CODES)(disclose_command)
 audit_commands.command("check-disclosure", epilog=EXIT_CODES)(check_disclosure_command)
 audit_commands.command("replay", epilog=EXIT_CODES)(replay_command)
+audit_commands.command("prune", epilog=CONSOLE_EXIT_CODES)(prune_command)
 audit_commands.command("witness", epilog=EXIT_CODES)(witness_command)

@@ -78,6 +78,7 @@ def replayed_document(found: Replayed) -> dict[str, Any]:
             for item in found.different
         ],
         "not_replayable": found.skipped,
+        "pruned": found.pruned,
     }
 
 
@@ -89,6 +90,7 @@ def show_replayed(found: Replayed) -> None:
     total = found.same + len(found.different)
     out().print(
         f"{found.entries:,} entries: {total:,} computed again, {found.same:,} byte for byte the same, "
-        f"{len(found.different):,} different; {found.skipped:,} record facts, or states of another build",
+        f"{len(found.different):,} different; {found.skipped:,} record facts, or states of another build; "
+        f"{found.pruned:,} bodies are pruned",
         markup=False,
     )

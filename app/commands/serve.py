@@ -104,17 +104,34 @@ def migrate_command(
         str | None,
         typer.Option(help="Database to migrate [DATABASE_URL, the embedded file].", show_default=False, metavar="URL"),
     ] = None,
+    roles: Annotated[
+        bool,
+        typer.Option("--roles", help="Also make the roles tt_owner, tt_app, tt_retention and tt_reader (PostgreSQL)."),
+    ] = False,
+    app_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="APP_DATABASE_URL",
+            help="With --roles: URL that the service will have; its login is made, a member of tt_app alone.",
+            show_default=False,
+            metavar="URL",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the revisions as JSON.")] = False,
 ) -> None:
     """Bring the schema of the audit database to this version: before the first start on PostgreSQL, after an update.
 
-    Several at once take turns; a schema that is current is left alone.
+    Several at once take turns; a schema that is current is left alone. With `--roles` the tables go to `tt_owner`,
+    which nobody can log in as; the service then needs a login that is a member of `tt_app`. Where the roles exist,
+    every migration grants anew.
 
     **Examples**
 
     - `trimtab migrate`
 
     - `trimtab migrate --database-url postgresql://risk@db/risk`
+
+    - `APP_DATABASE_URL=postgresql://service:secret@db/risk trimtab migrate --roles`
     """
     with reporting(as_json):
         from app.adapters.database_url import DatabaseUnreachable
@@ -124,6 +141,7 @@ def migrate_command(
         url = settings_of({"DATABASE_URL": database_url}).audit_url
         try:
             before = migrate(url)
+            granted = _grant(url, app_url, wanted=roles)
         except DatabaseUnreachable as error:
             raise Failure(ExitCode.UNAVAILABLE, "The database cannot be used", str(error)) from None
         except SchemaMismatch as error:
@@ -135,8 +153,34 @@ def migrate_command(
                     "from": before.found,
                     "to": before.needed,
                     "changed": before.found != before.needed,
+                    "roles": granted,
                 }
             )
         else:
             change = "is current" if before.found == before.needed else f"migrated from {before.found or 'nothing'}"
-            out().print(f"{redact(url)}: revision {before.needed}, {change}", markup=False)
+            owned = ", roles are granted" if granted else ""
+            out().print(f"{redact(url)}: revision {before.needed}, {change}{owned}", markup=False)
+
+
+def _grant(url: str, app_url: str | None, *, wanted: bool) -> bool:
+    from app.adapters.database_url import InvalidDatabaseUrl, PostgresUrl, parse_database_url
+    from app.adapters.postgres_roles import RolesRefused, make_roles, roles_made
+
+    target = parse_database_url(url)
+    if not isinstance(target, PostgresUrl):
+        if wanted:
+            raise Failure(ExitCode.USAGE, "--roles goes with a PostgreSQL database: a file has no roles")
+        return False
+    if not wanted and not roles_made(target):
+        return False
+    try:
+        service = parse_database_url(app_url) if app_url is not None else None
+    except InvalidDatabaseUrl as error:
+        raise Failure(ExitCode.USAGE, "--app-url is no URL of a database", str(error)) from None
+    if service is not None and not isinstance(service, PostgresUrl):
+        raise Failure(ExitCode.USAGE, "--app-url must be a PostgreSQL URL")
+    try:
+        make_roles(target, service)
+    except RolesRefused as error:
+        raise Failure(ExitCode.REFUSED, "The roles cannot be made", str(error)) from None
+    return True

@@ -9,7 +9,7 @@ import orjson
 from app.audit_fields import field_tree
 from app.container import Container
 from app.log_ports import LogSigner, LogTree
-from app.ports import AuditDamaged
+from app.ports import AuditDamaged, BodyPruned
 from app.usecases.call import Answer, Call
 from app.usecases.effort import validated
 from app.usecases.prove import receipt_of
@@ -40,6 +40,8 @@ async def disclose(tree: LogTree, tenant_id: str, signer: LogSigner, event_id: s
         If there is no such entry of this tenant.
     NotDisclosable
         If nothing of it can be shown.
+    BodyPruned
+        If its answer was removed after its retention.
     InvalidInput
         Naming the pointer that is none of its answer.
     AuditDamaged
@@ -53,7 +55,7 @@ async def disclose(tree: LogTree, tenant_id: str, signer: LogSigner, event_id: s
         raise NotDisclosable(f"an entry of kind {said['kind']} and version {said['v']} does not commit to fields")
     stored = await tree.records(after=logged.index - 1, limit=1)
     if not stored or stored[0].index != logged.index:
-        raise NotDisclosable("the answer of the entry is pruned")
+        raise BodyPruned(event_id)
     secret = (await tree.stream_secrets())[tenant_id]
     fields = await asyncio.to_thread(field_tree, stored[0].kind, stored[0].response, secret, event_id)
     if fields is None or digest_text(fields.digest) != said["fields"]:

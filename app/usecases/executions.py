@@ -30,6 +30,7 @@ from app.usecases.call import Answer, Call
 from app.usecases.effort import validated
 from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, stored_answer
 from app.usecases.find_portfolio import find_portfolio
+from app.usecases.log_tail import get_kept
 from models.api.execution_report import ExecutionsRequest, FillIn
 from services.core.errors import InvalidInput
 
@@ -132,7 +133,7 @@ async def _find_orders(
         entry = await container.audit.previous(
             container.tenant_id, index, kind=EventKind.LIVE, portfolio_id=portfolio_id
         )
-        stored = await container.audit.get(container.tenant_id, entry.event_id) if entry is not None else None
+        stored = await get_kept(container.audit, container.tenant_id, entry.event_id) if entry is not None else None
         if stored is None or stored.recorded_at < earliest:
             break
         index, answer = stored.index, orjson.loads(stored.response)
@@ -184,7 +185,7 @@ def _summary(
 async def _orders_made(container: Container, portfolio_id: str) -> int | None:
     size = await container.audit.size()
     found = await container.audit.previous(container.tenant_id, size, kind=EventKind.LIVE, portfolio_id=portfolio_id)
-    entry = await container.audit.get(container.tenant_id, found.event_id) if found is not None else None
+    entry = await get_kept(container.audit, container.tenant_id, found.event_id) if found is not None else None
     memory = orjson.loads(entry.response).get("auto_memory") if entry is not None else None
     return memory["total_orders"] if memory is not None else None
 

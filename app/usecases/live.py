@@ -24,6 +24,7 @@ from app.translate.answer import time_text
 from app.usecases.live_engine import LiveEngine
 from app.usecases.log_tail import WAIT_SECONDS, pause_seconds, read_on
 from app.usecases.relay import Relay
+from app.usecases.retention import RemovalRefused, keep_house
 from services.streaming.update import COMMON, Channel, Kind
 
 logger = logging.getLogger("trimtab")
@@ -34,6 +35,8 @@ ACQUIRE_SECONDS = 1.0
 """Longest time between two attempts to get it; the half at least, at random."""
 SWEEP_SECONDS = 30.0
 STATUS_SECONDS = 1.0
+HOUSE_FIRST_SECONDS, HOUSE_SECONDS = 60.0, 3600.0
+"""Time from the lease to the first look for what is to be removed, and between two."""
 END_SECONDS = 5.0
 """Longest wait for evaluations under way when the lease is given back."""
 STATUS = Channel(COMMON, Kind.STATUS)
@@ -101,14 +104,15 @@ class Live:
         logger.info("this process runs the live engine")
         self.leads = True
         keeping, acting = asyncio.create_task(self._keep()), asyncio.create_task(self._act())
+        cleaning = asyncio.create_task(self._keep_house())
         try:
             await asyncio.wait((keeping, acting), return_when=asyncio.FIRST_COMPLETED)
             return acting.done()
         finally:
             self.leads = False
-            for task in (keeping, acting):
+            for task in (keeping, acting, cleaning):
                 task.cancel()
-            await asyncio.wait((keeping, acting))
+            await asyncio.wait((keeping, acting, cleaning))
             await self._end()
             logger.info("this process no longer runs the live engine")
 
@@ -140,6 +144,27 @@ class Live:
             logger.warning("the live engine cannot begin: %s", error)
         except Exception:
             logger.exception("the live engine failed")
+
+    async def _keep_house(self) -> None:
+        """Remove what is over its time, as long as the lease is held; what fails is tried again."""
+        container, pause = self._container, HOUSE_FIRST_SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            pause = HOUSE_SECONDS
+            try:
+                removed = await keep_house(
+                    container.audit,
+                    container.retention,
+                    tenant_id=container.tenant_id,
+                    retention_days=container.settings.body_retention_days,
+                    now=container.clock.now(),
+                )
+                if removed is not None:
+                    logger.info("bodies of entries %d to %d are removed", removed.first, removed.end - 1)
+            except (AuditUnavailable, RemovalRefused) as error:
+                logger.warning("nothing is removed from the audit log: %s", error)
+            except Exception:
+                logger.exception("keeping house failed")
 
     async def _begin(self) -> int:
         size = await self._container.audit.size()

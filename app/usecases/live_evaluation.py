@@ -19,6 +19,7 @@ from app.usecases.call import Call, Door
 from app.usecases.effort import validated
 from app.usecases.evaluate_portfolio import Recorded, decide_and_record
 from app.usecases.executions import fitted_impact
+from app.usecases.log_tail import get_kept
 from models.api.portfolio import LiveRequest
 from services.engine.renewal import renewal_at
 
@@ -62,7 +63,7 @@ async def recorded_decision(container: Container, portfolio_id: str) -> LastDeci
     """Last live entry of a portfolio in the log."""
     size = await container.audit.size()
     found = await container.audit.previous(container.tenant_id, size, kind=EventKind.LIVE, portfolio_id=portfolio_id)
-    entry = await container.audit.get(container.tenant_id, found.event_id) if found is not None else None
+    entry = await get_kept(container.audit, container.tenant_id, found.event_id) if found is not None else None
     return last_decision(entry.index, entry.response) if entry is not None else None
 
 

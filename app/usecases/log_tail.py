@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from app.ports import AuditDamaged, AuditLog, TailEntry
+from app.ports import AuditDamaged, AuditLog, BodyPruned, StoredEntry, TailEntry
 
 logger = logging.getLogger("trimtab")
 
@@ -40,6 +40,14 @@ async def read_on(audit: AuditLog, after: int) -> Tail:
     except AuditDamaged as error:
         logger.error("audit entry %d is left out of the stream: %s", after + 1, error)
         return Tail((), after + 1)
+
+
+async def get_kept(audit: AuditLog, tenant_id: str, event_id: str) -> StoredEntry | None:
+    """Entry with this event id; None also where its body was pruned: what is that old counts no more."""
+    try:
+        return await audit.get(tenant_id, event_id)
+    except BodyPruned:
+        return None
 
 
 def pause_seconds(failures: int) -> float:

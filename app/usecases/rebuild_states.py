@@ -25,6 +25,7 @@ from app.ports import (
     VolatilityStore,
 )
 from app.translate.snapshot import CLOCK_SKEW
+from app.usecases.log_tail import get_kept
 from app.usecases.observe_prices import MAX_ATTEMPTS, Rules, group
 from app.usecases.read_volatility import RESET, parse_reset
 from models.api.observation import ObservationsRequest
@@ -218,7 +219,7 @@ class _Log:
     async def _take(self, tenant_id: str, index: int, event_id: str) -> None:
         self.report.entries += 1
         try:
-            entry = await self.audit.get(tenant_id, event_id)
+            entry = await get_kept(self.audit, tenant_id, event_id)
             if entry is not None:
                 await asyncio.to_thread(self._run, tenant_id, entry)
         except (AuditDamaged, InvalidInput, ValueError) as error:

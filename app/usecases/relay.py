@@ -14,7 +14,7 @@ from app.live_ports import CursorLost, PortfolioStore, UpdateBus
 from app.ports import AuditDamaged, AuditLog, AuditUnavailable, EventKind, TailEntry
 from app.telemetry import Telemetry
 from app.translate.publications import entry_publication, publications
-from app.usecases.log_tail import WAIT_SECONDS, pause_seconds, read_on
+from app.usecases.log_tail import WAIT_SECONDS, get_kept, pause_seconds, read_on
 from services.streaming.update import Channel, Mode, Publication
 
 logger = logging.getLogger("trimtab")
@@ -123,7 +123,7 @@ class Relay:
         items = []
         for _, tenant_id, event_id in sorted(found):
             try:
-                entry = await self._audit.get(tenant_id, event_id)
+                entry = await get_kept(self._audit, tenant_id, event_id)
             except AuditDamaged:
                 continue
             if entry is not None:

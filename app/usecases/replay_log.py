@@ -25,22 +25,26 @@ class Different:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """`skipped` entries record facts, or a state in the form of another build."""
+    """`skipped` entries record facts, or a state in the form of another build; `pruned` ones have no body any more."""
 
     entries: int
     same: int
     different: tuple[Different, ...]
     skipped: int
+    pruned: int
 
 
 async def replay_log(tree: LogTree, *, first: int, last: int | None, advance: Callable[[int, int], None]) -> Replayed:
     """Compute the decisions from `first` to `last` again; `advance` is told (entries done, in all)."""
     size = (await tree.head()).size
     end = size if last is None else min(last + 1, size)
-    done, same, skipped = first, 0, 0
+    done, same, skipped, read = first, 0, 0, 0
     different: list[Different] = []
     while done < end and (page := await tree.records(after=done - 1, limit=min(PAGE, end - done))):
         for entry in page:
+            if entry.index >= end:
+                break
+            read += 1
             try:
                 if entry.kind not in REPLAYABLE:
                     raise NotReplayable(entry.kind)
@@ -54,6 +58,7 @@ async def replay_log(tree: LogTree, *, first: int, last: int | None, advance: Ca
             rows = differences(orjson.loads(entry.response), orjson.loads(again))[:MAX_DIFFERENCES]
             places = tuple(row["pointer"] for row in rows)
             different.append(Different(entry.index, entry.event_id, places))
-        done = page[-1].index + 1
+        done = min(page[-1].index + 1, end)
         advance(done - first, end - first)
-    return Replayed(max(end - first, 0), same, tuple(different), skipped)
+    entries = max(end - first, 0)
+    return Replayed(entries, same, tuple(different), skipped, entries - read)

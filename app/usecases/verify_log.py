@@ -43,7 +43,9 @@ async def verify_log(
         Told (rows checked, rows in all).
     """
     state = await tree.head()
-    check = LogCheck(state.origin, await tree.stream_secrets(), checkpoints, bodies=bodies)
+    announced = dict(await tree.retentions())
+    secrets = await tree.stream_secrets()
+    check = LogCheck(state.origin, secrets, checkpoints, bodies=bodies, announcements=announced)
     hashes, limit = TileHashes(), PAGE_WITH_BODIES if bodies else PAGE
     while (done := check.frontier.size) < state.size:
         rows = await tree.stored(start=done, limit=min(limit, state.size - done), bodies=bodies)

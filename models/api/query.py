@@ -130,7 +130,7 @@ DecisionKind = Literal[
 
 
 FactKind = Literal[
-    "observation", "instruments", "policy", "portfolio", "snapshot", "executions", "breaker", "parameters", "key"
+    "observation", "instruments", "policy", "portfolio", "snapshot", "executions", "breaker", "parameters", "key", "retention"
 ]
 
 

@@ -1,8 +1,8 @@
 """Tables: the audit log and its tree, registered instruments, stored policies, and live portfolios.
 
 An entry is small and stays for ever; its body is large, compressed and may be pruned one day, so it lies apart under
-the same key. Keys start with `log_id` and `idx`, so that both can become tables partitioned by `idx` without a new key;
-`event_id` then keeps a plain index (PostgreSQL has no unique index over partitions without the partition key).
+the same key. In PostgreSQL both are partitioned by `idx`. A unique index over all partitions must hold the partition
+key: so `event_id` is unique within a partition there (`info` says that the index is none of the parent's).
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ log_head = Table(
     Column("frontier", Bytes, nullable=False),
     Column("root", Bytes, nullable=False),
     Column("verifier_key", String),
+    Column("room", Big),
+    Column("partition_rows", Big),
     CheckConstraint("size >= 0", name="size"),
     CheckConstraint("length(root) = 32", name="root"),
     sqlite_strict=True,
@@ -27,7 +29,8 @@ log_head = Table(
 """One row a log. Who holds its lock gives out the next indices: so they are contiguous with any number of writers.
 
 `frontier` holds one hash for each complete subtree of the Merkle tree, `root` its root; `verifier_key` is the public
-key of the one that signs, from the first signature on.
+key of the one that signs, from the first signature on. Indices below `room` have a partition, of `partition_rows` each
+as far as they are made anew; SQLite has none.
 """
 
 tenant = Table(
@@ -68,8 +71,9 @@ audit_entry = Table(
     CheckConstraint("stream_seq >= 1", name="stream_seq"),
     CheckConstraint("head_size > idx", name="head_size"),
     CheckConstraint("idx >= 0", name="idx"),
-    Index("ix_audit_entry_stream_stream_seq", "stream", "stream_seq", unique=True),
-    Index("uq_audit_entry_event_id", "event_id", unique=True),
+    # By `idx`, not by `stream_seq`: so the newest entry of a stream is looked for in the newest partition first.
+    Index("ix_audit_entry_stream_idx", "stream", "idx"),
+    Index("uq_audit_entry_event_id", "event_id", unique=True, info={"only": "sqlite"}),
     Index("ix_audit_entry_tenant_id_idx", "tenant_id", "idx"),
     Index(
         "ix_audit_entry_portfolio_id_idx",
@@ -112,9 +116,48 @@ audit_body = Table(
     Column("log_id", Int, primary_key=True, autoincrement=False),
     Column("idx", Big, primary_key=True, autoincrement=False),
     Column("body", Bytes, nullable=False),
+    Column("base_sha256", Bytes),
+    Index(
+        "ix_audit_body_base_sha256",
+        "base_sha256",
+        postgresql_where=text("base_sha256 IS NOT NULL"),
+        sqlite_where=text("base_sha256 IS NOT NULL"),
+    ),
     sqlite_strict=True,
 )
-"""Compressed by the application (`app.adapters.audit_codec`); PostgreSQL is told not to try again."""
+"""Compressed by the application (`app.adapters.audit_codec`); PostgreSQL is told not to try again. `base_sha256` names
+the chunk that it takes to read the body, if there is one.
+"""
+
+audit_chunk = Table(
+    "audit_chunk",
+    metadata,
+    Column("log_id", Int, primary_key=True, autoincrement=False),
+    Column("sha256", Bytes, primary_key=True),
+    Column("idx", Big, nullable=False),
+    Column("content", Bytes, nullable=False),
+    CheckConstraint("length(sha256) = 32", name="sha256"),
+    Index("ix_audit_chunk_idx", "idx"),
+    sqlite_strict=True,
+)
+"""What several bodies have in common, stored once under its digest, with the first entry that needed it. A chunk leaves
+once no body names it; the store refuses that before.
+"""
+
+audit_retention = Table(
+    "audit_retention",
+    metadata,
+    Column("log_id", Int, primary_key=True, autoincrement=False),
+    Column("idx", Big, primary_key=True, autoincrement=False),
+    Column("first_idx", Big, nullable=False),
+    Column("end_idx", Big, nullable=False),
+    Column("content", Bytes, nullable=False),
+    CheckConstraint("0 <= first_idx AND first_idx < end_idx AND end_idx <= idx", name="range"),
+    sqlite_strict=True,
+)
+"""Bodies from `first_idx` up to `end_idx`, which is left out, may be removed, because entry `idx` of the log says so in
+`content`. Without a row here the store refuses to remove a body; `trimtab audit verify` asks the log itself.
+"""
 
 idempotency = Table(
     "idempotency",

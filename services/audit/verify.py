@@ -9,6 +9,7 @@ RFC 6962 (2013), section 2.1; Crosby & Wallach (2009), section 2.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from services.audit.entry import digest_text, moment, stream_id
 from services.audit.frontier import Frontier
 from services.audit.merkle import leaf_hash
 from services.audit.note import Checkpoint
+from services.audit.retention import KIND, Announcement
+from services.core.errors import InvalidInput
 
 MAX_FINDINGS = 1000
 """Findings that are kept; the rest is counted."""
@@ -35,7 +38,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLeaf:
-    """One row of the log as stored; see `LogEntry`. `body_found` is the digest of the body, None if it was pruned."""
+    """One row of the log as stored; see `LogEntry`. `body_found` is the digest of the body, None if it is not there."""
 
     index: int
     event_id: str
@@ -55,6 +58,16 @@ class StoredLeaf:
 
 
 @dataclass(slots=True)
+class _Removal:
+    """An announced removal, and the digest of its range as far as rows were seen; `entered` once its entry was."""
+
+    content: bytes
+    said: Announcement
+    digest: Any = field(default_factory=hashlib.sha256)
+    entered: bool = False
+
+
+@dataclass(slots=True)
 class LogCheck:
     """State of a check that has seen the rows up to `frontier.size`.
 
@@ -68,20 +81,32 @@ class LogCheck:
         Heads that somebody kept: each must be a root that the log had at its size.
     bodies : bool
         Whether the rows come with the digests of their bodies.
+    announcements : mapping
+        What entries are said to have announced (`services.audit.retention`), by index; each is held against its entry.
+        A missing body that no entry announced is evidence.
     """
 
     origin: str
     stream_secrets: Mapping[str, bytes] | None = None
     checkpoints: Iterable[Checkpoint] = ()
     bodies: bool = False
+    announcements: Mapping[int, bytes] = field(default_factory=dict)
     frontier: Frontier = field(default_factory=Frontier)
     findings: list[Finding] = field(default_factory=list)
     found: int = 0
     pruned: int = 0
     _streams: dict[bytes, StreamHead] = field(default_factory=dict)
     _heads: dict[int, list[Checkpoint]] = field(default_factory=dict)
+    _removals: dict[int, _Removal] = field(default_factory=dict)
+    _missing: list[range] = field(default_factory=list)
+    _covered: list[range] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        for index, content in sorted(self.announcements.items()):
+            try:
+                self._removals[index] = _Removal(content, Announcement.parse(content))
+            except InvalidInput:
+                self._report(index, "what it is said to have announced is no removal of bodies")
         for item in self.checkpoints:
             self._heads.setdefault(item.size, []).append(item)
         self._compare_head()
@@ -102,6 +127,14 @@ class LogCheck:
             self._report(None, f"the stored head of size {size} is not the root of the {self.frontier.size} rows")
         for kept in sorted(kept for kept in self._heads if kept > self.frontier.size):
             self._report(None, f"a checkpoint of size {kept} was signed: the end of the log is missing")
+
+        for index in (index for index, removal in self._removals.items() if not removal.entered):
+            self._report(index, "a removal of bodies is ascribed to it that it did not announce")
+        for missing in self._missing:
+            for lost in _outside(missing, self._covered):
+                them = f"bodies up to entry {lost.stop - 1} are" if len(lost) > 1 else "its body is"
+                self._report(lost.start, f"{them} missing, and the log announced no removal")
+                self.pruned -= len(lost)
 
     def _compare_head(self) -> None:
         for item in self._heads.get(self.frontier.size, ()):
@@ -128,11 +161,31 @@ class LogCheck:
                 self._report(row.index, "its stream is not that of its tenant and portfolio")
         if not row.index < row.head_size:
             self._report(row.index, "its batch ended before it")
+        for removal in self._removals.values():
+            if removal.said.first <= row.index < removal.said.end:
+                removal.digest.update(row.body_sha256)
+        if row.kind == KIND and row.index in self._removals:
+            self._announce(row, self._removals[row.index], said)
         if self.bodies and row.body_found is None:
             self.pruned += 1
+            last = self._missing[-1] if self._missing else range(0)
+            if len(last) and last.stop == row.index:
+                self._missing[-1] = range(last.start, row.index + 1)
+            else:
+                self._missing.append(range(row.index, row.index + 1))
         elif self.bodies and row.body_found != row.body_sha256:
             self._report(row.index, "its body does not have the recorded digest")
         self._streams[row.stream] = StreamHead(row.stream_seq, row.leaf)
+
+    def _announce(self, row: StoredLeaf, removal: _Removal, said: Mapping[str, Any]) -> None:
+        """Take an announcement on, if it is what the entry holds the digest of."""
+        if said.get("response") != digest_text(hashlib.sha256(removal.content).digest()):
+            return
+        removal.entered = True
+        if removal.said.end > row.index or removal.said.bodies_sha256 != digest_text(removal.digest.digest()):
+            self._report(row.index, "it announced the removal of other bodies than those of its range")
+            return
+        self._covered.append(range(removal.said.first, removal.said.end))
 
     def _expected(self, row: StoredLeaf, before: StreamHead) -> dict[str, Any]:
         return {
@@ -160,3 +213,17 @@ def _parsed(entry: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _outside(missing: range, covered: Iterable[range]) -> list[range]:
+    """Parts of a range that no other covers."""
+    left = [missing]
+    for item in covered:
+        parts = ((part, range(part.start, item.start), range(item.stop, part.stop)) for part in left)
+        left = [
+            piece
+            for part, below, above in parts
+            for piece in ((below, above) if item.start < part.stop and part.start < item.stop else (part,))
+            if len(piece)
+        ]
+    return left

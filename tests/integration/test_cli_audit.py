@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from app.adapters.database import open_database
 from app.adapters.log_key import load_signer
 from app.commands.embedded import embedded_service
 from app.examples import SMALLEST
@@ -20,6 +22,7 @@ from app.settings import Settings
 from app.signatures import check_signature
 from services.audit.note import COSIGNATURE, Checkpoint, Note, VerifierKey, signature
 from tests.integration.test_cli_service import run
+from tests.support.audit import record
 
 SENT = orjson.dumps({**SMALLEST, "options": {"receipt": "proof"}})
 
@@ -76,17 +79,45 @@ def test_a_sound_log_beside_its_running_service(service: Service) -> None:
     assert "trimtab audit witness" in shown.stdout
 
 
-def test_a_changed_body_is_evidence_and_a_pruned_one_is_not(service: Service) -> None:
+def test_a_changed_body_and_a_missing_one_are_evidence(service: Service) -> None:
     service.evaluate(3)
     change(service.folder, "DROP TRIGGER audit_body_delete", "DELETE FROM audit_body WHERE idx = 0")
     found = service.verify()
-    assert (found.exit_code, orjson.loads(found.stdout_bytes)["bodies_pruned"]) == (2, 1)
+    assert (found.exit_code, orjson.loads(found.stdout_bytes)["bodies_pruned"]) == (1, 0)
     assert service.verify("--no-bodies").exit_code == 0
     change(service.folder, "DROP TRIGGER audit_body_update", "UPDATE audit_body SET body = x'00ff' WHERE idx = 1")
     found = service.verify()
     assert found.exit_code == 1
-    [finding] = orjson.loads(found.stdout_bytes)["findings"]
-    assert finding == {"index": 1, "what": "its body does not have the recorded digest"}
+    assert orjson.loads(found.stdout_bytes)["findings"] == [
+        {"index": 1, "what": "its body does not have the recorded digest"},
+        {"index": 0, "what": "its body is missing, and the log announced no removal"},
+    ]
+
+
+def test_bodies_that_the_log_let_go_are_pruned_and_no_evidence(tmp_path: Path) -> None:
+    environment = {"TRIMTAB_DATA_DIR": str(tmp_path)}
+
+    async def fill() -> None:
+        async with open_database(f"sqlite:///{tmp_path / 'trimtab.db'}") as database:
+            for age in (500, 450, 410, 300, 1):
+                at = datetime.now(UTC) - timedelta(days=age)
+                await database.audit.append(record(recorded_at=at), timeout=30)
+
+    asyncio.run(fill())
+    dry = run("audit", "prune", "--older-than", "400d", "--dry-run", environment=environment)
+    assert dry.exit_code == 0 and "would be removed: 3 bodies, entries 0 to 2" in dry.stdout
+    done = run("audit", "prune", "--older-than", "400d", "--actor", "me", "--json", environment=environment)
+    said = orjson.loads(done.stdout_bytes)
+    assert (said["first"], said["end"], said["bodies"], said["announced_in"]) == (0, 3, 3, 5)
+    found = run("audit", "verify", "--json", environment=environment)
+    document = orjson.loads(found.stdout_bytes)
+    assert (found.exit_code, document["bodies_pruned"], document["sound"]) == (2, 3, True)
+    assert run("audit", "verify", "--no-bodies", environment=environment).exit_code == 0
+    again = run("audit", "prune", "--older-than", "400d", environment=environment)
+    assert again.exit_code == 0 and "nothing is that old" in again.stdout
+    for age, text in (("1h", "at least 48 hours"), ("soon", "such as 400d")):
+        refused = run("audit", "prune", "--older-than", age, environment=environment)
+        assert refused.exit_code == 2 and text in " ".join(refused.stderr.split())
 
 
 def test_a_receipt_checks_without_the_service_and_a_changed_answer_does_not(service: Service, tmp_path: Path) -> None:

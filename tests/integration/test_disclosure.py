@@ -94,14 +94,14 @@ async def test_an_entry_of_version_1_and_a_pruned_one_cannot_be_shown_in_part(tm
         change(
             tmp_path,
             "DROP TRIGGER audit_entry_update",
-            "DROP TRIGGER audit_body_delete",
             "UPDATE audit_entry SET entry = CAST(json_set(json_remove(entry, '$.fields'), '$.v', 1) AS BLOB) "
             "WHERE idx = 0",
+            "INSERT INTO audit_retention VALUES (1, 2, 0, 2, x'00')",
             "DELETE FROM audit_body WHERE idx = 1",
         )
         answers = [await shown(http, evaluation_id, LEVERAGE) for evaluation_id in ids]
-    assert [answer.json()["code"] for answer in answers] == ["not_disclosable"] * 2
-    assert "version 1" in answers[0].json()["detail"] and "pruned" in answers[1].json()["detail"]
+    assert [answer.json()["code"] for answer in answers] == ["not_disclosable", "body_pruned"]
+    assert "version 1" in answers[0].json()["detail"] and answers[1].status_code == 410
 
 
 class Service:

@@ -7,6 +7,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -65,7 +66,10 @@ def query(url: str, statement: str) -> list[tuple[object, ...]]:
 
 def tables(url: str) -> set[object]:
     sqlite = "SELECT name FROM sqlite_master WHERE type = 'table'"
-    postgres = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'"
+    postgres = (
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') "
+        "AND NOT relispartition"
+    )
     rows = query(url, sqlite if url.startswith("sqlite") else postgres)
     return {row[0] for row in rows}
 
@@ -116,10 +120,19 @@ def test_policies_come_to_a_populated_log_and_go_without_touching_it(url: str) -
 def test_migrations_make_exactly_the_tables_of_the_models(url: str) -> None:
     migrate(url)
     differences: list[object] = []
+    tables_of_models = set(audit_entry.metadata.tables)
 
     def compare(config: Config) -> None:
         connection = config.attributes["connection"]
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        dialect = connection.dialect.name
+        made = tables_of_models | {"alembic_version"}
+
+        def counts(item: Any, name: str, kind: str, reflected: bool, _: object) -> bool:
+            partition = reflected and kind == "table" and name not in made and dialect == "postgresql"
+            return not partition and item.info.get("only", dialect) == dialect
+
+        opts = {"compare_type": True, "compare_server_default": True, "include_object": counts}
+        context = MigrationContext.configure(connection, opts=opts)
         differences.extend(compare_metadata(context, audit_entry.metadata))
 
     run_alembic(url, compare)
@@ -129,7 +142,8 @@ def test_migrations_make_exactly_the_tables_of_the_models(url: str) -> None:
 
 def test_constraint_names_follow_the_convention(postgres_url: str) -> None:
     migrate(postgres_url)
-    rows = query(postgres_url, "SELECT conname::text FROM pg_constraint WHERE connamespace = 'public'::regnamespace")
+    own_ones = "SELECT conname::text FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conparentid = 0"
+    rows = query(postgres_url, own_ones)
     expected = {constraint.name for table in audit_entry.metadata.tables.values() for constraint in table.constraints}
     own = {str(row[0]) for row in rows if not str(row[0]).endswith(("_not_null", "alembic_version_pkc"))}
     assert own == {str(name) for name in expected if name}

@@ -166,10 +166,16 @@ class TestCompose:
         assert (bootstrap["volumes"], api["volumes"]) == ([f"keys:{pepper}"], [f"keys:{pepper}:ro"])
         assert "X-Forwarded-For $remote_addr;" in (ROOT / "deploy/nginx.conf").read_text(), "a caller cannot choose it"
 
+    def test_the_service_does_not_own_its_tables(self, compose: dict[str, Any]) -> None:
+        migrate, api = (compose["services"][name]["environment"] for name in ("migrate", "api"))
+        assert compose["services"]["migrate"]["command"] == ["trimtab", "migrate", "--roles"]
+        assert migrate["APP_DATABASE_URL"] == api["DATABASE_URL"] and "//trimtab_app:" in api["DATABASE_URL"]
+        assert "//trimtab:" in migrate["DATABASE_URL"] and "POSTGRES_PASSWORD" not in str(api)
+
     def test_every_password_must_be_given(self, compose: dict[str, Any]) -> None:
         text = (ROOT / "docker-compose.yml").read_text()
         used = set(re.findall(r"\$\{(\w+_PASSWORD)", text))
-        assert used == {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+        assert used == {"POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD", "REDIS_PASSWORD"}
         assert re.findall(r"\$\{\w+_PASSWORD(?!:\?)", text) == []
         assert all(f"{name}=\n" in (ROOT / ".env.example").read_text() for name in used)
 
