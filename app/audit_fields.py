@@ -23,7 +23,7 @@ FACTS = frozenset(
     }
 )
 """What is recorded and not decided: their answers say little more than that they were taken."""
-_EXPONENT, _SMALL = re.compile(rb"e-?[0-9]+[],}]"), re.compile(rb"0\.0000[0-9]*[],}]")
+_EXPONENT, _SMALL = re.compile(rb"e[-+]?[0-9]+[],}]"), re.compile(rb"0\.0000[0-9]*[],}]")
 """Where `orjson` writes a float in other digits than Python: with an exponent, or without one below 1e-4."""
 
 

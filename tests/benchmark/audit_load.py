@@ -1,8 +1,9 @@
 """A process that appends for some seconds: `python -m tests.benchmark.audit_load URL MODE CLIENTS SECONDS RECORD`.
 
 It prints ``ready``, waits for a line on standard input, and leaves one JSON object beside the record, named by its
-process id: the latencies, and the seconds of each stage of its writer. Modes: ``batch`` as the service runs; ``row`` the same code with batches of
-one; ``plain`` rows without a tree, each in a transaction of its own, over as many connections as help (PostgreSQL).
+process id: the latencies, and the seconds of each stage of its writer. Modes: ``batch`` as the service runs; ``row`` the
+same code with batches of one; ``plain`` rows without a tree, each in a transaction of its own, over as many connections
+as help (PostgreSQL).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import orjson
@@ -67,12 +67,13 @@ RECORD = Unchained(
     body_length=2613,
     stream=bytes([4]) * 32,
 )
-MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2199, 1, 1), timezones=st.timezones())
+MOMENTS = st.integers(0, 7 * 10**15).map(lambda count: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=count))
+ZONES = st.integers(-720, 720).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
 @given(
     st.tuples(TEXT, TEXT, TEXT),
-    MOMENTS,
+    st.builds(datetime.astimezone, MOMENTS, ZONES),
     st.integers(100, 599),
     st.tuples(HASHES, HASHES, HASHES, HASHES),
     st.none() | HASHES,
