@@ -1,9 +1,9 @@
 """A process that appends for some seconds: `python -m tests.benchmark.audit_load URL MODE CLIENTS SECONDS RECORD`.
 
 It prints ``ready``, waits for a line on standard input, and leaves one JSON object beside the record, named by its
-process id: the latencies, and the seconds of each stage of its writer. Modes: ``batch`` as the service runs; ``row`` the
-same code with batches of one; ``plain`` rows without a tree, each in a transaction of its own, over as many connections
-as help (PostgreSQL).
+process id: the latencies, and the seconds of each stage of its writer. Modes: ``batch`` as the service runs; ``row``
+the same code with batches of one; ``plain`` rows without a tree, each in a transaction of its own, over as many
+connections as help (PostgreSQL).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 import asyncpg
 import uvloop
 
-from app.adapters import postgres_audit, postgres_writer, sqlite_audit, sqlite_writer
+from app.adapters import audit_batch, postgres_audit, postgres_writer, sqlite_audit, sqlite_writer
 from app.adapters.audit_codec import encode_body, event_uuid
 from app.adapters.database import open_database
 from app.adapters.database_url import PostgresUrl, parse_database_url
@@ -130,7 +130,7 @@ async def through_the_log(url: str, mode: str, clients: int, seconds: float, tem
     """Append as the service does."""
     stages = Stages()
     stages.statements()
-    for module in (postgres_writer, sqlite_writer):
+    for module in (postgres_writer, sqlite_writer, audit_batch):
         stages.timed(module, "encode_all", "encode")
     for module in (postgres_audit, sqlite_audit):
         stages.timed(module, "seal_batch", "seal")
