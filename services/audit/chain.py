@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from json.encoder import encode_basestring
 from typing import NamedTuple
@@ -37,8 +37,19 @@ class Unchained:
     text: EntryText = field(init=False)
 
     def __post_init__(self) -> None:
-        said = {item.name: getattr(self, item.name) for item in fields(self) if item.init}
-        object.__setattr__(self, "text", entry_text(**said))
+        text = entry_text(
+            event_id=self.event_id,
+            kind=self.kind,
+            recorded_at=self.recorded_at,
+            status=self.status,
+            body_sha256=self.body_sha256,
+            request_sha256=self.request_sha256,
+            response_sha256=self.response_sha256,
+            fields_sha256=self.fields_sha256,
+            body_length=self.body_length,
+            stream=self.stream,
+        )
+        object.__setattr__(self, "text", text)
 
 
 class Link(NamedTuple):
