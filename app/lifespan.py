@@ -121,7 +121,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.hub = Hub(container.bus, container.clock, app.state.telemetry, drain_seconds=drain_seconds)
         for work in (app.state.telemetry.watch_loop(), app.state.hub.run()):
             stack.callback(asyncio.create_task(work).cancel)
-        live = Live(container, app.state.telemetry)
+        live = app.state.live = Live(container, app.state.telemetry)
         live.start()
         stack.push_async_callback(live.stop)
         for line in banner(app.state.container):

@@ -47,6 +47,8 @@ class Settings:
         Time for the durable write where the client sends no `Request-Timeout-Ms`.
     shutdown_seconds : float
         Time after SIGTERM for streams to be told and closed, and for running requests.
+    check_entries, check_seconds : int, float
+        How many of the newest entries of the log are checked, 0 for none, and the time between two checks [s].
     live : bool
         Compete for running the live engine of the deployment; the stream is served either way.
     allow_unauthenticated : bool
@@ -84,6 +86,8 @@ class Settings:
     body_timeout_seconds: float = 10.0
     request_timeout_seconds: float = 5.0
     shutdown_seconds: float = 9.0
+    check_entries: int = 1000
+    check_seconds: float = 300.0
     live: bool = True
     allow_unauthenticated: bool = False
     allowed_hosts: tuple[str, ...] = ()
@@ -261,6 +265,8 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_BODY_TIMEOUT_SECONDS": ("body_timeout_seconds", _seconds(0.1, 120)),
     "TRIMTAB_REQUEST_TIMEOUT_SECONDS": ("request_timeout_seconds", _seconds(0.01, 60)),
     "TRIMTAB_SHUTDOWN_SECONDS": ("shutdown_seconds", _seconds(0, 300)),
+    "TRIMTAB_CHECK_ENTRIES": ("check_entries", _whole(0, 1_000_000)),
+    "TRIMTAB_CHECK_SECONDS": ("check_seconds", _seconds(1, 86_400)),
     "TRIMTAB_LIVE": ("live", _flag),
     "TRIMTAB_ALLOW_UNAUTHENTICATED": ("allow_unauthenticated", _flag),
     "TRIMTAB_ALLOWED_HOSTS": ("allowed_hosts", _hosts),

@@ -89,6 +89,17 @@ class Telemetry:
         self._shared = Gauge(
             "stream_shared", "Whether the stream reaches other processes (Redis answers).", registry=self.registry
         )
+        self._findings = Gauge(
+            "log_check_findings",
+            "Changes that the last check of the newest entries of the audit log by this process found.",
+            registry=self.registry,
+        )
+        self._checks = Counter(
+            "log_checks_total",
+            "Checks of the newest entries of the audit log, by outcome: ok, damaged, failed.",
+            ("outcome",),
+            registry=self.registry,
+        )
         ProcessCollector(registry=self.registry)
         self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
 
@@ -156,6 +167,12 @@ class Telemetry:
         """Record what this process does for the others."""
         self._leads.set(leads)
         self._shared.set(shared)
+
+    def log_check(self, outcome: str, findings: int | None) -> None:
+        """Record a check of the audit log; None for one that could not be made."""
+        self._checks.labels(outcome).inc()
+        if findings is not None:
+            self._findings.set(findings)
 
     def render(self) -> bytes:
         """Text exposition format."""

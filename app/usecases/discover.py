@@ -11,7 +11,9 @@ from app.container import Container
 from app.fit_port import FIT_RETENTION, FIT_SECONDS, MAX_WAITING_FITS
 from app.ports import IDEMPOTENCY_RETENTION, AuditUnavailable, StateUnavailable
 from app.problems import PROBLEMS, RULES
+from app.translate.answer import time_text
 from app.usecases.instruments import MAX_REGISTERED
+from app.usecases.keep_log import CheckReport
 from models.api.base import MAX_SIGNIFICANT
 from models.api.evaluation import MAX_REQUEST_POINTS
 from models.api.margin_batch import MAX_ACCOUNTS, MAX_MARKETS
@@ -84,8 +86,12 @@ def error_catalogue() -> dict[str, Any]:
     }
 
 
-async def readiness(container: Container) -> dict[str, Any]:
-    """Body of `GET /readyz`: both stores are asked at once, each for at most a second."""
+async def readiness(container: Container, checked: CheckReport | None) -> dict[str, Any]:
+    """Body of `GET /readyz`: both stores are asked at once, each for at most a second.
+
+    `checked` is the last check of the log, if this process made one. Damage that it found does not end the service: the
+    entries are evidence, and further ones are no less sound.
+    """
     settings = container.settings
     audit, states = await asyncio.gather(_probe(container.audit), _probe(container.volatility))
     down = [name for name, found in (("audit", audit), ("volatility_state", states)) if found["status"] == "down"]
@@ -94,12 +100,25 @@ async def readiness(container: Container) -> dict[str, Any]:
         for name, url in (("audit", settings.database_url), ("volatility_state", settings.redis_url))
         if url is None
     ]
-    status = "unavailable" if "audit" in down else "degraded" if down else "ready"
+    degraded = [*down, "audit_entries"] if checked is not None and checked.findings else down
+    status = "unavailable" if "audit" in down else "degraded" if degraded else "ready"
     return {
         "status": status,
-        "degraded": down,
+        "degraded": degraded,
         "embedded": embedded,
         "dependencies": {"audit": audit, "volatility_state": states},
+        "log_check": None if checked is None else _check_report(checked),
+    }
+
+
+def _check_report(checked: CheckReport) -> dict[str, Any]:
+    return {
+        "status": "damaged" if checked.findings else "ok",
+        "at": time_text(checked.at),
+        "first": checked.first,
+        "size": checked.size,
+        "findings": len(checked.findings),
+        "entries": [item.index for item in checked.findings if item.index is not None][:MAX_ERRORS],
     }
 
 
