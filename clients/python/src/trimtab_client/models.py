@@ -4099,6 +4099,25 @@ class LoanStandingOut(Model):
     """
 
 
+class LogCheckOut(Model):
+    """
+    The last check of the newest entries of the audit log, `first` to `size` - 1, by this process.
+    """
+
+    status: Literal["ok", "damaged"]
+    at: str
+    """
+    When it ended.
+    """
+    first: int
+    size: int
+    findings: int
+    entries: list[int]
+    """
+    Indices of the first of them that are about one entry; the log says more.
+    """
+
+
 class LogEntryOut(Model):
     """
     What the tree holds of a record.
@@ -6557,6 +6576,10 @@ class ReadyAnswer(Model):
     Stores that are part of this process.
     """
     dependencies: dict[str, DependencyOut]
+    log_check: LogCheckOut | None = None
+    """
+    Null in a process that has made none.
+    """
 
 
 class Realized(Model):
