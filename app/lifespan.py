@@ -152,7 +152,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         hub: Hub = app.state.hub
         for work in (app.state.telemetry.watch_loop(), hub.run(), watch_keys(container, hub)):
             stack.callback(asyncio.create_task(work).cancel)
-        live = Live(container, app.state.telemetry)
+        live = app.state.live = Live(container, app.state.telemetry)
         live.start()
         stack.push_async_callback(live.stop)
         for line in banner(app.state.container):

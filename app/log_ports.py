@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.ports import StoredEntry
+from services.audit.chain import StreamHead
 from services.audit.note import VerifierKey
 from services.audit.verify import StoredLeaf
 
@@ -69,6 +70,10 @@ class LogTree(Protocol):
 
     async def stream_secrets(self) -> Mapping[str, bytes]:
         """Secrets of the streams by tenant."""
+        ...
+
+    async def stream_head(self, stream: bytes, *, before: int) -> StreamHead:
+        """Last entry of a stream below index `before`; one of number 0 if there is none."""
         ...
 
     async def tiles(self) -> Sequence[tuple[int, int, bytes]]:

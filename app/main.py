@@ -37,7 +37,7 @@ def create_app(settings: Settings, container: Container | None = None) -> FastAP
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.settings, app.state.container, app.state.telemetry = settings, container, Telemetry()
-    app.state.refusal, app.state.hub = None, None
+    app.state.refusal, app.state.hub, app.state.live = None, None, None
     app.router.routes.extend(ROUTES)
     install(app)
     app.add_middleware(Edge, settings=settings, telemetry=app.state.telemetry)

@@ -52,6 +52,8 @@ class Settings:
         Time after SIGTERM for streams to be told and closed, and for running requests.
     body_retention_days : int
         Days for which the audit log keeps requests and answers; 0 keeps them for ever. Digests stay always.
+    check_entries, check_seconds : int, float
+        How many of the newest entries of the log are checked, 0 for none, and the time between two checks [s].
     live : bool
         Compete for running the live engine of the deployment; the stream is served either way.
     allow_unauthenticated : bool
@@ -105,6 +107,8 @@ class Settings:
     request_timeout_seconds: float = 5.0
     shutdown_seconds: float = 9.0
     body_retention_days: int = 400
+    check_entries: int = 1000
+    check_seconds: float = 300.0
     live: bool = True
     allow_unauthenticated: bool = False
     require_keys: bool = False
@@ -313,6 +317,8 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_REQUEST_TIMEOUT_SECONDS": ("request_timeout_seconds", _seconds(0.01, 60)),
     "TRIMTAB_SHUTDOWN_SECONDS": ("shutdown_seconds", _seconds(0, 300)),
     "TRIMTAB_BODY_RETENTION_DAYS": ("body_retention_days", _whole(0, 36_500)),
+    "TRIMTAB_CHECK_ENTRIES": ("check_entries", _whole(0, 1_000_000)),
+    "TRIMTAB_CHECK_SECONDS": ("check_seconds", _seconds(1, 86_400)),
     "TRIMTAB_LIVE": ("live", _flag),
     "TRIMTAB_ALLOW_UNAUTHENTICATED": ("allow_unauthenticated", _flag),
     "TRIMTAB_REQUIRE_KEYS": ("require_keys", _flag),

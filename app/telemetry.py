@@ -92,6 +92,17 @@ class Telemetry:
         self._rates_shared = Gauge(
             "rates_shared", "Whether rates are counted over all processes (Redis answers).", registry=self.registry
         )
+        self._findings = Gauge(
+            "log_check_findings",
+            "Changes that the last check of the newest entries of the audit log by this process found.",
+            registry=self.registry,
+        )
+        self._checks = Counter(
+            "log_checks_total",
+            "Checks of the newest entries of the audit log, by outcome: ok, damaged, failed.",
+            ("outcome",),
+            registry=self.registry,
+        )
         ProcessCollector(registry=self.registry)
         self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
 
@@ -163,6 +174,12 @@ class Telemetry:
     def rates_shared(self, *, shared: bool) -> None:
         """Record whether rates are counted over all processes."""
         self._rates_shared.set(shared)
+
+    def log_check(self, outcome: str, findings: int | None) -> None:
+        """Record a check of the audit log; None for one that could not be made."""
+        self._checks.labels(outcome).inc()
+        if findings is not None:
+            self._findings.set(findings)
 
     def render(self) -> bytes:
         """Text exposition format."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from app.adapters.audit_batch import Entry
 from app.ports import Seal
-from services.audit.chain import Link, StreamHead, Unchained, batch_subtrees, chain
+from services.audit.chain import Link, StreamHead, batch_subtrees, chain
 from services.audit.frontier import Frontier
 from services.audit.merkle import inclusion_proof
 
@@ -53,25 +53,8 @@ class SealedBatch:
 
 def seal_batch(head: LogHead, rows: list[tuple[int, Entry]], last: Mapping[bytes, StreamHead]) -> SealedBatch:
     """Put a batch into the tree; `last` holds the last stored entry of each of its streams."""
-    links = chain(head.origin, [unchained(entry) for _, entry in rows], last)
+    links = chain(head.origin, [entry.unchained for _, entry in rows], last)
     return SealedBatch(rows, links, head.frontier, head.frontier.appended(link.leaf for link in links))
-
-
-def unchained(entry: Entry) -> Unchained:
-    """What the tree will hold of a record."""
-    record, body = entry.record, entry.body
-    return Unchained(
-        event_id=record.event_id,
-        kind=record.kind.value,
-        recorded_at=record.recorded_at,
-        status=record.status,
-        body_sha256=body.sha256,
-        request_sha256=body.request_sha256,
-        response_sha256=body.response_sha256,
-        fields_sha256=entry.fields_sha256,
-        body_length=body.length,
-        stream=entry.stream,
-    )
 
 
 def new_secret() -> bytes:

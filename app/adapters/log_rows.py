@@ -21,6 +21,10 @@ PUT_TILE = (
     "WHERE length(excluded.hashes) > length(merkle_tile.hashes)"
 )
 ENTRY_OF = "SELECT idx, entry, leaf, head_size FROM audit_entry WHERE tenant_id = $1 AND event_id = $2"
+STREAM_HEAD = (
+    f"SELECT stream_seq, leaf FROM audit_entry WHERE log_id = {LOG_ID} AND stream = $1 AND idx < $2 "  # noqa: S608
+    "ORDER BY stream_seq DESC LIMIT 1"
+)
 SECRETS = "SELECT tenant_id, stream_secret FROM tenant"
 TILES = f"SELECT level, number, hashes FROM merkle_tile WHERE log_id = {LOG_ID} ORDER BY level, number"  # noqa: S608
 _STORED = (

@@ -12,6 +12,7 @@ from app.adapters.postgres_audit import READ, stored_bases
 from app.adapters.postgres_connection import PostgresReaders
 from app.log_ports import LoggedEntry, LogState
 from app.ports import StoredEntry
+from services.audit.chain import StreamHead
 from services.audit.verify import StoredLeaf
 
 
@@ -67,6 +68,11 @@ class PostgresLogTree:
     async def stream_secrets(self) -> Mapping[str, bytes]:
         """Secrets of the streams."""
         return {row[0]: row[1] for row in await self._readers.fetch(rows.SECRETS)}
+
+    async def stream_head(self, stream: bytes, *, before: int) -> StreamHead:
+        """Last entry of a stream."""
+        row = await self._readers.fetch_one(rows.STREAM_HEAD, stream, before)
+        return StreamHead(*row) if row else StreamHead()
 
     async def tiles(self) -> Sequence[tuple[int, int, bytes]]:
         """Every stored tile."""

@@ -16,11 +16,22 @@ from concurrent.futures import ThreadPoolExecutor
 import asyncpg
 
 from app.adapters.audit_bases import Bases
-from app.adapters.audit_batch import MAX_BATCH, MAX_QUEUE, Entry, Pending, Placement, Verdict, encode_all, resolve_all
+from app.adapters.audit_batch import (
+    MAX_BATCH,
+    MAX_QUEUE,
+    Entry,
+    Pending,
+    Placement,
+    Verdict,
+    encode_all,
+    encode_small,
+    resolve_all,
+    size_of,
+)
 from app.adapters.database_url import PostgresUrl
 from app.adapters.log_growth import LogGrowth
 from app.adapters.postgres_connection import CONNECTION_ERRORS, connect, unavailable
-from app.ports import Appended, AuditActivity, AuditRecord, AuditUnavailable, Outcome
+from app.ports import Appended, AuditActivity, AuditUnavailable, Outcome
 from app.redaction import redact
 
 logger = logging.getLogger(__name__)
@@ -31,7 +42,9 @@ RETRY_SECONDS = 0.1
 ATTEMPTS = 3
 CLOSE_SECONDS = 5.0
 THREAD_BYTES = 16_384
-"""Records up to this size together are encoded on the event loop: 0.5 ms at most, and a thread would not take less."""
+"""Bodies up to this size together are read on the event loop: 0.5 ms at most, and a thread would not take less."""
+CHUNK_BYTES = 262_144
+"""Records up to this size together are encoded in one go: 10 ms, after which they can be written."""
 
 RECORD_ERRORS = (
     asyncpg.DataError,
@@ -76,11 +89,13 @@ class PostgresWriter:
         self._secrets_of, self._secrets = secrets_of, dict[str, bytes]()
         self._bases = Bases()
         self._connection: asyncpg.Connection | None = None
-        self._queue: deque[Pending] = deque()
-        self._wake = asyncio.Event()
+        self._strangers, self._raw, self._ready = deque[Pending](), deque[Pending](), deque[Pending]()
+        self._encoding = 0
+        self._wake, self._wake_encoder = asyncio.Event(), asyncio.Event()
         self._closing = self._away = False
         self._batches = self._entries_written = 0
-        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="audit-encoder")
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="audit-encoder")
+        self._encoder = asyncio.create_task(self._encode(), name="audit-encoder")
         self._task = asyncio.create_task(self._run(), name="postgres-writer")
 
     def submit(self, pending: Pending) -> None:
@@ -93,14 +108,24 @@ class PostgresWriter:
         """
         if self._closing:
             raise AuditUnavailable("the store is closed")
-        if len(self._queue) >= MAX_QUEUE:
+        if self._waiting() >= MAX_QUEUE:
             raise AuditUnavailable(f"{MAX_QUEUE} records wait already")
-        self._queue.append(pending)
-        self._wake.set()
+        if encode_small(pending, self._secrets):
+            self._ready.append(pending)
+            self._wake.set()
+        elif pending.record.tenant_id in self._secrets:
+            self._raw.append(pending)
+            self._wake_encoder.set()
+        else:
+            self._strangers.append(pending)
+            self._wake.set()
 
     def activity(self) -> AuditActivity:
         """What waits, and what was written."""
-        return AuditActivity(len(self._queue), self._batches, self._entries_written)
+        return AuditActivity(self._waiting(), self._batches, self._entries_written)
+
+    def _waiting(self) -> int:
+        return len(self._strangers) + len(self._raw) + self._encoding + len(self._ready)
 
     async def close(self) -> None:
         """Write what is queued, for at most `CLOSE_SECONDS`, then close."""
@@ -108,59 +133,90 @@ class PostgresWriter:
         self._wake.set()
         await asyncio.wait((self._task,), timeout=CLOSE_SECONDS)
         self._task.cancel()
+        self._encoder.cancel()
         self._reject_queued(AuditUnavailable("the store is closed"))
         self._drop()
-        self._encoder.shutdown(wait=False)
+        self._threads.shutdown(wait=False)
 
     async def _run(self) -> None:
-        while await self._something_queued():
+        while await self._something_to_do():
             try:
                 await self._connected()
             except CONNECTION_ERRORS as error:
                 await self._outage(error)
                 continue
+            if self._strangers:
+                await self._introduce()
             if batch := self._take():
                 verdicts = await self._verdicts(batch)
                 self._batches += 1
                 self._entries_written += sum(isinstance(one, Appended) and not one.replayed for one in verdicts)
                 resolve_all(zip(batch, verdicts, strict=True), self._growth)
 
-    async def _something_queued(self) -> bool:
-        while not self._queue and not self._closing:
+    async def _something_to_do(self) -> bool:
+        while not (self._strangers or self._ready) and (self._waiting() or not self._closing):
             self._wake.clear()
             await self._wake.wait()
-        return bool(self._queue)
+        return self._waiting() > 0
+
+    async def _introduce(self) -> None:
+        """Learn the secrets of tenants that this process has not met yet, so that their records can be encoded."""
+        strangers = [*self._strangers]
+        self._strangers.clear()
+        if (refusal := await self._learn({pending.record.tenant_id for pending in strangers})) is None:
+            self._raw.extend(strangers)
+            self._wake_encoder.set()
+            return
+        for pending in strangers:
+            if pending.claim():
+                pending.resolve(refusal)
+
+    async def _encode(self) -> None:
+        """Encode what arrives, in a thread, while batches before it are on their way to the disk."""
+        loop = asyncio.get_running_loop()
+        while True:
+            while not self._raw:
+                self._wake_encoder.clear()
+                await self._wake_encoder.wait()
+            chunk = self._chunk()
+            records = [pending.record for pending in chunk]
+            self._encoding = len(chunk)
+            encoded = await loop.run_in_executor(self._threads, encode_all, records, self._secrets, self._bases)
+            for pending, item in zip(chunk, encoded, strict=True):
+                pending.encoded = item
+            self._encoding = 0
+            self._ready.extend(chunk)
+            self._wake.set()
+
+    def _chunk(self) -> list[Pending]:
+        chunk, size = [self._raw.popleft()], 0
+        while self._raw and (size := size + size_of(chunk[-1].record)) < CHUNK_BYTES:
+            chunk.append(self._raw.popleft())
+        return chunk
 
     def _take(self) -> list[Pending]:
         batch: list[Pending] = []
-        while self._queue and len(batch) < MAX_BATCH:
-            if (pending := self._queue.popleft()).claim():
+        while self._ready and len(batch) < MAX_BATCH:
+            if (pending := self._ready.popleft()).claim():
                 batch.append(pending)
         return batch
 
     async def _verdicts(self, batch: Sequence[Pending]) -> list[Verdict]:
         try:
-            records = [pending.record for pending in batch]
-            if (refusal := await self._learn({record.tenant_id for record in records})) is not None:
-                return [refusal] * len(batch)
-            encoded = await self._encode(records)
-            entries = {place: item for place, item in enumerate(encoded) if isinstance(item, Entry)}
+            entries = {place: item.encoded for place, item in enumerate(batch) if isinstance(item.encoded, Entry)}
             waiting = [batch[place] for place in entries]
             written = dict(zip(entries, await self._entries(list(entries.values()), waiting), strict=True))
-            return [item if isinstance(item, Exception) else written[place] for place, item in enumerate(encoded)]
+            return [
+                item.encoded if isinstance(item.encoded, Exception) else written[place]
+                for place, item in enumerate(batch)
+            ]
         except Exception as error:
             logger.exception("the writer of the audit log failed")
             self._drop()
             return [AuditUnavailable(f"internal error: {type(error).__name__}", Outcome.UNKNOWN)] * len(batch)
 
-    async def _encode(self, records: Sequence[AuditRecord]) -> list[Entry | Exception]:
-        if sum(len(record.request) + len(record.response) + len(record.state) for record in records) <= THREAD_BYTES:
-            return encode_all(records, self._secrets, self._bases)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._encoder, encode_all, records, self._secrets, self._bases)
-
     async def _learn(self, tenants: set[str]) -> AuditUnavailable | None:
-        """Read the secrets of tenants that this process has not met yet; the refusal of the batch if it cannot."""
+        """Read the secrets of tenants; the refusal of their records if it cannot."""
         last: BaseException | None = None
         for _ in range(ATTEMPTS):
             if not (unknown := tenants - self._secrets.keys()):
@@ -283,6 +339,7 @@ class PostgresWriter:
         await asyncio.sleep(RETRY_SECONDS)
 
     def _reject_queued(self, refusal: AuditUnavailable) -> None:
-        while self._queue:
-            if (pending := self._queue.popleft()).claim():
-                pending.resolve(refusal)
+        for queue in (self._strangers, self._raw, self._ready):
+            while queue:
+                if (pending := queue.popleft()).claim():
+                    pending.resolve(refusal)

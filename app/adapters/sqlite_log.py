@@ -14,6 +14,7 @@ from app.adapters.sqlite_connection import SqliteReaders, from_microseconds
 from app.adapters.sqlite_writer import SqliteWriter
 from app.log_ports import LoggedEntry, LogState
 from app.ports import StoredEntry
+from services.audit.chain import StreamHead
 from services.audit.verify import StoredLeaf
 
 
@@ -72,6 +73,11 @@ class SqliteLogTree:
     async def stream_secrets(self) -> Mapping[str, bytes]:
         """Secrets of the streams."""
         return dict(await self._rows(rows.SECRETS))
+
+    async def stream_head(self, stream: bytes, *, before: int) -> StreamHead:
+        """Last entry of a stream."""
+        found = await self._rows(rows.STREAM_HEAD, stream, before)
+        return StreamHead(*found[0]) if found else StreamHead()
 
     async def tiles(self) -> Sequence[tuple[int, int, bytes]]:
         """Every stored tile."""

@@ -14,10 +14,19 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from app.adapters.audit_bases import Bases
-from app.adapters.audit_batch import MAX_BATCH, MAX_QUEUE, Entry, Pending, Verdict, encode_all, resolve_all
+from app.adapters.audit_batch import (
+    MAX_BATCH,
+    MAX_QUEUE,
+    Entry,
+    Pending,
+    Verdict,
+    encode_all,
+    encode_small,
+    resolve_all,
+)
 from app.adapters.log_growth import LogGrowth
 from app.adapters.sqlite_connection import connect
-from app.ports import Appended, AuditActivity, AuditRecord, AuditUnavailable, Outcome
+from app.ports import Appended, AuditActivity, AuditUnavailable, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +51,8 @@ class SqliteWriter:
     `write` puts entries into the open transaction and returns their verdicts; `secret_of` gives the secret of a tenant,
     a new one where there is none.
 
-    Compression, hashing and the disk all happen in this thread; the event loop is called back once a batch, and told
-    in `growth` how far the log reaches.
+    Compression and hashing of all but small records, and the disk, happen in this thread; the event loop is called back
+    once a batch, and told in `growth` how far the log reaches.
     """
 
     def __init__(
@@ -76,6 +85,8 @@ class SqliteWriter:
             raise AuditUnavailable("the store is closed")
         if self._queue.qsize() >= MAX_QUEUE:
             raise AuditUnavailable(f"{MAX_QUEUE} records wait already")
+        if isinstance(item, Pending):
+            encode_small(item, self._secrets)
         self._queue.put(item)
 
     async def perform(
@@ -130,18 +141,19 @@ class SqliteWriter:
 
     def _commit(self, batch: Sequence[Pending]) -> None:
         if batch:
-            verdicts = self._verdicts([pending.record for pending in batch])
+            verdicts = self._verdicts(batch)
             self._batches += 1
             self._entries_written += sum(isinstance(one, Appended) and not one.replayed for one in verdicts)
             self._call_back(resolve_all, list(zip(batch, verdicts, strict=True)), self._growth)
 
-    def _verdicts(self, records: Sequence[AuditRecord]) -> list[Verdict]:
+    def _verdicts(self, batch: Sequence[Pending]) -> list[Verdict]:
         try:
-            for tenant_id in {record.tenant_id for record in records} - self._secrets.keys():
+            for tenant_id in {pending.record.tenant_id for pending in batch} - self._secrets.keys():
                 self._secrets[tenant_id] = self._transaction(self._secret(tenant_id))
         except Exception as error:
-            return [_unavailable(error)] * len(records)
-        encoded = encode_all(records, self._secrets, self._bases)
+            return [_unavailable(error)] * len(batch)
+        late = iter(encode_all([item.record for item in batch if item.encoded is None], self._secrets, self._bases))
+        encoded = [next(late) if item.encoded is None else item.encoded for item in batch]
         entries = [item for item in encoded if isinstance(item, Entry)]
         verdicts = iter(self._entries(entries))
         return [next(verdicts) if isinstance(item, Entry) else item for item in encoded]

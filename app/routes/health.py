@@ -19,7 +19,8 @@ async def check_live(request: Request) -> Response:
 
 async def check_ready(request: Request) -> Response:
     """Whether requests can be answered."""
-    report = await readiness(container_of(request))
+    live = request.app.state.live
+    report = await readiness(container_of(request), live.checked if live is not None else None)
     for name, found in report["dependencies"].items():
         request.app.state.telemetry.dependency(name, up=found["status"] == "up")
     if not await identified(request, Scope.METRICS_READ):

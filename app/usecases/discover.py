@@ -14,7 +14,9 @@ from app.ports import IDEMPOTENCY_RETENTION, AuditUnavailable, StateUnavailable
 from app.problems import PROBLEMS, RULES
 from app.request_signature import AHEAD_MS
 from app.settings import Settings
+from app.translate.answer import time_text
 from app.usecases.instruments import MAX_REGISTERED
+from app.usecases.keep_log import CheckReport
 from models.api.base import MAX_SIGNIFICANT
 from models.api.evaluation import MAX_REQUEST_POINTS
 from models.api.margin_batch import MAX_ACCOUNTS, MAX_MARKETS
@@ -105,8 +107,12 @@ def error_catalogue() -> dict[str, Any]:
     }
 
 
-async def readiness(container: Container) -> dict[str, Any]:
-    """Body of `GET /readyz`: both stores are asked at once, each for at most a second."""
+async def readiness(container: Container, checked: CheckReport | None) -> dict[str, Any]:
+    """Body of `GET /readyz`: both stores are asked at once, each for at most a second.
+
+    `checked` is the last check of the log, if this process made one. Damage that it found does not end the service: the
+    entries are evidence, and further ones are no less sound.
+    """
     settings = container.settings
     audit, states = await asyncio.gather(_probe(container.audit), _probe(container.volatility))
     down = [name for name, found in (("audit", audit), ("volatility_state", states)) if found["status"] == "down"]
@@ -117,12 +123,25 @@ async def readiness(container: Container) -> dict[str, Any]:
     ]
     if not await container.doors.recover():
         down.append("rate_limits")
-    status = "unavailable" if "audit" in down else "degraded" if down else "ready"
+    degraded = [*down, "audit_entries"] if checked is not None and checked.findings else down
+    status = "unavailable" if "audit" in down else "degraded" if degraded else "ready"
     return {
         "status": status,
-        "degraded": down,
+        "degraded": degraded,
         "embedded": embedded,
         "dependencies": {"audit": audit, "volatility_state": states},
+        "log_check": None if checked is None else _check_report(checked),
+    }
+
+
+def _check_report(checked: CheckReport) -> dict[str, Any]:
+    return {
+        "status": "damaged" if checked.findings else "ok",
+        "at": time_text(checked.at),
+        "first": checked.first,
+        "size": checked.size,
+        "findings": len(checked.findings),
+        "entries": [item.index for item in checked.findings if item.index is not None][:MAX_ERRORS],
     }
 
 

@@ -21,6 +21,7 @@ from app.live_ports import LogConsumer
 from app.ports import AuditUnavailable
 from app.telemetry import Telemetry
 from app.translate.answer import time_text
+from app.usecases.keep_log import CheckReport, LogKeeper
 from app.usecases.live_engine import LiveEngine
 from app.usecases.log_tail import WAIT_SECONDS, pause_seconds, read_on
 from app.usecases.relay import Relay
@@ -62,11 +63,17 @@ class Live:
     def __init__(self, container: Container, telemetry: Telemetry) -> None:
         self._container, self._telemetry = container, telemetry
         self._relay = Relay(container.audit, container.bus, container.portfolios, telemetry)
+        self._keeper = LogKeeper(container, telemetry)
         self._engine: LogConsumer = LiveEngine(container, self._failures_changed)
         self._failures: Mapping[tuple[str, str], str] = {}
         self._log_down = False
         self._task: asyncio.Task[None] | None = None
         self.leads = False
+
+    @property
+    def checked(self) -> CheckReport | None:
+        """What the last check of the log by this process found."""
+        return self._keeper.last
 
     def start(self) -> None:
         """Begin."""
@@ -105,14 +112,15 @@ class Live:
         self.leads = True
         keeping, acting = asyncio.create_task(self._keep()), asyncio.create_task(self._act())
         cleaning = asyncio.create_task(self._keep_house())
+        log = asyncio.create_task(self._keeper.run())
         try:
             await asyncio.wait((keeping, acting), return_when=asyncio.FIRST_COMPLETED)
             return acting.done()
         finally:
             self.leads = False
-            for task in (keeping, acting, cleaning):
+            for task in (keeping, acting, cleaning, log):
                 task.cancel()
-            await asyncio.wait((keeping, acting, cleaning))
+            await asyncio.wait((keeping, acting, cleaning, log))
             await self._end()
             logger.info("this process no longer runs the live engine")
 

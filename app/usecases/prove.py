@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from app.log_ports import LoggedEntry, LogSigner, LogState, LogTree
-from services.audit.merkle import HASH_BYTES, SubtreeHash, consistency_proof, inclusion_proof, tree_root
+from services.audit.merkle import HASH_BYTES, SubtreeHash, consistency_proof, inclusion_proof, subtrees, tree_root
 from services.audit.note import Checkpoint, Note, signature
 from services.audit.receipt import Receipt
 from services.audit.tiles import WIDTH, Tile, subtree_reader, tile_root
@@ -61,6 +61,18 @@ async def prove_consistency(tree: LogTree, first: int, second: int) -> list[byte
     """
     await _old_enough(tree, second)
     return await _from_tiles(tree, second, lambda at: consistency_proof(first, second, at))
+
+
+async def subtree_hashes(tree: LogTree, size: int) -> list[bytes]:
+    """Complete subtrees of the first `size` entries, largest first, as tiles and leaves have them.
+
+    Raises
+    ------
+    LogTooYoung
+        If the log has fewer.
+    """
+    await _old_enough(tree, size)
+    return await _from_tiles(tree, size, lambda at: [at(height, number) for height, number in subtrees(0, size)])
 
 
 async def receipt_of(tree: LogTree, logged: LoggedEntry, origin: str, signer: LogSigner) -> str:

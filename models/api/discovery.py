@@ -171,6 +171,17 @@ class DependencyOut(Model):
     warnings: list[str] = Field(description="Settings under which something could be lost.")
 
 
+class LogCheckOut(Model):
+    """The last check of the newest entries of the audit log, `first` to `size` - 1, by this process."""
+
+    status: Literal["ok", "damaged"]
+    at: str = Field(description="When it ended.")
+    first: int
+    size: int
+    findings: int
+    entries: list[int] = Field(description="Indices of the first of them that are about one entry; the log says more.")
+
+
 class ReadyAnswer(Model):
     """Whether requests can be answered, and what is missing. Without the audit log, none is."""
 
@@ -180,6 +191,7 @@ class ReadyAnswer(Model):
     dependencies: dict[str, DependencyOut] = Field(
         description="Empty for callers without the scope `metrics:read`, where keys are required."
     )
+    log_check: LogCheckOut | None = Field(None, description="Null in a process that has made none.")
 
 
 ParameterOut.model_rebuild()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from json.encoder import encode_basestring
 from typing import NamedTuple
 
-from services.audit.entry import FIRST, LogEntry
+from services.audit.entry import FIRST, EntryText, entry_text
 from services.audit.frontier import Frontier
 from services.audit.merkle import SubtreeHash, inclusion_proof, leaf_hash, node_hash, subtrees
 
@@ -21,7 +22,7 @@ class StreamHead(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unchained:
-    """What an entry says of a record, before it has its place in a stream; see `LogEntry`."""
+    """What an entry says of a record, before it has its place in a stream; see `LogEntry`. `text` is made of it."""
 
     event_id: str
     kind: str
@@ -33,6 +34,22 @@ class Unchained:
     fields_sha256: bytes | None
     body_length: int
     stream: bytes
+    text: EntryText = field(init=False)
+
+    def __post_init__(self) -> None:
+        text = entry_text(
+            event_id=self.event_id,
+            kind=self.kind,
+            recorded_at=self.recorded_at,
+            status=self.status,
+            body_sha256=self.body_sha256,
+            request_sha256=self.request_sha256,
+            response_sha256=self.response_sha256,
+            fields_sha256=self.fields_sha256,
+            body_length=self.body_length,
+            stream=self.stream,
+        )
+        object.__setattr__(self, "text", text)
 
 
 class Link(NamedTuple):
@@ -54,24 +71,11 @@ def chain(log: str, records: Sequence[Unchained], heads: Mapping[bytes, StreamHe
         Last stored entry of each stream of the batch; one that is missing begins now.
     """
     last = dict(heads)
+    name = encode_basestring(log)
     links = []
     for record in records:
         before = last.get(record.stream, StreamHead())
-        entry = LogEntry(
-            log=log,
-            event_id=record.event_id,
-            kind=record.kind,
-            recorded_at=record.recorded_at,
-            status=record.status,
-            body_sha256=record.body_sha256,
-            request_sha256=record.request_sha256,
-            response_sha256=record.response_sha256,
-            fields_sha256=record.fields_sha256,
-            body_length=record.body_length,
-            stream=record.stream,
-            stream_seq=before.seq + 1,
-            stream_prev=before.leaf,
-        ).encoded()
+        entry = record.text.encoded(name, before.seq + 1, before.leaf)
         leaf = leaf_hash(entry)
         last[record.stream] = StreamHead(before.seq + 1, leaf)
         links.append(Link(before.seq + 1, entry, leaf))

@@ -9,10 +9,11 @@ chain shows that none is missing between two of them.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
+from typing import NamedTuple
 
 from services.audit.canonical import canonical
 from services.audit.merkle import HASH_BYTES, leaf_hash
@@ -107,6 +108,44 @@ class LogEntry:
         return leaf_hash(self.encoded())
 
 
+class EntryText(NamedTuple):
+    """Canonical text of an entry but for the name of the log and the place in its stream.
+
+    Those are known only while the log is locked; all the rest is written before.
+    """
+
+    before_log: str
+    before_place: str
+
+    def encoded(self, log: str, stream_seq: int, stream_prev: bytes) -> bytes:
+        """Canonical bytes: what `LogEntry.encoded` gives. `log` is JSON text, with its quotation marks."""
+        place = f'{stream_prev.hex()}","stream_seq":{stream_seq},"v":{ENTRY_VERSION}}}'
+        return f"{self.before_log}{log}{self.before_place}{place}".encode()
+
+
+def entry_text(
+    *,
+    event_id: str,
+    kind: str,
+    recorded_at: datetime,
+    status: int,
+    body_sha256: bytes,
+    request_sha256: bytes,
+    response_sha256: bytes,
+    fields_sha256: bytes | None,
+    body_length: int,
+    stream: bytes,
+) -> EntryText:
+    """Text of an entry, written by hand: a tenth of the time of a general writer, and a test compares the two."""
+    fields = f'"fields":"{digest_text(fields_sha256)}",' if fields_sha256 is not None else ""
+    return EntryText(
+        f'{{"at":"{moment(recorded_at)}","body":"sha256:{body_sha256.hex()}","body_len":{body_length},{fields}'
+        f'"id":{encode_basestring(event_id)},"kind":{encode_basestring(kind)},"log":',
+        f',"request":"sha256:{request_sha256.hex()}","response":"sha256:{response_sha256.hex()}","status":{status},'
+        f'"stream":"hmac-sha256:{stream.hex()}","stream_prev":"sha256:',
+    )
+
+
 def stream_id(secret: bytes, portfolio_id: str | None) -> bytes:
     """HMAC-SHA-256 of the portfolio under the tenant's secret; entries without a portfolio form one stream.
 
@@ -116,7 +155,7 @@ def stream_id(secret: bytes, portfolio_id: str | None) -> bytes:
     False
     """
     name = b"" if portfolio_id is None else b"portfolio:" + portfolio_id.encode()
-    return hmac.new(secret, name, hashlib.sha256).digest()
+    return hmac.digest(secret, name, "sha256")
 
 
 def digest_text(digest: bytes) -> str:
@@ -138,4 +177,4 @@ def moment(value: datetime) -> str:
     >>> moment(datetime(2026, 11, 20, tzinfo=UTC))
     '2026-11-20T00:00:00.000000Z'
     """
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

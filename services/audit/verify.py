@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from services.audit.chain import StreamHead
 from services.audit.entry import digest_text, moment, stream_id
@@ -110,6 +110,19 @@ class LogCheck:
         for item in self.checkpoints:
             self._heads.setdefault(item.size, []).append(item)
         self._compare_head()
+
+    @classmethod
+    def following(cls, origin: str, stream_secrets: Mapping[str, bytes], frontier: Frontier) -> Self:
+        """Check, with bodies, of what follows a tree; `know` is told of the streams before it."""
+        return cls(origin, stream_secrets, bodies=True, frontier=frontier)
+
+    def knows(self, stream: bytes) -> bool:
+        """Whether it has the last entry of a stream."""
+        return stream in self._streams
+
+    def know(self, heads: Mapping[bytes, StreamHead]) -> None:
+        """Take the last entries of streams before the rows that come."""
+        self._streams.update(heads)
 
     def add(self, rows: Iterable[StoredLeaf]) -> None:
         """Check further rows."""
