@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from app.ports import StoredEntry
-from services.audit.note import VerifierKey
-from services.audit.verify import StoredLeaf
+from services.audit.frontier import Frontier
+from services.audit.note import Checkpoint, VerifierKey
+from services.audit.span import SpanRow
+from services.audit.verify import Finding, StoredLeaf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,43 @@ class LogTree(Protocol):
 
     async def tiles(self) -> Sequence[tuple[int, int, bytes]]:
         """Every stored tile as (level, number, hashes)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Entries from `first` to `end`, which is left out, and what joins them to a head.
+
+    `before` holds the complete subtrees before `first`; `consistency` proves that the first `end` entries are the
+    beginning of those of the head.
+    """
+
+    first: int
+    end: int
+    before: Frontier
+    head: Checkpoint
+    consistency: tuple[bytes, ...]
+
+
+class SpanSource(Protocol):
+    """A part of a log from elsewhere: nothing of it is checked yet."""
+
+    @property
+    def span(self) -> Span:
+        """What part it is, as it says itself."""
+        ...
+
+    @property
+    def bodies(self) -> bool:
+        """Whether the entries come with their bodies."""
+        ...
+
+    def damaged(self) -> Sequence[Finding]:
+        """What is not as it was when it was written."""
+        ...
+
+    def rows(self) -> Iterator[list[SpanRow]]:
+        """Entries in order, some at a time; ends early where entries are missing."""
         ...
 
 
