@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from app.fill_ledger import FillLedger
     from app.fit_port import FitWorker
     from app.live_ports import Lease, PortfolioStore, UpdateBus
-    from app.log_ports import LogSigner, LogTree
+    from app.log_ports import LogCosigner, LogSigner, LogTree
     from app.parameter_port import ParameterStore
     from app.ports import AuditLog, Clock, InstrumentStore, PolicyStore, VolatilityStore
     from app.settings import Settings
@@ -47,6 +47,7 @@ class Container:
     fits: FitWorker
     fills: FillLedger
     tenant_id: str = LOCAL_TENANT
+    cosigner: LogCosigner | None = None
 
     def of(self, tenant_id: str) -> Self:
         """The same ports for another tenant."""

@@ -563,3 +563,15 @@ COMPARE: dict[str, Any] = {
 HALT: dict[str, Any] = {"mode": "halt", "actor": "ann", "reason": "the venue has stopped withdrawals"}
 REDUCE_ONLY: dict[str, Any] = {"mode": "reduce_only", "actor": "ann", "reason": "announcement at 14:00"}
 """Switches: `PUT /v1/breakers/venue:okx`."""
+
+COSIGNED = (
+    "trimtab.local/0f1e2d3c4b5a6978\n"
+    "3\n"
+    "SBNJTRN+FjG7owHVrKtue7eqdM4RhdRWVl71HXN2d7I=\n"
+    "\n"
+    "— trimtab.local/0f1e2d3c4b5a6978 YqrsAHIAjTYB35u+R4rp5awkmIdVdOOZ6K76+lOFdru/6TGr"
+    "KDunnoSIeRlgaj9DqKq+jOCXlTyrdya00M0I7ZtJcgo=\n"
+    "— witness.example nYxp2wAAAABrBq6Ad5HHGL40VkR+UnTpFsgQqw/HFKdu/mNl6ZEa/"
+    "WHr68cea7f61GhDZmF3m+EKcMJjgQGyIPs05pLz18+NdhHqBg==\n"
+)
+"""A head of a log with the line of a witness; of another log, so that no service takes it."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from app.ports import StoredEntry
 from services.audit.frontier import Frontier
-from services.audit.note import Checkpoint, VerifierKey
+from services.audit.note import Checkpoint, Signature, VerifierKey
 from services.audit.span import SpanRow
 from services.audit.verify import Finding, StoredLeaf
 
@@ -77,6 +77,18 @@ class LogTree(Protocol):
         """Every stored tile as (level, number, hashes)."""
         ...
 
+    async def add_cosignatures(self, size: int, signatures: Sequence[Signature]) -> None:
+        """Store signatures of witnesses on the head of a size; the first of a key stays."""
+        ...
+
+    async def cosignatures(self, size: int) -> list[Signature]:
+        """Signatures of witnesses on the head of a size."""
+        ...
+
+    async def cosigned_sizes(self, *, least: int, signatures: int, newest: bool, limit: int) -> list[int]:
+        """Sizes from `least` on whose heads have at least so many signatures; ascending, or the newest first."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -112,6 +124,18 @@ class SpanSource(Protocol):
 
     def rows(self) -> Iterator[list[SpanRow]]:
         """Entries in order, some at a time; ends early where entries are missing."""
+        ...
+
+
+class LogCosigner(Protocol):
+    """Holder of a key that cosigns heads."""
+
+    def public(self, name: str) -> VerifierKey:
+        """The public key under a name."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Signature of a message."""
         ...
 
 

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
+from services.audit.note import ED25519, VerifierKey, witnesses_of
+from services.core.errors import InvalidInput
+
 MEBIBYTE = 1024 * 1024
 PREFIX = "TRIMTAB_"
 TEST_PREFIX = "TRIMTAB_TEST_"
@@ -56,6 +59,12 @@ class Settings:
     log_key_file : Path, optional
         Ed25519 key that signs the heads of the audit log; by default `log.key` beside the embedded database, and none
         for another: the log is then kept in its tree, but not signed. All processes of one log need the same key.
+    log_mldsa_key_file : Path, optional
+        ML-DSA-44 key that cosigns heads and receipts besides; see `trimtab audit key`.
+    witness_keys : tuple of VerifierKey
+        Public keys of the witnesses whose cosignatures are taken.
+    witness_quorum : int, optional
+        How many of them make a head valid; by default more than half.
     allowed_origins : tuple of str
         Origins whose pages may open streams, besides those of this service.
     log_level : str
@@ -88,6 +97,9 @@ class Settings:
     allow_unauthenticated: bool = False
     allowed_hosts: tuple[str, ...] = ()
     log_key_file: Path | None = None
+    log_mldsa_key_file: Path | None = None
+    witness_keys: tuple[VerifierKey, ...] = ()
+    witness_quorum: int | None = None
     allowed_origins: tuple[str, ...] = ()
     log_level: str = "INFO"
     log_format: str = "text"
@@ -101,6 +113,12 @@ class Settings:
                 "TRIMTAB_ALLOW_UNAUTHENTICATED=1 if that is what you want"
             )
 
+        count = witnesses_of(self.witness_keys)
+        if self.witness_quorum is not None and not 1 <= self.witness_quorum <= count:
+            raise SettingError(
+                f"TRIMTAB_WITNESS_QUORUM must be from 1 to {count}, the witnesses of TRIMTAB_WITNESS_KEYS, "
+                f"found {self.witness_quorum}"
+            )
         if self.workers > 1 and (self.redis_url is None or self.audit_url.startswith("sqlite")):
             raise SettingError(
                 f"TRIMTAB_WORKERS must be 1, found {self.workers}: several processes need DATABASE_URL of a PostgreSQL "
@@ -137,6 +155,13 @@ class Settings:
         """Where the key of the log is kept, if it is signed."""
         beside = self.data_dir / "log.key" if self.embedded_database else None
         return self.log_key_file or beside
+
+    @property
+    def quorum(self) -> int:
+        """Witnesses that make a head valid; 0 where there are none."""
+        if self.witness_quorum is not None or not self.witness_keys:
+            return self.witness_quorum or 0
+        return witnesses_of(self.witness_keys) // 2 + 1
 
     def redacted(self) -> dict[str, str]:
         """Every setting as text, credentials hidden."""
@@ -226,6 +251,17 @@ def _origins(name: str, text: str) -> tuple[str, ...]:
     )
 
 
+def _witnesses(name: str, text: str) -> tuple[VerifierKey, ...]:
+    try:
+        keys = tuple(VerifierKey.parse(part) for part in text.split(",") if part.strip())
+    except InvalidInput as error:
+        rule = f"{name} must be public keys of witnesses (name+id+base64) separated by commas"
+        raise SettingError(f"{rule}: {error}") from None
+    if wrong := [key.name for key in keys if key.kind == ED25519]:
+        raise SettingError(f"{name} must be keys of witnesses (type 4 or 6), found one of a log: {wrong[0][:80]!r}")
+    return keys
+
+
 def _log_format(name: str, value: str) -> str:
     if value.lower() not in ("text", "json"):
         raise SettingError(f"{name} must be text or json, found {value!r}")
@@ -265,6 +301,9 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_ALLOW_UNAUTHENTICATED": ("allow_unauthenticated", _flag),
     "TRIMTAB_ALLOWED_HOSTS": ("allowed_hosts", _hosts),
     "TRIMTAB_LOG_KEY_FILE": ("log_key_file", lambda _, text: Path(text)),
+    "TRIMTAB_LOG_MLDSA_KEY_FILE": ("log_mldsa_key_file", lambda _, text: Path(text)),
+    "TRIMTAB_WITNESS_KEYS": ("witness_keys", _witnesses),
+    "TRIMTAB_WITNESS_QUORUM": ("witness_quorum", _whole(1, 32)),
     "TRIMTAB_ALLOWED_ORIGINS": ("allowed_origins", _origins),
     "TRIMTAB_LOG_LEVEL": ("log_level", _level),
     "TRIMTAB_LOG_FORMAT": ("log_format", _log_format),

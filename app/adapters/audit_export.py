@@ -116,6 +116,7 @@ class ExportWriter:
         self._open = {}
 
     def _write(self, row: SpanRow) -> None:
+        assert row.entry is not None
         assert row.leaf is not None
         self._open["entries"].write(row.entry + b"\n")
         self._open["leaves"].write(row.leaf)

@@ -6,6 +6,7 @@ import typer
 
 from app.commands.audit_disclose import check_disclosure_command, disclose_command
 from app.commands.audit_export import export_command
+from app.commands.audit_key import key_command
 from app.commands.audit_proof import proof_command
 from app.commands.audit_receipt import check_receipt_command
 from app.commands.audit_replay import replay_command
@@ -30,3 +31,4 @@ audit_commands.command("disclose", epilog=EXIT_CODES)(disclose_command)
 audit_commands.command("check-disclosure", epilog=EXIT_CODES)(check_disclosure_command)
 audit_commands.command("replay", epilog=EXIT_CODES)(replay_command)
 audit_commands.command("witness", epilog=EXIT_CODES)(witness_command)
+audit_commands.command("key")(key_command)

@@ -11,7 +11,7 @@ import typer
 from rich.progress import Progress, TaskID
 
 from app.commands.audit_export import ExportOption, opened
-from app.commands.audit_files import read_checkpoint, read_key
+from app.commands.audit_files import MldsaKeyOption, read_checkpoint, read_key, read_mldsa_key
 from app.commands.console import ExitCode, Failure, err, out, progress, reporting, write_json
 from app.commands.serve import settings_of
 
@@ -35,6 +35,7 @@ def verify_command(
         str | None,
         typer.Option(help="Public key of the log, or a file that holds it.", show_default=False, metavar="KEY"),
     ] = None,
+    mldsa_key: MldsaKeyOption = None,
     bodies: Annotated[
         bool, typer.Option(help="Also read every recorded request and answer and compare its digest.")
     ] = True,
@@ -60,7 +61,8 @@ def verify_command(
         if export is not None and database_url is not None:
             raise Failure(ExitCode.USAGE, "Name one of --export and --database-url")
         verifier = read_key(key) if key else None
-        kept = [read_checkpoint(path, verifier) for path in checkpoint or ()] if verifier else []
+        mldsa = read_mldsa_key(mldsa_key) if mldsa_key else None
+        kept = [read_checkpoint(path, verifier, mldsa) for path in checkpoint or ()] if verifier else []
         started = time.perf_counter()
         with progress("checking", 0, visible=not as_json) as bar:
             if export is not None:

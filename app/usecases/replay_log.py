@@ -89,7 +89,7 @@ def replay_span(source: SpanSource, *, first: int, last: int | None, advance: Ca
     count = _Count(max(end - begin, 0))
     for rows in source.rows():
         for row in rows:
-            if begin <= row.index < end and row.body is not None:
+            if begin <= row.index < end and row.body is not None and row.entry is not None:
                 entry = entry_of(row, orjson.loads(row.entry))
                 count.add(entry, judge(entry))
         advance(min(rows[-1].index + 1, end) - begin, end - begin)

@@ -21,7 +21,7 @@ from services.audit.body import Body
 from services.audit.chain import StreamHead
 from services.audit.entry import FIRST, digest_text
 from services.audit.frontier import Frontier
-from services.audit.merkle import leaf_hash, verify_consistency
+from services.audit.merkle import HASH_BYTES, leaf_hash, verify_consistency
 from services.audit.note import Checkpoint
 from services.audit.verify import MAX_FINDINGS, Finding
 from services.core.errors import InvalidInput
@@ -35,10 +35,10 @@ _WHOLES = ("body_len", "status", "stream_seq", "v")
 
 @dataclass(frozen=True, slots=True)
 class SpanRow:
-    """An entry as it was handed over: `leaf` and `body` are None where they were not."""
+    """An entry as it was handed over, or its leaf hash alone; what was not handed over is None."""
 
     index: int
-    entry: bytes
+    entry: bytes | None
     leaf: bytes | None = None
     body: bytes | None = None
 
@@ -78,14 +78,18 @@ class SpanCheck:
         self._compare_head()
 
     def add(self, rows: Iterable[SpanRow]) -> list[dict[str, Any] | None]:
-        """Check further entries; what each says, None where it is none."""
+        """Check further entries; what each says, None where it is none or was not shown."""
         said = []
         for row in rows:
             if row.index != self.frontier.size:
                 self.report(row.index, f"its index should be {self.frontier.size}: entries are missing or out of order")
                 break
-            said.append(self._check(row))
-            self.frontier = self.frontier.appended((leaf_hash(row.entry),))
+            leaf = leaf_hash(row.entry) if row.entry is not None else row.leaf
+            if leaf is None or len(leaf) != HASH_BYTES:
+                self.report(row.index, "neither its entry nor its leaf hash is there")
+                break
+            said.append(self._check(row, row.entry, leaf) if row.entry is not None else None)
+            self.frontier = self.frontier.appended((leaf,))
             self._compare_head()
         return said
 
@@ -122,11 +126,10 @@ class SpanCheck:
             elif item.root != self.frontier.root:
                 self.report(None, f"the checkpoint of size {item.size} has another root: history was rewritten")
 
-    def _check(self, row: SpanRow) -> dict[str, Any] | None:
-        leaf = leaf_hash(row.entry)
+    def _check(self, row: SpanRow, entry: bytes, leaf: bytes) -> dict[str, Any] | None:
         if row.leaf is not None and row.leaf != leaf:
             self.report(row.index, "its leaf hash is not that of its entry")
-        said = _parsed(row.entry)
+        said = _parsed(entry)
         if said is None:
             self.report(row.index, "its entry is none")
             return None
