@@ -1361,6 +1361,41 @@ class CorrelationShock(Model):
     """
 
 
+class CosignaturesAnswer(Model):
+    """
+    What was taken, and how far the head is from a quorum.
+    """
+
+    size: int
+    """
+    Size of the head.
+    """
+    accepted: list[str]
+    """
+    Witnesses whose signatures were taken.
+    """
+    witnesses: int
+    """
+    Witnesses that have signed this head so far.
+    """
+    quorum: int
+    """
+    Witnesses that make it valid.
+    """
+    reached: bool
+
+
+class CosignaturesRequest(Model):
+    """
+    Head of the log as witnesses signed it.
+    """
+
+    note: str
+    """
+    The note of `GET /v1/log/checkpoint` with lines of witnesses (C2SP `tlog-cosignature`).
+    """
+
+
 class CostOptimalBuffer(Model):
     """
     Band that costs least: the risk of being off against the cost of coming back.
