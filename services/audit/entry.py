@@ -138,4 +138,4 @@ def moment(value: datetime) -> str:
     >>> moment(datetime(2026, 11, 20, tzinfo=UTC))
     '2026-11-20T00:00:00.000000Z'
     """
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

@@ -10,6 +10,7 @@ RFC 6962 (2013), section 2.1; Crosby & Wallach (2009), section 2.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,11 +19,19 @@ from typing import Any
 from services.audit.chain import StreamHead
 from services.audit.entry import digest_text, moment, stream_id
 from services.audit.frontier import Frontier
-from services.audit.merkle import leaf_hash
+from services.audit.merkle import leaf_hash, node_hash
 from services.audit.note import Checkpoint
 
 MAX_FINDINGS = 1000
 """Findings that are kept; the rest is counted."""
+_DIGEST = rb'"sha256:[0-9a-f]{64}"'
+_ENTRY = re.compile(
+    rb'\{"at":"([^"\\]*)","body":"sha256:([0-9a-f]{64})","body_len":([0-9]+),(?:"fields":%b,)?"id":"([^"\\]*)",'
+    rb'"kind":"([^"\\]*)","log":"([^"\\]*)",(?:"request":%b,"response":%b,)?"status":([0-9]+),'
+    rb'"stream":"hmac-sha256:([0-9a-f]{64})","stream_prev":"sha256:([0-9a-f]{64})","stream_seq":([0-9]+),"v":[12]\}'
+    % (_DIGEST, _DIGEST, _DIGEST)
+)
+_NONE = StreamHead()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,7 @@ class StoredLeaf:
 
 @dataclass(slots=True)
 class LogCheck:
-    """State of a check that has seen the rows up to `frontier.size`.
+    """State of a check that has seen the rows up to `size`.
 
     Parameters
     ----------
@@ -74,11 +83,14 @@ class LogCheck:
     stream_secrets: Mapping[str, bytes] | None = None
     checkpoints: Iterable[Checkpoint] = ()
     bodies: bool = False
-    frontier: Frontier = field(default_factory=Frontier)
+    size: int = 0
     findings: list[Finding] = field(default_factory=list)
     found: int = 0
     pruned: int = 0
+    _subtrees: list[bytes] = field(default_factory=list)
+    _batch_end: int = 0
     _streams: dict[bytes, StreamHead] = field(default_factory=dict)
+    _names: dict[tuple[str, str | None], bytes | None] = field(default_factory=dict)
     _heads: dict[int, list[Checkpoint]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -86,25 +98,46 @@ class LogCheck:
             self._heads.setdefault(item.size, []).append(item)
         self._compare_head()
 
+    @property
+    def frontier(self) -> Frontier:
+        """The tree so far."""
+        return Frontier(self.size, tuple(self._subtrees))
+
     def add(self, rows: Iterable[StoredLeaf]) -> None:
         """Check further rows."""
         for row in rows:
-            if row.index != self.frontier.size:
-                self._report(row.index, f"its index should be {self.frontier.size}: rows are missing or out of order")
+            if row.index != self.size:
+                self._report(row.index, f"its index should be {self.size}: rows are missing or out of order")
                 return
             self._check(row)
-            self.frontier = self.frontier.appended((row.leaf,))
-            self._compare_head()
+            self._append(row.leaf)
+            if self.size in self._heads:
+                self._compare_head()
 
     def close(self, size: int, root: bytes, frontier: bytes) -> None:
         """Compare with the stored head, once every row is in."""
-        if (size, root, frontier) != (self.frontier.size, self.frontier.root, self.frontier.packed()):
-            self._report(None, f"the stored head of size {size} is not the root of the {self.frontier.size} rows")
-        for kept in sorted(kept for kept in self._heads if kept > self.frontier.size):
+        tree = self.frontier
+        if (size, root, frontier) != (tree.size, tree.root, tree.packed()):
+            self._report(None, f"the stored head of size {size} is not the root of the {tree.size} rows")
+        if self._batch_end != self.size:
+            self._report(None, f"the last batch ends at {self._batch_end}, and the rows at {self.size}")
+        for kept in sorted(kept for kept in self._heads if kept > self.size):
             self._report(None, f"a checkpoint of size {kept} was signed: the end of the log is missing")
 
+    def beyond(self, row: StoredLeaf) -> None:
+        """Report a row that lies behind the head."""
+        self._report(row.index, "it lies behind the head of the log")
+
+    def _append(self, leaf: bytes) -> None:
+        # As `Frontier.appended`, without a new object for each row.
+        bits, stack = self.size, self._subtrees
+        while bits & 1:
+            leaf, bits = node_hash(stack.pop(), leaf), bits >> 1
+        stack.append(leaf)
+        self.size += 1
+
     def _compare_head(self) -> None:
-        for item in self._heads.get(self.frontier.size, ()):
+        for item in self._heads.get(self.size, ()):
             if item.origin != self.origin:
                 self._report(None, f"a checkpoint names another log: {item.origin}")
             elif item.root != self.frontier.root:
@@ -113,26 +146,59 @@ class LogCheck:
     def _check(self, row: StoredLeaf) -> None:
         if leaf_hash(row.entry) != row.leaf:
             self._report(row.index, "its leaf hash is not that of its entry")
-        before = self._streams.get(row.stream, StreamHead())
+        before = self._streams.get(row.stream, _NONE)
         if row.stream_seq != before.seq + 1:
             self._report(row.index, f"it should be number {before.seq + 1} of its stream, and is {row.stream_seq}")
+        if not self._says(row, before):
+            self._report_differences(row, before)
+        if self.stream_secrets is not None and self._stream_of(row.tenant_id, row.portfolio_id) != row.stream:
+            self._report(row.index, "its stream is not that of its tenant and portfolio")
+        self._check_batch(row)
+        if self.bodies and row.body_found is None:
+            self.pruned += 1
+        elif self.bodies and row.body_found != row.body_sha256:
+            self._report(row.index, "its body does not have the recorded digest")
+        self._streams[row.stream] = StreamHead(row.stream_seq, row.leaf)
+
+    def _check_batch(self, row: StoredLeaf) -> None:
+        """Batches follow one another: `head_size` of a row is where its batch ends."""
+        if row.head_size != self._batch_end:
+            if not row.index < row.head_size or row.index != self._batch_end:
+                self._report(row.index, "its batch is not one that follows the one before")
+            self._batch_end = row.head_size
+        elif not row.index < row.head_size:
+            self._report(row.index, "its batch ended before it")
+
+    def _stream_of(self, tenant_id: str, portfolio_id: str | None) -> bytes | None:
+        name = tenant_id, portfolio_id
+        if name not in self._names:
+            secret = (self.stream_secrets or {}).get(tenant_id)
+            self._names[name] = None if secret is None else stream_id(secret, portfolio_id)
+        return self._names[name]
+
+    def _says(self, row: StoredLeaf, before: StreamHead) -> bool:
+        """Whether the entry is of the usual form and says what the row says: nearly always, and found out fast."""
+        match = _ENTRY.fullmatch(row.entry)
+        return match is not None and match.groups() == (
+            moment(row.recorded_at).encode(),
+            row.body_sha256.hex().encode(),
+            b"%d" % row.body_length,
+            row.event_id.encode(),
+            row.kind.encode(),
+            self.origin.encode(),
+            b"%d" % row.status,
+            row.stream.hex().encode(),
+            before.leaf.hex().encode(),
+            b"%d" % row.stream_seq,
+        )
+
+    def _report_differences(self, row: StoredLeaf, before: StreamHead) -> None:
         said = _parsed(row.entry)
         for name, value in self._expected(row, before).items():
             if said.get(name) != value:
                 self._report(
                     row.index, f"its entry says {name} = {str(said.get(name))[:80]}, the row {str(value)[:80]}"
                 )
-        if self.stream_secrets is not None:
-            secret = self.stream_secrets.get(row.tenant_id)
-            if secret is None or stream_id(secret, row.portfolio_id) != row.stream:
-                self._report(row.index, "its stream is not that of its tenant and portfolio")
-        if not row.index < row.head_size:
-            self._report(row.index, "its batch ended before it")
-        if self.bodies and row.body_found is None:
-            self.pruned += 1
-        elif self.bodies and row.body_found != row.body_sha256:
-            self._report(row.index, "its body does not have the recorded digest")
-        self._streams[row.stream] = StreamHead(row.stream_seq, row.leaf)
 
     def _expected(self, row: StoredLeaf, before: StreamHead) -> dict[str, Any]:
         return {
