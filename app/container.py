@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from app.fit_port import FitWorker
     from app.key_port import KeyStore, Pepper
     from app.live_ports import Lease, PortfolioStore, UpdateBus
-    from app.log_ports import LogSigner, LogTree
+    from app.log_ports import LogCosigner, LogSigner, LogTree
     from app.parameter_port import ParameterStore
     from app.ports import AuditLog, Clock, InstrumentStore, PolicyStore, VolatilityStore
     from app.retention_port import RetentionStore
@@ -59,6 +59,7 @@ class Container:
     attempts: Attempts = field(default_factory=Attempts, repr=False)
     turnstile: Turnstile = field(default_factory=Turnstile, repr=False)
     tenant_id: str = LOCAL_TENANT
+    cosigner: LogCosigner | None = None
 
     def of(self, tenant_id: str) -> Self:
         """The same ports for another tenant."""

@@ -25,6 +25,7 @@ from app.ports import AuditUnavailable, BodyPruned, IdempotencyMismatch, Outcome
 from app.problems import PROBLEMS, BrokenRule, RequestProblem
 from app.translate.answer import time_text
 from app.usecases.compare_evaluations import NotComparable, NothingBefore
+from app.usecases.cosign import ForeignHead, NotCosigned
 from app.usecases.decide import AssumptionsRefused
 from app.usecases.disclose import NotDisclosable
 from app.usecases.find_policy import UnknownPolicy
@@ -224,6 +225,14 @@ def _unsigned(request: Request, error: LogNotSigned) -> RequestProblem:
     return RequestProblem("log_not_signed", "no key is configured")
 
 
+def _uncosigned(request: Request, error: NotCosigned) -> RequestProblem:
+    return RequestProblem("not_cosigned", "no head has enough signatures of witnesses yet")
+
+
+def _foreign_head(request: Request, error: ForeignHead) -> RequestProblem:
+    return RequestProblem("foreign_head", str(error))
+
+
 def _tile(request: Request, error: NoSuchTile) -> RequestProblem:
     return RequestProblem("not_found", "the tree has no such tile")
 
@@ -264,6 +273,8 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     LogTooYoung: _young,
     LogNotSigned: _unsigned,
     NoSuchTile: _tile,
+    NotCosigned: _uncosigned,
+    ForeignHead: _foreign_head,
     PreconditionFailed: _precondition,
     UnknownEntry: _unknown,
     BodyPruned: _pruned,

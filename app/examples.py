@@ -574,3 +574,15 @@ SIGNING_KEY = {
     "public_key": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
 }
 TICKET: dict[str, Any] = {"scopes": ["read"]}
+
+COSIGNED = (
+    "trimtab.local/0f1e2d3c4b5a6978\n"
+    "3\n"
+    "SBNJTRN+FjG7owHVrKtue7eqdM4RhdRWVl71HXN2d7I=\n"
+    "\n"
+    "— trimtab.local/0f1e2d3c4b5a6978 YqrsAHIAjTYB35u+R4rp5awkmIdVdOOZ6K76+lOFdru/6TGr"
+    "KDunnoSIeRlgaj9DqKq+jOCXlTyrdya00M0I7ZtJcgo=\n"
+    "— witness.example nYxp2wAAAABrBq6Ad5HHGL40VkR+UnTpFsgQqw/HFKdu/mNl6ZEa/"
+    "WHr68cea7f61GhDZmF3m+EKcMJjgQGyIPs05pLz18+NdhHqBg==\n"
+)
+"""A head of a log with the line of a witness; of another log, so that no service takes it."""

@@ -16,7 +16,7 @@ from app.adapters.database_url import DatabaseUnreachable, InvalidDatabaseUrl
 from app.adapters.file_lock import DatabaseInUse
 from app.adapters.fit_worker import open_fit_worker
 from app.adapters.key_pepper import open_pepper
-from app.adapters.log_key import LogKeyRefused, open_signer
+from app.adapters.log_key import LogKeyRefused, load_cosigner, open_signer
 from app.adapters.memory_bus import MemoryBus
 from app.adapters.memory_doors import MemoryDoors
 from app.adapters.memory_volatility import MemoryVolatilityStore
@@ -75,6 +75,8 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
     if settings.embedded_database:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
+    mldsa = settings.log_mldsa_key_file
+    cosigner = load_cosigner(mldsa, mldsa=True) if mldsa else None
     async with (
         open_database(settings.audit_url) as database,
         _open_states(settings.redis_url) as states,
@@ -102,6 +104,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             fits=fits,
             fills=FillLedger(),
             doors=doors,
+            cosigner=cosigner,
         )
 
 
@@ -259,6 +262,10 @@ def banner(container: Container) -> list[str]:
     lines.append(_admission(container))
     if container.signer is None:
         lines.append("audit log: not signed; TRIMTAB_LOG_KEY_FILE names a key")
+    elif container.cosigner is not None:
+        lines.append("audit log: heads are signed with ML-DSA-44 besides")
+    if settings.witness_keys:
+        lines.append(f"witnesses: {settings.quorum} of {len(settings.witness_keys)} keys make a head valid")
     warnings = [*container.audit.warnings(), *container.volatility.warnings()]
     unknown = [f"variable {name} means nothing to this program" for name in settings.unknown_variables]
     return lines + [f"note: {text}" for text in (*warnings, *unknown)]

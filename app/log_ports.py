@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from app.ports import StoredEntry
 from services.audit.chain import StreamHead
-from services.audit.note import VerifierKey
-from services.audit.verify import StoredLeaf
+from services.audit.frontier import Frontier
+from services.audit.note import Checkpoint, Signature, VerifierKey
+from services.audit.span import SpanRow
+from services.audit.verify import Finding, StoredLeaf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,67 @@ class LogTree(Protocol):
 
     async def retentions(self) -> Sequence[tuple[int, bytes]]:
         """Entries that announced a removal of bodies, as (index, content of its answer): a claim, to be checked."""
+        ...
+
+    async def add_cosignatures(self, size: int, signatures: Sequence[Signature]) -> None:
+        """Store signatures of witnesses on the head of a size; the first of a key stays."""
+        ...
+
+    async def cosignatures(self, size: int) -> list[Signature]:
+        """Signatures of witnesses on the head of a size."""
+        ...
+
+    async def cosigned_sizes(self, *, least: int, signatures: int, newest: bool, limit: int) -> list[int]:
+        """Sizes from `least` on whose heads have at least so many signatures; ascending, or the newest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Entries from `first` to `end`, which is left out, and what joins them to a head.
+
+    `before` holds the complete subtrees before `first`; `consistency` proves that the first `end` entries are the
+    beginning of those of the head.
+    """
+
+    first: int
+    end: int
+    before: Frontier
+    head: Checkpoint
+    consistency: tuple[bytes, ...]
+
+
+class SpanSource(Protocol):
+    """A part of a log from elsewhere: nothing of it is checked yet."""
+
+    @property
+    def span(self) -> Span:
+        """What part it is, as it says itself."""
+        ...
+
+    @property
+    def bodies(self) -> bool:
+        """Whether the entries come with their bodies."""
+        ...
+
+    def damaged(self) -> Sequence[Finding]:
+        """What is not as it was when it was written."""
+        ...
+
+    def rows(self) -> Iterator[list[SpanRow]]:
+        """Entries in order, some at a time; ends early where entries are missing."""
+        ...
+
+
+class LogCosigner(Protocol):
+    """Holder of a key that cosigns heads."""
+
+    def public(self, name: str) -> VerifierKey:
+        """The public key under a name."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Signature of a message."""
         ...
 
 

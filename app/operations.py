@@ -114,13 +114,17 @@ from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, Pol
 from models.api.switch import SwitchAnswer, SwitchOut, SwitchPage, SwitchRequest
 from models.api.ticket import TicketAnswer, TicketRequest
 from models.api.transparency import (
+    CheckpointParameters,
     ConsistencyAnswer,
     ConsistencyParameters,
+    CosignaturesAnswer,
+    CosignaturesRequest,
     DiscloseRequest,
     DisclosureAnswer,
     InclusionAnswer,
     InclusionParameters,
     LogEntryOut,
+    LogKeyParameters,
 )
 from models.api.vault import VaultAnswer, VaultRequest
 from models.api.verification import (
@@ -479,7 +483,8 @@ OPERATIONS = (
         summary="Proof that a record is in the log, to be checked without a network",
         description=(
             f"{_ENTRY} A C2SP `tlog-proof`: index, inclusion proof, and the signed head of the log right after the "
-            "entry was written. Keep it: whoever holds it can show that the log was changed or cut."
+            "entry was written; once enough witnesses have signed a head with it, the first such head. Keep it: "
+            "whoever holds it can show that the log was changed or cut."
         ),
         media_type="text/plain",
         problems=(*QUERY, 404, 503),
@@ -505,9 +510,27 @@ OPERATIONS = (
         operation_id="read_checkpoint",
         tag="Log",
         summary="Signed head of the log",
-        description="A C2SP `tlog-checkpoint`: origin, size and root, signed with Ed25519.",
+        description=(
+            "A C2SP `tlog-checkpoint`: origin, size and root, signed with Ed25519, and by witnesses that have seen it."
+        ),
+        query=CheckpointParameters,
         media_type="text/plain",
         problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/log/cosignatures",
+        operation_id="add_cosignatures",
+        tag="Log",
+        summary="Signatures of witnesses on a head of the log",
+        description=(
+            "What `trimtab audit witness --cosign` sends. Signatures of witnesses that the operator has not named are "
+            "passed over. Nothing is recorded."
+        ),
+        body=CosignaturesRequest,
+        answers=(CosignaturesAnswer,),
+        problems=(*BODY, 404, 409, 503),
+        examples={"head": ("A head with a line of a witness", {"note": examples.COSIGNED})},
     ),
     Operation(
         method="GET",
@@ -516,6 +539,7 @@ OPERATIONS = (
         tag="Log",
         summary="Public key of the log",
         description="As `name+id+key` (C2SP signed-note). Get it once, over a way that you trust, and keep it.",
+        query=LogKeyParameters,
         media_type="text/plain",
         problems=(*QUERY, 404, 503),
     ),

@@ -197,6 +197,13 @@ _KINDS = (
         "Let the operator name a key in TRIMTAB_LOG_KEY_FILE.",
     ),
     ProblemKind(
+        "not_cosigned",
+        404,
+        "No head is cosigned yet",
+        "Too few witnesses have signed a head of this log, or none is configured.",
+        "Wait for the witnesses, or ask without `cosigned`; the operator names them in TRIMTAB_WITNESS_KEYS.",
+    ),
+    ProblemKind(
         "unknown_portfolio",
         404,
         "There is no such portfolio",
@@ -240,6 +247,13 @@ _KINDS = (
         "The state version that the request names is no longer the newest.",
         "Read the newest state and repeat.",
         retryable=True,
+    ),
+    ProblemKind(
+        "foreign_head",
+        409,
+        "This is no head of the log",
+        "A head was sent that the log never had at that size: it is of another log of that name, or history changed.",
+        "Keep the head: it is evidence. Run trimtab audit verify with it.",
     ),
     ProblemKind(
         "snapshot_conflict",

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from app.limits import BURST_SECONDS, RATE_UNITS_PER_SECOND
 from app.token_bucket import MAX_BURST, MAX_RATE, RatePlan
+from services.audit.note import ED25519, VerifierKey, witnesses_of
+from services.core.errors import InvalidInput
 
 MEBIBYTE = 1024 * 1024
 PREFIX = "TRIMTAB_"
@@ -78,6 +80,12 @@ class Settings:
     log_key_file : Path, optional
         Ed25519 key that signs the heads of the audit log; by default `log.key` beside the embedded database, and none
         for another: the log is then kept in its tree, but not signed. All processes of one log need the same key.
+    log_mldsa_key_file : Path, optional
+        ML-DSA-44 key that cosigns heads and receipts besides; see `trimtab audit key`.
+    witness_keys : tuple of VerifierKey
+        Public keys of the witnesses whose cosignatures are taken.
+    witness_quorum : int, optional
+        How many of them make a head valid; by default more than half.
     allowed_origins : tuple of str
         Origins whose pages may open streams, besides those of this service.
     log_level : str
@@ -119,6 +127,9 @@ class Settings:
     signature_window_seconds: float = 5.0
     allowed_hosts: tuple[str, ...] = ()
     log_key_file: Path | None = None
+    log_mldsa_key_file: Path | None = None
+    witness_keys: tuple[VerifierKey, ...] = ()
+    witness_quorum: int | None = None
     allowed_origins: tuple[str, ...] = ()
     log_level: str = "INFO"
     log_format: str = "text"
@@ -131,6 +142,12 @@ class Settings:
                 "found 1"
             )
 
+        count = witnesses_of(self.witness_keys)
+        if self.witness_quorum is not None and not 1 <= self.witness_quorum <= count:
+            raise SettingError(
+                f"TRIMTAB_WITNESS_QUORUM must be from 1 to {count}, the witnesses of TRIMTAB_WITNESS_KEYS, "
+                f"found {self.witness_quorum}"
+            )
         if self.workers > 1 and (self.redis_url is None or self.audit_url.startswith("sqlite")):
             raise SettingError(
                 f"TRIMTAB_WORKERS must be 1, found {self.workers}: several processes need DATABASE_URL of a PostgreSQL "
@@ -186,6 +203,13 @@ class Settings:
         if rate == 0.0:
             return None
         return RatePlan.of(rate, self.rate_burst_units or max(1, min(round(BURST_SECONDS * rate), MAX_BURST)))
+
+    @property
+    def quorum(self) -> int:
+        """Witnesses that make a head valid; 0 where there are none."""
+        if self.witness_quorum is not None or not self.witness_keys:
+            return self.witness_quorum or 0
+        return witnesses_of(self.witness_keys) // 2 + 1
 
     def redacted(self) -> dict[str, str]:
         """Every setting as text, credentials hidden."""
@@ -279,6 +303,17 @@ def _origins(name: str, text: str) -> tuple[str, ...]:
     )
 
 
+def _witnesses(name: str, text: str) -> tuple[VerifierKey, ...]:
+    try:
+        keys = tuple(VerifierKey.parse(part) for part in text.split(",") if part.strip())
+    except InvalidInput as error:
+        rule = f"{name} must be public keys of witnesses (name+id+base64) separated by commas"
+        raise SettingError(f"{rule}: {error}") from None
+    if wrong := [key.name for key in keys if key.kind == ED25519]:
+        raise SettingError(f"{name} must be keys of witnesses (type 4 or 6), found one of a log: {wrong[0][:80]!r}")
+    return keys
+
+
 def _log_format(name: str, value: str) -> str:
     if value.lower() not in ("text", "json"):
         raise SettingError(f"{name} must be text or json, found {value!r}")
@@ -329,6 +364,9 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_SIGNATURE_WINDOW_SECONDS": ("signature_window_seconds", _seconds(1, 60)),
     "TRIMTAB_ALLOWED_HOSTS": ("allowed_hosts", _hosts),
     "TRIMTAB_LOG_KEY_FILE": ("log_key_file", lambda _, text: Path(text)),
+    "TRIMTAB_LOG_MLDSA_KEY_FILE": ("log_mldsa_key_file", lambda _, text: Path(text)),
+    "TRIMTAB_WITNESS_KEYS": ("witness_keys", _witnesses),
+    "TRIMTAB_WITNESS_QUORUM": ("witness_quorum", _whole(1, 32)),
     "TRIMTAB_ALLOWED_ORIGINS": ("allowed_origins", _origins),
     "TRIMTAB_LOG_LEVEL": ("log_level", _level),
     "TRIMTAB_LOG_FORMAT": ("log_format", _log_format),

@@ -1,9 +1,12 @@
-"""Ed25519: whether a signature holds, as the core wants it, and under a key that anybody may have named."""
+"""Signatures as the core wants them: whether one holds, also under a key that anybody may have named."""
 
 from __future__ import annotations
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+
+from services.audit.note import KEY_BYTES, MLDSA_COSIGNATURE
 
 _FIELD = 2**255 - 19
 _ORDER_EIGHT = int.from_bytes(
@@ -14,10 +17,16 @@ _WEAK = frozenset({0, 1, _FIELD - 1, _ORDER_EIGHT, _FIELD - _ORDER_EIGHT})
 
 
 def check_signature(public: bytes, signed: bytes, message: bytes) -> bool:
-    """Whether an Ed25519 signature is valid (RFC 8032)."""
+    """Whether a signature is valid: ML-DSA-44 (FIPS 204) for a key of 1,312 bytes, else Ed25519 (RFC 8032).
+
+    Where the library underneath has no ML-DSA no such signature is valid.
+    """
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signed, message)
-    except (InvalidSignature, ValueError):
+        if len(public) == KEY_BYTES[MLDSA_COSIGNATURE]:
+            MLDSA44PublicKey.from_public_bytes(public).verify(signed, message)
+        else:
+            Ed25519PublicKey.from_public_bytes(public).verify(signed, message)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         return False
     return True
 

@@ -1,10 +1,6 @@
 """Body of an audit entry as stored: four byte strings in one compressed block, bound by one digest.
 
-Body (hashed)::
-
-    4 lengths, unsigned 32 bit, big endian | request | response | state | versions
-
-Blob (stored)::
+The body, which is hashed, is that of `services.audit.body`. Blob (stored)::
 
     1 byte number of the dictionary, 0 for the base that is named beside it | Zstandard frame (RFC 8878), with its
     content size
@@ -17,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import struct
 import threading
 import uuid
 from dataclasses import dataclass
@@ -28,6 +23,8 @@ import zstandard
 
 from app.adapters.audit_bases import Base, Bases
 from app.ports import AuditDamaged, AuditRecord
+from services.audit.body import Body
+from services.core.errors import InvalidInput
 
 DICTIONARY = 1
 """Dictionary for new bodies (`scripts.train_audit_dictionary`). Former ones stay beside it: old bodies need them."""
@@ -37,7 +34,6 @@ LEVEL = 3
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Far above request cap plus answer; bounds what a damaged frame can make us allocate."""
 
-_LENGTHS = struct.Struct(">4I")
 _EVENT_ID = re.compile(r"ev_([0-9a-f]{32})\Z", re.ASCII)
 _local = threading.local()
 
@@ -67,7 +63,7 @@ def encode_body(record: AuditRecord, bases: Bases | None = None) -> EncodedBody:
         If it exceeds `MAX_BODY_BYTES`.
     """
     sections = (record.request, record.response, record.state, record.versions)
-    body = b"".join((_LENGTHS.pack(*map(len, sections)), *sections))
+    body = Body(*sections).packed()
     if len(body) > MAX_BODY_BYTES:
         raise ValueError(f"audit body: must be at most {MAX_BODY_BYTES} bytes; found {len(body)}")
     whole, request, response = (hashlib.sha256(item).digest() for item in (body, record.request, record.response))
@@ -78,9 +74,7 @@ def encode_body(record: AuditRecord, bases: Bases | None = None) -> EncodedBody:
     return EncodedBody(whole, request, response, len(body), bytes((DICTIONARY,)) + _compressor().compress(body))
 
 
-def decode_body(
-    blob: bytes, sha256: bytes, length: int, base: bytes | None = None
-) -> tuple[bytes, bytes, bytes, bytes]:
+def decode_body(blob: bytes, sha256: bytes, length: int, base: bytes | None = None) -> Body:
     """Request, response, state and versions, exactly as recorded; `base` is the body that this one was stored on.
 
     Raises
@@ -113,15 +107,11 @@ def body_digest(blob: bytes, length: int, base: bytes | None = None) -> bytes:
         return b""
 
 
-def _sections(body: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    if len(body) < _LENGTHS.size:
-        raise AuditDamaged("stored body: shorter than its header")
-    first, second, third, fourth = _LENGTHS.unpack_from(body)
-    a = _LENGTHS.size
-    b, c, d = a + first, a + first + second, a + first + second + third
-    if d + fourth != len(body):
-        raise AuditDamaged("stored body: section lengths do not add up")
-    return body[a:b], body[b:c], body[c:d], body[d:]
+def _sections(body: bytes) -> Body:
+    try:
+        return Body.unpacked(body)
+    except InvalidInput as error:
+        raise AuditDamaged(f"stored body: {error}") from None
 
 
 def dictionary_path(number: int) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from app.adapters.secret_file import SecretRefused, read_secret, write_secret
 from app.log_ports import LogTree
-from services.audit.note import ED25519, VerifierKey
+from services.audit.note import COSIGNATURE, ED25519, MLDSA_COSIGNATURE, VerifierKey
 
 WHAT = "the log key"
 
@@ -48,18 +49,56 @@ def load_signer(path: Path, *, create: bool) -> FileSigner:
         If there is none, others may read it, or it holds something else.
     """
     if create and not path.exists():
-        _write_new(path)
+        write_new(path)
+    key = _private_key(path)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise LogKeyRefused(_not_a_key(path))
+    return FileSigner(key)
+
+
+class FileCosigner:
+    """`app.log_ports.LogCosigner` of a file: Ed25519 or ML-DSA-44."""
+
+    def __init__(self, key: Ed25519PrivateKey | MLDSA44PrivateKey) -> None:
+        self._key = key
+
+    def public(self, name: str) -> VerifierKey:
+        """The public key under a name."""
+        kind = COSIGNATURE if isinstance(self._key, Ed25519PrivateKey) else MLDSA_COSIGNATURE
+        return VerifierKey(name, kind, self._key.public_key().public_bytes_raw())
+
+    def sign(self, message: bytes) -> bytes:
+        """Signature; those of ML-DSA-44 differ from call to call."""
+        return self._key.sign(message)
+
+
+def load_cosigner(path: Path, *, mldsa: bool = False) -> FileCosigner:
+    """Cosigner of a key file; with `mldsa` none but an ML-DSA-44 key will do.
+
+    Raises
+    ------
+    LogKeyRefused
+        If there is none, others may read it, it holds something else, or the library underneath has no ML-DSA.
+    """
+    key = _private_key(path)
+    if isinstance(key, MLDSA44PrivateKey) or (isinstance(key, Ed25519PrivateKey) and not mldsa):
+        return FileCosigner(key)
+    kinds = "no ML-DSA-44 key" if mldsa else "neither an Ed25519 nor an ML-DSA-44 key"
+    raise LogKeyRefused(f"{path} holds {kinds} in PEM without a password: openssl genpkey -algorithm ML-DSA-44")
+
+
+def _private_key(path: Path) -> object:
     try:
         raw = read_secret(path, WHAT)
     except SecretRefused as error:
         raise LogKeyRefused(str(error)) from None
     try:
-        key = load_pem_private_key(raw, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return load_pem_private_key(raw, password=None)
+    except UnsupportedAlgorithm as error:
+        text = f"the key {path} is of a kind that the cryptographic library of this machine does not have: {error}"
+        raise LogKeyRefused(text) from None
+    except (ValueError, TypeError):
         raise LogKeyRefused(_not_a_key(path)) from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise LogKeyRefused(_not_a_key(path))
-    return FileSigner(key)
 
 
 async def open_signer(path: Path | None, tree: LogTree) -> FileSigner | None:
@@ -86,8 +125,18 @@ def _not_a_key(path: Path) -> str:
     return f"{path} holds no Ed25519 key in PEM without a password: openssl genpkey -algorithm ed25519 -out {path}"
 
 
-def _write_new(path: Path) -> None:
-    key = Ed25519PrivateKey.generate()
+def write_new(path: Path, *, mldsa: bool = False) -> None:
+    """Make a key file that nobody else may read; one that is there already stays.
+
+    Raises
+    ------
+    LogKeyRefused
+        If it cannot be written, or the library underneath has no ML-DSA.
+    """
+    try:
+        key = MLDSA44PrivateKey.generate() if mldsa else Ed25519PrivateKey.generate()
+    except UnsupportedAlgorithm as error:
+        raise LogKeyRefused(f"the cryptographic library of this machine has no ML-DSA: {error}") from None
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
         write_secret(path, pem, WHAT)

@@ -27,6 +27,19 @@ STREAM_HEAD = (
 )
 SECRETS = "SELECT tenant_id, stream_secret FROM tenant"
 TILES = f"SELECT level, number, hashes FROM merkle_tile WHERE log_id = {LOG_ID} ORDER BY level, number"  # noqa: S608
+ADD_COSIGNATURE = (
+    f"INSERT INTO cosignature (log_id, size, witness, key_id, signature) VALUES ({LOG_ID}, $1, $2, $3, $4) "  # noqa: S608
+    "ON CONFLICT (log_id, size, witness, key_id) DO NOTHING"
+)
+COSIGNATURES = (
+    f"SELECT witness, key_id, signature FROM cosignature WHERE log_id = {LOG_ID} AND size = $1 "  # noqa: S608
+    "ORDER BY witness, key_id"
+)
+_SIZES = (
+    f"SELECT size FROM cosignature WHERE log_id = {LOG_ID} AND size >= $1 "  # noqa: S608
+    "GROUP BY size HAVING count(*) >= $2 ORDER BY size"
+)
+SIZES, NEWEST_SIZES = f"{_SIZES} LIMIT $3", f"{_SIZES} DESC LIMIT $3"
 _STORED = (
     "e.idx, e.event_id, e.kind, e.recorded_at, e.tenant_id, e.portfolio_id, e.status, e.body_sha256, e.body_length, "
     "e.stream, e.stream_seq, e.entry, e.leaf, e.head_size"

@@ -13,6 +13,7 @@ from app.adapters.postgres_connection import PostgresReaders
 from app.log_ports import LoggedEntry, LogState
 from app.ports import StoredEntry
 from services.audit.chain import StreamHead
+from services.audit.note import Signature
 from services.audit.verify import StoredLeaf
 
 
@@ -81,3 +82,17 @@ class PostgresLogTree:
     async def retentions(self) -> Sequence[tuple[int, bytes]]:
         """What the log said would be removed."""
         return [(row[0], row[1]) for row in await self._readers.fetch(rows.RETENTIONS)]
+
+    async def add_cosignatures(self, size: int, signatures: Sequence[Signature]) -> None:
+        """Store signatures of witnesses."""
+        for item in signatures:
+            await self._readers.fetch(rows.ADD_COSIGNATURE, size, item.name, item.key_id, item.signature)
+
+    async def cosignatures(self, size: int) -> list[Signature]:
+        """Signatures of witnesses on the head of a size."""
+        return [Signature(*row) for row in await self._readers.fetch(rows.COSIGNATURES, size)]
+
+    async def cosigned_sizes(self, *, least: int, signatures: int, newest: bool, limit: int) -> list[int]:
+        """Sizes of cosigned heads."""
+        statement = rows.NEWEST_SIZES if newest else rows.SIZES
+        return [row[0] for row in await self._readers.fetch(statement, least, signatures, limit)]

@@ -15,6 +15,7 @@ from app.adapters.sqlite_writer import SqliteWriter
 from app.log_ports import LoggedEntry, LogState
 from app.ports import StoredEntry
 from services.audit.chain import StreamHead
+from services.audit.note import Signature
 from services.audit.verify import StoredLeaf
 
 
@@ -86,6 +87,20 @@ class SqliteLogTree:
     async def retentions(self) -> Sequence[tuple[int, bytes]]:
         """What the log said would be removed."""
         return await self._rows(rows.RETENTIONS)
+
+    async def add_cosignatures(self, size: int, signatures: Sequence[Signature]) -> None:
+        """Store signatures of witnesses."""
+        for item in signatures:
+            await self._change(rows.ADD_COSIGNATURE, size, item.name, item.key_id, item.signature)
+
+    async def cosignatures(self, size: int) -> list[Signature]:
+        """Signatures of witnesses on the head of a size."""
+        return [Signature(*row) for row in await self._rows(rows.COSIGNATURES, size)]
+
+    async def cosigned_sizes(self, *, least: int, signatures: int, newest: bool, limit: int) -> list[int]:
+        """Sizes of cosigned heads."""
+        statement = rows.NEWEST_SIZES if newest else rows.SIZES
+        return [row[0] for row in await self._rows(statement, least, signatures, limit)]
 
     async def _rows(self, text: str, *values: object) -> list[Any]:
         return await self._readers.run(lambda connection: connection.execute(_own(text), values).fetchall())

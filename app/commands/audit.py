@@ -5,6 +5,9 @@ from __future__ import annotations
 import typer
 
 from app.commands.audit_disclose import check_disclosure_command, disclose_command
+from app.commands.audit_export import export_command
+from app.commands.audit_key import key_command
+from app.commands.audit_proof import proof_command
 from app.commands.audit_prune import prune_command
 from app.commands.audit_receipt import check_receipt_command
 from app.commands.audit_replay import replay_command
@@ -23,9 +26,12 @@ audit_commands = typer.Typer(
     rich_markup_mode="markdown",
 )
 audit_commands.command("verify", epilog=EXIT_CODES)(verify_command)
+audit_commands.command("proof", epilog=EXIT_CODES)(proof_command)
+audit_commands.command("export", epilog=EXIT_CODES)(export_command)
 audit_commands.command("check-receipt", epilog=EXIT_CODES)(check_receipt_command)
 audit_commands.command("disclose", epilog=EXIT_CODES)(disclose_command)
 audit_commands.command("check-disclosure", epilog=EXIT_CODES)(check_disclosure_command)
 audit_commands.command("replay", epilog=EXIT_CODES)(replay_command)
 audit_commands.command("prune", epilog=CONSOLE_EXIT_CODES)(prune_command)
 audit_commands.command("witness", epilog=EXIT_CODES)(witness_command)
+audit_commands.command("key")(key_command)

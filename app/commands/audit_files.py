@@ -21,6 +21,15 @@ KeyOption = Annotated[
         metavar="KEY",
     ),
 ]
+MldsaKeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--mldsa-key",
+        help="ML-DSA-44 key of the log, or a file that holds it: the head must be signed with it, too.",
+        show_default=False,
+        metavar="KEY",
+    ),
+]
 
 
 def read_text(path: Path) -> str:
@@ -55,8 +64,24 @@ def read_key(text: str) -> VerifierKey:
         raise Failure(ExitCode.REFUSED, "This is no public key of a log", str(error)) from None
 
 
-def read_checkpoint(path: Path, key: VerifierKey) -> Checkpoint:
-    """Head of a file that the key has signed; a receipt holds one, too.
+def read_mldsa_key(text: str) -> VerifierKey:
+    """ML-DSA-44 key of an option.
+
+    Raises
+    ------
+    Failure
+        If it is none.
+    """
+    from services.audit.note import MLDSA_COSIGNATURE
+
+    key = read_key(text)
+    if key.kind != MLDSA_COSIGNATURE:
+        raise Failure(ExitCode.REFUSED, "--mldsa-key is no ML-DSA-44 key", f"It is of type {key.kind}, not 6.")
+    return key
+
+
+def read_checkpoint(path: Path, key: VerifierKey, mldsa: VerifierKey | None = None) -> Checkpoint:
+    """Head of a file that the key has signed, and the other one, if there is one; a receipt holds a head, too.
 
     Raises
     ------
@@ -64,13 +89,15 @@ def read_checkpoint(path: Path, key: VerifierKey) -> Checkpoint:
         If it holds none, or another key signed it.
     """
     from app.signatures import check_signature
-    from services.audit.note import verified_checkpoint
+    from services.audit.note import check_cosigned, verified_checkpoint
     from services.audit.receipt import HEADER, Receipt
     from services.core.errors import InvalidInput
 
     text = read_text(path)
     try:
         note = Receipt.parse(text).checkpoint if text.startswith(HEADER) else text
+        if mldsa is not None:
+            check_cosigned(note, mldsa, check_signature)
         return verified_checkpoint(note, key, check_signature)
     except InvalidInput as error:
         raise Failure(ExitCode.REFUSED, f"{path} holds no head that this key has signed", str(error)) from None

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import Progress, TaskID
 
+from app.commands.audit_export import ExportOption, opened
 from app.commands.console import ExitCode, Failure, err, out, progress, reporting, write_json
 from app.commands.serve import settings_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.usecases.replay_log import Replayed
 
-DIFFERENT = 1
+DIFFERENT, INCOMPLETE = 1, 2
 SHOWN = 20
 
 
@@ -27,6 +30,7 @@ def replay_command(
         str | None,
         typer.Option(help="Database of the log [DATABASE_URL, the embedded file].", show_default=False, metavar="URL"),
     ] = None,
+    export: ExportOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
     """Compute recorded decisions again from what was recorded with them, and compare byte for byte.
@@ -38,17 +42,46 @@ def replay_command(
     - `trimtab audit replay`
 
     - `trimtab audit replay --from 1000 --to 1999 --json`
+
+    - `trimtab audit replay --export history`
     """
     with reporting(as_json):
-        settings = settings_of({"DATABASE_URL": database_url, "TRIMTAB_LOG_LEVEL": "WARNING"})
+        if export is not None and database_url is not None:
+            raise Failure(ExitCode.USAGE, "Name one of --export and --database-url")
         with progress("computing again", 0, visible=not as_json) as bar:
-            found = asyncio.run(_replay(settings.audit_url, first, last, bar))
+            if export is not None:
+                found = _replay_export(export, first, last, bar)
+            else:
+                settings = settings_of({"DATABASE_URL": database_url, "TRIMTAB_LOG_LEVEL": "WARNING"})
+                found = asyncio.run(_replay(settings.audit_url, first, last, bar))
         if as_json:
             write_json(replayed_document(found))
         else:
             show_replayed(found)
         if found.different:
             raise typer.Exit(DIFFERENT)
+        if found.pruned:
+            raise typer.Exit(INCOMPLETE)
+
+
+def _replay_export(folder: Path, first: int, last: int | None, bar: Progress) -> Replayed:
+    import orjson
+
+    from app.usecases.replay_log import replay_span
+    from services.core.errors import InvalidInput
+
+    export = opened(folder)
+    if not export.bodies:
+        raise Failure(ExitCode.REFUSED, f"{folder} holds no bodies: nothing can be computed again")
+
+    def advance(done: int, total: int) -> None:
+        bar.update(TaskID(0), completed=done, total=total)
+
+    try:
+        return replay_span(export, first=first, last=last, advance=advance)
+    except (InvalidInput, orjson.JSONDecodeError, KeyError, TypeError) as error:
+        remedy = "trimtab audit verify --export tells what is wrong with it."
+        raise Failure(ExitCode.REFUSED, f"{folder} holds what is no entry", str(error), remedy) from None
 
 
 async def _replay(url: str, first: int, last: int | None, bar: Progress) -> Replayed:
@@ -94,3 +127,5 @@ def show_replayed(found: Replayed) -> None:
         f"{found.pruned:,} bodies are pruned",
         markup=False,
     )
+    if found.pruned:
+        out().print(f"{found.pruned:,} have no body any more and could not be computed again", markup=False)

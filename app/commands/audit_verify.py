@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import Progress, TaskID
 
-from app.commands.audit_files import read_checkpoint, read_key
+from app.commands.audit_export import ExportOption, opened
+from app.commands.audit_files import MldsaKeyOption, read_checkpoint, read_key, read_mldsa_key
 from app.commands.console import ExitCode, Failure, err, out, progress, reporting, write_json
 from app.commands.serve import settings_of
 
 if TYPE_CHECKING:
     from app.usecases.verify_log import Verified
-    from services.audit.note import Checkpoint
+    from services.audit.note import Checkpoint, VerifierKey
 
 TAMPERED, INCOMPLETE = 1, 2
 
@@ -34,9 +35,11 @@ def verify_command(
         str | None,
         typer.Option(help="Public key of the log, or a file that holds it.", show_default=False, metavar="KEY"),
     ] = None,
+    mldsa_key: MldsaKeyOption = None,
     bodies: Annotated[
         bool, typer.Option(help="Also read every recorded request and answer and compare its digest.")
     ] = True,
+    export: ExportOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Check the whole log: every row against every other, its tree, its streams, its bodies, and heads that you kept.
@@ -49,23 +52,57 @@ def verify_command(
     - `trimtab audit verify`
 
     - `trimtab audit verify --checkpoint monday.txt --key log.vkey --json`
+
+    - `trimtab audit verify --export history --key log.vkey`
     """
     with reporting(as_json):
         if checkpoint and key is None:
             raise Failure(ExitCode.USAGE, "--checkpoint goes with --key", remedy="Name the public key of the log.")
-        kept = [read_checkpoint(path, read_key(key)) for path in checkpoint or ()] if key else []
-        url = settings_of({"DATABASE_URL": database_url, "TRIMTAB_LOG_LEVEL": "WARNING"}).audit_url
+        if export is not None and database_url is not None:
+            raise Failure(ExitCode.USAGE, "Name one of --export and --database-url")
+        verifier = read_key(key) if key else None
+        mldsa = read_mldsa_key(mldsa_key) if mldsa_key else None
+        kept = [read_checkpoint(path, verifier, mldsa) for path in checkpoint or ()] if verifier else []
         started = time.perf_counter()
         with progress("checking", 0, visible=not as_json) as bar:
-            found = asyncio.run(_verify(url, kept, bar, bodies=bodies))
+            if export is not None:
+                found = _verify_export(export, verifier, kept, bar, bodies=bodies)
+            else:
+                url = settings_of({"DATABASE_URL": database_url, "TRIMTAB_LOG_LEVEL": "WARNING"}).audit_url
+                found = asyncio.run(_verify(url, kept, bar, bodies=bodies))
         if as_json:
             write_json(verified_document(found))
         else:
             show_verified(found, time.perf_counter() - started)
         if found.findings:
             raise typer.Exit(TAMPERED)
-        if found.pruned:
+        if found.pruned or found.outside:
             raise typer.Exit(INCOMPLETE)
+
+
+def _verify_export(
+    folder: Path, key: VerifierKey | None, kept: list[Checkpoint], bar: Progress, *, bodies: bool
+) -> Verified:
+    from app.signatures import check_signature
+    from app.usecases.verify_log import verify_span
+    from services.audit.note import verified_checkpoint
+    from services.core.errors import InvalidInput
+
+    export = opened(folder)
+    signed = None
+    if key is not None:
+        if export.checkpoint is None:
+            remedy = "Leave --key out, and compare with heads that you kept."
+            raise Failure(ExitCode.REFUSED, f"{folder} holds no signed head", remedy=remedy)
+        try:
+            signed = verified_checkpoint(export.checkpoint, key, check_signature)
+        except InvalidInput as error:
+            raise Failure(ExitCode.FAILED, "The head of the export is not signed by this key", str(error)) from None
+
+    def advance(done: int, total: int) -> None:
+        bar.update(TaskID(0), completed=done, total=total)
+
+    return verify_span(export, kept, signed, bodies=bodies, advance=advance)
 
 
 async def _verify(url: str, kept: list[Checkpoint], bar: Progress, *, bodies: bool) -> Verified:
@@ -96,6 +133,9 @@ def verified_document(found: Verified) -> dict[str, Any]:
         "bodies_checked": found.bodies_checked,
         "bodies_pruned": found.pruned,
         "checkpoints": found.checkpoints,
+        "checkpoints_outside": found.outside,
+        "from": found.first,
+        "to": found.end - 1,
     }
 
 
@@ -109,8 +149,13 @@ def show_verified(found: Verified, seconds: float) -> None:
         err().print(f"and {found.left_out:,} more", style="bold red", markup=False)
     checked = "rows and bodies" if found.bodies_checked else "rows, not their bodies"
     heads = {0: "no kept head", 1: "1 kept head"}.get(found.checkpoints, f"{found.checkpoints} kept heads")
-    rate = found.size / seconds if seconds > 0 else 0.0
-    console.print(f"{found.origin}: {found.size:,} entries, {checked}, {heads}; {rate:,.0f} a second", markup=False)
+    count = found.end - found.first
+    rate = count / seconds if seconds > 0 else 0.0
+    part = "" if count == found.size else f" ({found.first:,} to {found.end - 1:,} of {found.size:,})"
+    console.print(f"{found.origin}: {count:,} entries{part}, {checked}, {heads}; {rate:,.0f} a second", markup=False)
+    if found.outside:
+        text = f"{found.outside:,} kept heads lie outside of these entries, and nothing could be compared with them"
+        console.print(text, markup=False)
     if found.pruned:
         console.print(f"{found.pruned:,} bodies are pruned: of these only the digests could be checked", markup=False)
     if not found.findings:

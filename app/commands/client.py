@@ -50,13 +50,23 @@ class ServiceClient:
         Failure
             As `call`.
         """
+        return self.content(path).decode("utf-8", "replace")
+
+    def content(self, path: str) -> bytes:
+        """Bytes of an answer that is no JSON.
+
+        Raises
+        ------
+        Failure
+            As `call`.
+        """
         try:
             response = self.http.get(path)
         except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
             raise unreachable(str(self.http.base_url), error) from None
         if response.status_code >= 400:
             raise refused(response)
-        return response.text
+        return response.content
 
 
 @contextmanager

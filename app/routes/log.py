@@ -8,24 +8,32 @@ from app.caller import PUBLIC, Scope
 from app.deps import container_of, query_rules, read_call, read_query
 from app.routes.reply import reply
 from app.routes.routing import route
+from app.usecases import cosign
 from app.usecases import read_log as log
 from app.usecases.disclose import disclose_fields as disclosed
 from models.api.query import NoParameters
-from models.api.transparency import ConsistencyParameters, InclusionParameters
+from models.api.transparency import CheckpointParameters, ConsistencyParameters, InclusionParameters, LogKeyParameters
 
 NOTE = "text/plain; charset=utf-8"
 
 
 async def read_checkpoint(request: Request) -> Response:
     """Signed head."""
+    query = read_query(request, CheckpointParameters)
+    note = await cosign.read_checkpoint(container_of(request), cosigned=query.cosigned == "true")
+    return Response(note, media_type=NOTE)
+
+
+async def add_cosignatures(request: Request) -> Response:
+    """Signatures of witnesses."""
     read_query(request, NoParameters)
-    return Response(await log.read_checkpoint(container_of(request)), media_type=NOTE)
+    return reply(request, await cosign.add_cosignatures(container_of(request), await read_call(request)))
 
 
 async def read_verifier_key(request: Request) -> Response:
     """Public key."""
-    read_query(request, NoParameters)
-    return Response(await log.read_verifier_key(container_of(request)), media_type=NOTE)
+    query = read_query(request, LogKeyParameters)
+    return Response(await log.read_verifier_key(container_of(request), query.algorithm), media_type=NOTE)
 
 
 async def prove_inclusion(request: Request) -> Response:
@@ -59,8 +67,9 @@ async def read_entry(request: Request) -> Response:
 async def read_receipt(request: Request) -> Response:
     """Receipt."""
     read_query(request, NoParameters)
-    text = await log.read_receipt(container_of(request), request.path_params["evaluation_id"])
-    return Response(text, media_type=NOTE)
+    container = container_of(request)
+    logged = await log.logged_entry(container, request.path_params["evaluation_id"])
+    return Response(await cosign.read_receipt(container, logged), media_type=NOTE)
 
 
 async def disclose_fields(request: Request) -> Response:
@@ -72,6 +81,7 @@ async def disclose_fields(request: Request) -> Response:
 
 ROUTES = (
     route("GET", "/v1/log/checkpoint", read_checkpoint, PUBLIC),
+    route("POST", "/v1/log/cosignatures", add_cosignatures, PUBLIC),
     route("GET", "/v1/log/key", read_verifier_key, PUBLIC),
     route("GET", "/v1/log/proof/inclusion", prove_inclusion, PUBLIC),
     route("GET", "/v1/log/proof/consistency", prove_consistency, PUBLIC),

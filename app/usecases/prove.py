@@ -46,7 +46,7 @@ async def prove_inclusion(tree: LogTree, index: int, size: int) -> list[bytes]:
         Unless ``index < size``.
     """
     await _old_enough(tree, size)
-    return await _from_tiles(tree, size, lambda at: inclusion_proof(index, size, at))
+    return await from_tiles(tree, size, lambda at: inclusion_proof(index, size, at))
 
 
 async def prove_consistency(tree: LogTree, first: int, second: int) -> list[bytes]:
@@ -60,7 +60,7 @@ async def prove_consistency(tree: LogTree, first: int, second: int) -> list[byte
         Unless ``0 < first ≤ second``.
     """
     await _old_enough(tree, second)
-    return await _from_tiles(tree, second, lambda at: consistency_proof(first, second, at))
+    return await from_tiles(tree, second, lambda at: consistency_proof(first, second, at))
 
 
 async def subtree_hashes(tree: LogTree, size: int) -> list[bytes]:
@@ -72,7 +72,7 @@ async def subtree_hashes(tree: LogTree, size: int) -> list[bytes]:
         If the log has fewer.
     """
     await _old_enough(tree, size)
-    return await _from_tiles(tree, size, lambda at: [at(height, number) for height, number in subtrees(0, size)])
+    return await from_tiles(tree, size, lambda at: [at(height, number) for height, number in subtrees(0, size)])
 
 
 async def receipt_of(tree: LogTree, logged: LoggedEntry, origin: str, signer: LogSigner) -> str:
@@ -82,7 +82,7 @@ async def receipt_of(tree: LogTree, logged: LoggedEntry, origin: str, signer: Lo
     def both(at: SubtreeHash) -> tuple[list[bytes], bytes]:
         return inclusion_proof(logged.index, size, at), tree_root(size, at)
 
-    proof, root = await _from_tiles(tree, size, both)
+    proof, root = await from_tiles(tree, size, both)
     return Receipt(logged.index, tuple(proof), signed_head(Checkpoint(origin, size, root), signer)).text()
 
 
@@ -113,7 +113,7 @@ class _Missing(Exception):
         self.tile = tile
 
 
-async def _from_tiles(tree: LogTree, size: int, compute: Callable[[SubtreeHash], T]) -> T:
+async def from_tiles(tree: LogTree, size: int, compute: Callable[[SubtreeHash], T]) -> T:
     """Result of a pure computation on the tree; each tile that it turns out to need is read, two a level at most."""
     known: dict[Tile, bytes] = {}
 

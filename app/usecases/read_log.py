@@ -7,12 +7,13 @@ import orjson
 from app.container import Container
 from app.log_ports import LoggedEntry, LogSigner
 from app.usecases.call import Answer
-from app.usecases.prove import prove_consistency, prove_inclusion, read_tile, receipt_of, signed_checkpoint
+from app.usecases.prove import prove_consistency, prove_inclusion, read_tile
 from app.usecases.read_evaluations import UnknownEntry
 from services.audit.canonical import base64_text
 from services.audit.tiles import Tile, tile_width
 from services.core.errors import InvalidInput
 
+ED25519, MLDSA = "ed25519", "ml-dsa-44"
 FOREVER = ("Cache-Control", "public, max-age=31536000, immutable")
 
 
@@ -37,15 +38,17 @@ def signer_of(container: Container) -> LogSigner:
     return container.signer
 
 
-async def read_checkpoint(container: Container) -> str:
-    """Signed head of the log, as it is now."""
-    signer = signer_of(container)
-    return signed_checkpoint(await container.tree.head(), signer)
+async def read_verifier_key(container: Container, algorithm: str = ED25519) -> str:
+    """Public key of the log.
 
-
-async def read_verifier_key(container: Container) -> str:
-    """Public key of the log."""
-    signer = signer_of(container)
+    Raises
+    ------
+    LogNotSigned
+        If no key of this algorithm signs.
+    """
+    signer = signer_of(container) if algorithm == ED25519 else container.cosigner
+    if signer is None:
+        raise LogNotSigned
     return signer.public((await container.tree.head()).origin).text() + "\n"
 
 
@@ -82,17 +85,17 @@ async def read_log_tile(container: Container, path: str) -> bytes:
 
 async def read_entry(container: Container, event_id: str) -> bytes:
     """Canonical bytes that the tree holds of a record."""
-    return (await _logged(container, event_id)).entry
+    return (await logged_entry(container, event_id)).entry
 
 
-async def read_receipt(container: Container, event_id: str) -> str:
-    """Receipt over the head right after the batch that wrote the entry: the same bytes on every call."""
-    signer = signer_of(container)
-    logged = await _logged(container, event_id)
-    return await receipt_of(container.tree, logged, (await container.tree.head()).origin, signer)
+async def logged_entry(container: Container, event_id: str) -> LoggedEntry:
+    """Place of a record in the tree.
 
-
-async def _logged(container: Container, event_id: str) -> LoggedEntry:
+    Raises
+    ------
+    UnknownEntry
+        If there is none for this tenant.
+    """
     found = await container.tree.entry_of(container.tenant_id, event_id)
     if found is None:
         raise UnknownEntry(event_id)

@@ -130,7 +130,16 @@ DecisionKind = Literal[
 
 
 FactKind = Literal[
-    "observation", "instruments", "policy", "portfolio", "snapshot", "executions", "breaker", "parameters", "key", "retention"
+    "observation",
+    "instruments",
+    "policy",
+    "portfolio",
+    "snapshot",
+    "executions",
+    "breaker",
+    "parameters",
+    "key",
+    "retention",
 ]
 
 

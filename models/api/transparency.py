@@ -13,6 +13,40 @@ Hash = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 """32 bytes in base64."""
 
 
+class CheckpointParameters(Model):
+    """Parameters of `GET /v1/log/checkpoint`."""
+
+    cosigned: Literal["true", "false"] = Field(
+        "false", description="The newest head that enough witnesses have signed, not the newest."
+    )
+
+
+class LogKeyParameters(Model):
+    """Parameters of `GET /v1/log/key`."""
+
+    algorithm: Literal["ed25519", "ml-dsa-44"] = Field(
+        "ed25519", description="The second signs heads besides, where the operator named such a key."
+    )
+
+
+class CosignaturesRequest(Model):
+    """Head of the log as witnesses signed it."""
+
+    note: Annotated[str, Strict(), StringConstraints(min_length=1, max_length=64_000)] = Field(
+        description="The note of `GET /v1/log/checkpoint` with lines of witnesses (C2SP `tlog-cosignature`)."
+    )
+
+
+class CosignaturesAnswer(Model):
+    """What was taken, and how far the head is from a quorum."""
+
+    size: int = Field(description="Size of the head.")
+    accepted: list[str] = Field(description="Witnesses whose signatures were taken.")
+    witnesses: int = Field(description="Witnesses that have signed this head so far.")
+    quorum: int = Field(description="Witnesses that make it valid.")
+    reached: bool
+
+
 class InclusionParameters(Model):
     """Parameters of `GET /v1/log/proof/inclusion`."""
 

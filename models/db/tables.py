@@ -110,6 +110,21 @@ merkle_tile = Table(
 )
 """Tiles above the leaves: a copy of what the entries say, to be found faster; they grow, and never change otherwise."""
 
+cosignature = Table(
+    "cosignature",
+    metadata,
+    Column("log_id", Int, primary_key=True, autoincrement=False),
+    Column("size", Big, primary_key=True, autoincrement=False),
+    Column("witness", String, primary_key=True),
+    Column("key_id", Bytes, primary_key=True),
+    Column("signature", Bytes, nullable=False),
+    CheckConstraint("size >= 1", name="size"),
+    CheckConstraint("length(key_id) = 4", name="key_id"),
+    CheckConstraint("length(signature) BETWEEN 9 AND 4096", name="signature"),
+    sqlite_strict=True,
+)
+"""What witnesses signed of heads of the log: `signature` is what follows the key id on the line of a note."""
+
 audit_body = Table(
     "audit_body",
     metadata,

@@ -12,7 +12,7 @@ Signing itself is given as a function: no key is held here.
 
 References
 ----------
-C2SP signed-note v1.0.0; C2SP tlog-checkpoint; C2SP tlog-cosignature (Ed25519).
+C2SP signed-note v1.0.0; C2SP tlog-checkpoint; C2SP tlog-cosignature (Ed25519, and ML-DSA-44 of FIPS 204).
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from services.audit.canonical import base64_bytes, base64_text
 from services.audit.merkle import HASH_BYTES
 from services.core.errors import InvalidInput
 
-ED25519, COSIGNATURE = 0x01, 0x04
+ED25519, COSIGNATURE, MLDSA_COSIGNATURE = 0x01, 0x04, 0x06
 """Types of signature."""
+KEY_BYTES = {ED25519: 32, COSIGNATURE: 32, MLDSA_COSIGNATURE: 1312}
+"""Length of the public key of each."""
 MAX_NOTE_BYTES = 64_000
 MAX_SIGNATURES = 32
 _NAME = re.compile(r"[^\s+]{1,200}\Z")
@@ -36,14 +38,14 @@ _WHOLE = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z", re.ASCII)
 _TIME_BYTES = 8
 
 Sign = Callable[[bytes], bytes]
-"""Ed25519 signature of a message."""
+"""Signature of a message, Ed25519 or ML-DSA-44."""
 Check = Callable[[bytes, bytes, bytes], bool]
-"""Whether (public key, signature, message) is a valid Ed25519 signature."""
+"""Whether (public key, signature, message) is valid; the length of the key tells Ed25519 from ML-DSA-44."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """Public key of a log or a witness: name, type of signature, 32 bytes.
+    """Public key of a log or a witness: name, type of signature, and 32 bytes of Ed25519 or 1,312 of ML-DSA-44.
 
     Examples
     --------
@@ -59,8 +61,10 @@ class VerifierKey:
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
             raise InvalidInput("name", "must hold no space and no plus sign", self.name)
-        if self.kind not in (ED25519, COSIGNATURE) or len(self.public) != HASH_BYTES:
-            raise InvalidInput("public", "must be 32 bytes of an Ed25519 key", len(self.public))
+        if self.kind not in KEY_BYTES:
+            raise InvalidInput("public", "must be of a known type, 1, 4 or 6", self.kind)
+        if len(self.public) != KEY_BYTES[self.kind]:
+            raise InvalidInput("public", f"must be {KEY_BYTES[self.kind]} bytes", len(self.public))
 
     @property
     def key_id(self) -> bytes:
@@ -84,8 +88,8 @@ class VerifierKey:
         if len(parts) != 3:
             raise InvalidInput("vkey", "must be name+id+base64", text)
         raw = base64_bytes(parts[2], "vkey")
-        if len(raw) != HASH_BYTES + 1:
-            raise InvalidInput("vkey", "must hold a type and 32 bytes", len(raw))
+        if not raw:
+            raise InvalidInput("vkey", "must hold a type and a key", len(raw))
         key = cls(parts[0], raw[0], raw[1:])
         if key.key_id.hex() != parts[1].lower():
             raise InvalidInput("vkey", f"must have the id {key.key_id.hex()} of its name and key", parts[1])
@@ -157,12 +161,37 @@ def _valid(text: str, key: VerifierKey, item: Signature, check: Check) -> bool:
     if len(item.signature) <= _TIME_BYTES:
         return False
     seconds = int.from_bytes(item.signature[:_TIME_BYTES], "big")
-    return seconds < 2**63 and check(key.public, item.signature[_TIME_BYTES:], cosigned_message(text, seconds))
+    try:
+        message = cosigned_message(key, text, seconds)
+    except InvalidInput:
+        return False
+    return check(key.public, item.signature[_TIME_BYTES:], message)
 
 
-def cosigned_message(text: str, seconds: int) -> bytes:
-    """What a witness signs: that it saw this checkpoint, consistent with all before, at a time [s since 1970]."""
-    return f"cosignature/v1\ntime {seconds}\n{text}".encode()
+def cosigned_message(key: VerifierKey, text: str, seconds: int) -> bytes:
+    """What a witness signs: that it saw this checkpoint, consistent with all before, at a time [s since 1970].
+
+    With ML-DSA-44 the message names the witness, and 0 s say nothing of the time.
+
+    Raises
+    ------
+    InvalidInput
+        If the time or a name cannot be written down, or the text is no checkpoint.
+    """
+    if not 0 <= seconds < 2**63:
+        raise InvalidInput("seconds", "must lie from 0 to 2^63 - 1", seconds)
+    if key.kind != MLDSA_COSIGNATURE:
+        return f"cosignature/v1\ntime {seconds}\n{text}".encode()
+    head = Checkpoint.parse(text)
+    time, start, end = (value.to_bytes(8, "big") for value in (seconds, 0, head.size))
+    return b"".join((b"subtree/v1\n\0", _counted(key.name), time, _counted(head.origin), start, end, head.root))
+
+
+def _counted(text: str) -> bytes:
+    raw = text.encode()
+    if not 0 < len(raw) < 256:
+        raise InvalidInput("name", "must hold 1 to 255 bytes", len(raw))
+    return bytes((len(raw),)) + raw
 
 
 def signature(key: VerifierKey, sign: Sign, text: str) -> Signature:
@@ -172,7 +201,7 @@ def signature(key: VerifierKey, sign: Sign, text: str) -> Signature:
 
 def cosignature(key: VerifierKey, sign: Sign, text: str, seconds: int) -> Signature:
     """Signature of a witness on the text of a checkpoint."""
-    signed = sign(cosigned_message(text, seconds))
+    signed = sign(cosigned_message(key, text, seconds))
     return Signature(key.name, key.key_id, seconds.to_bytes(_TIME_BYTES, "big") + signed)
 
 
@@ -232,10 +261,47 @@ def verified_checkpoint(
     found = Checkpoint.parse(note.text)
     if found.origin != log.name:
         raise InvalidInput("checkpoint", f"must have the origin {log.name}", found.origin)
-    names = {key.public for key in witnesses if note.signed_by(key, check)}
-    if len(names) < quorum:
-        raise InvalidInput("checkpoint", f"must be signed by {quorum} of {len(witnesses)} witnesses", len(names))
+    signed = witnesses_of([key for key in witnesses if note.signed_by(key, check)])
+    if signed < quorum:
+        raise InvalidInput("checkpoint", f"must be signed by {quorum} of {len(witnesses)} witnesses", signed)
     return found
+
+
+def check_cosigned(text: str, key: VerifierKey, check: Check) -> None:
+    """Refuse a note that a key has not signed.
+
+    Raises
+    ------
+    InvalidInput
+        If its signature is missing or not valid.
+    """
+    if not Note.parse(text).signed_by(key, check):
+        raise InvalidInput(
+            "checkpoint", f"must carry a valid signature of {key.name}, key {key.key_id.hex()}", text[:200]
+        )
+
+
+def witnesses_of(keys: Iterable[VerifierKey]) -> int:
+    """How many witnesses hold these keys: two keys of one name are one, and so are two names of one key.
+
+    Examples
+    --------
+    >>> pairs = [("a", b"1"), ("a", b"2"), ("b", b"1")]
+    >>> witnesses_of([VerifierKey(name, COSIGNATURE, bytes(31) + end) for name, end in pairs])
+    1
+    """
+    groups: list[tuple[set[str], set[bytes]]] = []
+    for key in keys:
+        names, publics = {key.name}, {key.public}
+        apart = []
+        for group in groups:
+            if key.name in group[0] or key.public in group[1]:
+                names |= group[0]
+                publics |= group[1]
+            else:
+                apart.append(group)
+        groups = [*apart, (names, publics)]
+    return len(groups)
 
 
 def _signature(row: str) -> Signature:

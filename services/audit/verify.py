@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,13 +20,21 @@ from typing import Any, Self
 from services.audit.chain import StreamHead
 from services.audit.entry import digest_text, moment, stream_id
 from services.audit.frontier import Frontier
-from services.audit.merkle import leaf_hash
+from services.audit.merkle import leaf_hash, node_hash
 from services.audit.note import Checkpoint
 from services.audit.retention import KIND, Announcement
 from services.core.errors import InvalidInput
 
 MAX_FINDINGS = 1000
 """Findings that are kept; the rest is counted."""
+_DIGEST = rb'"sha256:[0-9a-f]{64}"'
+_ENTRY = re.compile(
+    rb'\{"at":"([^"\\]*)","body":"sha256:([0-9a-f]{64})","body_len":([0-9]+),(?:"fields":%b,)?"id":"([^"\\]*)",'
+    rb'"kind":"([^"\\]*)","log":"([^"\\]*)",(?:"request":%b,"response":%b,)?"status":([0-9]+),'
+    rb'"stream":"hmac-sha256:([0-9a-f]{64})","stream_prev":"sha256:([0-9a-f]{64})","stream_seq":([0-9]+),"v":[12]\}'
+    % (_DIGEST, _DIGEST, _DIGEST)
+)
+_NONE = StreamHead()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class _Removal:
 
 @dataclass(slots=True)
 class LogCheck:
-    """State of a check that has seen the rows up to `frontier.size`.
+    """State of a check that has seen the rows up to `size`.
 
     Parameters
     ----------
@@ -91,11 +100,14 @@ class LogCheck:
     checkpoints: Iterable[Checkpoint] = ()
     bodies: bool = False
     announcements: Mapping[int, bytes] = field(default_factory=dict)
-    frontier: Frontier = field(default_factory=Frontier)
+    size: int = 0
     findings: list[Finding] = field(default_factory=list)
     found: int = 0
     pruned: int = 0
+    _subtrees: list[bytes] = field(default_factory=list)
+    _batch_end: int | None = 0
     _streams: dict[bytes, StreamHead] = field(default_factory=dict)
+    _names: dict[tuple[str, str | None], bytes | None] = field(default_factory=dict)
     _heads: dict[int, list[Checkpoint]] = field(default_factory=dict)
     _removals: dict[int, _Removal] = field(default_factory=dict)
     _missing: list[range] = field(default_factory=list)
@@ -114,7 +126,10 @@ class LogCheck:
     @classmethod
     def following(cls, origin: str, stream_secrets: Mapping[str, bytes], frontier: Frontier) -> Self:
         """Check, with bodies, of what follows a tree; `know` is told of the streams before it."""
-        return cls(origin, stream_secrets, bodies=True, frontier=frontier)
+        check = cls(origin, stream_secrets, bodies=True, size=frontier.size)
+        check._subtrees.extend(frontier.subtrees)
+        check._batch_end = None
+        return check
 
     def knows(self, stream: bytes) -> bool:
         """Whether it has the last entry of a stream."""
@@ -124,21 +139,30 @@ class LogCheck:
         """Take the last entries of streams before the rows that come."""
         self._streams.update(heads)
 
+    @property
+    def frontier(self) -> Frontier:
+        """The tree so far."""
+        return Frontier(self.size, tuple(self._subtrees))
+
     def add(self, rows: Iterable[StoredLeaf]) -> None:
         """Check further rows."""
         for row in rows:
-            if row.index != self.frontier.size:
-                self._report(row.index, f"its index should be {self.frontier.size}: rows are missing or out of order")
+            if row.index != self.size:
+                self._report(row.index, f"its index should be {self.size}: rows are missing or out of order")
                 return
             self._check(row)
-            self.frontier = self.frontier.appended((row.leaf,))
-            self._compare_head()
+            self._append(row.leaf)
+            if self.size in self._heads:
+                self._compare_head()
 
     def close(self, size: int, root: bytes, frontier: bytes) -> None:
         """Compare with the stored head, once every row is in."""
-        if (size, root, frontier) != (self.frontier.size, self.frontier.root, self.frontier.packed()):
-            self._report(None, f"the stored head of size {size} is not the root of the {self.frontier.size} rows")
-        for kept in sorted(kept for kept in self._heads if kept > self.frontier.size):
+        tree = self.frontier
+        if (size, root, frontier) != (tree.size, tree.root, tree.packed()):
+            self._report(None, f"the stored head of size {size} is not the root of the {tree.size} rows")
+        if self._batch_end not in (None, self.size):
+            self._report(None, f"the last batch ends at {self._batch_end}, and the rows at {self.size}")
+        for kept in sorted(kept for kept in self._heads if kept > self.size):
             self._report(None, f"a checkpoint of size {kept} was signed: the end of the log is missing")
 
         for index in (index for index, removal in self._removals.items() if not removal.entered):
@@ -149,8 +173,20 @@ class LogCheck:
                 self._report(lost.start, f"{them} missing, and the log announced no removal")
                 self.pruned -= len(lost)
 
+    def beyond(self, row: StoredLeaf) -> None:
+        """Report a row that lies behind the head."""
+        self._report(row.index, "it lies behind the head of the log")
+
+    def _append(self, leaf: bytes) -> None:
+        # As `Frontier.appended`, without a new object for each row.
+        bits, stack = self.size, self._subtrees
+        while bits & 1:
+            leaf, bits = node_hash(stack.pop(), leaf), bits >> 1
+        stack.append(leaf)
+        self.size += 1
+
     def _compare_head(self) -> None:
-        for item in self._heads.get(self.frontier.size, ()):
+        for item in self._heads.get(self.size, ()):
             if item.origin != self.origin:
                 self._report(None, f"a checkpoint names another log: {item.origin}")
             elif item.root != self.frontier.root:
@@ -159,26 +195,19 @@ class LogCheck:
     def _check(self, row: StoredLeaf) -> None:
         if leaf_hash(row.entry) != row.leaf:
             self._report(row.index, "its leaf hash is not that of its entry")
-        before = self._streams.get(row.stream, StreamHead())
+        before = self._streams.get(row.stream, _NONE)
         if row.stream_seq != before.seq + 1:
             self._report(row.index, f"it should be number {before.seq + 1} of its stream, and is {row.stream_seq}")
-        said = _parsed(row.entry)
-        for name, value in self._expected(row, before).items():
-            if said.get(name) != value:
-                self._report(
-                    row.index, f"its entry says {name} = {str(said.get(name))[:80]}, the row {str(value)[:80]}"
-                )
-        if self.stream_secrets is not None:
-            secret = self.stream_secrets.get(row.tenant_id)
-            if secret is None or stream_id(secret, row.portfolio_id) != row.stream:
-                self._report(row.index, "its stream is not that of its tenant and portfolio")
-        if not row.index < row.head_size:
-            self._report(row.index, "its batch ended before it")
+        if not self._says(row, before):
+            self._report_differences(row, before)
+        if self.stream_secrets is not None and self._stream_of(row.tenant_id, row.portfolio_id) != row.stream:
+            self._report(row.index, "its stream is not that of its tenant and portfolio")
+        self._check_batch(row)
         for removal in self._removals.values():
             if removal.said.first <= row.index < removal.said.end:
                 removal.digest.update(row.body_sha256)
         if row.kind == KIND and row.index in self._removals:
-            self._announce(row, self._removals[row.index], said)
+            self._announce(row, self._removals[row.index])
         if self.bodies and row.body_found is None:
             self.pruned += 1
             last = self._missing[-1] if self._missing else range(0)
@@ -190,9 +219,49 @@ class LogCheck:
             self._report(row.index, "its body does not have the recorded digest")
         self._streams[row.stream] = StreamHead(row.stream_seq, row.leaf)
 
-    def _announce(self, row: StoredLeaf, removal: _Removal, said: Mapping[str, Any]) -> None:
+    def _check_batch(self, row: StoredLeaf) -> None:
+        """Batches follow one another: `head_size` of a row is where its batch ends."""
+        if row.head_size != self._batch_end:
+            if not row.index < row.head_size or self._batch_end not in (None, row.index):
+                self._report(row.index, "its batch is not one that follows the one before")
+            self._batch_end = row.head_size
+        elif not row.index < row.head_size:
+            self._report(row.index, "its batch ended before it")
+
+    def _stream_of(self, tenant_id: str, portfolio_id: str | None) -> bytes | None:
+        name = tenant_id, portfolio_id
+        if name not in self._names:
+            secret = (self.stream_secrets or {}).get(tenant_id)
+            self._names[name] = None if secret is None else stream_id(secret, portfolio_id)
+        return self._names[name]
+
+    def _says(self, row: StoredLeaf, before: StreamHead) -> bool:
+        """Whether the entry is of the usual form and says what the row says: nearly always, and found out fast."""
+        match = _ENTRY.fullmatch(row.entry)
+        return match is not None and match.groups() == (
+            moment(row.recorded_at).encode(),
+            row.body_sha256.hex().encode(),
+            b"%d" % row.body_length,
+            row.event_id.encode(),
+            row.kind.encode(),
+            self.origin.encode(),
+            b"%d" % row.status,
+            row.stream.hex().encode(),
+            before.leaf.hex().encode(),
+            b"%d" % row.stream_seq,
+        )
+
+    def _report_differences(self, row: StoredLeaf, before: StreamHead) -> None:
+        said = _parsed(row.entry)
+        for name, value in self._expected(row, before).items():
+            if said.get(name) != value:
+                self._report(
+                    row.index, f"its entry says {name} = {str(said.get(name))[:80]}, the row {str(value)[:80]}"
+                )
+
+    def _announce(self, row: StoredLeaf, removal: _Removal) -> None:
         """Take an announcement on, if it is what the entry holds the digest of."""
-        if said.get("response") != digest_text(hashlib.sha256(removal.content).digest()):
+        if _parsed(row.entry).get("response") != digest_text(hashlib.sha256(removal.content).digest()):
             return
         removal.entered = True
         if removal.said.end > row.index or removal.said.bodies_sha256 != digest_text(removal.digest.digest()):

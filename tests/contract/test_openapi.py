@@ -138,13 +138,13 @@ async def http(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def example_calls() -> list[tuple[Operation, dict[str, Any] | None]]:
-    """Every example of the document that needs nothing but a fresh service."""
+    """Every example of the document that needs nothing but a fresh service; one has no witness and no such head."""
     calls: list[tuple[Operation, dict[str, Any] | None]] = []
     for operation in OPERATIONS:
         bodies = [body for _, body in operation.examples.values()]
         if operation.body is not None:
             assert bodies, f"{operation.operation_id} has no example"
-        if "{" not in operation.path:
+        if "{" not in operation.path and operation.operation_id != "add_cosignatures":
             calls += [(operation, body) for body in bodies or [None]]
     return calls
 

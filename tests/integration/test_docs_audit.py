@@ -28,7 +28,7 @@ def test_the_commands_give_what_is_printed_below_them(
     monkeypatch.setenv("TRIMTAB_DATA_DIR", str(service.data_dir))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     found = examples(TEXT)
-    assert len(found) == 5
+    assert len(found) == 8
     for example in found:
         printed = output(example.command.replace(".run/docs-", f"{folder}/docs-"), service.url)
         assert difference(json.loads(printed), example.answer) is None, example.command

@@ -1361,6 +1361,41 @@ class CorrelationShock(Model):
     """
 
 
+class CosignaturesAnswer(Model):
+    """
+    What was taken, and how far the head is from a quorum.
+    """
+
+    size: int
+    """
+    Size of the head.
+    """
+    accepted: list[str]
+    """
+    Witnesses whose signatures were taken.
+    """
+    witnesses: int
+    """
+    Witnesses that have signed this head so far.
+    """
+    quorum: int
+    """
+    Witnesses that make it valid.
+    """
+    reached: bool
+
+
+class CosignaturesRequest(Model):
+    """
+    Head of the log as witnesses signed it.
+    """
+
+    note: str
+    """
+    The note of `GET /v1/log/checkpoint` with lines of witnesses (C2SP `tlog-cosignature`).
+    """
+
+
 class CostOptimalBuffer(Model):
     """
     Band that costs least: the risk of being off against the cost of coming back.
@@ -1502,6 +1537,57 @@ class CoveredCall(Model):
     method: Literal["covered_call"] = "covered_call"
 
 
+class CreateKeyRequest(Model):
+    """
+    A key for the tenant of the caller.
+    """
+
+    label: str
+    """
+    Whose it is and what for; shown in lists.
+    """
+    scopes: list[
+        Literal[
+            "evaluate",
+            "observe",
+            "read",
+            "portfolio:write",
+            "policy:write",
+            "breaker:write",
+            "audit:read",
+            "metrics:read",
+            "admin",
+        ]
+    ]
+    """
+    What it may do; each operation names the one that it needs.
+    """
+    expires_at: AwareDatetime | None = None
+    """
+    From when it opens nothing. Default: until it is revoked.
+    """
+    networks: list[str] | None = None
+    """
+    Addresses from which it may be used. Default: any.
+    """
+    signing: Literal["bearer", "ed25519", "hmac"] | None = None
+    """
+    `bearer`: requests carry the key. `ed25519`, `hmac`: they are signed, and no bearer key is made.
+    """
+    public_key: str | None = None
+    """
+    Of `ed25519`: 32 bytes, base64.
+    """
+    units_per_second: int | None = None
+    """
+    Rate of its own. Default: that of the service.
+    """
+    burst_units: int | None = None
+    """
+    Units at once. Default: that of the service.
+    """
+
+
 class CurrentIn(Model):
     """
     Premium before the fact.
@@ -1518,6 +1604,26 @@ class CurrentIn(Model):
     expected_variance_error: float | None = None
     """
     Standard error of the expected variance [annual variance].
+    """
+
+
+class CurrentKey(Model):
+    """
+    Who calls.
+    """
+
+    tenant_id: str
+    key_id: str | None
+    """
+    null while the service has no keys, and trusts who reaches it.
+    """
+    label: str | None
+    scopes: list[str]
+    expires_at: AwareDatetime | None
+    networks: list[str]
+    keys_required: bool
+    """
+    Whether a call without a key is refused.
     """
 
 
@@ -3467,6 +3573,44 @@ class JumpWingsOut(Model):
     least_variance: float
 
 
+class KeyOut(Model):
+    """
+    One key, without its secret.
+    """
+
+    key_id: str
+    tenant_id: str
+    label: str
+    scopes: list[str]
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+    networks: list[str]
+    """
+    Addresses from which it may be used; empty: any.
+    """
+    signing: Literal["bearer", "ed25519", "hmac"]
+    public_key: str | None
+    units_per_second: int | None
+    burst_units: int | None
+
+
+class KeyPage(Model):
+    """
+    Keys of the tenant by id, also those that open nothing any more.
+    """
+
+    items: list[KeyOut]
+    next: str | None
+    """
+    Cursor of the next page; null on the last.
+    """
+    staleness_seconds: float
+    """
+    Age at which a change is surely seen by every process.
+    """
+
+
 class LargestOut(Model):
     """
     Largest position of one side.
@@ -3629,116 +3773,6 @@ class Limits(Model):
     max_data_age_bars: float | None = None
     """
     Age of the last bar beyond which a price is stale [bars]; at least 5 seconds.
-    """
-
-
-class LimitsAnswer(Model):
-    """
-    What a request may hold, and how long things are kept.
-    """
-
-    max_body_bytes: int
-    max_batch_body_bytes: int
-    """
-    The same for POST /v1/margin:batch.
-    """
-    body_timeout_seconds: float
-    """
-    Time in which a body must arrive.
-    """
-    max_values: int
-    """
-    Values in a body.
-    """
-    max_containers: int
-    """
-    Objects and lists in a body.
-    """
-    max_url_bytes: int
-    """
-    Path and query.
-    """
-    max_head_bytes: int
-    """
-    Request line and headers.
-    """
-    max_symbols: int
-    """
-    Rows of each list of a snapshot.
-    """
-    max_batch_accounts: int
-    """
-    Accounts of POST /v1/margin:batch.
-    """
-    max_line_bytes: int
-    """
-    Bytes of a line of it.
-    """
-    max_record_batches: int
-    """
-    Record batches of an Arrow stream of it.
-    """
-    max_message_metadata_bytes: int
-    """
-    Bytes of the metadata of one message of such a stream.
-    """
-    max_batch_markets: int
-    max_points_per_series: int
-    max_points_per_request: int
-    max_observations: int
-    """
-    Of one call.
-    """
-    max_path_points: int
-    """
-    Points of POST /v1/volatility:estimate with output path.
-    """
-    max_oracle_sources: int
-    """
-    Observations of one symbol, POST /v1/oracles:aggregate.
-    """
-    max_oracle_observations: int
-    """
-    Observations of all symbols of that call.
-    """
-    max_registered_per_call: int
-    """
-    Instruments of one PUT.
-    """
-    significant_digits: int
-    """
-    Of a JSON number given for money; decimal strings hold more.
-    """
-    request_timeout_ms_default: int
-    request_timeout_ms_max: int
-    idempotency_key_max_length: int
-    idempotency_retention_seconds: int
-    """
-    How long a key surely answers with its stored bytes.
-    """
-    instrument_staleness_seconds: float
-    """
-    Age at which an instrument registered elsewhere is surely seen.
-    """
-    switch_staleness_seconds: float
-    """
-    Age at which an operator's switch set elsewhere is surely seen.
-    """
-    max_waiting_fits: int
-    """
-    Fits that may wait; a further one is answered 429.
-    """
-    fit_seconds: float
-    """
-    Longest time that a fit may take.
-    """
-    fit_retention_seconds: int
-    """
-    How long the result of a fit can be read.
-    """
-    errors_listed: int
-    """
-    Broken rules that one problem lists.
     """
 
 
@@ -6111,16 +6145,6 @@ class PriceMoveRule(Model):
     """
 
 
-class PriceOut(Model):
-    """
-    The price behind a size.
-    """
-
-    value: PlainDecimal
-    source: str
-    age_seconds: float | None
-
-
 class ProblemError(Model):
     """
     One broken rule.
@@ -6535,20 +6559,6 @@ class RateIn(Model):
     """
 
 
-class RateOut(Model):
-    """
-    How often something happened.
-    """
-
-    count: int
-    rate: float
-    low: float
-    """
-    Of the exact interval of 95 % (Clopper-Pearson).
-    """
-    high: float
-
-
 class RawSviOut(Model):
     """
     Total variance ``w(k) = a + b (rho (k - m) + sqrt((k - m)^2 + sigma^2))`` over ``k = ln(strike / forward)``.
@@ -6573,9 +6583,12 @@ class ReadyAnswer(Model):
     """
     embedded: list[str]
     """
-    Stores that are part of this process.
+    Stores that are part of this process; see `dependencies`.
     """
     dependencies: dict[str, DependencyOut]
+    """
+    Empty for callers without the scope `metrics:read`, where keys are required.
+    """
     log_check: LogCheckOut | None = None
     """
     Null in a process that has made none.
@@ -7808,6 +7821,46 @@ class ThresholdRule(Model):
     rebalance_to: Literal["zero", "edge"] | None = None
     """
     Where to trade to. Under costs proportional to size, the edge is the better rule; see Notes.
+    """
+
+
+class TicketAnswer(Model):
+    """
+    A ticket: `{"op":"auth","id":"1","ticket":"…"}` on the stream, once.
+    """
+
+    ticket: str
+    expires_at: AwareDatetime
+    """
+    It must be used before.
+    """
+    tenant: str
+    scopes: list[str]
+
+
+class TicketRequest(Model):
+    """
+    What the ticket shall open.
+    """
+
+    scopes: (
+        list[
+            Literal[
+                "evaluate",
+                "observe",
+                "read",
+                "portfolio:write",
+                "policy:write",
+                "breaker:write",
+                "audit:read",
+                "metrics:read",
+                "admin",
+            ]
+        ]
+        | None
+    ) = None
+    """
+    Some of the caller's scopes; all of them where it is left out.
     """
 
 
@@ -9185,6 +9238,67 @@ class ModelsApiCorrelationLeftOutOut(Model):
     detail: str
 
 
+class ModelsApiDecisionPriceOut(Model):
+    """
+    The price behind a size.
+    """
+
+    value: PlainDecimal
+    source: str
+    age_seconds: float | None
+
+
+class ModelsApiDiscoveryPriceOut(Model):
+    """
+    What an operation costs.
+    """
+
+    base: int
+    """
+    Units of each call.
+    """
+    sized: bool
+    """
+    Whether ceil(points / points_per_unit) + symbols of the body is added.
+    """
+
+
+class ModelsApiDiscoveryRateOut(Model):
+    """
+    What callers may spend: each call costs at least 1 unit; the bucket of each key fills at an even rate.
+    """
+
+    units_per_second: float | None
+    """
+    Of a key without a plan of its own; null: anything.
+    """
+    burst_units: int | None
+    """
+    What may be spent at once.
+    """
+    without_keys: bool
+    """
+    Whether this also holds where the service has no keys.
+    """
+    points_per_unit: int
+    computations_per_key: int
+    """
+    Under way at a time, in each process.
+    """
+    streams_per_key: int
+    """
+    Open at a time, in each process.
+    """
+    other_operations: int
+    """
+    Units of an operation that is not listed; public ones cost nothing.
+    """
+    operations: dict[str, ModelsApiDiscoveryPriceOut]
+    """
+    Method and path to price.
+    """
+
+
 class ModelsApiHedgeLeftOutOut(Model):
     """
     An instrument that the plan may not trade, or not as far as its depth says.
@@ -9193,6 +9307,20 @@ class ModelsApiHedgeLeftOutOut(Model):
     symbol: str
     reason: str
     detail: str
+
+
+class ModelsApiMarginFrontierRateOut(Model):
+    """
+    How often something happened.
+    """
+
+    count: int
+    rate: float
+    low: float
+    """
+    Of the exact interval of 95 % (Clopper-Pearson).
+    """
+    high: float
 
 
 class ModelsApiMarketConditionsVenueIn(Model):
@@ -9735,6 +9863,16 @@ class LeftOutOut(Model):
     symbol: str
     reason: str
     detail: str
+
+
+class PriceOut(Model):
+    """
+    The price behind a size.
+    """
+
+    value: PlainDecimal
+    source: str
+    age_seconds: float | None
 
 
 class PublishedBreakers(Model):
@@ -10708,11 +10846,11 @@ class FrontierSideOut(Model):
     """
     Mean of 1 / margin; null where a margin is 0.
     """
-    breaches: RateOut
+    breaches: ModelsApiMarginFrontierRateOut
     """
     Losses beyond the margin: the account is worth less than nothing.
     """
-    liquidations: RateOut
+    liquidations: ModelsApiMarginFrontierRateOut
     """
     Losses that leave an account that held the margin without maintenance.
     """
@@ -11164,6 +11302,71 @@ class IntentOut(Model):
     """
 
 
+class KeyChanged(Model):
+    """
+    A key after a change, as it is on record.
+    """
+
+    key_id: str
+    tenant_id: str
+    label: str
+    scopes: list[str]
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+    networks: list[str]
+    """
+    Addresses from which it may be used; empty: any.
+    """
+    signing: Literal["bearer", "ed25519", "hmac"]
+    public_key: str | None
+    units_per_second: int | None
+    burst_units: int | None
+    by: str | None
+    """
+    Key that made the change; null where none was needed.
+    """
+    event_id: str
+    audit: AuditOut
+
+
+class KeyCreated(Model):
+    """
+    The new key. Its secret is in this answer alone: the record and a repeated answer have null in its place.
+    """
+
+    key_id: str
+    tenant_id: str
+    label: str
+    scopes: list[str]
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+    networks: list[str]
+    """
+    Addresses from which it may be used; empty: any.
+    """
+    signing: Literal["bearer", "ed25519", "hmac"]
+    public_key: str | None
+    units_per_second: int | None
+    burst_units: int | None
+    by: str | None
+    """
+    Key that made the change; null where none was needed.
+    """
+    event_id: str
+    audit: AuditOut
+    key: str | None
+    """
+    What to send as Authorization: Bearer.
+    """
+    signing_secret: str | None
+    """
+    Of signing `hmac`: 32 bytes, base64.
+    """
+    note: str
+
+
 class LabelsOut(Model):
     """
     What policies may act on. No label changes the forecast.
@@ -11201,6 +11404,125 @@ class LimitChanges(Model):
 
     began: list[LimitName]
     ceased: list[LimitName]
+
+
+class LimitsAnswer(Model):
+    """
+    What a request may hold, and how long things are kept.
+    """
+
+    max_body_bytes: int
+    max_batch_body_bytes: int
+    """
+    The same for POST /v1/margin:batch.
+    """
+    body_timeout_seconds: float
+    """
+    Time in which a body must arrive.
+    """
+    max_values: int
+    """
+    Values in a body.
+    """
+    max_containers: int
+    """
+    Objects and lists in a body.
+    """
+    max_url_bytes: int
+    """
+    Path and query.
+    """
+    max_head_bytes: int
+    """
+    Request line and headers.
+    """
+    max_symbols: int
+    """
+    Rows of each list of a snapshot.
+    """
+    max_batch_accounts: int
+    """
+    Accounts of POST /v1/margin:batch.
+    """
+    max_line_bytes: int
+    """
+    Bytes of a line of it.
+    """
+    max_record_batches: int
+    """
+    Record batches of an Arrow stream of it.
+    """
+    max_message_metadata_bytes: int
+    """
+    Bytes of the metadata of one message of such a stream.
+    """
+    max_batch_markets: int
+    max_points_per_series: int
+    max_points_per_request: int
+    max_observations: int
+    """
+    Of one call.
+    """
+    max_path_points: int
+    """
+    Points of POST /v1/volatility:estimate with output path.
+    """
+    max_oracle_sources: int
+    """
+    Observations of one symbol, POST /v1/oracles:aggregate.
+    """
+    max_oracle_observations: int
+    """
+    Observations of all symbols of that call.
+    """
+    max_registered_per_call: int
+    """
+    Instruments of one PUT.
+    """
+    significant_digits: int
+    """
+    Of a JSON number given for money; decimal strings hold more.
+    """
+    request_timeout_ms_default: int
+    request_timeout_ms_max: int
+    idempotency_key_max_length: int
+    idempotency_retention_seconds: int
+    """
+    How long a key surely answers with its stored bytes.
+    """
+    instrument_staleness_seconds: float
+    """
+    Age at which an instrument registered elsewhere is surely seen.
+    """
+    switch_staleness_seconds: float
+    """
+    Age at which an operator's switch set elsewhere is surely seen.
+    """
+    max_waiting_fits: int
+    """
+    Fits that may wait; a further one is answered 429.
+    """
+    fit_seconds: float
+    """
+    Longest time that a fit may take.
+    """
+    fit_retention_seconds: int
+    """
+    How long the result of a fit can be read.
+    """
+    errors_listed: int
+    """
+    Broken rules that one problem lists.
+    """
+    signature_window_seconds: float
+    """
+    Age at which the signature of a request is no longer taken.
+    """
+    signature_ahead_seconds: float
+    """
+    How far the clock of who signs may be ahead.
+    """
+    rate: ModelsApiDiscoveryRateOut
 
 
 class LinearPositionIn(Model):
@@ -13269,7 +13591,7 @@ class TargetOut(Model):
     """
     capacity: CapacityOut | None = None
     volatility: VolatilityOut | None = None
-    price_used: PriceOut | None = None
+    price_used: ModelsApiDecisionPriceOut | None = None
     risk_contribution: float | None = None
     dust: bool | None = None
     binding: list[BindingOut] | None = None
@@ -14330,11 +14652,11 @@ class FrontierPointOut(Model):
     """
     Of both sides, a fraction of notional.
     """
-    breaches: RateOut
+    breaches: ModelsApiMarginFrontierRateOut
     """
     Of both sides.
     """
-    liquidations: RateOut
+    liquidations: ModelsApiMarginFrontierRateOut
     """
     Of both sides.
     """
