@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from app.fill_ledger import FillLedger
     from app.fit_port import FitWorker
+    from app.governance_port import GovernanceStore
     from app.live_ports import Lease, PortfolioStore, UpdateBus
     from app.log_ports import LogSigner, LogTree
     from app.parameter_port import ParameterStore
@@ -39,6 +40,7 @@ class Container:
     volatility: VolatilityStore
     instruments: InstrumentStore
     policies: PolicyStore
+    governance: GovernanceStore
     portfolios: PortfolioStore
     bus: UpdateBus
     lease: Lease

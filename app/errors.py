@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.routing import Match
 
+from app.governance_port import PolicyGoverned
 from app.live_ports import VersionConflict
 from app.operations import REQUEST_MODELS
 from app.ports import AuditUnavailable, IdempotencyMismatch, Outcome, StateUnavailable
@@ -28,6 +29,8 @@ from app.usecases.decide import AssumptionsRefused
 from app.usecases.disclose import NotDisclosable
 from app.usecases.find_policy import UnknownPolicy
 from app.usecases.find_portfolio import UnknownPortfolio
+from app.usecases.govern_policy import NotGoverned
+from app.usecases.governance_step import UnknownProposal
 from app.usecases.portfolios import NotEvaluated, SnapshotConflict, StaleSnapshot
 from app.usecases.prove import LogTooYoung
 from app.usecases.publish_parameters import UnknownMarket
@@ -36,6 +39,7 @@ from app.usecases.read_log import LogNotSigned, NoSuchTile
 from app.usecases.switches import PreconditionFailed
 from app.validation import broken_rules, core_rule
 from models.api.problem import MAX_ERRORS
+from services.audit.governance import ProposalClosed, ProposalEarly
 from services.core.errors import InvalidInput
 
 MAX_BYTES = 7500
@@ -161,6 +165,23 @@ def _market(request: Request, error: UnknownMarket) -> RequestProblem:
     return RequestProblem("not_found", "nothing was ever published for this market: PUT /v1/parameters/{market}")
 
 
+def _governed(request: Request, error: PolicyGoverned) -> RequestProblem:
+    way = f"POST /v1/policies/{error.policy_id}/proposals"
+    return RequestProblem("policy_governed", f"policy {error.policy_id} is under governance: {way}")
+
+
+def _lost(request: Request, error: NotGoverned | UnknownProposal) -> RequestProblem:
+    return RequestProblem("not_found", str(error))
+
+
+def _closed(request: Request, error: ProposalClosed) -> RequestProblem:
+    return RequestProblem("proposal_closed", str(error))
+
+
+def _not_yet(request: Request, error: ProposalEarly) -> RequestProblem:
+    return RequestProblem("proposal_early", str(error))
+
+
 def _policy(request: Request, error: UnknownPolicy) -> RequestProblem:
     if not error.pointer:
         return RequestProblem("not_found", error.detail)
@@ -257,6 +278,11 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     PreconditionFailed: _precondition,
     UnknownEntry: _unknown,
     UnknownPolicy: _policy,
+    PolicyGoverned: _governed,
+    NotGoverned: _lost,
+    UnknownProposal: _lost,
+    ProposalClosed: _closed,
+    ProposalEarly: _not_yet,
     UnknownMarket: _market,
     NotReplayable: _fact,
     NotDisclosable: _whole,

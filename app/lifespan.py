@@ -75,6 +75,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             signer=await open_signer(settings.log_key_path, database.tree),
             instruments=database.instruments,
             policies=database.policies,
+            governance=database.governance,
             portfolios=database.portfolios,
             bus=bus,
             lease=database.lease,

@@ -169,6 +169,28 @@ _KINDS = (
         retryable=True,
     ),
     ProblemKind(
+        "policy_governed",
+        409,
+        "The policy is under governance",
+        "Its versions and its rules change by proposals only, which its approvers sign.",
+        "Propose the change with POST /v1/policies/{policy_id}/proposals.",
+    ),
+    ProblemKind(
+        "proposal_closed",
+        409,
+        "The proposal has ended",
+        "It was activated, rejected, failed its checks, expired, or is about a version or rules that are no longer in "
+        "force; the detail says which.",
+        "Read it with GET /v1/policies/{policy_id}/proposals/{number}; propose the change again if it is still wanted.",
+    ),
+    ProblemKind(
+        "proposal_early",
+        409,
+        "The proposal may not be activated yet",
+        "Approvals are missing, or its timelock has not ended; the detail says what.",
+        "Collect the approvals, or repeat after the time that activates_at names.",
+    ),
+    ProblemKind(
         "snapshot_conflict",
         409,
         "Another snapshot has this sequence number",
