@@ -38,8 +38,8 @@ class FileSigner:
         return self._key.sign(message)
 
 
-def load_signer(path: Path, *, create: bool) -> FileSigner:
-    """Signer of a key file; `create` makes a new one where there is none.
+def load_signer(path: Path, *, create: bool, name: str = "the log key") -> FileSigner:
+    """Signer of a key file; `create` makes a new one where there is none. `name` is what messages call it.
 
     Raises
     ------
@@ -52,9 +52,9 @@ def load_signer(path: Path, *, create: bool) -> FileSigner:
         mode = stat.S_IMODE(path.stat().st_mode)
         raw = path.read_bytes()
     except OSError as error:
-        raise LogKeyRefused(f"the log key {path} cannot be read: {error.strerror}") from None
+        raise LogKeyRefused(f"{name} {path} cannot be read: {error.strerror}") from None
     if mode & 0o077:
-        raise LogKeyRefused(f"the log key {path} can be read by others (mode {mode:04o}): chmod 600 {path}")
+        raise LogKeyRefused(f"{name} {path} can be read by others (mode {mode:04o}): chmod 600 {path}")
     try:
         key = load_pem_private_key(raw, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -16,19 +16,22 @@ import orjson
 from app.signatures import check_signature
 from app.translate.answer import time_text
 from app.translate.notes import Notes
-from app.translate.policy import policy_sha256, resolved_json, restored
+from app.translate.policy import fields_sha256, policy_sha256, resolved_json, restored
 from app.usecases.check_policies import Chosen, check_report, compare_report
 from models.api.governance import GovernanceChecks, GovernanceIn, ProposalRequest, VoteRequest
 from models.api.policy import RECORDED_DEFAULTS, PolicyIn
 from models.api.verification import CheckPolicyRequest, ComparePoliciesRequest
 from services.audit.canonical import base64_bytes, base64_text
+from services.audit.entry import moment
 from services.audit.governance import (
+    DOMAIN,
     Approver,
     Claim,
     Governance,
     Proposal,
     Rules,
     Status,
+    Verdict,
     Vote,
     content_digest,
 )
@@ -335,6 +338,7 @@ def proposal_fields(governance: Governance, proposal: Proposal, at: datetime, ve
         "statements": {name: governance.statement(proposal, name).decode() for name in ("approve", "reject")},
         "policy": policy,
         "policy_resolved": resolved,
+        "defaults_version": payload.get("defaults_version"),
         "governance": rules,
     }
 
@@ -355,6 +359,49 @@ def _detail(governance: Governance, proposal: Proposal, status: Status, version:
         else "was made under other rules",
     }
     return texts[status]
+
+
+def shown_statement(shown: dict[str, Any], verdict: Verdict) -> bytes:
+    """What to sign of a proposal as it is shown: only a statement on exactly what is shown beside it.
+
+    Raises
+    ------
+    InvalidInput
+        If the statement is about another content, other checks or other rules, or the content is not shown.
+    """
+    statement: bytes = shown["statements"][verdict].encode()
+    if not statement.startswith(DOMAIN):
+        raise InvalidInput("statements", "must be a statement on a proposal", statement[:40])
+    said = orjson.loads(statement.removeprefix(DOMAIN))
+    if (resolved := shown.get("policy_resolved")) is not None:
+        content = fields_sha256(resolved, shown["defaults_version"])
+    elif (rules := shown.get("governance")) is not None:
+        content = _shown_rules(rules).digest
+    else:
+        raise InvalidInput("policy_resolved", "must be shown: nobody signs what he does not see", None)
+    results = {name: shown["checks"][name] for name in ("passed", "tightens", "required", "comparison")}
+    expected = {
+        "base_version": shown["base_version"],
+        "checks": f"sha256:{content_digest(_CHECKS, orjson.dumps(results, option=orjson.OPT_SORT_KEYS))}",
+        "content": f"sha256:{content}",
+        "expires_at": moment(datetime.fromisoformat(shown["expires_at"])),
+        "governance": f"sha256:{shown['governance_sha256']}",
+        "kind": shown["kind"],
+        "policy_id": shown["policy_id"],
+        "proposal": shown["number"],
+        "v": 1,
+        "verdict": verdict,
+    }
+    for name, value in expected.items():
+        if said.get(name) != value:
+            raise InvalidInput(f"statements.{verdict}", f"must be about what is shown: {name} {value}", said.get(name))
+    return statement
+
+
+def _shown_rules(fields: dict[str, Any]) -> Rules:
+    checks = fields["checks"]
+    text = "" if checks is None else orjson.dumps(checks, option=orjson.OPT_SORT_KEYS).decode()
+    return Rules.of({**{name: fields[name] for name in fields if name != "sha256"}, "checks": text})
 
 
 def encode_step(call: Step) -> bytes:

@@ -169,6 +169,7 @@ class ProposalOut(ProposalSummary):
         description="As it was sent; null for rules, and for what has long ended: the audit log has it."
     )
     policy_resolved: dict[str, Any] | None = Field(description="With every default written out.")
+    defaults_version: int | None = Field(description="Version of the defaults that are written out in it.")
     governance: dict[str, Any] | None = Field(description="The rules that are proposed.")
 
 
