@@ -24,6 +24,7 @@ from app.operations import REQUEST_MODELS
 from app.ports import AuditUnavailable, IdempotencyMismatch, Outcome, StateUnavailable
 from app.problems import PROBLEMS, BrokenRule, RequestProblem
 from app.translate.answer import time_text
+from app.usecases.commit_figures import CommitmentsMissing
 from app.usecases.compare_evaluations import NotComparable, NothingBefore
 from app.usecases.decide import AssumptionsRefused
 from app.usecases.disclose import NotDisclosable
@@ -206,6 +207,10 @@ def _whole(request: Request, error: NotDisclosable) -> RequestProblem:
     return RequestProblem("not_disclosable", str(error))
 
 
+def _without(request: Request, error: CommitmentsMissing) -> RequestProblem:
+    return RequestProblem("commitments_missing", str(error))
+
+
 def _portfolio(request: Request, error: UnknownPortfolio) -> RequestProblem:
     return RequestProblem("unknown_portfolio", "no portfolio of this id is registered")
 
@@ -286,6 +291,7 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     UnknownMarket: _market,
     NotReplayable: _fact,
     NotDisclosable: _whole,
+    CommitmentsMissing: _without,
     NotComparable: _comparison,
     NothingBefore: _alone,
     UnknownPortfolio: _portfolio,

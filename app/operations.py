@@ -122,6 +122,8 @@ from models.api.schedule import ScheduleAnswer, ScheduleRequest
 from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, PolicyVersion, StorePolicyRequest
 from models.api.switch import SwitchAnswer, SwitchOut, SwitchPage, SwitchRequest
 from models.api.transparency import (
+    CommitAnswer,
+    CommitRequest,
     ConsistencyAnswer,
     ConsistencyParameters,
     DiscloseRequest,
@@ -508,6 +510,27 @@ OPERATIONS = (
         answers=(DisclosureAnswer,),
         problems=(*BODY, 404, 503),
         examples={"leverage": ("The leverage of the book, nothing else", {"fields": ["/portfolio/gross_leverage"]})},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/audit/entries/{evaluation_id}:commit",
+        operation_id="commit_figures",
+        tag="Log",
+        summary="Signed Pedersen commitments to figures of a recorded answer (experimental)",
+        description=(
+            f"{_ENTRY} With the openings the holder proves bounds, such as a gross exposure over several portfolios, "
+            "to a stranger who learns nothing else. Not externally reviewed, not constant time. Nothing is recorded, "
+            "and the openings are not kept."
+        ),
+        body=CommitRequest,
+        answers=(CommitAnswer,),
+        problems=(*BODY, 404, 503),
+        examples={
+            "leverage": (
+                "What a leverage takes",
+                {"figures": [{"figure": "gross_exposure"}, {"figure": "request:/account/equity", "rounding": "down"}]},
+            )
+        },
     ),
     Operation(
         method="GET",

@@ -124,6 +124,13 @@ _KINDS = (
         "Let the operator name a key in TRIMTAB_LOG_KEY_FILE.",
     ),
     ProblemKind(
+        "commitments_missing",
+        404,
+        "The service makes no commitments",
+        "It runs without the library that they take.",
+        "Let the operator install the extra: pip install 'trimtab[commitments]'.",
+    ),
+    ProblemKind(
         "unknown_portfolio",
         404,
         "There is no such portfolio",

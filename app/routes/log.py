@@ -8,6 +8,7 @@ from app.deps import container_of, query_rules, read_call, read_query
 from app.routes.reply import reply
 from app.routes.routing import route
 from app.usecases import read_log as log
+from app.usecases.commit_figures import commit_figures as committed
 from app.usecases.disclose import disclose_fields as disclosed
 from models.api.query import NoParameters
 from models.api.transparency import ConsistencyParameters, InclusionParameters
@@ -69,6 +70,13 @@ async def disclose_fields(request: Request) -> Response:
     return reply(request, await disclosed(container_of(request), event_id, await read_call(request)))
 
 
+async def commit_figures(request: Request) -> Response:
+    """Commitments to figures of a recorded answer."""
+    read_query(request, NoParameters)
+    event_id = request.path_params["evaluation_id"]
+    return reply(request, await committed(container_of(request), event_id, await read_call(request)))
+
+
 ROUTES = (
     route("GET", "/v1/log/checkpoint", read_checkpoint),
     route("GET", "/v1/log/key", read_verifier_key),
@@ -78,4 +86,5 @@ ROUTES = (
     route("GET", "/v1/audit/entries/{evaluation_id:evaluation_id}/entry", read_entry),
     route("GET", "/v1/audit/entries/{evaluation_id:evaluation_id}/receipt", read_receipt),
     route("POST", "/v1/audit/entries/{evaluation_id:evaluation_id}:disclose", disclose_fields),
+    route("POST", "/v1/audit/entries/{evaluation_id:evaluation_id}:commit", commit_figures),
 )

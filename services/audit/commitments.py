@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
@@ -40,6 +41,7 @@ GROSS = "gross_exposure"
 MAX_FIGURES, MAX_TERMS, MAX_COEFFICIENT = 20, 100, 2**32
 MAX_BITS = pedersen.VALUE_BITS
 Rounding = Literal["up", "down"]
+_WHOLE = re.compile(r"(0|-?[1-9][0-9]{0,19})\Z", re.ASCII)
 
 
 def figure_of(figure: str, request: Any, answer: Any) -> Decimal:
@@ -232,6 +234,8 @@ def commit(
     for place, (figure, unit, rounding) in enumerate(figures):
         try:
             value = units(figure_of(figure, request, answer), unit, rounding)
+            if value >= 2**MAX_BITS:
+                raise InvalidInput("unit", f"must be larger: the figure has 2^{MAX_BITS} of these, or more", unit)
             opening = Opening(value, pedersen.scalar(random))
             point = pedersen.committed(opening.value, opening.blind)
         except InvalidInput as error:
@@ -322,14 +326,9 @@ class Claim:
         terms = []
         for place, item in enumerate(said["terms"]):
             row = _object(item, f"claim.terms.{place}", {"document", "figure", "coefficient"})
-            if (
-                type(row["document"]) is not str
-                or type(row["figure"]) is not str
-                or type(row["coefficient"]) is not int
-            ):
-                raise InvalidInput(
-                    f"claim.terms.{place}", "must hold two texts and a whole number", type(item).__name__
-                )
+            if [type(row[name]) for name in ("document", "figure", "coefficient")] != [str, str, int]:
+                rule = "must hold two texts and a whole number"
+                raise InvalidInput(f"claim.terms.{place}", rule, type(item).__name__)
             terms.append(Term(row["document"], row["figure"], row["coefficient"]))
         return cls(terms=tuple(terms), bound=_whole(said["bound"]), unit=said["unit"], bits=said["bits"])
 
@@ -463,6 +462,6 @@ def _object(value: Any, where: str, names: set[str]) -> dict[str, Any]:
 
 
 def _whole(text: Any) -> int:
-    if type(text) is not str or len(text) > 21 or str(int(text) if text.lstrip("-").isdigit() else "") != text:
+    if type(text) is not str or not _WHOLE.match(text):
         raise InvalidInput("bound", "must be a whole number as text", text)
     return int(text)

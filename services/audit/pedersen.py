@@ -35,7 +35,7 @@ from typing import Any, Self
 
 import nacl.bindings as sodium
 
-from services.audit.canonical import base64_bytes
+from services.audit.canonical import base64_bytes, base64_text
 from services.core.errors import InvalidInput
 
 Random = Callable[[int], bytes]
@@ -140,7 +140,7 @@ class RangeProof:
     def document(self) -> dict[str, Any]:
         """As JSON."""
         return {
-            "points": [base64scalar_text(point) for point in self.points],
+            "points": [base64_text(point) for point in self.points],
             "challenge": scalar_text(self.challenge),
             "bits": [[scalar_text(bit.share), scalar_text(bit.zero), scalar_text(bit.one)] for bit in self.bits],
         }
@@ -228,7 +228,7 @@ def _challenge(
 
 def scalar_text(value: int) -> str:
     """A scalar in base64."""
-    return base64scalar_text(value.to_bytes(SCALAR_BYTES, "little"))
+    return base64_text(value.to_bytes(SCALAR_BYTES, "little"))
 
 
 def scalar_of(text: Any, place: str) -> int:
