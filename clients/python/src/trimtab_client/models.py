@@ -1141,6 +1141,17 @@ class CollateralRouteIn(Model):
     failure_probability: float | None = None
 
 
+class CommittedOut(Model):
+    """
+    A Pedersen commitment to a figure.
+    """
+
+    figure: str
+    unit: str
+    rounding: Literal["up", "down"]
+    commitment: str
+
+
 class ConcentratedIn(Model):
     """
     Concentrated liquidity.
@@ -2231,6 +2242,25 @@ class FieldBucketOut(Model):
     path: list[str]
     """
     Inclusion proof (RFC 6962) in the tree over the buckets.
+    """
+
+
+class FigureIn(Model):
+    """
+    A figure of a recorded answer that is to be committed to.
+    """
+
+    figure: str
+    """
+    `gross_exposure`: the sum of |target_notional|. Else a number of 0 or more at a JSON pointer in the answer or in the request, such as `request:/account/equity`.
+    """
+    unit: str | None = None
+    """
+    Committed is a whole number of these, below 2^64.
+    """
+    rounding: Literal["up", "down"] | None = None
+    """
+    `up` for what is to be bounded from above, `down` for the equity under a leverage.
     """
 
 
@@ -4804,6 +4834,19 @@ class OpenInterestRamp(Model):
     """
     Open interest at which the rate begins to rise, and at which it is 1 [account currency].
     """
+
+
+class OpeningOut(Model):
+    """
+    What a commitment holds. Whoever has it knows the figure.
+    """
+
+    figure: str
+    value: str
+    """
+    Whole units.
+    """
+    blind: str
 
 
 class OptionFees(Model):
@@ -10167,6 +10210,38 @@ class CheckedPolicyOut(Model):
     """
 
 
+class CommitRequest(Model):
+    """
+    Figures of one recorded answer.
+    """
+
+    figures: list[FigureIn]
+    """
+    Each once.
+    """
+
+
+class CommitmentsOut(Model):
+    """
+    What may be shown to anybody.
+    """
+
+    format: Literal["trimtab/commitments/v1"] = "trimtab/commitments/v1"
+    entry: str
+    """
+    What the tree holds of the answer.
+    """
+    receipt: str
+    """
+    A C2SP `tlog-proof` of the entry.
+    """
+    commitments: list[CommittedOut]
+    signature: str
+    """
+    Ed25519 by the key of the log over digest of the entry and commitments.
+    """
+
+
 class ContagionPolicy(Model):
     """
     Margin, haircuts and sizes by the distress of the venue.
@@ -14326,6 +14401,18 @@ class CollateralValueRequest(Model):
     `state` of the last answer, from here or an evaluation.
     """
     policy: ValuePolicyIn | None = None
+
+
+class CommitAnswer(Model):
+    """
+    Commitments and their openings. The service keeps neither: the openings are not given again.
+    """
+
+    commitments: CommitmentsOut
+    openings: list[OpeningOut]
+    """
+    For the holder alone; `trimtab audit prove` makes proofs of them.
+    """
 
 
 class ComparePoliciesAnswer(Model):
