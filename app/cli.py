@@ -20,6 +20,7 @@ from app.commands.margin_backtest import margin_backtest_command
 from app.commands.margin_frontier import margin_frontier_command
 from app.commands.observe import observe_command
 from app.commands.permit import permit_commands
+from app.commands.policy import policy_commands
 from app.commands.serve import migrate_command, serve_command
 from app.commands.state import state_commands
 
@@ -64,6 +65,7 @@ application.add_typer(state_commands, name="state", epilog=EXIT_CODES)
 application.add_typer(audit_commands, name="audit")
 application.add_typer(permit_commands, name="permit")
 application.add_typer(keys_commands, name="keys")
+application.add_typer(policy_commands, name="policy")
 application.command("diff", epilog=EXIT_CODES)(diff_command)
 application.command("check-policy", epilog=EXIT_CODES)(check_policy_command)
 application.command("compare-policies", epilog=EXIT_CODES)(compare_policies_command)

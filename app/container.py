@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from app.door_ports import DoorStore
     from app.fill_ledger import FillLedger
     from app.fit_port import FitWorker
+    from app.governance_port import GovernanceStore
     from app.key_port import KeyStore, Pepper
     from app.live_ports import Lease, PortfolioStore, UpdateBus
     from app.log_ports import LogCosigner, LogSigner, LogTree
@@ -45,6 +46,7 @@ class Container:
     volatility: VolatilityStore
     instruments: InstrumentStore
     policies: PolicyStore
+    governance: GovernanceStore
     portfolios: PortfolioStore
     bus: UpdateBus
     lease: Lease

@@ -19,17 +19,21 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Match
 
 from app.api_key import hide_keys
+from app.governance_port import PolicyGoverned
 from app.live_ports import VersionConflict
 from app.operations import REQUEST_MODELS
 from app.ports import AuditUnavailable, BodyPruned, IdempotencyMismatch, Outcome, StateUnavailable
 from app.problems import PROBLEMS, BrokenRule, RequestProblem
 from app.translate.answer import time_text
+from app.usecases.commit_figures import CommitmentsMissing
 from app.usecases.compare_evaluations import NotComparable, NothingBefore
 from app.usecases.cosign import ForeignHead, NotCosigned
 from app.usecases.decide import AssumptionsRefused
 from app.usecases.disclose import NotDisclosable
 from app.usecases.find_policy import UnknownPolicy
 from app.usecases.find_portfolio import UnknownPortfolio
+from app.usecases.govern_policy import NotGoverned
+from app.usecases.governance_step import UnknownProposal
 from app.usecases.portfolios import NotEvaluated, SnapshotConflict, StaleSnapshot
 from app.usecases.prove import LogTooYoung
 from app.usecases.publish_parameters import UnknownMarket
@@ -38,6 +42,7 @@ from app.usecases.read_log import LogNotSigned, NoSuchTile
 from app.usecases.switches import PreconditionFailed
 from app.validation import broken_rules, core_rule
 from models.api.problem import MAX_ERRORS
+from services.audit.governance import ProposalClosed, ProposalEarly
 from services.core.errors import InvalidInput
 
 MAX_BYTES = 7500
@@ -172,6 +177,23 @@ def _market(request: Request, error: UnknownMarket) -> RequestProblem:
     return RequestProblem("not_found", "nothing was ever published for this market: PUT /v1/parameters/{market}")
 
 
+def _governed(request: Request, error: PolicyGoverned) -> RequestProblem:
+    way = f"POST /v1/policies/{error.policy_id}/proposals"
+    return RequestProblem("policy_governed", f"policy {error.policy_id} is under governance: {way}")
+
+
+def _lost(request: Request, error: NotGoverned | UnknownProposal) -> RequestProblem:
+    return RequestProblem("not_found", str(error))
+
+
+def _closed(request: Request, error: ProposalClosed) -> RequestProblem:
+    return RequestProblem("proposal_closed", str(error))
+
+
+def _not_yet(request: Request, error: ProposalEarly) -> RequestProblem:
+    return RequestProblem("proposal_early", str(error))
+
+
 def _policy(request: Request, error: UnknownPolicy) -> RequestProblem:
     if not error.pointer:
         return RequestProblem("not_found", error.detail)
@@ -194,6 +216,10 @@ def _fact(request: Request, error: NotReplayable) -> RequestProblem:
 
 def _whole(request: Request, error: NotDisclosable) -> RequestProblem:
     return RequestProblem("not_disclosable", str(error))
+
+
+def _without(request: Request, error: CommitmentsMissing) -> RequestProblem:
+    return RequestProblem("commitments_missing", str(error))
 
 
 def _portfolio(request: Request, error: UnknownPortfolio) -> RequestProblem:
@@ -279,9 +305,15 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     UnknownEntry: _unknown,
     BodyPruned: _pruned,
     UnknownPolicy: _policy,
+    PolicyGoverned: _governed,
+    NotGoverned: _lost,
+    UnknownProposal: _lost,
+    ProposalClosed: _closed,
+    ProposalEarly: _not_yet,
     UnknownMarket: _market,
     NotReplayable: _fact,
     NotDisclosable: _whole,
+    CommitmentsMissing: _without,
     NotComparable: _comparison,
     NothingBefore: _alone,
     UnknownPortfolio: _portfolio,

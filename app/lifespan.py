@@ -94,6 +94,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             pepper=open_pepper(settings.key_pepper_path, keys_exist=database.keys.any()),
             instruments=database.instruments,
             policies=database.policies,
+            governance=database.governance,
             portfolios=database.portfolios,
             bus=bus,
             lease=database.lease,

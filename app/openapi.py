@@ -64,6 +64,7 @@ PATH_SCHEMAS: dict[str, dict[str, Any]] = {
     "fit_id": {"type": "string", "pattern": "^fit_[0-9a-f]{32}$"},
     "key_id": {"type": "string", "pattern": KEY_ID_PATTERN},
     "market": {"type": "string", "pattern": SYMBOL_PATTERN, "not": {"pattern": f"{VERSIONS}$"}},
+    "number": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
     "policy_id": {"type": "string", "pattern": NAME_PATTERN},
     "portfolio_id": {"type": "string", "pattern": NAME_PATTERN},
     "scope": {"type": "string", "pattern": SCOPE_PATTERN},

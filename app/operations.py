@@ -15,6 +15,7 @@ from app import (
     book_examples,
     collateral_examples,
     examples,
+    governance_examples,
     margin_examples,
     option_examples,
     option_model_examples,
@@ -43,6 +44,15 @@ from models.api.evaluation import (
 )
 from models.api.execution_report import ExecutionsAnswer, ExecutionsRequest, ExecutionsTaken
 from models.api.fit import FitAccepted, FitAnswer, FitRequest
+from models.api.governance import (
+    GovernanceAnswer,
+    GovernanceIn,
+    GovernanceStored,
+    ProposalAnswer,
+    ProposalOut,
+    ProposalRequest,
+    VoteRequest,
+)
 from models.api.grid import GridAnswer, GridRequest
 from models.api.history import EntryBody, EntryPage, InstrumentPage, InstrumentsAnswer, PermitsAnswer, ReplayAnswer
 from models.api.implied_volatility import ImpliedVolatilityAnswer, ImpliedVolatilityRequest
@@ -115,6 +125,8 @@ from models.api.switch import SwitchAnswer, SwitchOut, SwitchPage, SwitchRequest
 from models.api.ticket import TicketAnswer, TicketRequest
 from models.api.transparency import (
     CheckpointParameters,
+    CommitAnswer,
+    CommitRequest,
     ConsistencyAnswer,
     ConsistencyParameters,
     CosignaturesAnswer,
@@ -404,6 +416,8 @@ OPERATIONS = (
             AllocateAnswer,
             WaterfallAnswer,
             OrderCheckAnswer,
+            GovernanceStored,
+            ProposalAnswer,
         ),
         problems=(*QUERY, 404, 410, 503),
     ),
@@ -503,6 +517,27 @@ OPERATIONS = (
         answers=(DisclosureAnswer,),
         problems=(*BODY, 404, 410, 503),
         examples={"leverage": ("The leverage of the book, nothing else", {"fields": ["/portfolio/gross_leverage"]})},
+    ),
+    Operation(
+        method="POST",
+        path="/v1/audit/entries/{evaluation_id}:commit",
+        operation_id="commit_figures",
+        tag="Log",
+        summary="Signed Pedersen commitments to figures of a recorded answer (experimental)",
+        description=(
+            f"{_ENTRY} With the openings the holder proves bounds, such as a gross exposure over several portfolios, "
+            "to a stranger who learns nothing else. Not externally reviewed, not constant time. Nothing is recorded, "
+            "and the openings are not kept."
+        ),
+        body=CommitRequest,
+        answers=(CommitAnswer,),
+        problems=(*BODY, 404, 503),
+        examples={
+            "leverage": (
+                "What a leverage takes",
+                {"figures": [{"figure": "gross_exposure"}, {"figure": "request:/account/equity", "rounding": "down"}]},
+            )
+        },
     ),
     Operation(
         method="GET",
@@ -1204,7 +1239,7 @@ OPERATIONS = (
         ),
         body=StorePolicyRequest,
         answers=(PolicyStored,),
-        problems=(*BODY, *AUDIT),
+        problems=(*BODY, 409, *AUDIT),
         examples={"desk": ("A policy of a desk", examples.POLICY)},
         idempotent=True,
         timed=True,
@@ -1238,6 +1273,109 @@ OPERATIONS = (
         answers=(PolicyVersion,),
         problems=(*QUERY, 404, 503),
         conditional=True,
+    ),
+    Operation(
+        method="PUT",
+        path="/v1/policies/{policy_id}/governance",
+        operation_id="govern_policy",
+        tag="Policies",
+        summary="Put a policy under governance: k of n signatures and a timelock for every change",
+        description=(
+            "From then on POST /v1/policies refuses the policy; a new version, and a change of these rules, is "
+            "proposed, checked, approved and activated. There is no way around it and no way back: stops are what "
+            "PUT /v1/breakers/{scope} is for."
+        ),
+        body=GovernanceIn,
+        answers=(GovernanceStored,),
+        problems=(*BODY, 404, 409, *AUDIT),
+        examples={"two_of_three": ("Two of three, a day, leverage proved to be at most 3", governance_examples.GOVERN)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/policies/{policy_id}/governance",
+        operation_id="read_governance",
+        tag="Policies",
+        summary="Rules of a governed policy, and its proposals",
+        answers=(GovernanceAnswer,),
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/policies/{policy_id}/proposals",
+        operation_id="propose_policy",
+        tag="Policies",
+        summary="Propose a version of a governed policy, or other rules",
+        description=(
+            "The checks of the rules run at once, and their results are recorded; a proposal that fails them can "
+            "never be approved. The same content again gives the proposal that is there."
+        ),
+        body=ProposalRequest,
+        answers=(ProposalAnswer,),
+        problems=(*BODY, 404, *AUDIT),
+        examples={
+            "looser": ("A higher leverage", governance_examples.PROPOSE),
+            "rules": ("Another quorum", governance_examples.PROPOSE_RULES),
+        },
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/policies/{policy_id}/proposals/{number}",
+        operation_id="read_proposal",
+        tag="Policies",
+        summary="One proposal, with the statements that approvers sign",
+        answers=(ProposalOut,),
+        problems=(*QUERY, 404, 503),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/policies/{policy_id}/proposals/{number}:approve",
+        operation_id="approve_proposal",
+        tag="Policies",
+        summary="Approve a proposal with an Ed25519 signature",
+        description=(
+            "Over `statements.approve` of the proposal, which names the content, the results of its checks, the rules, "
+            "the expiry, the policy and the log: it counts for nothing else."
+        ),
+        body=VoteRequest,
+        answers=(ProposalAnswer,),
+        problems=(*BODY, 404, 409, *AUDIT),
+        examples={"vote": ("A signed approval", governance_examples.VOTE)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/policies/{policy_id}/proposals/{number}:reject",
+        operation_id="reject_proposal",
+        tag="Policies",
+        summary="Reject a proposal, or take an approval back, with an Ed25519 signature",
+        description=(
+            "Over `statements.reject`. It stays. Where fewer than the quorum could still approve, the proposal ends."
+        ),
+        body=VoteRequest,
+        answers=(ProposalAnswer,),
+        problems=(*BODY, 404, 409, *AUDIT),
+        examples={"vote": ("A signed rejection", governance_examples.VOTE)},
+        idempotent=True,
+        timed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/policies/{policy_id}/proposals/{number}:activate",
+        operation_id="activate_proposal",
+        tag="Policies",
+        summary="Bring an approved proposal into force once its timelock has ended",
+        description=(
+            "Takes no body. It becomes the next version, which requests by name use from then on; it is on record "
+            "before it is in force. A repeat gives the recorded answer."
+        ),
+        answers=(ProposalAnswer,),
+        problems=(*QUERY, 404, 409, *AUDIT),
+        timed=True,
     ),
     Operation(
         method="POST",

@@ -52,6 +52,7 @@ class EventKind(StrEnum):
     PARAMETERS = "parameters"
     KEY = "key"
     RETENTION = "retention"
+    GOVERNANCE = "governance"
 
 
 class Outcome(StrEnum):
@@ -381,10 +382,16 @@ class PolicyStore(Protocol):
     Every method raises `AuditUnavailable` if the store cannot answer.
     """
 
-    async def add(self, tenant_id: str, draft: PolicyDraft) -> tuple[StoredPolicy, bool]:
+    async def add(self, tenant_id: str, draft: PolicyDraft, *, decided: int | None = None) -> tuple[StoredPolicy, bool]:
         """Store as the next version, durably, unless the newest has the same fingerprint; say whether it was stored.
 
-        Writers at once each get a version of their own, without gaps.
+        Writers at once each get a version of their own, without gaps. `decided` is the version that governance has
+        decided on: the draft becomes that one or, where there is one already, none, and that one is given back.
+
+        Raises
+        ------
+        PolicyGoverned
+            For a policy under governance, without `decided`.
         """
         ...
 

@@ -204,6 +204,13 @@ _KINDS = (
         "Wait for the witnesses, or ask without `cosigned`; the operator names them in TRIMTAB_WITNESS_KEYS.",
     ),
     ProblemKind(
+        "commitments_missing",
+        404,
+        "The service makes no commitments",
+        "It runs without the library that they take.",
+        "Let the operator install the extra: pip install 'trimtab[commitments]'.",
+    ),
+    ProblemKind(
         "unknown_portfolio",
         404,
         "There is no such portfolio",
@@ -254,6 +261,28 @@ _KINDS = (
         "This is no head of the log",
         "A head was sent that the log never had at that size: it is of another log of that name, or history changed.",
         "Keep the head: it is evidence. Run trimtab audit verify with it.",
+    ),
+    ProblemKind(
+        "policy_governed",
+        409,
+        "The policy is under governance",
+        "Its versions and its rules change by proposals only, which its approvers sign.",
+        "Propose the change with POST /v1/policies/{policy_id}/proposals.",
+    ),
+    ProblemKind(
+        "proposal_closed",
+        409,
+        "The proposal has ended",
+        "It was activated, rejected, failed its checks, expired, or is about a version or rules that are no longer in "
+        "force; the detail says which.",
+        "Read it with GET /v1/policies/{policy_id}/proposals/{number}; propose the change again if it is still wanted.",
+    ),
+    ProblemKind(
+        "proposal_early",
+        409,
+        "The proposal may not be activated yet",
+        "Approvals are missing, or its timelock has not ended; the detail says what.",
+        "Collect the approvals, or repeat after the time that activates_at names.",
     ),
     ProblemKind(
         "snapshot_conflict",

@@ -16,6 +16,7 @@ from app.adapters.file_lock import file_lock
 from app.adapters.log_growth import LogGrowth
 from app.adapters.postgres_audit import PostgresAuditLog, durability_warnings
 from app.adapters.postgres_connection import CONNECTION_ERRORS, PostgresReaders
+from app.adapters.postgres_governance import PostgresGovernance
 from app.adapters.postgres_instruments import PostgresInstruments
 from app.adapters.postgres_keys import PostgresKeys
 from app.adapters.postgres_lease import PostgresLease
@@ -30,6 +31,7 @@ from app.adapters.postgres_writer import PostgresWriter
 from app.adapters.schema import require_schema
 from app.adapters.sqlite_audit import SqliteAuditLog
 from app.adapters.sqlite_connection import SqliteReaders
+from app.adapters.sqlite_governance import SqliteGovernance
 from app.adapters.sqlite_instruments import SqliteInstruments
 from app.adapters.sqlite_keys import SqliteKeys
 from app.adapters.sqlite_lease import SqliteLease
@@ -40,6 +42,7 @@ from app.adapters.sqlite_portfolios import SqlitePortfolios
 from app.adapters.sqlite_retention import SqliteRetention
 from app.adapters.sqlite_switches import SqliteSwitches
 from app.adapters.sqlite_writer import SqliteWriter
+from app.governance_port import GovernanceStore
 from app.key_port import KeyStore
 from app.live_ports import Lease, PortfolioStore
 from app.log_ports import LogTree
@@ -57,6 +60,7 @@ class Database:
     audit: AuditLog
     instruments: InstrumentStore
     policies: PolicyStore
+    governance: GovernanceStore
     portfolios: PortfolioStore
     lease: Lease
     tree: LogTree
@@ -140,6 +144,7 @@ async def _open_sqlite(target: SqliteUrl) -> AsyncIterator[Database]:
                 tree=SqliteLogTree(writer, readers),
                 instruments=SqliteInstruments(writer, readers),
                 policies=SqlitePolicies(writer, readers),
+                governance=SqliteGovernance(writer, readers),
                 portfolios=SqlitePortfolios(writer, readers),
                 lease=SqliteLease(),
                 switches=SqliteSwitches(writer, readers),
@@ -172,6 +177,7 @@ async def _on_postgres(target: PostgresUrl, readers: PostgresReaders) -> AsyncIt
             tree=PostgresLogTree(readers),
             instruments=PostgresInstruments(readers),
             policies=PostgresPolicies(readers),
+            governance=PostgresGovernance(readers),
             portfolios=PostgresPortfolios(readers),
             lease=lease,
             switches=PostgresSwitches(readers),

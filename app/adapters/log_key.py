@@ -40,8 +40,8 @@ class FileSigner:
         return self._key.sign(message)
 
 
-def load_signer(path: Path, *, create: bool) -> FileSigner:
-    """Signer of a key file; `create` makes a new one where there is none.
+def load_signer(path: Path, *, create: bool, name: str = "the log key") -> FileSigner:
+    """Signer of a key file; `create` makes a new one where there is none. `name` is what messages call it.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def load_signer(path: Path, *, create: bool) -> FileSigner:
     """
     if create and not path.exists():
         write_new(path)
-    key = _private_key(path)
+    key = _private_key(path, name)
     if not isinstance(key, Ed25519PrivateKey):
         raise LogKeyRefused(_not_a_key(path))
     return FileSigner(key)
@@ -87,9 +87,9 @@ def load_cosigner(path: Path, *, mldsa: bool = False) -> FileCosigner:
     raise LogKeyRefused(f"{path} holds {kinds} in PEM without a password: openssl genpkey -algorithm ML-DSA-44")
 
 
-def _private_key(path: Path) -> object:
+def _private_key(path: Path, name: str = WHAT) -> object:
     try:
-        raw = read_secret(path, WHAT)
+        raw = read_secret(path, name)
     except SecretRefused as error:
         raise LogKeyRefused(str(error)) from None
     try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from app.ports import AuditUnavailable, PolicyDraft, StoredPolicy
+from app.ports import AuditDamaged, AuditUnavailable, PolicyDraft, StoredPolicy
 
 # S608 below: the texts are put together from constants; values go through parameters.
 _COLUMNS = "policy_id, version, sha256, defaults_version, sent, resolved, comment, created_at"
@@ -22,11 +22,19 @@ FROM (SELECT COALESCE(MAX(version), 0) AS version FROM stored_policy WHERE tenan
 WHERE NOT EXISTS (
     SELECT 1 FROM stored_policy p
     WHERE p.tenant_id = $1 AND p.policy_id = $2 AND p.version = newest.version AND p.sha256 = $3
+) AND (
+    newest.version + 1 = CAST($9 AS INTEGER)
+    OR CAST($9 AS INTEGER) = 0
+    AND NOT EXISTS (SELECT 1 FROM policy_governance g WHERE g.tenant_id = $1 AND g.policy_id = $2)
 )
 ON CONFLICT (tenant_id, policy_id, version) DO NOTHING
 RETURNING version
 """
-"""Gives a row only to the writer that stored: not where the newest is the same, nor where another was first."""
+"""Gives a row only to the writer that stored: not where the newest is the same, nor where another was first.
+
+The last parameter is the one version that it may become, which governance has decided on; 0 where none has, and then
+not of a governed policy.
+"""
 NEWEST = (
     f"SELECT {_COLUMNS} FROM stored_policy WHERE tenant_id = $1 AND policy_id = $2 "  # noqa: S608
     "ORDER BY version DESC LIMIT 1"
@@ -57,7 +65,7 @@ def page(bytewise: str) -> str:
     )
 
 
-def arguments(tenant_id: str, draft: PolicyDraft, created_at: object) -> tuple[object, ...]:
+def arguments(tenant_id: str, draft: PolicyDraft, created_at: object, decided: int | None) -> tuple[object, ...]:
     """Arguments of `ADD`; `created_at` in the form of the store."""
     return (
         tenant_id,
@@ -68,6 +76,7 @@ def arguments(tenant_id: str, draft: PolicyDraft, created_at: object) -> tuple[o
         draft.resolved,
         draft.comment,
         created_at,
+        decided or 0,
     )
 
 
@@ -89,6 +98,19 @@ def policy_of(row: Row, moment: Callable[[Any], datetime] = _as_it_is) -> Stored
         comment=row[6],
         created_at=moment(row[7]),
     )
+
+
+def known(stored: StoredPolicy | None, draft: PolicyDraft) -> StoredPolicy:
+    """The version that governance had decided on, and somebody has stored.
+
+    Raises
+    ------
+    AuditDamaged
+        If another content stands in its place.
+    """
+    if stored is None or stored.sha256 != draft.sha256:
+        raise AuditDamaged(f"policy {draft.policy_id} does not hold the version that was decided on")
+    return stored
 
 
 def crowded(policy_id: str) -> AuditUnavailable:

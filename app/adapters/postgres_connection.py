@@ -15,6 +15,8 @@ from app.ports import AuditUnavailable
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 1.5
 POOL_SIZE = 8
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+"""Held until the transaction ends. Names with the same hash only wait for each other."""
 
 CONNECTION_ERRORS = (
     OSError,
@@ -118,17 +120,44 @@ class PostgresReaders:
         rows = await self.fetch(statement, *arguments)
         return rows[0] if rows else None
 
+    async def fetch_one_locked(self, lock: str, statement: str, *arguments: object) -> Any:
+        """First row of a statement that sees everything done under the same lock before it; durable when it returns.
+
+        Raises
+        ------
+        AuditUnavailable
+            As `fetch`.
+        """
+        deadline = asyncio.get_running_loop().time() + READ_SECONDS
+        try:
+            try:
+                rows = await self._fetch(statement, arguments, deadline, lock)
+            except CONNECTION_ERRORS:
+                # As in `fetch`. Where the first attempt was done after all, the second finds that, and changes nothing.
+                rows = await self._fetch(statement, arguments, deadline, lock)
+        except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
+            raise unavailable(error) from None
+        return rows[0] if rows else None
+
     async def server_version(self) -> str:
         """Such as ``PostgreSQL 18.6``."""
         number = int((await self.fetch_one("SELECT current_setting('server_version_num')"))[0])
         return f"PostgreSQL {number // 10_000}.{number % 10_000}"
 
-    async def _fetch(self, statement: str, arguments: Sequence[object], deadline: float) -> Sequence[Any]:
+    async def _fetch(
+        self, statement: str, arguments: Sequence[object], deadline: float, lock: str | None = None
+    ) -> Sequence[Any]:
         loop = asyncio.get_running_loop()
         async with self._pool.acquire(timeout=max(deadline - loop.time(), 0.01)) as connection:
             guard = loop.call_at(deadline, connection.terminate)
             try:
-                rows: Sequence[Any] = await connection.fetch(statement, *arguments)
+                if lock is None:
+                    rows: Sequence[Any] = await connection.fetch(statement, *arguments)
+                else:
+                    async with connection.transaction(isolation="read_committed"):
+                        # A statement of its own: the next one's snapshot is then younger than the lock.
+                        await connection.execute(LOCK, lock)
+                        rows = await connection.fetch(statement, *arguments)
             except CONNECTION_ERRORS:
                 connection.terminate()
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.adapters.governance_rows import GET, policy_lock
 from app.adapters.policy_rows import (
     ADD,
     ATTEMPTS,
@@ -11,11 +12,13 @@ from app.adapters.policy_rows import (
     PolicyMemo,
     arguments,
     crowded,
+    known,
     numbered,
     page,
     policy_of,
 )
 from app.adapters.postgres_connection import PostgresReaders
+from app.governance_port import PolicyGoverned
 from app.ports import AuditUnavailable, Outcome, PolicyDraft, StoredPolicy
 
 _PAGE = page('"C"')
@@ -27,16 +30,21 @@ class PostgresPolicies:
     def __init__(self, readers: PostgresReaders) -> None:
         self._readers, self._memo = readers, PolicyMemo()
 
-    async def add(self, tenant_id: str, draft: PolicyDraft) -> tuple[StoredPolicy, bool]:
+    async def add(self, tenant_id: str, draft: PolicyDraft, *, decided: int | None = None) -> tuple[StoredPolicy, bool]:
         """Store as the next version unless the newest is the same."""
-        values = arguments(tenant_id, draft, draft.created_at)
+        values = arguments(tenant_id, draft, draft.created_at, decided)
+        lock = policy_lock(tenant_id, draft.policy_id)
         for _ in range(ATTEMPTS):
             try:
-                row = await self._readers.fetch_one(ADD, *values)
+                row = await self._readers.fetch_one_locked(lock, ADD, *values)
             except AuditUnavailable as error:
                 raise AuditUnavailable(error.detail, Outcome.UNKNOWN) from None
             if row is not None:
                 return numbered(draft, row[0]), True
+            if decided is not None:
+                return known(await self.get(tenant_id, draft.policy_id, decided), draft), False
+            if await self._readers.fetch_one(GET, tenant_id, draft.policy_id) is not None:
+                raise PolicyGoverned(draft.policy_id)
             newest = await self.newest(tenant_id, draft.policy_id)
             # Another content: somebody stored a version between the reading and the writing of that statement.
             if newest is not None and newest.sha256 == draft.sha256:

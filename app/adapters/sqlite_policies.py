@@ -6,9 +6,11 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from app.adapters.policy_rows import ADD, NEWEST, ONE, VERSIONS, PolicyMemo, arguments, numbered, page, policy_of
+from app.adapters.governance_rows import GET
+from app.adapters.policy_rows import ADD, NEWEST, ONE, VERSIONS, PolicyMemo, arguments, known, numbered, page, policy_of
 from app.adapters.sqlite_connection import SqliteReaders, from_microseconds, microseconds
 from app.adapters.sqlite_writer import SqliteWriter
+from app.governance_port import PolicyGoverned
 from app.ports import PolicyDraft, StoredPolicy
 
 _PAGE = page("BINARY")
@@ -20,21 +22,27 @@ class SqlitePolicies:
     def __init__(self, writer: SqliteWriter, readers: SqliteReaders) -> None:
         self._writer, self._readers, self._memo = writer, readers, PolicyMemo()
 
-    async def add(self, tenant_id: str, draft: PolicyDraft) -> tuple[StoredPolicy, bool]:
+    async def add(self, tenant_id: str, draft: PolicyDraft, *, decided: int | None = None) -> tuple[StoredPolicy, bool]:
         """Store as the next version unless the newest is the same."""
-        values = arguments(tenant_id, draft, microseconds(draft.created_at))
-        found: list[tuple[StoredPolicy, bool]] = []
+        values = arguments(tenant_id, draft, microseconds(draft.created_at), decided)
+        name = (tenant_id, draft.policy_id)
+        found: list[tuple[StoredPolicy, bool] | None] = []
 
         def work(connection: sqlite3.Connection) -> None:
             row = connection.execute(_own(ADD), values).fetchone()
             if row is not None:
                 found.append((numbered(draft, row[0]), True))
+            elif decided is not None or connection.execute(_own(GET), name).fetchone() is not None:
+                found.append(None)
             else:
-                newest = connection.execute(_own(NEWEST), (tenant_id, draft.policy_id)).fetchone()
-                found.append((_policy(newest), False))
+                found.append((_policy(connection.execute(_own(NEWEST), name).fetchone()), False))
 
         await self._writer.perform(work)
-        return found[0]
+        if (stored := found[0]) is not None:
+            return stored
+        if decided is None:
+            raise PolicyGoverned(draft.policy_id)
+        return known(await self.get(tenant_id, draft.policy_id, decided), draft), False
 
     async def newest(self, tenant_id: str, policy_id: str) -> StoredPolicy | None:
         """Newest version."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from app.commands.audit_commit import check_proof_command, commit_command, prove_command
 from app.commands.audit_disclose import check_disclosure_command, disclose_command
 from app.commands.audit_export import export_command
 from app.commands.audit_key import key_command
@@ -31,6 +32,9 @@ audit_commands.command("export", epilog=EXIT_CODES)(export_command)
 audit_commands.command("check-receipt", epilog=EXIT_CODES)(check_receipt_command)
 audit_commands.command("disclose", epilog=EXIT_CODES)(disclose_command)
 audit_commands.command("check-disclosure", epilog=EXIT_CODES)(check_disclosure_command)
+audit_commands.command("commit", epilog=EXIT_CODES)(commit_command)
+audit_commands.command("prove", epilog=EXIT_CODES)(prove_command)
+audit_commands.command("check-proof", epilog=EXIT_CODES)(check_proof_command)
 audit_commands.command("replay", epilog=EXIT_CODES)(replay_command)
 audit_commands.command("prune", epilog=CONSOLE_EXIT_CODES)(prune_command)
 audit_commands.command("witness", epilog=EXIT_CODES)(witness_command)

@@ -10,6 +10,7 @@ from app.routes.reply import reply
 from app.routes.routing import route
 from app.usecases import cosign
 from app.usecases import read_log as log
+from app.usecases.commit_figures import commit_figures as committed
 from app.usecases.disclose import disclose_fields as disclosed
 from models.api.query import NoParameters
 from models.api.transparency import CheckpointParameters, ConsistencyParameters, InclusionParameters, LogKeyParameters
@@ -79,6 +80,13 @@ async def disclose_fields(request: Request) -> Response:
     return reply(request, await disclosed(container_of(request), event_id, await read_call(request)))
 
 
+async def commit_figures(request: Request) -> Response:
+    """Commitments to figures of a recorded answer."""
+    read_query(request, NoParameters)
+    event_id = request.path_params["evaluation_id"]
+    return reply(request, await committed(container_of(request), event_id, await read_call(request)))
+
+
 ROUTES = (
     route("GET", "/v1/log/checkpoint", read_checkpoint, PUBLIC),
     route("POST", "/v1/log/cosignatures", add_cosignatures, PUBLIC),
@@ -89,4 +97,5 @@ ROUTES = (
     route("GET", "/v1/audit/entries/{evaluation_id:evaluation_id}/entry", read_entry, Scope.AUDIT_READ),
     route("GET", "/v1/audit/entries/{evaluation_id:evaluation_id}/receipt", read_receipt, Scope.AUDIT_READ),
     route("POST", "/v1/audit/entries/{evaluation_id:evaluation_id}:disclose", disclose_fields, Scope.AUDIT_READ),
+    route("POST", "/v1/audit/entries/{evaluation_id:evaluation_id}:commit", commit_figures, Scope.AUDIT_READ),
 )

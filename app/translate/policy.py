@@ -60,7 +60,12 @@ def _block(value: Any, optional: tuple[str, ...] = ()) -> Any:
 @lru_cache(maxsize=1024)
 def policy_sha256(policy: Policy, defaults_version: int = DEFAULTS_VERSION) -> str:
     """SHA-256 of the resolved policy and the version of the defaults, over sorted keys."""
-    content = {"defaults_version": defaults_version, "policy": policy_fields(policy)}
+    return fields_sha256(policy_fields(policy), defaults_version)
+
+
+def fields_sha256(fields: Any, defaults_version: int) -> str:
+    """The same of the fields of a resolved policy, as answers show them."""
+    content = {"defaults_version": defaults_version, "policy": fields}
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

@@ -19,6 +19,7 @@ from app.usecases.aggregate_oracles import oracles_response
 from app.usecases.call import Answer, Door
 from app.usecases.decide import Gathered, decide, render
 from app.usecases.evaluate_portfolio import REQUEST_MODELS, splice
+from app.usecases.governance_step import decode_step, step
 from app.usecases.manage_collateral import PLANS, plan_answer
 from app.usecases.plan_execution import TOOLS, MarketRead, plan_response
 from app.usecases.read_scalar import scalar_response
@@ -27,7 +28,7 @@ from models.api.oracle import OraclesRequest
 from models.api.policy import RECORDED_DEFAULTS
 
 DOORS = {door.kind: door for door in Door}
-REPLAYABLE = frozenset(DOORS) | {EventKind.SCALAR, EventKind.ORACLE, *PLANS, *TOOLS}
+REPLAYABLE = frozenset(DOORS) | {EventKind.SCALAR, EventKind.ORACLE, EventKind.GOVERNANCE, *PLANS, *TOOLS}
 MAX_DIFFERENCES = 20
 
 
@@ -126,6 +127,11 @@ def recompute(entry: StoredEntry) -> bytes:
     if entry.kind in PLANS:
         asked = PLANS[entry.kind].model.model_validate(orjson.loads(entry.request))
         return plan_answer(entry.kind, asked, entry.event_id, entry.recorded_at)
+    if entry.kind == EventKind.GOVERNANCE:
+        taken = decode_step(entry.state, entry.request, entry.event_id, entry.recorded_at)
+        if taken is None:
+            raise NotReplayable(entry.kind)
+        return step(taken).body
     try:
         recorded = decode_state(entry.state)
     except ForeignRecord as error:

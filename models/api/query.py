@@ -126,6 +126,7 @@ DecisionKind = Literal[
     "waterfall",
     "order_check",
     "live",
+    "governance",
 ]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict, StringConstraints
+from pydantic import Field, Strict, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from models.api.base import Model
 from models.api.query import QueryWhole
@@ -115,6 +116,70 @@ class DisclosureAnswer(Model):
     root: Hash = Field(description="Root of the tree over the buckets.")
     fields: list[ShownFieldOut]
     buckets: list[FieldBucketOut]
+
+
+FIGURE_PATTERN = r"^(gross_exposure|(answer|request):/[^\n]*)$"
+Unit = Annotated[str, Strict(), StringConstraints(pattern=r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,12})?$")]
+
+
+class FigureIn(Model):
+    """A figure of a recorded answer that is to be committed to."""
+
+    figure: Annotated[str, Strict(), StringConstraints(pattern=FIGURE_PATTERN, max_length=400)] = Field(
+        description="`gross_exposure`: the sum of |target_notional|. Else a number of 0 or more at a JSON pointer in "
+        "the answer or in the request, such as `request:/account/equity`."
+    )
+    unit: Unit = Field("0.01", description="Committed is a whole number of these, below 2^64.")
+    rounding: Literal["up", "down"] = Field(
+        "up", description="`up` for what is to be bounded from above, `down` for the equity under a leverage."
+    )
+
+
+class CommitRequest(Model):
+    """Figures of one recorded answer."""
+
+    figures: Annotated[list[FigureIn], Field(min_length=1, max_length=20)] = Field(description="Each once.")
+
+    @model_validator(mode="after")
+    def _once(self) -> CommitRequest:
+        names = [item.figure for item in self.figures]
+        if len(set(names)) < len(names):
+            raise PydanticCustomError("inconsistent", "must hold each figure once", {"field": "figures"})
+        return self
+
+
+class CommittedOut(Model):
+    """A Pedersen commitment to a figure."""
+
+    figure: str
+    unit: str
+    rounding: Literal["up", "down"]
+    commitment: Hash
+
+
+class CommitmentsOut(Model):
+    """What may be shown to anybody."""
+
+    format: Literal["trimtab/commitments/v1"]
+    entry: str = Field(description="What the tree holds of the answer.")
+    receipt: str = Field(description="A C2SP `tlog-proof` of the entry.")
+    commitments: list[CommittedOut]
+    signature: str = Field(description="Ed25519 by the key of the log over digest of the entry and commitments.")
+
+
+class OpeningOut(Model):
+    """What a commitment holds. Whoever has it knows the figure."""
+
+    figure: str
+    value: str = Field(description="Whole units.")
+    blind: Hash
+
+
+class CommitAnswer(Model):
+    """Commitments and their openings. The service keeps neither: the openings are not given again."""
+
+    commitments: CommitmentsOut
+    openings: list[OpeningOut] = Field(description="For the holder alone; `trimtab audit prove` makes proofs of them.")
 
 
 class LogEntryOut(Model):

@@ -228,6 +228,18 @@ stored_policy = Table(
 )
 """Rows are only ever added. The primary key decides between two writers of one version."""
 
+policy_governance = Table(
+    "policy_governance",
+    metadata,
+    Column("tenant_id", String, primary_key=True),
+    Column("policy_id", String, primary_key=True),
+    Column("revision", Int, nullable=False),
+    Column("document", Bytes, nullable=False),
+    CheckConstraint("revision >= 1", name="revision"),
+    sqlite_strict=True,
+)
+"""Rules and proposals of a policy as one document: who knows the revision may replace it. Rows are never removed."""
+
 portfolio = Table(
     "portfolio",
     metadata,

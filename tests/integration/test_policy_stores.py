@@ -13,7 +13,8 @@ import pytest
 
 from app.adapters.database import Database, open_database
 from app.adapters.schema import migrate
-from app.ports import PolicyDraft
+from app.governance_port import PolicyGoverned
+from app.ports import AuditDamaged, PolicyDraft
 
 START = datetime(2026, 11, 21, 10, 0, 0, 123456, tzinfo=UTC)
 
@@ -111,3 +112,38 @@ async def test_two_processes_write_one_id(postgres_url: str) -> None:
         added = await asyncio.gather(*(stores[n % 2].add("local", draft(f"content {n}")) for n in range(8)))
         assert sorted(stored.version for stored, _ in added) == list(range(1, 9))
         assert await here.policies.newest("local", "desk") == await there.policies.newest("local", "desk")
+
+
+async def test_no_version_comes_in_once_a_policy_is_governed(database: Database) -> None:
+    """Not even one that somebody had begun to store: from the answer on, the newest stays the newest."""
+    store, governance = database.policies, database.governance
+    await store.add("local", draft("first"))
+
+    async def plain(content: str) -> bool:
+        try:
+            return (await store.add("local", draft(content)))[1]
+        except PolicyGoverned:
+            return False
+
+    async def govern() -> int:
+        assert await governance.replace("local", "desk", 1, b"{}")
+        newest = await store.newest("local", "desk")
+        assert newest is not None
+        return newest.version
+
+    calls = [plain(f"{number}") for number in range(6)]
+    *_, version, _, _, _ = await asyncio.gather(*calls[:3], govern(), *calls[3:])
+    newest = await store.newest("local", "desk")
+    assert newest is not None and newest.version == version
+    assert not await governance.replace("local", "desk", 1, b"other")
+    assert (await governance.replace("local", "desk", 3, b"x"), await governance.get("local", "desk")) == (False, b"{}")
+    assert await governance.replace("local", "desk", 2, b"second")
+    assert (await governance.get("local", "desk"), await governance.get("other", "desk")) == (b"second", None)
+    decided, created = await store.add("local", draft("decided"), decided=version + 1)
+    assert (decided.version, created) == (version + 1, True)
+    assert await store.add("local", draft("decided"), decided=version + 1) == (decided, False)
+    with pytest.raises(AuditDamaged):
+        await store.add("local", draft("another"), decided=version + 1)
+    with pytest.raises(PolicyGoverned):
+        await store.add("local", draft("plain"))
+    assert (await store.add("other", draft("plain")))[1], "another tenant's policy of the same name is not governed"

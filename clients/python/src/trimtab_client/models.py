@@ -251,6 +251,18 @@ class AntiProcyclicality(Model):
     """
 
 
+class ApproverIn(Model):
+    """
+    Who may vote.
+    """
+
+    name: str
+    public_key: str
+    """
+    Ed25519 public key.
+    """
+
+
 class Assumption(Model):
     """
     Something that the request left open and that was decided for it.
@@ -1127,6 +1139,17 @@ class CollateralRouteIn(Model):
     After that, until the destination counts it.
     """
     failure_probability: float | None = None
+
+
+class CommittedOut(Model):
+    """
+    A Pedersen commitment to a figure.
+    """
+
+    figure: str
+    unit: str
+    rounding: Literal["up", "down"]
+    commitment: str
 
 
 class ConcentratedIn(Model):
@@ -2325,6 +2348,25 @@ class FieldBucketOut(Model):
     path: list[str]
     """
     Inclusion proof (RFC 6962) in the tree over the buckets.
+    """
+
+
+class FigureIn(Model):
+    """
+    A figure of a recorded answer that is to be committed to.
+    """
+
+    figure: str
+    """
+    `gross_exposure`: the sum of |target_notional|. Else a number of 0 or more at a JSON pointer in the answer or in the request, such as `request:/account/equity`.
+    """
+    unit: str | None = None
+    """
+    Committed is a whole number of these, below 2^64.
+    """
+    rounding: Literal["up", "down"] | None = None
+    """
+    `up` for what is to be bounded from above, `down` for the equity under a leverage.
     """
 
 
@@ -4847,6 +4889,19 @@ class OpenInterestRamp(Model):
     """
 
 
+class OpeningOut(Model):
+    """
+    What a commitment holds. Whoever has it knows the figure.
+    """
+
+    figure: str
+    value: str
+    """
+    Whole units.
+    """
+    blind: str
+
+
 class OptionFees(Model):
     """
     Fee of a trade in options: ``min(rate × underlying, cap × premium) + share × premium``.
@@ -6232,6 +6287,68 @@ class ProfitLinesOut(Model):
     """
     Higher orders, and errors of the data.
     """
+
+
+class ProposalChecks(Model):
+    """
+    What was found when it was proposed.
+    """
+
+    passed: bool
+    """
+    Whether every statement that the rules ask for is proved.
+    """
+    tightens: bool
+    """
+    Whether nothing but `limits.max_leverage` and `limits.max_margin_use` changed, neither upwards, and POST /v1/policies:compare would answer `refines`: no timelock then.
+    """
+    required: dict[str, Any] | None
+    """
+    As POST /v1/policies:check answers; null: none is asked for.
+    """
+    comparison: dict[str, Any] | None
+    """
+    As POST /v1/policies:compare answers; null: other fields changed, or a bound is looser.
+    """
+    sha256: str
+    """
+    Of these results, named in the statement.
+    """
+
+
+class ProposalStatements(Model):
+    """
+    What approvers sign, byte for byte (UTF-8, with the newline after the first line).
+    """
+
+    approve: str
+    reject: str
+
+
+class ProposalSummary(Model):
+    """
+    A proposal without its content.
+    """
+
+    number: int
+    """
+    From 1, by policy.
+    """
+    kind: Literal["policy", "governance"]
+    status: Literal[
+        "failed", "open", "waiting", "ready", "activating", "activated", "rejected", "expired", "superseded"
+    ]
+    base_version: int
+    """
+    Version that it would follow.
+    """
+    content_sha256: str
+    """
+    `sha256` of the version that it would become, or of the rules that it would bring.
+    """
+    comment: str | None
+    created_at: AwareDatetime
+    expires_at: AwareDatetime
 
 
 class ProtectivePut(Model):
@@ -9044,6 +9161,29 @@ class VolatilityViewIn(Model):
     """
 
 
+class VoteOut(Model):
+    """
+    A vote that was signed.
+    """
+
+    approver: str
+    verdict: Literal["approve", "reject"]
+    signature: str
+    at: AwareDatetime
+
+
+class VoteRequest(Model):
+    """
+    Vote of an approver, signed.
+    """
+
+    approver: str
+    signature: str
+    """
+    Ed25519 over the statement that the proposal shows: `trimtab policy proposal approve` makes it.
+    """
+
+
 class WarningOut(Model):
     """
     Something worth knowing that did not change the outcome.
@@ -10231,6 +10371,38 @@ class CheckedPolicyOut(Model):
     """
 
 
+class CommitRequest(Model):
+    """
+    Figures of one recorded answer.
+    """
+
+    figures: list[FigureIn]
+    """
+    Each once.
+    """
+
+
+class CommitmentsOut(Model):
+    """
+    What may be shown to anybody.
+    """
+
+    format: Literal["trimtab/commitments/v1"] = "trimtab/commitments/v1"
+    entry: str
+    """
+    What the tree holds of the answer.
+    """
+    receipt: str
+    """
+    A C2SP `tlog-proof` of the entry.
+    """
+    commitments: list[CommittedOut]
+    signature: str
+    """
+    Ed25519 by the key of the log over digest of the entry and commitments.
+    """
+
+
 class ContagionPolicy(Model):
     """
     Margin, haircuts and sizes by the distress of the venue.
@@ -10894,6 +11066,100 @@ class FuturePositionIn(Model):
     Of the notional, instead of margin_tiers.
     """
     margin_tiers: list[MarginTierIn] | None = None
+
+
+class GovernanceChecks(Model):
+    """
+    What must be proved of a new version before anybody may approve it.
+    """
+
+    properties: list[
+        Annotated[
+            LeverageCap | NonIncreasing | SolventAfterShock | NeverIncreases | TiersShrink,
+            Field(discriminator="method"),
+        ]
+    ]
+    """
+    As in POST /v1/policies:check; `leverage_cap` with `cap` bounds the leverage.
+    """
+    ranges: Ranges | None = None
+    most_boxes: int | None = None
+    """
+    As in POST /v1/policies:check.
+    """
+
+
+class GovernanceIn(Model):
+    """
+    What a change of the policy takes, and a change of this.
+    """
+
+    approvers: list[ApproverIn]
+    """
+    Each name and each key once.
+    """
+    quorum: int
+    """
+    Approvals that it takes.
+    """
+    timelock_seconds: int
+    """
+    From the quorum to the activation; none for a change that is proved to tighten every bound.
+    """
+    lifetime_seconds: int | None = None
+    """
+    From the proposal to its expiry; above `timelock_seconds`.
+    """
+    checks: GovernanceChecks | None = None
+    """
+    Default: none must be proved.
+    """
+
+
+class GovernanceOut(Model):
+    """
+    Rules in force.
+    """
+
+    approvers: list[ApproverIn]
+    """
+    Each name and each key once.
+    """
+    quorum: int
+    """
+    Approvals that it takes.
+    """
+    timelock_seconds: int
+    """
+    From the quorum to the activation; none for a change that is proved to tighten every bound.
+    """
+    lifetime_seconds: int = 1209600
+    """
+    From the proposal to its expiry; above `timelock_seconds`.
+    """
+    checks: GovernanceChecks | None = None
+    """
+    Default: none must be proved.
+    """
+    sha256: str
+    """
+    Named in every statement: votes under other rules do not count.
+    """
+
+
+class GovernanceStored(Model):
+    """
+    The rules of a policy, on record.
+    """
+
+    policy_id: str
+    governance: GovernanceOut
+    created: bool
+    """
+    False: these rules were in force already.
+    """
+    event_id: str
+    audit: AuditOut
 
 
 class GreeksAnswer(Model):
@@ -13001,6 +13267,139 @@ class Problem(Model):
     server_time: AwareDatetime
 
 
+class ProposalAnswer(Model):
+    """
+    A proposal after a step of it, on record.
+    """
+
+    number: int
+    """
+    From 1, by policy.
+    """
+    kind: Literal["policy", "governance"]
+    status: Literal[
+        "failed", "open", "waiting", "ready", "activating", "activated", "rejected", "expired", "superseded"
+    ]
+    base_version: int
+    """
+    Version that it would follow.
+    """
+    content_sha256: str
+    """
+    `sha256` of the version that it would become, or of the rules that it would bring.
+    """
+    comment: str | None
+    created_at: AwareDatetime
+    expires_at: AwareDatetime
+    policy_id: str
+    detail: str
+    """
+    What it waits for, or how it ended.
+    """
+    quorum: int
+    votes: list[VoteOut]
+    activates_at: AwareDatetime | None
+    """
+    When its timelock ends; null without a quorum.
+    """
+    checks: ProposalChecks
+    governance_sha256: str
+    """
+    Rules under which it was made.
+    """
+    version: int | None
+    """
+    Version that it became.
+    """
+    statements: ProposalStatements
+    policy: dict[str, Any] | None
+    """
+    As it was sent; null for rules, and for what has long ended: the audit log has it.
+    """
+    policy_resolved: dict[str, Any] | None
+    """
+    With every default written out.
+    """
+    defaults_version: int | None
+    """
+    Version of the defaults that are written out in it.
+    """
+    governance: dict[str, Any] | None
+    """
+    The rules that are proposed.
+    """
+    action: Literal["propose", "approve", "reject", "activate"]
+    changed: bool
+    """
+    False: it was so already.
+    """
+    event_id: str
+    audit: AuditOut
+
+
+class ProposalOut(Model):
+    """
+    A proposal.
+    """
+
+    number: int
+    """
+    From 1, by policy.
+    """
+    kind: Literal["policy", "governance"]
+    status: Literal[
+        "failed", "open", "waiting", "ready", "activating", "activated", "rejected", "expired", "superseded"
+    ]
+    base_version: int
+    """
+    Version that it would follow.
+    """
+    content_sha256: str
+    """
+    `sha256` of the version that it would become, or of the rules that it would bring.
+    """
+    comment: str | None
+    created_at: AwareDatetime
+    expires_at: AwareDatetime
+    policy_id: str
+    detail: str
+    """
+    What it waits for, or how it ended.
+    """
+    quorum: int
+    votes: list[VoteOut]
+    activates_at: AwareDatetime | None
+    """
+    When its timelock ends; null without a quorum.
+    """
+    checks: ProposalChecks
+    governance_sha256: str
+    """
+    Rules under which it was made.
+    """
+    version: int | None
+    """
+    Version that it became.
+    """
+    statements: ProposalStatements
+    policy: dict[str, Any] | None
+    """
+    As it was sent; null for rules, and for what has long ended: the audit log has it.
+    """
+    policy_resolved: dict[str, Any] | None
+    """
+    With every default written out.
+    """
+    defaults_version: int | None
+    """
+    Version of the defaults that are written out in it.
+    """
+    governance: dict[str, Any] | None
+    """
+    The rules that are proposed.
+    """
+
+
 class PublishRequest(Model):
     """
     Parameters of a market from a moment on: `rates`, or those of the margin model.
@@ -14349,6 +14748,18 @@ class CollateralValueRequest(Model):
     policy: ValuePolicyIn | None = None
 
 
+class CommitAnswer(Model):
+    """
+    Commitments and their openings. The service keeps neither: the openings are not given again.
+    """
+
+    commitments: CommitmentsOut
+    openings: list[OpeningOut]
+    """
+    For the holder alone; `trimtab audit prove` makes proofs of them.
+    """
+
+
 class ComparePoliciesAnswer(Model):
     """
     Whether the new policy refines the old one.
@@ -14666,6 +15077,23 @@ class FrontierPointOut(Model):
     """
     long: FrontierSideOut
     short: FrontierSideOut
+
+
+class GovernanceAnswer(Model):
+    """
+    Rules of a policy, and its proposals.
+    """
+
+    policy_id: str
+    version: int
+    """
+    The newest, which requests by name use.
+    """
+    governance: GovernanceOut
+    proposals: list[ProposalSummary]
+    """
+    Newest first; of those that ended the last 50.
+    """
 
 
 class GridRequest(Model):
@@ -15468,6 +15896,19 @@ class PriceLadderRequest(Model):
     previous: SnapshotIn | None = None
     """
     Explains the profit and loss since then.
+    """
+
+
+class ProposalRequest(Model):
+    """
+    A new version of a governed policy, or new rules; one of the two.
+    """
+
+    policy: PolicyIn | None = None
+    governance: GovernanceIn | None = None
+    comment: str | None = None
+    """
+    Why; kept with the version.
     """
 
 
