@@ -33,3 +33,7 @@ MAX_TAGS = 400
 """Characters of an `If-None-Match` or an `If-Match`."""
 MAX_QUERY_PARAMETERS = 20
 """Query parameters of a request."""
+MAX_SCORECARD_ENTRIES = 20_000
+"""Entries of the log, of every kind, that one scorecard may reach over."""
+MAX_SCORECARD_BYTES = 1024 * 1024 * 1024
+"""Bytes of their bodies."""

@@ -62,6 +62,8 @@ def published_limits(container: Container) -> dict[str, Any]:
         "instrument_staleness_seconds": container.instruments.staleness_seconds,
         "switch_staleness_seconds": container.switches.staleness_seconds,
         "max_waiting_fits": MAX_WAITING_FITS,
+        "max_scorecard_entries": limits.MAX_SCORECARD_ENTRIES,
+        "max_scorecard_bytes": limits.MAX_SCORECARD_BYTES,
         "fit_seconds": FIT_SECONDS,
         "fit_retention_seconds": round(FIT_RETENTION.total_seconds()),
         "errors_listed": MAX_ERRORS,

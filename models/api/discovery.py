@@ -50,6 +50,8 @@ class LimitsAnswer(Model):
     switch_staleness_seconds: float = Field(
         description="Age at which an operator's switch set elsewhere is surely seen."
     )
+    max_scorecard_entries: int = Field(description="Entries of the log that GET /v1/scorecard reaches over at most.")
+    max_scorecard_bytes: int = Field(description="Bytes of their bodies.")
     max_waiting_fits: int = Field(description="Fits that may wait; a further one is answered 429.")
     fit_seconds: float = Field(description="Longest time that a fit may take.")
     fit_retention_seconds: int = Field(description="How long the result of a fit can be read.")
