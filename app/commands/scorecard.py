@@ -145,7 +145,8 @@ def show(report: dict[str, Any], picture: Path | None) -> None:
         if found["value"] is None:
             whole.add_row(title, "–", REASONS[found["reason"]], ideal or "", f"{found['n']:,}")
         else:
-            value, error = f"{found['value']:.4g}", f"{found['standard_error']:.2g}"
+            error = "" if found["standard_error"] is None else f"{found['standard_error']:.2g}"
+            value = f"{found['value']:.4g}"
             whole.add_row(title, value, error, ideal or "", f"{found['n']:,}")
     console.print(whole)
     if (coverage := report["tails"]["coverage"]) is not None:

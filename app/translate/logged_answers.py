@@ -272,6 +272,8 @@ class _Snapshot:
             unusable = "no_equity"
         elif self.request["account"].get("collateral"):
             unusable = "coin_collateral"
+        elif any(float(row.get("quantity") or 0.0) for row in self.response.get("hedges") or ()):
+            unusable = "hedged"  # the book is then not that of the targets alone
         for row, forecast in rows:
             if row.get("target_quantity") is None:
                 unusable = unusable or ("refused_row" if float(row["current_quantity"]) else None)

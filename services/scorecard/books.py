@@ -22,7 +22,7 @@ class Tails(NamedTuple):
     Parameters
     ----------
     breaches : Estimate
-        Share of losses beyond the value at risk; 0.01 where it is right.
+        Share of losses beyond the value at risk; 0.01 where it is right. Without standard error if there are none.
     coverage : Coverage or None
         Tests of Kupiec and Christoffersen, and the verdict; None below 20 moments.
     shortfall : Estimate
@@ -64,6 +64,8 @@ def judge_tails(losses: Floats, value_at_risk: Floats, expected_shortfall: Float
     )
     excess = np.where(losses > quantile, losses / expected_shortfall, 0.0) / (1.0 - SHORTFALL_LEVEL) - 1.0
     breaches = hac_mean(hits.astype(float), times)
+    if not hits.any():  # a spread of nothing is no measure of how well a rate is known
+        breaches = breaches._replace(standard_error=None)
     coverage = judge(hits, 1.0 - VALUE_AT_RISK_LEVEL) if breaches.moments >= LEAST_MOMENTS else None
     return Tails(breaches, coverage, hac_mean(excess, times))
 

@@ -46,7 +46,7 @@ class BarLog:
     seconds : int
         Length of a bar.
     warm_up : tuple of float
-        Log returns before the first bar, of the first series that was posted.
+        Log returns before the first bar, of a first series whose earlier bars have no times.
     """
 
     seconds: int
@@ -65,7 +65,7 @@ class BarLog:
         Parameters
         ----------
         times : (n,) array, optional
-            Close times, where each is known; without them only bars that follow one another without a gap are placed.
+            Close times, −∞ where unknown; without them bars follow one another without a gap.
         end : float
             Close time of the last bar [s].
         ranges : two (n,) arrays
@@ -75,8 +75,8 @@ class BarLog:
             return
         returns = np.diff(np.log(closes))
         if not self.bars:
-            self.warm_up = tuple(returns[:-1].tolist())
-            new = 1
+            new = returns.size if times is None else int(np.isfinite(times[1:]).sum())
+            self.warm_up = tuple(returns[: returns.size - new].tolist())
         elif times is not None:
             new = int(closes.size - np.searchsorted(times, self.last + CLOCK * self.seconds, side="right"))
         else:
@@ -180,8 +180,14 @@ class PricePath:
     def at(self, time: float, slack: float, after_entry: int) -> Price | None:
         """Price nearest to a time, told by a later entry; None where there is none within `slack` [s]."""
         first, last = bisect_left(self.times, time - slack), bisect_right(self.times, time + slack)
-        told = [price for price in self.prices[first:last] if price.entry > after_entry]
-        return min(told, key=lambda price: abs(price.time - time), default=None)
+        if self._foretold(time - slack, time + slack, after_entry):
+            return None
+        return min(self.prices[first:last], key=lambda price: abs(price.time - time), default=None)
+
+    def _foretold(self, start: float, end: float, entry: int) -> bool:
+        """Whether an entry up to this one told a price of the time after it: a test on known data proves nothing."""
+        first, last = bisect_right(self.times, start), bisect_right(self.times, end)
+        return any(price.entry <= entry for price in self.prices[first:last])
 
     def before(self, time: float, longest: float, entry: int) -> Price | None:
         """Last price up to a time and no older than `longest` [s] that the entry or one before it told."""
@@ -196,8 +202,9 @@ class PricePath:
         """First price after a time, told by a later entry, no more than `longest` [s] later."""
         place = bisect_right(self.times, time)
         while place < len(self.prices) and self.times[place] <= time + longest:
-            if self.prices[place].entry > after_entry:
-                return self.prices[place]
+            found = self.prices[place]
+            if found.entry > after_entry:
+                return None if self._foretold(time + DENSE, found.time, after_entry) else found
             place += 1
         return None
 
@@ -210,6 +217,8 @@ class PricePath:
         """
         told = self.prices[bisect_right(self.times, start) : bisect_right(self.times, end + DENSE)]
         seen = [price for price in told if price.entry > after_entry and price.start >= start - DENSE]
+        if self._foretold(start + DENSE, end + DENSE, after_entry):
+            return None
         watched = start
         for price in sorted(seen, key=lambda price: price.start):
             if price.start > watched + DENSE:
