@@ -18,6 +18,7 @@ from app.adapters.fit_worker import open_fit_worker
 from app.adapters.log_key import LogKeyRefused, open_signer
 from app.adapters.memory_bus import MemoryBus
 from app.adapters.memory_volatility import MemoryVolatilityStore
+from app.adapters.otlp import TracingMissing, open_tracer
 from app.adapters.redis_volatility import open_redis_volatility
 from app.adapters.schema import SchemaMismatch
 from app.adapters.switching_bus import open_redis_bus
@@ -39,6 +40,7 @@ REFUSALS = (
     InvalidDatabaseUrl,
     LogKeyRefused,
     StateUnavailable,
+    TracingMissing,
     OSError,
 )
 """Reasons not to start that the operator can mend: their text says it all, so no traceback is shown."""
@@ -108,6 +110,7 @@ async def _open_bus(url: str | None) -> AsyncIterator[UpdateBus]:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Start-up and end of a process; a container that was given stays its owner's."""
     async with contextlib.AsyncExitStack() as stack:
+        _trace(app, stack)
         if app.state.container is None:
             try:
                 app.state.container = await stack.enter_async_context(open_container(app.state.settings))
@@ -130,6 +133,20 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gc.collect()
         gc.freeze()
         yield
+
+
+def _trace(app: FastAPI, stack: contextlib.AsyncExitStack) -> None:
+    """Open the tracer that the settings name, to be closed last: the requests before the end leave spans too."""
+    endpoint = app.state.settings.otlp_endpoint
+    if endpoint is None:
+        return
+    try:
+        tracer = open_tracer(endpoint)
+    except TracingMissing as error:
+        app.state.refusal = f"cannot start: {error}"
+        raise
+    app.state.telemetry.tracer = tracer
+    stack.push_async_callback(asyncio.to_thread, tracer.close)
 
 
 async def restore_states(container: Container) -> None:

@@ -62,6 +62,8 @@ class Settings:
         Level of the process's log.
     log_format : str
         ``text``, or ``json``: one object a line.
+    otlp_endpoint : str, optional
+        Collector of OpenTelemetry that requests leave spans at (``http://collector:4318/v1/traces``); by default none.
     unknown_variables : tuple of str
         Variables with our prefix that mean nothing to us; the start-up log names them.
 
@@ -91,6 +93,7 @@ class Settings:
     allowed_origins: tuple[str, ...] = ()
     log_level: str = "INFO"
     log_format: str = "text"
+    otlp_endpoint: str | None = field(default=None, repr=False)
     unknown_variables: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -141,9 +144,9 @@ class Settings:
     def redacted(self) -> dict[str, str]:
         """Every setting as text, credentials hidden."""
         shown = {item.name: str(getattr(self, item.name)) for item in fields(self)}
-        for name in ("database_url", "redis_url"):
+        for name, silent in (("database_url", "embedded"), ("redis_url", "embedded"), ("otlp_endpoint", "none")):
             url = getattr(self, name)
-            shown[name] = redact(url) if url else "embedded"
+            shown[name] = redact(url) if url else silent
         return shown
 
 
@@ -268,6 +271,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_ALLOWED_ORIGINS": ("allowed_origins", _origins),
     "TRIMTAB_LOG_LEVEL": ("log_level", _level),
     "TRIMTAB_LOG_FORMAT": ("log_format", _log_format),
+    "TRIMTAB_OTLP_ENDPOINT": ("otlp_endpoint", _url("http", "https")),
 }
 """Variable to (setting, parser); the table of the manual is made from it."""
 

@@ -16,6 +16,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from app.tracing import Tracer
 from services.streaming.close import CloseCode
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -90,6 +91,8 @@ class Telemetry:
             "stream_shared", "Whether the stream reaches other processes (Redis answers).", registry=self.registry
         )
         ProcessCollector(registry=self.registry)
+        self.tracer: Tracer | None = None
+        """Where requests leave spans; set while the process runs."""
         self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
 
     def request(self, route: str, method: str, status: int, code: str, seconds: float) -> None:
