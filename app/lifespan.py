@@ -25,6 +25,7 @@ from app.adapters.switching_bus import open_redis_bus
 from app.adapters.system_clock import SystemClock
 from app.container import Container
 from app.fill_ledger import FillLedger
+from app.internal import internal_port
 from app.live_ports import UpdateBus
 from app.ports import AuditUnavailable, StateUnavailable, VolatilityStore
 from app.settings import Settings
@@ -127,8 +128,15 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         live = Live(container, app.state.telemetry)
         live.start()
         stack.push_async_callback(live.stop)
+        try:
+            internal = await stack.enter_async_context(internal_port(app))
+        except OSError as error:
+            app.state.refusal = f"cannot start: {error}"
+            raise
         for line in banner(app.state.container):
             _LOGGER.info(line)
+        if internal is not None:
+            _LOGGER.info("metrics: http://%s:%d/metrics", app.state.settings.host, internal)
         # 150,000 objects of libraries never die: without this, each full collection walks them for 80 ms.
         gc.collect()
         gc.freeze()

@@ -1391,6 +1391,7 @@ OPERATIONS = (
         operation_id="read_metrics",
         tag="Health",
         summary="Metrics for Prometheus",
+        description="404 where TRIMTAB_METRICS_PORT names a port of their own.",
         media_type="text/plain",
     ),
 )

@@ -13,6 +13,7 @@ from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 MEBIBYTE = 1024 * 1024
+LAST_PORT = 65_535
 PREFIX = "TRIMTAB_"
 TEST_PREFIX = "TRIMTAB_TEST_"
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\Z", re.ASCII)
@@ -64,6 +65,9 @@ class Settings:
         ``text``, or ``json``: one object a line.
     otlp_endpoint : str, optional
         Collector of OpenTelemetry that requests leave spans at (``http://collector:4318/v1/traces``); by default none.
+    metrics_port : int, optional
+        Port for `/metrics` and the details of `/readyz` alone, which then leave the public one. Each of several workers
+        takes the first free port from here on.
     unknown_variables : tuple of str
         Variables with our prefix that mean nothing to us; the start-up log names them.
 
@@ -94,6 +98,7 @@ class Settings:
     log_level: str = "INFO"
     log_format: str = "text"
     otlp_endpoint: str | None = field(default=None, repr=False)
+    metrics_port: int | None = None
     unknown_variables: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -103,7 +108,13 @@ class Settings:
                 "keys, so everyone who can reach the port may use it. Put it behind an authenticating proxy and set "
                 "TRIMTAB_ALLOW_UNAUTHENTICATED=1 if that is what you want"
             )
-
+        if self.metrics_port is not None and self.metrics_port + self.workers - 1 > LAST_PORT:
+            last = LAST_PORT + 1 - self.workers
+            raise SettingError(f"TRIMTAB_METRICS_PORT must be at most {last}: each worker takes one from it on")
+        if self.metrics_port is not None and 0 <= self.port - self.metrics_port < self.workers:
+            raise SettingError(
+                f"TRIMTAB_METRICS_PORT must be another port than TRIMTAB_PORT, found {self.metrics_port}"
+            )
         if self.workers > 1 and (self.redis_url is None or self.audit_url.startswith("sqlite")):
             raise SettingError(
                 f"TRIMTAB_WORKERS must be 1, found {self.workers}: several processes need DATABASE_URL of a PostgreSQL "
@@ -271,6 +282,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_ALLOWED_ORIGINS": ("allowed_origins", _origins),
     "TRIMTAB_LOG_LEVEL": ("log_level", _level),
     "TRIMTAB_LOG_FORMAT": ("log_format", _log_format),
+    "TRIMTAB_METRICS_PORT": ("metrics_port", _whole(1, 65_535)),
     "TRIMTAB_OTLP_ENDPOINT": ("otlp_endpoint", _url("http", "https")),
 }
 """Variable to (setting, parser); the table of the manual is made from it."""

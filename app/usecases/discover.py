@@ -114,12 +114,3 @@ async def _probe(store: Any) -> dict[str, Any]:
         detail = getattr(error, "detail", f"no answer within {PROBE_SECONDS:g} s")
         return {**report, "status": "down", "detail": detail}
     return report
-
-
-async def log_size(container: Container) -> int | None:
-    """Entries of the audit log; None if it does not answer within a second."""
-    try:
-        async with asyncio.timeout(PROBE_SECONDS):
-            return await container.audit.size()
-    except (AuditUnavailable, TimeoutError):
-        return None

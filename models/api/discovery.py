@@ -155,8 +155,10 @@ class ReadyAnswer(Model):
 
     status: Literal["ready", "degraded", "unavailable"]
     degraded: list[str] = Field(description="What does not work.")
-    embedded: list[str] = Field(description="Stores that are part of this process.")
-    dependencies: dict[str, DependencyOut]
+    embedded: list[str] | None = Field(
+        None, description="Stores that are part of this process. On the internal port only, where there is one."
+    )
+    dependencies: dict[str, DependencyOut] | None = Field(None, description="Likewise.")
 
 
 ParameterOut.model_rebuild()
