@@ -7,7 +7,7 @@ WORKERS ?= auto
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-services demo test test-browser faults faults-live fuzz bench bench-peers interop check evaluate format docs lock clean
+.PHONY: help run run-services demo test test-browser faults faults-live fuzz bench bench-peers interop check evaluate format docs lock audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,8 +105,13 @@ lock: ## Resolve the dependencies anew into requirements/*.txt
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
 	$(COMPILE) clients/python/pyproject.toml clients/python/interop/requirements.in -c requirements/build.txt -o requirements/interop.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) requirements/audit.in -o requirements/audit.txt
 	@$(BOOTSTRAP) dev
 
+audit: ## Known vulnerabilities of every pinned package; says NOT RUN where the registry cannot tell
+	@$(BOOTSTRAP) audit
+	@$(PYTHON) -m scripts.audit
+
 clean: ## Remove .venv and caches; never the data in .run
-	rm -rf .venv .venv-peers .venv-interop .bootstrap.lock dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-audit .venv-peers .venv-interop .bootstrap.lock dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
