@@ -93,6 +93,7 @@ docs: ## Write the tables and draw the pictures of docs/ anew
 	@$(BIN)/python -m scripts.surface_page
 	@$(BIN)/python -m scripts.bands_page
 	@$(BIN)/python -m scripts.breakers_page
+	@$(BIN)/python -m scripts.scorecard_page
 
 # Dependencies: edit pyproject.toml, then `make lock` (UPGRADE=1 takes the newest versions).
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -105,7 +106,7 @@ lock: ## Resolve the dependencies anew into requirements/*.txt
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
 	$(COMPILE) clients/python/pyproject.toml clients/python/interop/requirements.in -c requirements/build.txt -o requirements/interop.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
-	$(COMPILE) requirements/audit.in -o requirements/audit.txt
+	$(COMPILE) requirements/audit.in -c requirements/build.txt -o requirements/audit.txt
 	@$(BOOTSTRAP) dev
 
 audit: ## Known vulnerabilities of every pinned package; says NOT RUN where the registry cannot tell
