@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 GOOD, BAD, PLAIN = "#2a7f62", "#b4472f", "#1f5fa8"
 BAND = 1.96
 """Standard errors on either side of a figure: 95 %."""
+CROWDED = 0.08
+"""Share of the axis within which bins lie too close to be labelled."""
 LEVELS = (
     ("forecasts", "bias", "realised / forecast variance"),
     ("tracking", "realized_to_target", "realised / target volatility"),
@@ -80,12 +82,12 @@ def _reliability(axes: Axes, report: dict[str, Any]) -> None:
     """How often touches happened against what was stated."""
     bins = report["touches"]["bins"]
     axes.plot([0, 1], [0, 1], color="#222222", linewidth=0.8)
-    for item in bins:
-        axes.plot(item["stated"], item["happened"], "o", color=PLAIN)
-        label = f"{item['n']:,}"
-        place = (item["stated"], item["happened"])
-        axes.annotate(label, place, xytext=(5, -9), textcoords="offset points", fontsize=7)
     most = max([0.05, *(max(item["stated"], item["happened"]) for item in bins)])
+    for item in bins:
+        place = (item["stated"], item["happened"])
+        axes.plot(*place, "o", color=PLAIN)
+        if item["stated"] > CROWDED * most:
+            axes.annotate(f"{item['n']:,}", place, xytext=(5, -9), textcoords="offset points", fontsize=7)
     axes.set_xlim(0.0, 1.1 * most)
     axes.set_ylim(0.0, 1.1 * most)
     axes.set_xlabel("stated probability of a touch")
