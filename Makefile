@@ -7,7 +7,7 @@ WORKERS ?= auto
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-services demo test test-browser faults faults-live fuzz bench bench-peers interop check evaluate format docs lock clean
+.PHONY: help run run-services demo test test-browser faults faults-live fuzz bench bench-peers interop check evaluate format docs lock audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,7 @@ docs: ## Write the tables and draw the pictures of docs/ anew
 	@$(BIN)/python -m scripts.surface_page
 	@$(BIN)/python -m scripts.bands_page
 	@$(BIN)/python -m scripts.breakers_page
+	@$(BIN)/python -m scripts.scorecard_page
 
 # Dependencies: edit pyproject.toml, then `make lock` (UPGRADE=1 takes the newest versions).
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -105,8 +106,13 @@ lock: ## Resolve the dependencies anew into requirements/*.txt
 	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
 	$(COMPILE) clients/python/pyproject.toml clients/python/interop/requirements.in -c requirements/build.txt -o requirements/interop.txt
 	$(COMPILE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) requirements/audit.in -c requirements/build.txt -o requirements/audit.txt
 	@$(BOOTSTRAP) dev
 
+audit: ## Known vulnerabilities of every pinned package; says NOT RUN where the registry cannot tell
+	@$(BOOTSTRAP) audit
+	@$(PYTHON) -m scripts.audit
+
 clean: ## Remove .venv and caches; never the data in .run
-	rm -rf .venv .venv-peers .venv-interop .bootstrap.lock dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-audit .venv-peers .venv-interop .bootstrap.lock dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -21,6 +21,7 @@ from app.commands.margin_frontier import margin_frontier_command
 from app.commands.observe import observe_command
 from app.commands.permit import permit_commands
 from app.commands.policy import policy_commands
+from app.commands.scorecard import scorecard_command
 from app.commands.serve import migrate_command, serve_command
 from app.commands.state import state_commands
 
@@ -59,6 +60,7 @@ application.command("evaluate", epilog=EXIT_CODES)(evaluate_command)
 application.command("backtest", epilog=EXIT_CODES)(backtest_command)
 application.command("margin-backtest", epilog=EXIT_CODES)(margin_backtest_command)
 application.command("margin-frontier", epilog=EXIT_CODES)(margin_frontier_command)
+application.command("scorecard", epilog=EXIT_CODES)(scorecard_command)
 application.command("observe", epilog=EXIT_CODES)(observe_command)
 application.command("fit", epilog=EXIT_CODES)(fit_command)
 application.add_typer(state_commands, name="state", epilog=EXIT_CODES)

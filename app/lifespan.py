@@ -20,6 +20,7 @@ from app.adapters.log_key import LogKeyRefused, load_cosigner, open_signer
 from app.adapters.memory_bus import MemoryBus
 from app.adapters.memory_doors import MemoryDoors
 from app.adapters.memory_volatility import MemoryVolatilityStore
+from app.adapters.otlp import TracingMissing, open_tracer
 from app.adapters.redis_doors import open_redis_doors
 from app.adapters.redis_volatility import open_redis_volatility
 from app.adapters.schema import SchemaMismatch
@@ -30,6 +31,7 @@ from app.authentication import keys_required
 from app.container import Container
 from app.door_ports import DoorStore
 from app.fill_ledger import FillLedger
+from app.internal import internal_port
 from app.live_ports import UpdateBus
 from app.ports import AuditUnavailable, StateUnavailable, VolatilityStore
 from app.settings import Settings, is_loopback
@@ -53,6 +55,7 @@ REFUSALS = (
     OpenToStrangers,
     SecretRefused,
     StateUnavailable,
+    TracingMissing,
     OSError,
 )
 """Reasons not to start that the operator can mend: their text says it all, so no traceback is shown."""
@@ -141,6 +144,7 @@ async def _open_doors(settings: Settings) -> AsyncIterator[DoorStore]:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Start-up and end of a process; a container that was given stays its owner's."""
     async with contextlib.AsyncExitStack() as stack:
+        _trace(app, stack)
         if app.state.container is None:
             try:
                 app.state.container = await stack.enter_async_context(open_container(app.state.settings))
@@ -159,8 +163,15 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         live = app.state.live = Live(container, app.state.telemetry)
         live.start()
         stack.push_async_callback(live.stop)
+        try:
+            internal = await stack.enter_async_context(internal_port(app))
+        except OSError as error:
+            app.state.refusal = f"cannot start: {error}"
+            raise
         for line in banner(app.state.container):
             _LOGGER.info(line)
+        if internal is not None:
+            _LOGGER.info("metrics: http://%s:%d/metrics", app.state.settings.host, internal)
         # 150,000 objects of libraries never die: without this, each full collection walks them for 80 ms.
         gc.collect()
         gc.freeze()
@@ -184,6 +195,20 @@ def check_reach(container: Container) -> None:
         "TRIMTAB_REQUIRE_KEYS=1 to answer nobody until there is one, or put the service behind an authenticating proxy "
         "and set TRIMTAB_ALLOW_UNAUTHENTICATED=1"
     )
+
+
+def _trace(app: FastAPI, stack: contextlib.AsyncExitStack) -> None:
+    """Open the tracer that the settings name, to be closed last: the requests before the end leave spans too."""
+    endpoint = app.state.settings.otlp_endpoint
+    if endpoint is None:
+        return
+    try:
+        tracer = open_tracer(endpoint)
+    except TracingMissing as error:
+        app.state.refusal = f"cannot start: {error}"
+        raise
+    app.state.telemetry.tracer = tracer
+    stack.push_async_callback(asyncio.to_thread, tracer.close)
 
 
 async def restore_states(container: Container) -> None:

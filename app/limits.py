@@ -41,3 +41,7 @@ MAX_CONCURRENT = 8
 """Computations of a key at a time, in each process."""
 MAX_KEY_STREAMS = 20
 """Streams of a key at a time, in each process."""
+MAX_SCORECARD_ENTRIES = 20_000
+"""Entries of the log, of every kind, that one scorecard may reach over."""
+MAX_SCORECARD_BYTES = 1024 * 1024 * 1024
+"""Bytes of their bodies."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import orjson
 
 from app.redaction import redact
+from app.tracing import current_trace_id
 
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
 """Id of the request that this task answers; None outside of requests."""
@@ -23,11 +24,12 @@ class RequestOf(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every line pass."""
         record.request_id, record.key_id = current_request_id.get(), current_key_id.get()
+        record.trace_id = current_trace_id.get()
         return True
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and `request_id`, `key_id`, `error` where there is one."""
+    """One JSON object a line: time, level, logger, message; ids of request, key and trace, `error` where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         """A line, without the credentials of URLs."""
@@ -37,10 +39,9 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": redact(record.getMessage()),
         }
-        if (request_id := getattr(record, "request_id", None)) is not None:
-            said["request_id"] = request_id
-        if (key_id := getattr(record, "key_id", None)) is not None:
-            said["key_id"] = key_id
+        for name in ("request_id", "key_id", "trace_id"):
+            if (found := getattr(record, name, None)) is not None:
+                said[name] = found
         if record.exc_info:
             said["error"] = redact(self.formatException(record.exc_info))
         return orjson.dumps(said).decode()

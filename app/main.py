@@ -13,6 +13,7 @@ from app.middleware import Edge
 from app.routes import ROUTES
 from app.settings import Settings
 from app.telemetry import Telemetry
+from app.usecases.vitals import Vitals
 from app.version import ENGINE_VERSION
 
 
@@ -38,6 +39,7 @@ def create_app(settings: Settings, container: Container | None = None) -> FastAP
     )
     app.state.settings, app.state.container, app.state.telemetry = settings, container, Telemetry()
     app.state.refusal, app.state.hub, app.state.live = None, None, None
+    app.state.vitals = Vitals(app.state.telemetry)
     app.router.routes.extend(ROUTES)
     install(app)
     app.add_middleware(Edge, settings=settings, telemetry=app.state.telemetry)

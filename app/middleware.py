@@ -14,6 +14,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 
 from app.api_key import holds_key
+from app.caller import CALLER_KEY, Caller
 from app.errors import CODE_KEY, REQUEST_ID_KEY, internal_error, respond
 from app.limits import BATCH_BODIES, BATCH_PATH, MAX_HEAD_BYTES, MAX_URL_BYTES
 from app.log_lines import current_request_id
@@ -21,6 +22,7 @@ from app.problems import BrokenRule, RequestProblem
 from app.quota import RATE_KEY
 from app.settings import Settings, is_loopback
 from app.telemetry import Telemetry
+from app.tracing import STAGES_KEY, RequestSpan, current_trace_id
 
 Message = Any
 Scope = Any
@@ -39,7 +41,7 @@ DEFAULT_HEADERS = (
 """Set unless the route says otherwise."""
 STARTS = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
 """Messages that begin an answer; the last one is that of an open stream, which counts as no request."""
-SWITCHED = 101
+SWITCHED, SERVER_ERROR = 101, 500
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}\Z")
 
@@ -71,6 +73,10 @@ class Edge:
         request_id, problem = request_id_of(scope["headers"])
         scope[REQUEST_ID_KEY] = request_id.decode()
         current_request_id.set(scope[REQUEST_ID_KEY])
+        tracer = self.telemetry.tracer
+        span = tracer.begin(scope["headers"]) if tracer is not None and scope["type"] == "http" else None
+        if span is not None:
+            current_trace_id.set(span.trace_id)
         status = 0
 
         async def send_with_headers(message: Message) -> None:
@@ -98,6 +104,8 @@ class Edge:
         finally:
             if status != SWITCHED:
                 self._count(scope, status, time.perf_counter() - started)
+            if span is not None:
+                self._trace(span, scope, status)
 
     def _most_bytes(self, scope: Scope) -> int:
         return self.max_body_bytes * (BATCH_BODIES if scope["path"] == BATCH_PATH else 1)
@@ -118,10 +126,29 @@ class Edge:
         return RequestProblem("misdirected_request", f"Host {rule}", [BrokenRule("header:Host", "not_allowed", rule)])
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
-        given = scope.get("method", "GET")  # a handshake has none in ASGI
-        method = given if given in METHODS else "other"
+        route, method = _names(scope)
         self.telemetry.request(route, method, status or 499, scope.get(CODE_KEY, ""), seconds)
+
+    def _trace(self, span: RequestSpan, scope: Scope, status: int) -> None:
+        """End the span of a request: named by its route, never by its URL, whose parameters are the caller's."""
+        route, method = _names(scope)
+        caller: Caller | None = scope.get(CALLER_KEY)
+        said = {
+            "http.request.method": method,
+            "http.route": route,
+            "http.response.status_code": status or 499,
+            "trimtab.request_id": scope[REQUEST_ID_KEY],
+            "trimtab.problem": scope.get(CODE_KEY, ""),
+            "trimtab.key_id": caller.key_id if caller is not None else "",
+        }
+        attributes = {name: value for name, value in said.items() if value}
+        span.end(f"{method} {route}", attributes, scope.get(STAGES_KEY, {}), failed=status >= SERVER_ERROR)
+
+
+def _names(scope: Scope) -> tuple[str, str]:
+    """Route and method of a request, both from a closed set."""
+    given = scope.get("method", "GET")  # a handshake has none in ASGI
+    return getattr(scope.get("route"), "path", "unmatched"), given if given in METHODS else "other"
 
 
 class _Briefly:

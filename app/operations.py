@@ -120,6 +120,7 @@ from models.api.query import (
 from models.api.reverse_stress import ReverseStressAnswer, ReverseStressRequest
 from models.api.scenario_margin import ScenarioMarginAnswer, ScenarioMarginRequest
 from models.api.schedule import ScheduleAnswer, ScheduleRequest
+from models.api.scorecard import ScorecardAnswer, ScorecardParameters
 from models.api.stored_policy import PolicyAnswer, PolicyPage, PolicyStored, PolicyVersion, StorePolicyRequest
 from models.api.switch import SwitchAnswer, SwitchOut, SwitchPage, SwitchRequest
 from models.api.ticket import TicketAnswer, TicketRequest
@@ -458,6 +459,21 @@ OPERATIONS = (
         ),
         answers=(PermitsAnswer,),
         problems=(*QUERY, 404, 410, 503),
+    ),
+    Operation(
+        method="GET",
+        path="/v1/scorecard",
+        operation_id="read_scorecard",
+        tag="History",
+        summary="How good recorded answers were, by what the log holds later",
+        description=(
+            "Forecast loss, coverage of value at risk and shortfall, tracking, touch probabilities, hedges. Computed "
+            "from the entries `from` to `to` and nothing else: `trimtab scorecard` on the same log gives the same "
+            "bytes. A figure of fewer than 20 moments is null with a reason. One is computed at a time."
+        ),
+        query=ScorecardParameters,
+        answers=(ScorecardAnswer,),
+        problems=(*QUERY, 503),
     ),
     Operation(
         method="GET",
@@ -1607,6 +1623,7 @@ OPERATIONS = (
         operation_id="read_metrics",
         tag="Health",
         summary="Metrics for Prometheus",
+        description="404 where TRIMTAB_METRICS_PORT names a port of their own.",
         media_type="text/plain",
     ),
 )

@@ -230,11 +230,15 @@ class IdempotentEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuditActivity:
-    """What the writer of this process does: records that wait, and batches and entries it wrote since it started."""
+    """What the writer of this process does: records that wait, and batches and entries it wrote since it started.
+
+    `sizes` counts the batches by the entries that each wrote.
+    """
 
     waiting: int
     batches: int
     entries: int
+    sizes: Mapping[int, int] = field(default_factory=dict)
 
 
 class AuditLog(Protocol):

@@ -18,6 +18,7 @@ from services.audit.note import ED25519, VerifierKey, witnesses_of
 from services.core.errors import InvalidInput
 
 MEBIBYTE = 1024 * 1024
+LAST_PORT = 65_535
 PREFIX = "TRIMTAB_"
 TEST_PREFIX = "TRIMTAB_TEST_"
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\Z", re.ASCII)
@@ -92,6 +93,11 @@ class Settings:
         Level of the process's log.
     log_format : str
         ``text``, or ``json``: one object a line.
+    otlp_endpoint : str, optional
+        Collector of OpenTelemetry that requests leave spans at (``http://collector:4318/v1/traces``); by default none.
+    metrics_port : int, optional
+        Port for `/metrics` and the details of `/readyz` alone, which then leave the public one. Each of several workers
+        takes the first free port from here on.
     unknown_variables : tuple of str
         Variables with our prefix that mean nothing to us; the start-up log names them.
 
@@ -133,6 +139,8 @@ class Settings:
     allowed_origins: tuple[str, ...] = ()
     log_level: str = "INFO"
     log_format: str = "text"
+    otlp_endpoint: str | None = field(default=None, repr=False)
+    metrics_port: int | None = None
     unknown_variables: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -147,6 +155,13 @@ class Settings:
             raise SettingError(
                 f"TRIMTAB_WITNESS_QUORUM must be from 1 to {count}, the witnesses of TRIMTAB_WITNESS_KEYS, "
                 f"found {self.witness_quorum}"
+            )
+        if self.metrics_port is not None and self.metrics_port + self.workers - 1 > LAST_PORT:
+            last = LAST_PORT + 1 - self.workers
+            raise SettingError(f"TRIMTAB_METRICS_PORT must be at most {last}: each worker takes one from it on")
+        if self.metrics_port is not None and 0 <= self.port - self.metrics_port < self.workers:
+            raise SettingError(
+                f"TRIMTAB_METRICS_PORT must be another port than TRIMTAB_PORT, found {self.metrics_port}"
             )
         if self.workers > 1 and (self.redis_url is None or self.audit_url.startswith("sqlite")):
             raise SettingError(
@@ -214,9 +229,9 @@ class Settings:
     def redacted(self) -> dict[str, str]:
         """Every setting as text, credentials hidden."""
         shown = {item.name: str(getattr(self, item.name)) for item in fields(self)}
-        for name in ("database_url", "redis_url"):
+        for name, silent in (("database_url", "embedded"), ("redis_url", "embedded"), ("otlp_endpoint", "none")):
             url = getattr(self, name)
-            shown[name] = redact(url) if url else "embedded"
+            shown[name] = redact(url) if url else silent
         return shown
 
 
@@ -370,6 +385,8 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_ALLOWED_ORIGINS": ("allowed_origins", _origins),
     "TRIMTAB_LOG_LEVEL": ("log_level", _level),
     "TRIMTAB_LOG_FORMAT": ("log_format", _log_format),
+    "TRIMTAB_METRICS_PORT": ("metrics_port", _whole(1, 65_535)),
+    "TRIMTAB_OTLP_ENDPOINT": ("otlp_endpoint", _url("http", "https")),
 }
 """Variable to (setting, parser); the table of the manual is made from it."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,13 +16,40 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.metrics_core import HistogramMetricFamily
+from prometheus_client.registry import Collector
 
+from app.tracing import Tracer
+from services.guards.switches import SwitchMode
 from services.streaming.close import CloseCode
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LAG_PERIOD = 0.25
 CLOSE_CODES = frozenset(CloseCode)
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+QUANTILES = (0.5, 0.9, 0.99, 1.0)
+IN_DOUBT = "deadline_exceeded"
+"""Problem of a caller who was not told whether its record is durable."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class BatchSizes(Collector):
+    """Histogram of the batches of the audit log, made of the counts by size that the writer keeps."""
+
+    def __init__(self) -> None:
+        self.counts: Mapping[int, int] = {}
+
+    def collect(self) -> Iterable[HistogramMetricFamily]:
+        """The histogram as it is now."""
+        sizes = [(f"{bound:g}", sum(n for size, n in self.counts.items() if size <= bound)) for bound in BATCH_SIZES]
+        buckets: list[tuple[str, float]] = [*sizes, ("+Inf", sum(self.counts.values()))]
+        total = sum(size * count for size, count in self.counts.items())
+        text = "Entries that one transaction of this process wrote to the audit log."
+        yield HistogramMetricFamily("audit_batch_size", text, buckets=buckets, sum_value=total)
+
+    def describe(self) -> Iterable[HistogramMetricFamily]:
+        """Names, without counts."""
+        return self.collect()
 
 
 class Telemetry:
@@ -64,6 +92,37 @@ class Telemetry:
             registry=self.registry,
         )
         self._audit_seen = (0, 0)
+        self._sizes = BatchSizes()
+        self.registry.register(self._sizes)
+        self._unknown = Counter(
+            "audit_unknown_total",
+            "Callers who were not told in time whether their record is durable.",
+            registry=self.registry,
+        )
+        self._checkpoint_age = Gauge(
+            "checkpoint_age_seconds",
+            "Time since this process last read and signed the head of the audit log; NaN where nobody signs.",
+            registry=self.registry,
+        )
+        self._redis = Gauge(
+            "redis_up", "Whether Redis answered the last probe; NaN where none is used.", registry=self.registry
+        )
+        self._breakers = Gauge(
+            "breaker_state",
+            "Operator's switches that hold, by mode.",
+            ("mode",),
+            registry=self.registry,
+        )
+        self._state_ages = Gauge(
+            "vol_state_age_seconds",
+            "Time since the last bar of cached volatility states; NaN where there are none.",
+            ("quantile",),
+            registry=self.registry,
+        )
+        self.state_ages(())
+        self.switches({})
+        self.redis(up=None)
+        self.checkpoint_age(None)
         self._connections = Gauge("ws_connections", "Open streams.", registry=self.registry)
         self._staleness = Histogram(
             "ws_staleness_seconds",
@@ -104,6 +163,8 @@ class Telemetry:
             registry=self.registry,
         )
         ProcessCollector(registry=self.registry)
+        self.tracer: Tracer | None = None
+        """Where requests leave spans; set while the process runs."""
         self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
 
     def request(self, route: str, method: str, status: int, code: str, seconds: float) -> None:
@@ -115,6 +176,8 @@ class Telemetry:
             children = self._children[key] = labelled
         children[0].inc()
         children[1].observe(seconds)
+        if code == IN_DOUBT:
+            self._unknown.inc()
 
     def timings(self, stages: Mapping[str, float]) -> None:
         """Record the stages of one answer."""
@@ -138,6 +201,31 @@ class Telemetry:
         before, self._audit_seen = self._audit_seen, (batches, entries)
         self._batches.inc(max(batches - before[0], 0))
         self._written.inc(max(entries - before[1], 0))
+
+    def batch_sizes(self, counts: Mapping[int, int]) -> None:
+        """Record what the writer says of the size of its batches since its start."""
+        self._sizes.counts = counts
+
+    def checkpoint_age(self, seconds: float | None) -> None:
+        """Record how long ago a head was read and signed; None where nobody signs, or never was able to."""
+        self._checkpoint_age.set(math.nan if seconds is None else seconds)
+
+    def redis(self, *, up: bool | None) -> None:
+        """Record whether Redis answers; None where none is used."""
+        self._redis.set(math.nan if up is None else up)
+
+    def switches(self, counts: Mapping[str, int]) -> None:
+        """Record how many operator's switches hold, by mode."""
+        for mode in SwitchMode:
+            if mode is not SwitchMode.NORMAL:
+                self._breakers.labels(mode.value).set(counts.get(mode.value, 0))
+
+    def state_ages(self, ages: Sequence[float]) -> None:
+        """Record the ages of cached states [s] by their quantiles: never one series a market."""
+        ordered = sorted(ages)
+        for quantile in QUANTILES:
+            place = max(math.ceil(quantile * len(ordered)) - 1, 0)
+            self._state_ages.labels(f"{quantile:g}").set(ordered[place] if ordered else math.nan)
 
     def connections(self, count: int) -> None:
         """Record the number of open streams."""

@@ -5,7 +5,9 @@
 ``python3 scripts/bootstrap.py peers`` installs everything and the heavy libraries that
 benchmarks measure beside ours, into ``.venv-peers``;
 ``python3 scripts/bootstrap.py interop`` installs the Python client beside real ccxt and
-real freqtrade, into ``.venv-interop``.  A second call with unchanged locks returns at
+real freqtrade, into ``.venv-interop``;
+``python3 scripts/bootstrap.py audit`` installs what looks for known vulnerabilities, and
+nothing of ours, into ``.venv-audit``.  A second call with unchanged locks returns at
 once.  Standard library only: nothing else exists yet when this runs.
 """
 
@@ -25,12 +27,14 @@ PROFILES = {
     "dev": ROOT / "requirements" / "dev.txt",
     "peers": ROOT / "requirements" / "peers.txt",
     "interop": ROOT / "requirements" / "interop.txt",
+    "audit": ROOT / "requirements" / "audit.txt",
 }
 VENVS = {
     "run": ROOT / ".venv",
     "dev": ROOT / ".venv",
     "peers": ROOT / ".venv-peers",
     "interop": ROOT / ".venv-interop",
+    "audit": ROOT / ".venv-audit",
 }
 CLIENT = ROOT / "clients" / "python"
 PROJECTS = {"run": ROOT, "dev": ROOT, "peers": ROOT, "interop": CLIENT}
@@ -50,7 +54,8 @@ def stamp_of(profile: str) -> Path:
 def fingerprint(profile: str) -> str:
     """Hash of everything that decides what the environment of ``profile`` holds."""
     digest = hashlib.sha256(f"{profile} {ROOT}\n".encode())
-    for path in (BUILD_LOCK, PROFILES[profile], PROJECTS[profile] / "pyproject.toml"):
+    project = [PROJECTS[profile] / "pyproject.toml"] if profile in PROJECTS else []
+    for path in (BUILD_LOCK, PROFILES[profile], *project):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -93,10 +98,11 @@ def install(profile: str) -> None:
     subprocess.run(
         [uv, "pip", "sync", *target, "--require-hashes", str(BUILD_LOCK), str(PROFILES[profile])], check=True
     )
-    subprocess.run(
-        [uv, "pip", "install", *target, "--no-deps", "--no-build-isolation", "--editable", str(PROJECTS[profile])],
-        check=True,
-    )
+    if profile in PROJECTS:
+        subprocess.run(
+            [uv, "pip", "install", *target, "--no-deps", "--no-build-isolation", "--editable", str(PROJECTS[profile])],
+            check=True,
+        )
     stamp_of(profile).write_text(fingerprint(profile) + "\n")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -94,6 +94,7 @@ class PostgresWriter:
         self._wake, self._wake_encoder = asyncio.Event(), asyncio.Event()
         self._closing = self._away = False
         self._batches = self._entries_written = 0
+        self._sizes = Counter[int]()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="audit-encoder")
         self._encoder = asyncio.create_task(self._encode(), name="audit-encoder")
         self._task = asyncio.create_task(self._run(), name="postgres-writer")
@@ -122,7 +123,7 @@ class PostgresWriter:
 
     def activity(self) -> AuditActivity:
         """What waits, and what was written."""
-        return AuditActivity(self._waiting(), self._batches, self._entries_written)
+        return AuditActivity(self._waiting(), self._batches, self._entries_written, dict(self._sizes))
 
     def _waiting(self) -> int:
         return len(self._strangers) + len(self._raw) + self._encoding + len(self._ready)
@@ -151,6 +152,7 @@ class PostgresWriter:
                 verdicts = await self._verdicts(batch)
                 self._batches += 1
                 self._entries_written += sum(isinstance(one, Appended) and not one.replayed for one in verdicts)
+                self._sizes[sum(isinstance(one, Appended) and not one.replayed for one in verdicts)] += 1
                 resolve_all(zip(batch, verdicts, strict=True), self._growth)
 
     async def _something_to_do(self) -> bool:

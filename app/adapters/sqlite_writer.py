@@ -7,6 +7,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,7 @@ class SqliteWriter:
         self._queue: SimpleQueue[Pending | Task | None] = SimpleQueue()
         self._closing = False
         self._batches = self._entries_written = 0
+        self._sizes = Counter[int]()
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
@@ -113,7 +115,7 @@ class SqliteWriter:
 
     def activity(self) -> AuditActivity:
         """What waits, and what was written."""
-        return AuditActivity(self._queue.qsize(), self._batches, self._entries_written)
+        return AuditActivity(self._queue.qsize(), self._batches, self._entries_written, dict(self._sizes))
 
     def close(self) -> None:
         """Write everything queued, then close. Blocking."""
@@ -144,6 +146,7 @@ class SqliteWriter:
             verdicts = self._verdicts(batch)
             self._batches += 1
             self._entries_written += sum(isinstance(one, Appended) and not one.replayed for one in verdicts)
+            self._sizes[sum(isinstance(one, Appended) and not one.replayed for one in verdicts)] += 1
             self._call_back(resolve_all, list(zip(batch, verdicts, strict=True)), self._growth)
 
     def _verdicts(self, batch: Sequence[Pending]) -> list[Verdict]:

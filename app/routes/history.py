@@ -6,13 +6,15 @@ from fastapi import Request, Response
 from starlette.convertors import Convertor, register_url_convertor
 
 from app.caller import Scope
-from app.deps import container_of, read_query
+from app.deps import container_of, query_rules, read_query
 from app.routes.reply import reply
 from app.routes.routing import route
 from app.usecases import compare_evaluations as compare
 from app.usecases import read_evaluations as history
 from app.usecases import read_permits as permits
+from app.usecases import scorecard as scorecards
 from models.api.query import DifferenceParameters, EntriesParameters, EvaluationsParameters, NoParameters
+from models.api.scorecard import ScorecardParameters
 
 
 class _EvaluationId(Convertor[str]):
@@ -72,6 +74,13 @@ async def read_audit_body(request: Request) -> Response:
     return reply(request, await history.read_audit_body(container_of(request), request.path_params["evaluation_id"]))
 
 
+async def read_scorecard(request: Request) -> Response:
+    """How good recorded answers were."""
+    query = scorecards.ScorecardQuery(**read_query(request, ScorecardParameters).model_dump())
+    with query_rules():
+        return reply(request, await scorecards.read_scorecard(container_of(request), query))
+
+
 ROUTES = (
     route("GET", "/v1/evaluations", list_evaluations, Scope.AUDIT_READ),
     route("GET", "/v1/audit/entries", list_audit_entries, Scope.AUDIT_READ),
@@ -80,4 +89,5 @@ ROUTES = (
     route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}:diff", compare_evaluations, Scope.AUDIT_READ),
     route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}/permits", read_permits, Scope.AUDIT_READ),
     route("GET", "/v1/evaluations/{evaluation_id:evaluation_id}", read_evaluation, Scope.AUDIT_READ),
+    route("GET", "/v1/scorecard", read_scorecard, Scope.AUDIT_READ),
 )

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 
 from app.deps import known_tags
 from app.telemetry import server_timing
+from app.tracing import STAGES_KEY
 from app.usecases.call import Answer
 
 
@@ -16,6 +17,7 @@ def reply(request: Request, answer: Answer) -> Response:
     """Bytes of a use case, with its headers and timings."""
     headers = dict(answer.headers)
     if answer.timings:
+        request.scope[STAGES_KEY] = answer.timings
         headers["Server-Timing"] = server_timing(answer.timings)
         request.app.state.telemetry.timings(answer.timings)
     return Response(answer.body, answer.status, headers, "application/json")

@@ -67,6 +67,8 @@ def published_limits(container: Container) -> dict[str, Any]:
         "instrument_staleness_seconds": container.instruments.staleness_seconds,
         "switch_staleness_seconds": container.switches.staleness_seconds,
         "max_waiting_fits": MAX_WAITING_FITS,
+        "max_scorecard_entries": limits.MAX_SCORECARD_ENTRIES,
+        "max_scorecard_bytes": limits.MAX_SCORECARD_BYTES,
         "fit_seconds": FIT_SECONDS,
         "fit_retention_seconds": round(FIT_RETENTION.total_seconds()),
         "errors_listed": MAX_ERRORS,
@@ -154,12 +156,3 @@ async def _probe(store: Any) -> dict[str, Any]:
         detail = getattr(error, "detail", f"no answer within {PROBE_SECONDS:g} s")
         return {**report, "status": "down", "detail": detail}
     return report
-
-
-async def log_size(container: Container) -> int | None:
-    """Entries of the audit log; None if it does not answer within a second."""
-    try:
-        async with asyncio.timeout(PROBE_SECONDS):
-            return await container.audit.size()
-    except (AuditUnavailable, TimeoutError):
-        return None

@@ -70,6 +70,8 @@ class LimitsAnswer(Model):
     switch_staleness_seconds: float = Field(
         description="Age at which an operator's switch set elsewhere is surely seen."
     )
+    max_scorecard_entries: int = Field(description="Entries of the log that GET /v1/scorecard reaches over at most.")
+    max_scorecard_bytes: int = Field(description="Bytes of their bodies.")
     max_waiting_fits: int = Field(description="Fits that may wait; a further one is answered 429.")
     fit_seconds: float = Field(description="Longest time that a fit may take.")
     fit_retention_seconds: int = Field(description="How long the result of a fit can be read.")
@@ -187,11 +189,13 @@ class ReadyAnswer(Model):
 
     status: Literal["ready", "degraded", "unavailable"]
     degraded: list[str] = Field(description="What does not work.")
-    embedded: list[str] = Field(description="Stores that are part of this process; see `dependencies`.")
-    dependencies: dict[str, DependencyOut] = Field(
-        description="Empty for callers without the scope `metrics:read`, where keys are required."
+    embedded: list[str] | None = Field(
+        None,
+        description="Stores that are part of this process; for callers with the scope `metrics:read` where keys are "
+        "required, and on the internal port only where there is one.",
     )
-    log_check: LogCheckOut | None = Field(None, description="Null in a process that has made none.")
+    dependencies: dict[str, DependencyOut] | None = Field(None, description="Likewise.")
+    log_check: LogCheckOut | None = Field(None, description="Likewise; null in a process that has made none.")
 
 
 ParameterOut.model_rebuild()

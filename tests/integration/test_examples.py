@@ -27,7 +27,11 @@ PROGRAMS = {"python_60_lines.py": [sys.executable], "javascript_60_lines.mjs": n
 
 
 def test_they_are_as_short_as_they_say() -> None:
-    assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == {*PROGRAMS, "permit_gateway.py"}
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == {
+        *PROGRAMS,
+        "permit_gateway.py",
+        "record_days.py",
+    }
     for path in EXAMPLES.iterdir():
         assert len(path.read_text().splitlines()) <= MOST_LINES
 

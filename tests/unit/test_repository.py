@@ -89,7 +89,7 @@ class TestBootstrap:
 
     def test_an_unknown_profile_is_refused_by_name(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert bootstrap.main(["everything"]) == 2
-        assert "profile must be one of run, dev, peers, interop; found 'everything'" in capsys.readouterr().err
+        assert "profile must be one of run, dev, peers, interop, audit; found 'everything'" in capsys.readouterr().err
 
     def test_a_prepared_environment_is_left_alone(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         for profile in ("run", "dev"):

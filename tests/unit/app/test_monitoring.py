@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from app.problems import PROBLEMS
-from app.telemetry import Telemetry
+from app.telemetry import IN_DOUBT, Telemetry
 
 ROOT = Path(__file__).parents[3]
 ALERTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy/alerts.yml").read_text())["groups"][0]["rules"]
@@ -50,9 +50,9 @@ def test_a_metric_that_is_not_there_is_noticed() -> None:
     assert not any(map(is_sample, ("audit_queue", "http_requests", "audit_commit_seconds", "log_bytes")))
 
 
-def test_codes_of_expressions_are_problem_codes() -> None:
+def test_codes_of_expressions_and_of_counters_are_problem_codes() -> None:
     codes = {code for expression in EXPRESSIONS for code in re.findall(r'code="([^"]+)"', expression)}
-    assert codes and codes <= PROBLEMS.keys()
+    assert {*codes, IN_DOUBT} <= PROBLEMS.keys() and PROBLEMS[IN_DOUBT].outcome == "unknown"
 
 
 def test_every_alert_is_in_the_runbook_and_nothing_else_is() -> None:

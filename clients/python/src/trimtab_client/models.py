@@ -738,6 +738,30 @@ class CalendarIn(Model):
     """
 
 
+class CalibrationOut(Model):
+    """
+    Mincer–Zarnowitz regression of realised variance on its forecast, weighted by 1/forecast.
+    """
+
+    n: int
+    moments: int
+    intercept: float | None
+    """
+    0 where right [mean forecast of the market].
+    """
+    intercept_standard_error: float | None
+    slope: float | None
+    """
+    1 where right.
+    """
+    slope_standard_error: float | None
+    p_value: float | None
+    """
+    Of both at once, χ² with two degrees of freedom.
+    """
+    reason: Literal["no_pairs", "too_few_moments", "no_spread"] | None
+
+
 class CapOut(Model):
     """
     One cap.
@@ -4646,6 +4670,34 @@ class MemberIn(Model):
     """
 
 
+class MetricOut(Model):
+    """
+    One figure, its standard error, or why there is none: never a zero in its place.
+    """
+
+    n: int
+    """
+    Pairs of statement and outcome.
+    """
+    moments: int
+    """
+    Different times among them; below 20 nothing is stated.
+    """
+    value: float | None
+    standard_error: float | None
+    """
+    Newey–West, over pairs whose horizons overlap.
+    """
+    lags: int
+    """
+    Of the standard error [moments].
+    """
+    reason: Literal["no_pairs", "too_few_moments", "no_spread"] | None
+    """
+    Why there is no value.
+    """
+
+
 class MonitorOut(Model):
     """
     Regime of correlations after the last common bar.
@@ -6698,17 +6750,17 @@ class ReadyAnswer(Model):
     """
     What does not work.
     """
-    embedded: list[str]
+    embedded: list[str] | None = None
     """
-    Stores that are part of this process; see `dependencies`.
+    Stores that are part of this process; for callers with the scope `metrics:read` where keys are required, and on the internal port only where there is one.
     """
-    dependencies: dict[str, DependencyOut]
+    dependencies: dict[str, DependencyOut] | None = None
     """
-    Empty for callers without the scope `metrics:read`, where keys are required.
+    Likewise.
     """
     log_check: LogCheckOut | None = None
     """
-    Null in a process that has made none.
+    Likewise; null in a process that has made none.
     """
 
 
@@ -6814,6 +6866,24 @@ class RegimeOut(Model):
     label: Literal["calm", "stress"]
     """
     With hysteresis: stress from 0.8, calm again below 0.2.
+    """
+
+
+class ReliabilityBinOut(Model):
+    """
+    Statements of one bin.
+    """
+
+    low: float
+    high: float
+    n: int
+    stated: float
+    """
+    Mean probability.
+    """
+    happened: float
+    """
+    Share that did.
     """
 
 
@@ -7092,6 +7162,36 @@ class ScheduledEvents(Model):
     after_seconds: float | None = None
     """
     Width of the window [s].
+    """
+
+
+class ScorecardRange(Model):
+    """
+    What was read: asked for again with these bounds, the answer is the same to the byte.
+    """
+
+    from_: Annotated[int, Field(alias="from")]
+    to: int | None
+    """
+    null: the log is empty.
+    """
+    entries: int
+    """
+    Your entries among them.
+    """
+    answers: int
+    """
+    Decisions that were looked at.
+    """
+    historical: int
+    """
+    Of these, decisions on a past `as_of`.
+    """
+    first_recorded_at: AwareDatetime | None
+    last_recorded_at: AwareDatetime | None
+    unread: dict[str, int]
+    """
+    Entries that could not be read, by kind.
     """
 
 
@@ -7896,6 +7996,15 @@ class TenorOut(Model):
     """
 
 
+class TestOut(Model):
+    """
+    A likelihood-ratio test.
+    """
+
+    statistic: float
+    p_value: float
+
+
 class Threshold(Model):
     """
     Trade once ``|net delta| > max_delta``: back to zero, or to the edge of the band.
@@ -8068,6 +8177,24 @@ class ToleranceBuffer(Model):
     """
 
 
+class TouchesOut(Model):
+    """
+    Probabilities that the liquidation price is touched within a day.
+    """
+
+    brier: MetricOut
+    """
+    Lower is better.
+    """
+    bias: MetricOut
+    """
+    Mean of happened − stated; above 0 where danger was underestimated.
+    """
+    calibration_error: float | None
+    bins: list[ReliabilityBinOut]
+    excluded: dict[str, int]
+
+
 class TrackingErrorBuffer(Model):
     """
     Leave the book alone while its tracking error is small; then close just as much of every gap as brings it back.
@@ -8100,23 +8227,6 @@ class TrackingIn(Model):
     returns: list[float]
     """
     Simple return of each bar on the equity at its beginning, deposits and withdrawals left out; oldest first, since the target was last changed. Below 126 they are only reported.
-    """
-
-
-class TrackingOut(Model):
-    """
-    How the book tracked its target volatility.
-    """
-
-    realized_volatility: float
-    bars: int
-    error: float
-    """
-    Realised over target volatility, minus 1.
-    """
-    factor: float
-    """
-    Every size is divided by it: 0.97 to 1.03, 1 below 126 bars.
     """
 
 
@@ -9388,6 +9498,23 @@ class ModelsApiDecisionPriceOut(Model):
     age_seconds: float | None
 
 
+class ModelsApiDecisionTrackingOut(Model):
+    """
+    How the book tracked its target volatility.
+    """
+
+    realized_volatility: float
+    bars: int
+    error: float
+    """
+    Realised over target volatility, minus 1.
+    """
+    factor: float
+    """
+    Every size is divided by it: 0.97 to 1.03, 1 below 126 bars.
+    """
+
+
 class ModelsApiDiscoveryPriceOut(Model):
     """
     What an operation costs.
@@ -9447,6 +9574,44 @@ class ModelsApiHedgeLeftOutOut(Model):
     symbol: str
     reason: str
     detail: str
+
+
+class ModelsApiMarginBacktestCoverageOut(Model):
+    """
+    Breaches, judged.
+    """
+
+    observations: int
+    breaches: int
+    expected_rate: float
+    rate: float
+    """
+    breaches / observations
+    """
+    unconditional: LikelihoodRatioOut
+    """
+    Kupiec: too many or too few.
+    """
+    independence: LikelihoodRatioOut
+    """
+    Christoffersen: whether breaches follow breaches.
+    """
+    conditional: LikelihoodRatioOut
+    """
+    Both together, two degrees of freedom.
+    """
+    traffic_light: Literal["green", "yellow", "red"]
+    """
+    Basel's zone.
+    """
+    under_coverage_p: float
+    """
+    Probability of at least so many breaches if the rate is right.
+    """
+    verdict: Literal["covered", "under_coverage", "over_coverage"]
+    """
+    under_coverage: too many breaches, the margin is too low. over_coverage: too few, which costs capital and not safety.
+    """
 
 
 class ModelsApiMarginFrontierRateOut(Model):
@@ -9766,6 +9931,44 @@ class ModelsApiScheduleSliceOut(Model):
     """
 
 
+class ModelsApiScorecardCoverageOut(Model):
+    """
+    Breaches of the value at risk, tested.
+    """
+
+    observations: int
+    breaches: int
+    expected_rate: float
+    kupiec: TestOut
+    independence: TestOut
+    """
+    Christoffersen: whether breaches follow breaches.
+    """
+    conditional: TestOut
+    traffic_light: Literal["green", "yellow", "red"]
+    verdict: Literal["covered", "under_coverage", "over_coverage"]
+
+
+class ModelsApiScorecardTrackingOut(Model):
+    """
+    Books against their target, orders against executions.
+    """
+
+    realized_to_target: MetricOut
+    """
+    Realised volatility of target books over target_volatility.
+    """
+    realized_to_forecast: MetricOut
+    """
+    The same over the forecast volatility of the book.
+    """
+    executed_share: MetricOut
+    """
+    Mean share of live orders that was executed, of portfolios that report executions.
+    """
+    excluded: dict[str, int]
+
+
 class ModelsApiWaterfallSliceOut(Model):
     """
     One sale of a part, and the account after it.
@@ -10080,6 +10283,23 @@ class PublishedVolatility(Model):
     index: int
     """
     Audit entry of the observations.
+    """
+
+
+class TrackingOut(Model):
+    """
+    How the book tracked its target volatility.
+    """
+
+    realized_volatility: float
+    bars: int
+    error: float
+    """
+    Realised over target volatility, minus 1.
+    """
+    factor: float
+    """
+    Every size is divided by it: 0.97 to 1.03, 1 below 126 bars.
     """
 
 
@@ -10539,44 +10759,6 @@ class CoverOut(Model):
     scenarios: list[ScenarioCoverOut]
 
 
-class CoverageOut(Model):
-    """
-    Breaches, judged.
-    """
-
-    observations: int
-    breaches: int
-    expected_rate: float
-    rate: float
-    """
-    breaches / observations
-    """
-    unconditional: LikelihoodRatioOut
-    """
-    Kupiec: too many or too few.
-    """
-    independence: LikelihoodRatioOut
-    """
-    Christoffersen: whether breaches follow breaches.
-    """
-    conditional: LikelihoodRatioOut
-    """
-    Both together, two degrees of freedom.
-    """
-    traffic_light: Literal["green", "yellow", "red"]
-    """
-    Basel's zone.
-    """
-    under_coverage_p: float
-    """
-    Probability of at least so many breaches if the rate is right.
-    """
-    verdict: Literal["covered", "under_coverage", "over_coverage"]
-    """
-    under_coverage: too many breaches, the margin is too low. over_coverage: too few, which costs capital and not safety.
-    """
-
-
 class CreditOut(Model):
     """
     What a balance counts as margin; null where a price lacks.
@@ -10914,6 +11096,40 @@ class FlowIn(Model):
     open_interest: PlainDecimal | None = None
     average_daily_volume: PlainDecimal | None = None
     liquidations: LiquidationsIn | None = None
+
+
+class ForecastsOut(Model):
+    """
+    Variance forecasts of the next bar, calibration included, against its squared log return [squared per cent].
+    """
+
+    repeated: int
+    """
+    Answers that stated what an earlier one stated on the same bar.
+    """
+    qlike: MetricOut
+    """
+    Mean of ln h + y/h; lower is better.
+    """
+    squared_error: MetricOut
+    """
+    Mean of (y − h)².
+    """
+    bias: MetricOut
+    """
+    Mean of y/h: 1 where the level is right, above where risk was underestimated.
+    """
+    qlike_gain: MetricOut
+    """
+    Mean QLIKE of the benchmark less that of the forecasts.
+    """
+    squared_error_gain: MetricOut
+    benchmark: Literal["ewma_0.94"] = "ewma_0.94"
+    calibration: CalibrationOut
+    excluded: dict[str, int]
+    """
+    Forecasts that cannot be judged, by reason.
+    """
 
 
 class FromModelIn(Model):
@@ -11371,6 +11587,19 @@ class HedgeTradeOut(Model):
     """
 
 
+class HedgesOut(Model):
+    """
+    Delta after hedges against delta before, to the next price on record.
+    """
+
+    residual_variance: MetricOut
+    """
+    Of profit and loss of the delta: 0 hedged, 1 as without.
+    """
+    residual_delta: MetricOut
+    excluded: dict[str, int]
+
+
 class HedgesPolicyIn(Model):
     """
     Policy of `POST /v1/hedges`: the trigger and its instrument.
@@ -11763,6 +11992,14 @@ class LimitsAnswer(Model):
     switch_staleness_seconds: float
     """
     Age at which an operator's switch set elsewhere is surely seen.
+    """
+    max_scorecard_entries: int
+    """
+    Entries of the log that GET /v1/scorecard reaches over at most.
+    """
+    max_scorecard_bytes: int
+    """
+    Bytes of their bodies.
     """
     max_waiting_fits: int
     """
@@ -12206,7 +12443,7 @@ class MarginSideOut(Model):
     One side of a walk.
     """
 
-    coverage: CoverageOut
+    coverage: ModelsApiMarginBacktestCoverageOut
     procyclicality: ProcyclicalityOut | None
     """
     null where the margin is not always above 0.
@@ -12241,6 +12478,18 @@ class MarketExecutionsOut(Model):
     venue: str | None
     adherence: AdherenceOut
     shortfall: ShortfallOut | None
+
+
+class MarketForecastsOut(Model):
+    """
+    The same of one market, in short.
+    """
+
+    symbol: str
+    venue: str | None
+    qlike: MetricOut
+    bias: MetricOut
+    qlike_gain: MetricOut
 
 
 class MaxPositionAnswer(Model):
@@ -13125,7 +13374,7 @@ class PortfolioOut(Model):
     diversification: float | None = None
     correlation: str
     baseline_gross_leverage: float | None = None
-    tracking: TrackingOut | None = None
+    tracking: ModelsApiDecisionTrackingOut | None = None
     survival: SurvivalOut | None = None
     """
     Present under the methods that bound a drawdown.
@@ -13951,6 +14200,23 @@ class SwitchAnswer(Model):
     before: SwitchBefore
     event_id: str
     audit: AuditOut
+
+
+class TailsOut(Model):
+    """
+    One-day losses of target books, days that do not overlap, against the value at risk and shortfall stated.
+    """
+
+    breach_rate: MetricOut
+    """
+    0.01 where right.
+    """
+    coverage: ModelsApiScorecardCoverageOut | None
+    shortfall_excess: MetricOut
+    """
+    0 where the expected shortfall is right, above where too small.
+    """
+    excluded: dict[str, int]
 
 
 class TargetOut(Model):
@@ -16079,6 +16345,22 @@ class ScheduleRequest(Model):
     """
     Standard deviations that the buffer provides for; default 2.33, listed as an assumption.
     """
+
+
+class ScorecardAnswer(Model):
+    """
+    How good recorded answers were, from the log alone.
+    """
+
+    portfolio_id: str | None
+    symbol: str | None
+    range: ScorecardRange
+    forecasts: ForecastsOut
+    markets: list[MarketForecastsOut]
+    tails: TailsOut
+    tracking: ModelsApiScorecardTrackingOut
+    touches: TouchesOut
+    hedges: HedgesOut
 
 
 class ShiftOut(Model):

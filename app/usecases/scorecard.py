@@ -1,0 +1,100 @@
+"""`GET /v1/scorecard` and `trimtab scorecard`: how good recorded answers were, from the log alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from app.container import Container
+from app.limits import MAX_SCORECARD_BYTES, MAX_SCORECARD_ENTRIES
+from app.log_ports import LogTree
+from app.ports import StoredEntry
+from app.translate.logged_answers import Reader
+from app.translate.scorecard import scorecard_bytes
+from app.usecases.call import Answer
+from services.core.errors import InvalidInput
+
+PAGE = 200
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+class ScorecardQuery(NamedTuple):
+    """What a scorecard is about: entries from `first` to `last` of the log, and whose statements."""
+
+    first: int | None = None
+    last: int | None = None
+    portfolio_id: str | None = None
+    symbol: str | None = None
+
+
+async def read_scorecard(container: Container, query: ScorecardQuery) -> Answer:
+    """Scorecard of the tenant's entries.
+
+    Raises
+    ------
+    InvalidInput
+        If the range lies outside of the log, or holds more than one call may read.
+    """
+    first, last = bounds_of(query, await container.audit.size())
+    if last - first >= MAX_SCORECARD_ENTRIES:
+        rule = f"must leave at most {MAX_SCORECARD_ENTRIES} entries up to `to` ({last})"
+        raise InvalidInput("from", rule, first, "ask in parts, or use `trimtab scorecard` on the database")
+    reader, done, size = Reader(query.portfolio_id, query.symbol), first, 0
+    async with _turn():
+        while done <= last and (page := await container.audit.tail(after=done - 1, limit=min(PAGE, last + 1 - done))):
+            own = [item.entry for item in page if item.tenant_id == container.tenant_id]
+            size += sum(entry.body_length for entry in own)
+            if size > MAX_SCORECARD_BYTES:
+                rule = f"must leave at most {MAX_SCORECARD_BYTES} bytes of entries up to `to` ({last})"
+                raise InvalidInput("from", rule, first, "ask in parts, or use `trimtab scorecard` on the database")
+            await asyncio.to_thread(take_all, reader, own)
+            done = page[-1].entry.index + 1
+        body = await asyncio.to_thread(scorecard_bytes, reader, first, last if last >= 0 else None)
+    return Answer(200, body)
+
+
+async def score_log(tree: LogTree, tenant_id: str, query: ScorecardQuery, advance: Callable[[int, int], None]) -> bytes:
+    """The same of a log as stored, however long; `advance` is told (entries done, in all).
+
+    Raises
+    ------
+    InvalidInput
+        If the range lies outside of the log.
+    """
+    first, last = bounds_of(query, (await tree.head()).size)
+    several = len(await tree.stream_secrets()) > 1
+    reader, done = Reader(query.portfolio_id, query.symbol), first
+    while done <= last and (page := await tree.records(after=done - 1, limit=min(PAGE, last + 1 - done))):
+        own = [entry for entry in page if not several or await tree.entry_of(tenant_id, entry.event_id) is not None]
+        await asyncio.to_thread(take_all, reader, own)
+        done = page[-1].index + 1
+        advance(done - first, last + 1 - first)
+    return await asyncio.to_thread(scorecard_bytes, reader, first, last if last >= 0 else None)
+
+
+def take_all(reader: Reader, entries: Sequence[StoredEntry]) -> None:
+    """Take entries in."""
+    for entry in entries:
+        reader.take(entry)
+
+
+def bounds_of(query: ScorecardQuery, size: int) -> tuple[int, int]:
+    """First and last index; of an empty log 0 and −1.
+
+    Raises
+    ------
+    InvalidInput
+        If a bound that is named is no entry of the log.
+    """
+    for name, bound in (("from", query.first), ("to", query.last)):
+        if bound is not None and bound >= size:
+            raise InvalidInput(name, f"must be an entry of the log, which holds {size}", bound)
+    last = size - 1 if query.last is None else query.last
+    return (max(last + 1 - MAX_SCORECARD_ENTRIES, 0) if query.first is None else query.first), last
+
+
+def _turn() -> asyncio.Semaphore:
+    """One scorecard of a process at a time: each keeps a processor busy."""
+    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(1))
