@@ -148,8 +148,8 @@ class Checked:
     attempts: list[Attempt]
 
     def during(self, since: float, until: float) -> list[Attempt]:
-        """Calls that were sent in a span of time."""
-        return [one for one in self.attempts if since <= one.began < until]
+        """Calls that were under way at some time of a span."""
+        return [one for one in self.attempts if one.began < until and one.ended > since]
 
     def refused(self) -> list[Attempt]:
         """Calls that were told that nothing was written."""
