@@ -58,7 +58,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture
 def fault_table(pytestconfig: pytest.Config) -> Callable[..., None]:
-    """Add a row to the one table of faults that a run prints at its end; `number` is that of the promise, such as R4."""
+    """Add a row to the one table of faults that a run prints at its end; `number` is that of the fault, as R4."""
 
     def add(
         number: str,

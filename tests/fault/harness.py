@@ -1,4 +1,4 @@
-"""What the fault tests share: a deployment on stores of its own behind wires that can be broken, its load and its check."""
+"""What fault tests share: a deployment on stores of its own behind wires that break, its load and its check."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ SAMPLE = 20
 
 def sizes(long: tuple[int, ...], short: tuple[int, ...]) -> pytest.MarkDecorator:
     """Parameter `size`: the specification's figures in `make faults`, small ones in `make test`."""
-    return pytest.mark.parametrize(
-        "size", [pytest.param(short, id="short"), pytest.param(long, id="long", marks=LONG)]
-    )
+    return pytest.mark.parametrize("size", [pytest.param(short, id="short"), pytest.param(long, id="long", marks=LONG)])
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@ times expire anything."""
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -110,5 +109,3 @@ def test_a_clock_that_is_set_far_back_is_believed() -> None:
     clock.now()
     at[0] -= LONGEST_STAND + timedelta(seconds=1)
     assert clock.now() == at[0]
-
-

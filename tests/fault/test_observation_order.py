@@ -1,4 +1,4 @@
-"""Bars sent 1 to 5 times, shuffled, by five senders at once, end in the state of the sorted unique run, bit for bit (R13)."""
+"""Bars sent 1 to 5 times, shuffled, by five senders at once, end in the state of the sorted run, bit for bit (R13)."""
 
 from __future__ import annotations
 

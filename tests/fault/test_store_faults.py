@@ -1,5 +1,6 @@
-"""Two instances on a PostgreSQL and a Valkey that die, hang, fill up, lose answers and refuse writes (R1 to R6, R12, R14,
-R19, R20, R22 to R24).
+"""Two instances on a PostgreSQL and a Valkey that die, hang, fill up, lose answers and refuse writes.
+
+R1 to R6, R12, R14, R19, R20, R22 to R24.
 
 After every fault the whole log is compared with everything that callers were told (`tests.support.history`), every row,
 body and hash of the tree is checked, and readers check proofs all the while (`tests.support.hammer`). Counts are
@@ -170,8 +171,8 @@ def test_postgres_dies_and_comes_back(stand: Stand, size: tuple[int, ...], fault
         acked=found.acked,
         stored=found.stored,
         recovery=f"answers {max(recovery):.1f} s after its start at most, instances not restarted",
-        besides=f"{len(found.refused())} × rejected, {found.doubtful} in doubt and settled; slowest answer while it was "
-        f"away {slowest(during)}",
+        besides=f"{len(found.refused())} × rejected, {found.doubtful} in doubt and settled; slowest answer while "
+        f"it was away {slowest(during)}",
     )
 
 
@@ -269,7 +270,8 @@ def test_the_answer_to_a_commit_is_lost(stand: Stand, size: tuple[int, ...], fau
         acked=found.acked,
         stored=found.stored,
         recovery=f"{clients} answers {max(waits):.1f} s after the wire is back",
-        besides=f"{len(unknown)} × 504 unknown, each settled by its key as one entry; {len(found.refused())} × rejected",
+        besides=f"{len(unknown)} × 504 unknown, settled by their keys as one entry each; "
+        f"{len(found.refused())} × rejected",
     )
 
 
@@ -440,7 +442,9 @@ def test_stalls_of_the_event_loop_are_seen(stand: Stand, size: tuple[int, ...], 
     wait_for(lambda: later_than(loaded[0], stalls(stand)[0], 0.5) >= 1, "the stall is counted")
     found = stand.check()
     turns = sum(int(b[float("inf")] - a[float("inf")]) for a, b in zip(calm, loaded, strict=True))
-    late = {bound: sum(later_than(a, b, bound) for a, b in zip(calm, loaded, strict=True)) for bound in (0.05, 0.1, 0.25)}
+    late = {
+        bound: sum(later_than(a, b, bound) for a, b in zip(calm, loaded, strict=True)) for bound in (0.05, 0.1, 0.25)
+    }
     fault_table(
         "R19",
         "event loop under load",

@@ -32,8 +32,8 @@ NOT_COMMITTED = {
     "merkle_tile": {"log_id"},
     "log_head": {"log_id", "verifier_key"},
 }
-"""Columns that no hash covers: where and how bytes are kept; the client's reference, which is also in the body, where it
-is covered; the head that a receipt is made for, any later one being as good; with another key the service does not start."""
+"""Columns that no hash covers: where and how bytes are kept; a copy of the client's reference, which is covered in its
+body; the head that a receipt is for, any later one being as good; the key: with another the service does not start."""
 
 
 async def append(path: Path, count: int, mark: str) -> Checkpoint:
