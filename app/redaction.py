@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+_USER = re.compile(r"(?<=\w)://[^\s:/@]*:")
+_PASSWORD = re.compile(r"(?i)(password=)[^&\s]*")
+
 
 def redact(text: str) -> str:
     """Text with the password of every URL in it replaced by ``***``.
@@ -13,5 +16,10 @@ def redact(text: str) -> str:
     >>> redact("cannot reach postgresql://bot:s@cr/et@db/x?password=hunter2&ssl=1")
     'cannot reach postgresql://bot:***@db/x?password=***&ssl=1'
     """
-    text = re.sub(r"(\w+://[^\s:/@]*):\S*@", r"\1:***@", text)
-    return re.sub(r"(?i)(password=)[^&\s]*", r"\1***", text)
+    # Word by word, each looked at once: a long text of a client must not hold the process up.
+    return _PASSWORD.sub(r"\1***", re.sub(r"\S+", lambda word: _without_password(word[0]), text))
+
+
+def _without_password(word: str) -> str:
+    user, end = _USER.search(word), word.rfind("@")
+    return f"{word[: user.end()]}***{word[end:]}" if user and end >= user.end() else word
