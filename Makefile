@@ -7,7 +7,7 @@ WORKERS ?= auto
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-services demo test test-browser faults faults-live fuzz bench bench-peers interop check evaluate format docs lock audit clean
+.PHONY: help run run-services demo test test-browser faults fuzz bench bench-peers interop check evaluate format docs lock audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,13 +33,9 @@ test-browser: ## The API explorer in headless Chromium
 	@$(BOOTSTRAP) dev
 	@$(BIN)/python -m pytest -m browser -o faulthandler_timeout=1200 $(TESTS)
 
-faults: ## Kill, suspend and restart the service and its stores under load
+faults: ## Break everything under load, one fault at a time; prints one table (an hour; FAULTS=short: minutes; SOAK_SECONDS=600)
 	@$(BOOTSTRAP) dev
-	@$(BIN)/python -m pytest -m faults -o faulthandler_timeout=1200 $(TESTS)
-
-faults-live: ## The same for streams and live portfolios on two instances, ten minutes; prints a table
-	@$(BOOTSTRAP) dev
-	@$(BIN)/python -m pytest -m live_faults -o faulthandler_timeout=1200 tests/fault tests/integration/test_stream_end.py tests/integration/test_stream_readers.py
+	@$(BIN)/python -m pytest -m "$(if $(filter short,$(FAULTS)),not faults,faults)" -o faulthandler_timeout=3600 $(if $(TESTS),$(TESTS),tests/fault)
 
 fuzz: ## Every value of every parameter of every operation, by Schemathesis (four minutes)
 	@$(BOOTSTRAP) dev

@@ -29,7 +29,7 @@ class RequestOf(logging.Filter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger, message; ids of request, key and trace, `error` where there is one."""
+    """One JSON object a line: time, level, logger, message; request, key and trace, and `error` where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         """A line, without the credentials of URLs."""

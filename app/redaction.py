@@ -6,6 +6,9 @@ import re
 
 from app.api_key import hide_keys
 
+_USER = re.compile(r"(?<=\w)://[^\s:/@]*:")
+_PASSWORD = re.compile(r"(?i)(password=)[^&\s]*")
+
 
 def redact(text: str) -> str:
     """Text with the password of every URL in it replaced by ``***``, and every API key without its secret.
@@ -15,5 +18,10 @@ def redact(text: str) -> str:
     >>> redact("cannot reach postgresql://bot:s@cr/et@db/x?password=hunter2&ssl=1")
     'cannot reach postgresql://bot:***@db/x?password=***&ssl=1'
     """
-    text = re.sub(r"(\w+://[^\s:/@]*):\S*@", r"\1:***@", text)
-    return hide_keys(re.sub(r"(?i)(password=)[^&\s]*", r"\1***", text))
+    # Word by word, each looked at once: a long text of a client must not hold the process up.
+    return hide_keys(_PASSWORD.sub(r"\1***", re.sub(r"\S+", lambda word: _without_password(word[0]), text)))
+
+
+def _without_password(word: str) -> str:
+    user, end = _USER.search(word), word.rfind("@")
+    return f"{word[: user.end()]}***{word[end:]}" if user and end >= user.end() else word

@@ -19,7 +19,7 @@ settings.load_profile("trimtab")
 
 _versions = pytest.StashKey[dict[str, str]]()
 _faults = pytest.StashKey[list[tuple[str, ...]]]()
-FAULT_COLUMNS = ("fault", "load", "answered / sent", "lost", "recovery", "besides")
+FAULT_COLUMNS = ("", "fault", "load", "acked", "stored", "lost", "recovery", "besides")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,16 +51,28 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     text = ", ".join(f"{product} {version}" for product, version in sorted(used.items())) or "none was needed"
     terminalreporter.write_line(f"shared servers started in this run: {text}")
     if rows := config.stash[_faults]:
-        for row in (FAULT_COLUMNS, ("---",) * len(FAULT_COLUMNS), *rows):
+        ordered = sorted(rows, key=lambda row: int(row[0].lstrip("R")))
+        for row in (FAULT_COLUMNS, ("---",) * len(FAULT_COLUMNS), *ordered):
             terminalreporter.write_line(f"| {' | '.join(row)} |")
 
 
 @pytest.fixture
 def fault_table(pytestconfig: pytest.Config) -> Callable[..., None]:
-    """Add a row to the table of faults that a run prints at its end."""
+    """Add a row to the one table of faults that a run prints at its end; `number` is that of the fault, as R4."""
 
-    def add(fault: str, *, load: str, answered: str, lost: str, recovery: str, besides: str = "") -> None:
-        pytestconfig.stash[_faults].append((fault, load, answered, lost, recovery, besides))
+    def add(
+        number: str,
+        fault: str,
+        *,
+        load: str,
+        acked: object = "–",
+        stored: object = "–",
+        lost: object = "0",
+        recovery: str = "–",
+        besides: str = "",
+    ) -> None:
+        row = (number, fault, load, str(acked), str(stored), str(lost), recovery, besides)
+        pytestconfig.stash[_faults].append(row)
 
     return add
 

@@ -161,6 +161,11 @@ class PostgresReaders:
             except CONNECTION_ERRORS:
                 connection.terminate()
                 raise
+            except AttributeError:
+                if not connection.is_closed():
+                    raise
+                # Cut off between two messages: the driver goes on with the protocol that it no longer has.
+                raise TimeoutError from None
             finally:
                 guard.cancel()
             return rows

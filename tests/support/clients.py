@@ -1,45 +1,23 @@
-"""Concurrent clients that remember what they were told: the history that a checker compares with the audit log."""
+"""Concurrent clients whose calls make the history that `tests.support.history` compares with the audit log."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import orjson
 
+from tests.support.history import Attempt, History, Known
+
 PAGE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """An answer that reached the client."""
-
-    key: str
-    evaluation_id: str
-    index: int
-    body: bytes
-
-
-@dataclass(slots=True)
-class History:
-    """What all clients saw: every call ends as acknowledged, refused (nothing written) or unknown (no answer)."""
-
-    acknowledged: list[Acknowledged] = field(default_factory=list)
-    refused: list[tuple[str, int, str]] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-
-    def record(self, key: str, status: int, body: bytes) -> None:
-        """File one answer."""
-        if status != 200:
-            self.refused.append((key, status, body[:300].decode(errors="replace")))
-            return
-        answer = orjson.loads(body)
-        self.acknowledged.append(Acknowledged(key, answer["evaluation_id"], answer["audit"]["index"], body))
+REST_SECONDS = 0.2
+SETTLE_TURNS = 200
 
 
 @dataclass(slots=True)
@@ -56,7 +34,7 @@ class Wire:
         """Connect."""
         return cls(host, port, *await asyncio.open_connection(host, port, limit=2**22))
 
-    async def post(self, path: str, key: str, body: bytes) -> tuple[int, bytes]:
+    async def post(self, path: str, key: str, body: bytes, timeout_ms: int | None = None) -> tuple[int, bytes]:
         """Send one request and read the whole answer: status and body.
 
         Raises
@@ -65,50 +43,102 @@ class Wire:
             When the connection breaks: the request may or may not have been done.
         """
         head = [f"POST {path} HTTP/1.1", f"Host: {self.host}:{self.port}", "Content-Type: application/json"]
-        head += [f"Content-Length: {len(body)}", f"Idempotency-Key: {key}", "", ""]
-        self.writer.write("\r\n".join(head).encode() + body)
+        head += [f"Content-Length: {len(body)}", f"Idempotency-Key: {key}"]
+        head += [f"Request-Timeout-Ms: {timeout_ms}"] if timeout_ms is not None else []
+        self.writer.write("\r\n".join([*head, "", ""]).encode() + body)
         await self.writer.drain()
         answer = (await self.reader.readuntil(b"\r\n\r\n")).lower()
         length = answer.partition(b"content-length:")[2].partition(b"\r\n")[0]
         return int(answer.split(b" ", 2)[1]), await self.reader.readexactly(int(length))
 
+    async def close(self) -> None:
+        """End."""
+        self.writer.close()
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
+
 
 @dataclass(slots=True)
 class Crowd:
-    """`size` clients in closed loops, each call with a key of its own, until the service goes away.
+    """`size` clients in closed loops, each call with a key of its own, until told to stop; spread over the ports.
+
+    A broken connection is made again, a refusal is followed by a moment of rest: outages are lived through.
 
     Parameters
     ----------
-    port : int
-        Port of the service on the loopback interface.
+    ports : sequence of int
+        Ports of the instances on the loopback interface.
     size : int
         Number of clients.
-    body : dict
-        Request; each call adds its key as `client_reference`.
+    bodies : sequence of dict
+        Requests, taken in turn; each call adds its key as `client_reference`.
+    name : str
+        Beginning of the keys.
+    timeout_ms : int, optional
+        `Request-Timeout-Ms` of every call.
+    pause : float
+        Rest after an answer [s].
     """
 
-    port: int
+    ports: Sequence[int]
     size: int
-    body: dict[str, Any]
-    history: History = field(default_factory=History)
+    bodies: Sequence[dict[str, Any]]
+    history: History
+    name: str = "c"
+    timeout_ms: int | None = None
+    pause: float = 0.0
+    over: bool = False
 
-    async def run(self, generation: int) -> None:
-        """Send until every client has lost the service."""
-        await asyncio.gather(*(self._client(f"r{generation}-c{number}") for number in range(self.size)))
+    async def run(self) -> None:
+        """Send until `over`."""
+        await asyncio.gather(*(self._client(number) for number in range(self.size)))
 
-    async def _client(self, name: str) -> None:
-        wire = await Wire.open("127.0.0.1", self.port)
-        for count in itertools.count():
-            key = f"{name}-n{count}"
+    async def _client(self, number: int) -> None:
+        port, turns, wire = self.ports[number % len(self.ports)], itertools.count(), None
+        while not self.over:
             try:
-                answer = await wire.post("/v1/evaluations", key, orjson.dumps(self.body | {"client_reference": key}))
-            except (OSError, asyncio.IncompleteReadError):
-                self.history.unknown.append(key)
+                wire = wire or await Wire.open("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(REST_SECONDS)
+                continue
+            turn = next(turns)
+            body = self.bodies[(number + turn) % len(self.bodies)]
+            attempt = await send(wire, self.history, f"{self.name}-{number}-{turn}", body, self.timeout_ms)
+            if attempt.status is None:
+                await wire.close()
+                wire = None
+            await asyncio.sleep(self.pause if attempt.status == 200 else REST_SECONDS)
+        if wire is not None:
+            await wire.close()
+
+
+async def send(wire: Wire, history: History, key: str, body: dict[str, Any], timeout_ms: int | None = None) -> Attempt:
+    """One evaluation under a key, which is also its client reference, and what became of it."""
+    raw, began = orjson.dumps(body | {"client_reference": key}), time.monotonic()
+    history.sent[key] = raw
+    try:
+        status, answer = await wire.post("/v1/evaluations", key, raw, timeout_ms)
+    except (OSError, asyncio.IncompleteReadError) as error:
+        return history.broken(key, began, error)
+    return history.answered(key, began, status, answer)
+
+
+async def settle(port: int, history: History) -> int:
+    """Repeat every call in doubt with its key until the service tells the truth; the number of keys."""
+    keys = history.unsettled
+    for key in keys:
+        for _ in range(SETTLE_TURNS):
+            try:
+                wire = await Wire.open("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(REST_SECONDS)
+                continue
+            attempt = await send(wire, history, key, orjson.loads(history.sent[key]))
+            await wire.close()
+            if attempt.known is Known.OK:
                 break
-            self.history.record(key, *answer)
-        wire.writer.close()
-        with contextlib.suppress(OSError):
-            await wire.writer.wait_closed()
+            await asyncio.sleep(REST_SECONDS)
+    return len(keys)
 
 
 async def post(http: httpx.AsyncClient, key: str, body: dict[str, Any]) -> httpx.Response:

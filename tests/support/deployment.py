@@ -215,6 +215,13 @@ async def newest_indices(deployment: Deployment) -> tuple[int, int]:
     return int(newest), int(decision)
 
 
+async def evaluations_after(deployment: Deployment, index: int) -> int:
+    """Evaluations that callers asked for and the log holds, behind an index."""
+    query = f"SELECT count(*) FROM audit_entry WHERE kind = 'evaluation' AND idx > {index}"
+    (found,) = await ask_database(deployment, query)
+    return int(found)
+
+
 async def transactions(deployment: Deployment) -> int:
     """Transactions that the database has committed, a statement of its own counting as one."""
     query = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"

@@ -1,9 +1,13 @@
-"""A wire to PostgreSQL that can be cut at the worst moment: around a COMMIT."""
+"""A wire to a server that can be slow, that breaks at random, or that is cut at the worst moment: around a COMMIT."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from urllib.parse import urlsplit
 
@@ -21,7 +25,11 @@ class Cut(Enum):
 
 
 class PostgresProxy:
-    """Forwards bytes between clients and the server of a URL; `cut` acts once, `blocked` refuses new connections."""
+    """Forwards bytes between clients and the server of a URL; `cut` acts once, `blocked` refuses new connections.
+
+    `delay` [s] is waited for before the server's bytes are passed on; with the probability `reset_share` the connection
+    is reset in place of passing bytes on. Only the cuts know PostgreSQL: any other server may stand behind it too.
+    """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -31,7 +39,9 @@ class PostgresProxy:
         self._url = url
         self.cut = Cut.NOTHING
         self.blocked = False
-        self.cuts = 0
+        self.cuts = self.resets = 0
+        self.delay = self.reset_share = 0.0
+        self._random = random.Random(url)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -58,10 +68,15 @@ class PostgresProxy:
         if self.blocked:
             writer.transport.abort()
             return
-        server_reader, server_writer = await asyncio.open_connection(*self._upstream)
+        try:
+            server_reader, server_writer = await asyncio.open_connection(*self._upstream)
+        except OSError:
+            writer.transport.abort()
+            return
         answers = asyncio.create_task(self._copy(server_reader, writer))
         try:
-            await self._requests(reader, server_writer, answers, writer)
+            with contextlib.suppress(ConnectionError):
+                await self._requests(reader, server_writer, answers, writer)
         finally:
             answers.cancel()
             for stream in (writer, server_writer):
@@ -87,13 +102,39 @@ class PostgresProxy:
                     await server.drain()
                 client.transport.abort()
                 return
+            if self._breaks():
+                return
             server.write(data)
             await server.drain()
 
-    @staticmethod
-    async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65_536):
+                if self.delay:
+                    await asyncio.sleep(self.delay)
+                if self._breaks():
+                    break
                 writer.write(data)
                 await writer.drain()
         writer.transport.abort()
+
+    def _breaks(self) -> bool:
+        broken = self.reset_share > 0.0 and self._random.random() < self.reset_share
+        self.resets += broken
+        return broken
+
+
+@contextmanager
+def proxied(url: str) -> Iterator[PostgresProxy]:
+    """A proxy in a thread of its own, for tests whose own loop must not hold the wire up; set its attributes freely."""
+    loop, proxy = asyncio.new_event_loop(), PostgresProxy(url)
+    thread = threading.Thread(target=loop.run_forever, name="proxy", daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(proxy.__aenter__(), loop).result(10.0)
+    try:
+        yield proxy
+    finally:
+        asyncio.run_coroutine_threadsafe(proxy.__aexit__(), loop).result(10.0)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -1,4 +1,4 @@
-"""Bars sent 1 to 5 times, shuffled, by five senders at once, end in the state of the sorted unique run, bit for bit."""
+"""Bars sent 1 to 5 times, shuffled, by five senders at once, end in the state of the sorted run, bit for bit (R13)."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from services.volatility.bars import FIGURES, Bar
 from services.volatility.codec import head_bytes, ring_bytes
 from services.volatility.registry import model_version
 from services.volatility.state import VolatilityState, empty_state, update
+from tests.fault.harness import Row, sizes
 from tests.support.bars import START, rough_bars
 from tests.support.recorder import Recorder
 
@@ -35,7 +36,7 @@ HOUR = 3_600
 BARS, SENDERS, MOST_COPIES = 150, 5, 5
 LATENESS = 40
 """Bars by which a copy comes late, at most; with what the five senders have under way it stays below 64."""
-NOW = datetime.fromtimestamp(START, UTC).replace(month=11)
+NOW = datetime.fromtimestamp(START, UTC).replace(year=2040, month=11)
 KEY = StateKey("local", "", "A", HOUR, model_version(DEFAULT_ESTIMATOR))
 
 
@@ -126,6 +127,29 @@ async def test_any_order_and_any_number_of_senders_end_in_the_sorted_run(stores:
     assert outcomes["duplicate"] > BARS
     assert set(outcomes).isdisjoint({"conflict", "out_of_order", "off_clock"})
     assert sum(store.lost for store in stores) > 10
+
+
+@sizes((100_000,), (600,))
+async def test_points_in_any_order_and_number(size: tuple[int, ...], fault_table: Row) -> None:
+    (points,) = size
+    bars = rough_bars(156, points // 3, bar_seconds=HOUR)
+    shared = MemoryVolatilityStore()
+    stores = [Racing(shared) for _ in range(SENDERS)]
+    outcomes = await send_all(stores, bars, np.random.default_rng(5))
+    (found,) = await shared.load_for_update([KEY])
+    assert found is not None
+    assert identity(found.state) == identity(sorted_run(bars))
+    assert set(outcomes).isdisjoint({"conflict", "out_of_order", "off_clock"})
+    fault_table(
+        "R13",
+        f"{sum(outcomes.values())} points, each bar 1 to 5 times and up to {LATENESS} bars late",
+        load=f"{SENDERS} senders at once",
+        acked=sum(outcomes.values()),
+        stored=len(bars),
+        recovery="–",
+        besides=f"the state is that of {len(bars)} bars in order, bit for bit; {outcomes['duplicate']} duplicates, "
+        f"{outcomes['merged']} merged late, {sum(store.lost for store in stores)} lost races made again",
+    )
 
 
 async def test_senders_that_contradict_each_other_do_not_change_what_is_known(stores: list[Racing]) -> None:
