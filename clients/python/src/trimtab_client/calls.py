@@ -89,8 +89,8 @@ class Manner:
     base_url : str
         Of the service, without path.
     key : str, optional
-        API key, by default that of the variable `TRIMTAB_API_KEY`; it goes into the header ``Authorization``, never into
-        a URL.
+        API key, by default that of the variable `TRIMTAB_API_KEY`; it goes into the header ``Authorization``, never
+        into a URL.
     timeout : float
         Of one attempt [s].
     deadline : float
