@@ -136,8 +136,11 @@ async def populate(full: World) -> None:
                 full.names.setdefault("evaluation_id", set()).add(value.decode())
     full.names |= {name: {value} for name, value in CHOSEN.items()}
     for fit_id in full.names["fit_id"]:  # it changes by itself until it is done
-        while (await full.http.get(f"/v1/volatility/fits/{fit_id}", headers=full.owner)).json()["status"] in RUNNING:
+        status = "queued"
+        while status in RUNNING:
             await asyncio.sleep(0.05)
+            found = await full.http.get(f"/v1/volatility/fits/{fit_id}", headers=full.owner)
+            status = found.json()["status"]
     missing = UNKNOWN.keys() - {name for name, values in full.names.items() if values}
     assert not missing, f"acme has no {missing}"
 
