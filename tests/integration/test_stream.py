@@ -15,7 +15,8 @@ from websockets.exceptions import InvalidStatus
 
 from services.streaming.delivery import DeliveryRules
 from services.streaming.session import SessionRules
-from services.streaming.update import Position, Update
+from services.streaming.update import COMMON, Channel, Kind, Position, Update
+from tests.support.keys import ALL, bearer, make_key
 from tests.support.sockets import exchange
 from tests.support.stream import AUDIT, MARGIN, TARGETS, Served, Talk, served
 
@@ -43,6 +44,33 @@ async def test_the_server_speaks_first(talk: Talk) -> None:
     assert talk.hello["limits"] == {
         "subs": 200, "batch": 50, "in_per_s": 20, "max_frame": 65_536, "errors_per_min": 10
     }  # fmt: skip
+
+
+async def test_where_keys_are_required_a_handshake_needs_one_and_sees_its_own_tenant(service: Served) -> None:
+    container = service.app.state.container
+    owner, other, reader = [
+        bearer((await make_key(container, tenant, scopes))["key"])
+        for tenant, scopes in (("acme", ALL), ("zeta", ALL), ("acme", ["evaluate"]))
+    ]
+    wrong = bearer("ttb_live_wrong")
+    for headers, status in ((None, 401), (wrong, 401), (reader, 403)):
+        with pytest.raises(InvalidStatus) as refused:
+            async with service.talk(additional_headers=headers):
+                pass
+        assert refused.value.response.status_code == status
+    mine, theirs = (Channel(tenant, Kind.TARGETS, "pf_main") for tenant in ("acme", "zeta"))
+    await service.publish(mine, 1)
+    async with service.talk(additional_headers=owner) as one, service.talk(additional_headers=other) as two:
+        assert (await one.ask(op="subscribe", ch="targets:pf_main"))["seq"] == 1
+        assert (await two.ask(op="subscribe", ch="targets:pf_main"))["snapshot"] is None
+        await service.publish(mine, 2)
+        await service.publish(theirs, 7)
+        assert (await one.push())["data"] == {"version": 2}
+        assert (await two.push())["data"] == {"version": 7}, "and nothing of acme before it"
+        await service.publish(Channel(COMMON, Kind.STATUS), 10**12)
+        replies = [await talk.ask(op="subscribe", ch="status") for talk in (one, two)]
+        assert replies[0]["epoch"] is not None
+        assert replies[0]["epoch"] == replies[1]["epoch"], "one channel for all tenants"
 
 
 async def test_the_snapshot_is_in_the_reply_and_the_next_push_continues_it(service: Served, talk: Talk) -> None:
