@@ -110,7 +110,7 @@ async def test_what_is_really_sent_fits_the_schemas(tmp_path: Path) -> None:
     async with served(tmp_path) as service, service.talk() as talk:
         validator("HelloOut").validate(talk.hello)
         async with asyncio.timeout(30):
-            while (await talk.ask(op="get", ch="status"))["snapshot"] is None:
+            while (await talk.ask(op="get", ch="status"))["snapshot"] is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)  # a fresh service says how it is when it knows
         for frame in SENT.values():
             await talk.socket.send(json.dumps(frame))
