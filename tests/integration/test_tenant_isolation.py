@@ -89,7 +89,10 @@ class World:
 
 @asynccontextmanager
 async def world(folder: Path) -> AsyncIterator[World]:
-    async with open_container(Settings(data_dir=folder)) as container, client_of(container) as http:
+    async with (
+        open_container(Settings(data_dir=folder, rate_units_per_second=0.0)) as container,
+        client_of(container) as http,
+    ):
         yield World(container, http, bearer((await make_key(container, OWNER))["key"]))
 
 
