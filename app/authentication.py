@@ -82,9 +82,7 @@ async def authenticate_bearer(container: Container, text: str, address: str | No
     """
     try:
         key_id = id_of(text)
-    except NotAKey as error:
-        check_attempts(container, "", address, now)
-        container.attempts.failed(address, now)
+    except NotAKey as error:  # no attempt: it cannot be right, and no store is asked
         raise RequestProblem("malformed_key", str(error), headers=_challenge("invalid_token")) from None
     key = await key_for_check(container, key_id, address, now)
     digest = _digest(container, text)

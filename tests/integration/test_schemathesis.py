@@ -7,6 +7,8 @@ Walking through all values of all parameters (the coverage phase) is thousands o
 target of its own (`make fuzz`), in parts; the other phases run on every operation with the other tests. Proofs of
 policies ask the engine hundreds of points and stay out of it: the store of policies walks through the same values.
 
+Keys are on: a call without one must be refused wherever the document asks for it (`ignored_auth`).
+
 `Request-Timeout-Ms` is fixed: a generated deadline of 1 ms is honestly answered 504, which would have to be excused for
 every operation.
 """
@@ -19,11 +21,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.operations import OPERATIONS
+from tests.support.keys import ALL
 from tests.support.service import ServiceProcess, running
 
+FREE = {"TRIMTAB_RATE_UNITS_PER_SECOND": "0"}
+"""A rate would refuse what must be refused for what it holds."""
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -46,15 +52,15 @@ PARTS = {
 REST = f"^(?!{'|'.join(PARTS.values())}|/v1/policies:)"
 
 
-def command(url: str, phases: str, *choice: str) -> list[str]:
+def command(url: str, key: str, phases: str, *choice: str) -> list[str]:
     """Schemathesis on the OpenAPI document of a service."""
     options = {
         "--checks": ",".join(CHECKS),
         "--phases": phases,
         "--max-examples": str(EXAMPLES),
-        "--header": "Request-Timeout-Ms: 10000",
         "--seed": "1",
     }
+    choice = ("--header", "Request-Timeout-Ms: 10000", "--header", f"Authorization: Bearer {key}", *choice)
     program = str(Path(sys.executable).with_name("schemathesis"))
     words = (part for pair in options.items() for part in pair)
     return [program, "run", f"{url}/openapi.json", "--no-color", *words, *choice]
@@ -62,7 +68,9 @@ def command(url: str, phases: str, *choice: str) -> list[str]:
 
 def check(service: ServiceProcess, path: Path, phases: str, *choice: str) -> str:
     """What Schemathesis said, which must be that nothing failed."""
-    words = command(service.url, phases, *choice)
+    asked = {"label": "schemathesis", "scopes": list(ALL)}
+    key = httpx.post(f"{service.url}/v1/keys", json=asked, trust_env=False, timeout=20.0).json()["key"]
+    words = command(service.url, key, phases, *choice)
     known = os.environ | {"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": HOOKS}
     result = subprocess.run(words, cwd=path, env=known, capture_output=True, text=True, check=False, timeout=290)
     assert result.returncode == 0, result.stdout[-12_000:] + result.stderr[-2_000:] + service.log_tail(2_000)
@@ -70,14 +78,14 @@ def check(service: ServiceProcess, path: Path, phases: str, *choice: str) -> str
 
 
 def test_no_operation_breaks_its_contract(tmp_path: Path) -> None:
-    with running(tmp_path / "data") as service:
+    with running(tmp_path / "data", environment=FREE) as service:
         assert f"{len(OPERATIONS)} selected" in check(service, tmp_path, "examples,fuzzing")
 
 
 @pytest.mark.fuzz
 @pytest.mark.parametrize("part", [*PARTS.values(), REST], ids=[*PARTS, "the rest"])
 def test_no_value_of_a_parameter_breaks_a_contract(tmp_path: Path, part: str) -> None:
-    with running(tmp_path / "data") as service:
+    with running(tmp_path / "data", environment=FREE) as service:
         check(service, tmp_path, "coverage", "--include-path-regex", part, "--exclude-path-regex", PROOFS)
 
 

@@ -15,7 +15,8 @@ from websockets.exceptions import InvalidStatus
 
 from services.streaming.delivery import DeliveryRules
 from services.streaming.session import SessionRules
-from services.streaming.update import Position, Update
+from services.streaming.update import COMMON, Channel, Kind, Position, Update
+from tests.support.keys import ALL, bearer, make_key
 from tests.support.sockets import exchange
 from tests.support.stream import AUDIT, MARGIN, TARGETS, Served, Talk, served
 
@@ -43,6 +44,28 @@ async def test_the_server_speaks_first(talk: Talk) -> None:
     assert talk.hello["limits"] == {
         "subs": 200, "batch": 50, "in_per_s": 20, "max_frame": 65_536, "errors_per_min": 10
     }  # fmt: skip
+
+
+async def test_a_key_of_the_handshake_sees_its_own_tenant(service: Served) -> None:
+    container = service.app.state.container
+    owner, other = [bearer((await make_key(container, tenant, ALL))["key"]) for tenant in ("acme", "zeta")]
+    with pytest.raises(InvalidStatus) as refused:
+        async with service.talk(additional_headers=bearer("ttb_live_wrong")):
+            pass
+    assert refused.value.response.status_code == 401
+    mine, theirs = (Channel(tenant, Kind.TARGETS, "pf_main") for tenant in ("acme", "zeta"))
+    await service.publish(mine, 1)
+    async with service.talk(additional_headers=owner) as one, service.talk(additional_headers=other) as two:
+        assert (await one.ask(op="subscribe", ch="targets:pf_main"))["seq"] == 1
+        assert (await two.ask(op="subscribe", ch="targets:pf_main"))["snapshot"] is None
+        await service.publish(mine, 2)
+        await service.publish(theirs, 7)
+        assert (await one.push())["data"] == {"version": 2}
+        assert (await two.push())["data"] == {"version": 7}, "and nothing of acme before it"
+        await service.publish(Channel(COMMON, Kind.STATUS), 10**12)
+        replies = [await talk.ask(op="subscribe", ch="status") for talk in (one, two)]
+        assert replies[0]["epoch"] is not None
+        assert replies[0]["epoch"] == replies[1]["epoch"], "one channel for all tenants"
 
 
 async def test_the_snapshot_is_in_the_reply_and_the_next_push_continues_it(service: Served, talk: Talk) -> None:

@@ -91,8 +91,8 @@ class Manner:
     base_url : str
         Of the service, without path.
     key : str, optional
-        API key, by default that of the variable `TRIMTAB_API_KEY`; it goes into the header ``Authorization``, never into
-        a URL.
+        API key, by default that of the variable `TRIMTAB_API_KEY`; it goes into the header ``Authorization``, never
+        into a URL.
     signer : Signer, optional
         Signs every attempt, in the place of a key.
     timeout : float
