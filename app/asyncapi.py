@@ -18,6 +18,9 @@ from services.streaming.update import Kind
 DESCRIPTION = """\
 One WebSocket at `/v1/stream`, sub-protocol `trimtab.v1.json`: JSON objects in text frames, not compressed.
 
+* **Who asks.** Where `hello` says `"keys": "required"` and `"authenticated": false`, send `auth` within five seconds:
+  a key, a ticket of `POST /v1/stream/tickets` (pages), or a signature. Programs rather send `Authorization: Bearer`
+  with the handshake. Never put a key into the URL.
 * **States, never differences.** A push holds the whole newest state, the same object that REST answers, with
   `valid_until`: from then on do not act on it, but follow `on_expiry`.
 * **The one rule.** Where `prev` is not the `seq` that was read last, or `epoch` not the same, subscribe again with

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from app.authentication import check_scope
 from app.body import parse_json
 from app.caller import LOCAL, Caller, Scope
-from app.container import LOCAL_TENANT, Container
+from app.container import Container
 from app.costs import price_of
 from app.ids import new_id
 from app.limits import MAX_KEY_STREAMS
@@ -54,7 +54,7 @@ from services.streaming.close import CloseCode
 from services.streaming.delivery import Delivery
 from services.streaming.resume import Continuation
 from services.streaming.session import Ended, Operation, Phase, Refused, Session
-from services.streaming.update import Channel, Kind, Position
+from services.streaming.update import Channel, Position
 
 PROTOCOL = "trimtab.v1"
 MAX_FRAME_BYTES = 65_536
@@ -336,7 +336,7 @@ class Connection:
                 staleness = "bounded" if frame.acks else "unbounded"
                 self.tell(frames.reply(frame.id, acks=frame.acks, staleness=staleness))
             case UnsubscribeFrame():
-                channel = self._named(frame.ch)
+                channel = Channel.parse(self.container.tenant_id, frame.ch)
                 if not self.delivery.unsubscribe(channel):
                     raise _invalid("/ch", "not_allowed", "is not subscribed")
                 self.hub.unsubscribe(self, channel)
@@ -383,14 +383,9 @@ class Connection:
         who = {"tenant": caller.tenant_id, "scopes": scopes, "expires_at": until, "checked": caller.key_id is not None}
         self.tell(frames.reply(frame.id, **who))
 
-    def _named(self, name: str) -> Channel:
-        """Channel of a name: the caller's own, but the status of the service is one for all."""
-        channel = Channel.parse(self.container.tenant_id, name)
-        return channel._replace(tenant_id=LOCAL_TENANT) if channel.kind is Kind.STATUS else channel
-
     def _channel(self, name: str) -> Channel:
         """Channel of a name, which the caller may read."""
-        channel = self._named(name)
+        channel = Channel.parse(self.container.tenant_id, name)
         check_scope(cast(Caller, self.caller), scope_of_channel(channel))
         return channel
 

@@ -100,7 +100,9 @@ MEANINGS: dict[CloseCode, Meaning] = {
         "More frames came than hello allows.", "Wait for the `retry_after_ms` of the reason, then reconnect and resume."
     ),
     CloseCode.PROTOCOL_ERROR: Meaning("The client broke the protocol.", "Stop; the reason says how."),
-    CloseCode.UNAUTHENTICATED: Meaning("No valid key came in time.", "Stop; send `auth` first."),
+    CloseCode.UNAUTHENTICATED: Meaning(
+        "No valid key came in time.", "Stop; send one with the handshake, or `auth` first."
+    ),
     CloseCode.FORBIDDEN: Meaning("The key has no right to this.", "Stop."),
     CloseCode.ORIGIN_DENIED: Meaning(
         "Pages of this origin are not allowed.", "Stop; HTTP 403 says it at the handshake."
@@ -110,6 +112,6 @@ MEANINGS: dict[CloseCode, Meaning] = {
     CloseCode.SUBSCRIPTION_LIMIT: Meaning(
         "More channels than hello allows.", "Stop; open another connection for them."
     ),
-    CloseCode.KEY_REVOKED: Meaning("The key was revoked.", "Stop."),
+    CloseCode.KEY_REVOKED: Meaning("The key was revoked or has expired.", "Stop."),
     CloseCode.TOO_MANY_ERRORS: Meaning("More than ten errors in a minute.", "Stop; the replies said what was wrong."),
 }

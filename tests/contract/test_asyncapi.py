@@ -5,6 +5,7 @@ A change of it is a reviewed difference of `asyncapi.json`; `python -m tests.con
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,9 @@ async def test_what_is_really_sent_fits_the_schemas(tmp_path: Path) -> None:
     """Every example of a client is answered with success by a fresh service, in the form that the document says."""
     async with served(tmp_path) as service, service.talk() as talk:
         validator("HelloOut").validate(talk.hello)
+        async with asyncio.timeout(30):
+            while (await talk.ask(op="get", ch="status"))["snapshot"] is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)  # a fresh service says how it is when it knows
         for frame in SENT.values():
             await talk.socket.send(json.dumps(frame))
             if frame["op"] == "ack":

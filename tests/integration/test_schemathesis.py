@@ -28,6 +28,8 @@ from app.operations import OPERATIONS
 from tests.support.keys import ALL
 from tests.support.service import ServiceProcess, running
 
+FREE = {"TRIMTAB_RATE_UNITS_PER_SECOND": "0"}
+"""A rate would refuse what must be refused for what it holds."""
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -78,14 +80,14 @@ def check(service: ServiceProcess, path: Path, phases: str, *choice: str) -> str
 @pytest.mark.parametrize("part", [f"^({'|'.join(PARTS.values())}|/v1/policies:)", REST], ids=["decisions", "the rest"])
 def test_no_operation_breaks_its_contract(tmp_path: Path, part: str) -> None:
     count = sum(re.search(part, operation.path) is not None for operation in OPERATIONS)
-    with running(tmp_path / "data") as service:
+    with running(tmp_path / "data", environment=FREE) as service:
         assert f"{count} selected" in check(service, tmp_path, "examples,fuzzing", "--include-path-regex", part)
 
 
 @pytest.mark.fuzz
 @pytest.mark.parametrize("part", [*PARTS.values(), REST], ids=[*PARTS, "the rest"])
 def test_no_value_of_a_parameter_breaks_a_contract(tmp_path: Path, part: str) -> None:
-    with running(tmp_path / "data") as service:
+    with running(tmp_path / "data", environment=FREE) as service:
         check(service, tmp_path, "coverage", "--include-path-regex", part, "--exclude-path-regex", PROOFS)
 
 

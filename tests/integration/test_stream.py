@@ -46,18 +46,13 @@ async def test_the_server_speaks_first(talk: Talk) -> None:
     }  # fmt: skip
 
 
-async def test_where_keys_are_required_a_handshake_needs_one_and_sees_its_own_tenant(service: Served) -> None:
+async def test_a_key_of_the_handshake_sees_its_own_tenant(service: Served) -> None:
     container = service.app.state.container
-    owner, other, reader = [
-        bearer((await make_key(container, tenant, scopes))["key"])
-        for tenant, scopes in (("acme", ALL), ("zeta", ALL), ("acme", ["evaluate"]))
-    ]
-    wrong = bearer("ttb_live_wrong")
-    for headers, status in ((None, 401), (wrong, 401), (reader, 403)):
-        with pytest.raises(InvalidStatus) as refused:
-            async with service.talk(additional_headers=headers):
-                pass
-        assert refused.value.response.status_code == status
+    owner, other = [bearer((await make_key(container, tenant, ALL))["key"]) for tenant in ("acme", "zeta")]
+    with pytest.raises(InvalidStatus) as refused:
+        async with service.talk(additional_headers=bearer("ttb_live_wrong")):
+            pass
+    assert refused.value.response.status_code == 401
     mine, theirs = (Channel(tenant, Kind.TARGETS, "pf_main") for tenant in ("acme", "zeta"))
     await service.publish(mine, 1)
     async with service.talk(additional_headers=owner) as one, service.talk(additional_headers=other) as two:

@@ -223,7 +223,7 @@ async def test_the_status_of_the_service_is_one_for_all_tenants(service: Served)
     async with known(service, one) as talk, known(service, other) as beside:
         for connection in (talk, beside):
             assert (await connection.ask(op="subscribe", ch="status"))["ok"]
-        await service.publish(Channel("local", Kind.STATUS), 2**52)
+        await service.publish(Channel.parse("local", "status"), 2**52)
         for connection in (talk, beside):
             while (await connection.push())["data"] != {"version": 2**52}:
                 pass  # what the service says of itself

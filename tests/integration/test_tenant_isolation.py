@@ -92,7 +92,7 @@ class World:
 @asynccontextmanager
 async def world(folder: Path) -> AsyncIterator[World]:
     async with (
-        open_container(Settings(data_dir=folder, request_timeout_seconds=30.0)) as container,
+        open_container(Settings(data_dir=folder, rate_units_per_second=0.0, request_timeout_seconds=30.0)) as container,
         client_of(container) as http,
     ):
         yield World(container, http, bearer((await make_key(container, OWNER))["key"]))
