@@ -209,6 +209,7 @@ def test_recorded_answers_come_out_the_same_again(service: Service) -> None:
         "identical": 3,
         "different": [],
         "not_replayable": 0,
+        "pruned": 0,
     }
     part = run("audit", "replay", "--from", 1, "--to", 1, environment=environment)
     assert "1 entries: 1 computed again, 1 byte for byte the same" in part.stdout
