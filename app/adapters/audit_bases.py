@@ -28,8 +28,11 @@ LIFE = timedelta(days=30)
 CHUNK_LIFE = LIFE + timedelta(days=1)
 KEPT, KEPT_BYTES = 128, 16 * 1024 * 1024
 """Streams, and bytes of their bodies, that a process remembers; with the tables of the compressor three times that."""
-LEVEL, CHUNK_LEVEL = 1, 3
-"""The lowest level finds the long matches as well as the others do, in half the time."""
+CHUNK_LEVEL = 3
+PARAMETERS = zstandard.ZstdCompressionParameters(
+    strategy=zstandard.STRATEGY_FAST, window_log=21, chain_log=16, hash_log=17, min_match=7
+)
+"""Matches are long and far away here: a larger table of places than any fast level has, and no search beyond it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -72,7 +75,6 @@ class Base:
 class _Stream:
     """The base of a stream; before there is one, its last body."""
 
-    since: datetime
     length: int
     base: Base | None = None
     body: bytes = b""
@@ -103,29 +105,25 @@ class Bases:
         """
         if not MIN_BYTES <= len(body) <= MAX_BYTES:
             return None
-        own = self._fresh((family, stream), at)
-        repeats = False
-        for known in (own, self._fresh(family, at)):
+        own, repeats = self._streams.get((family, stream)), False
+        for known in (own, self._streams.get(family)):
             if known is not None and (base := known.base) is not None:
                 frame = base.compressor.compress(body)
                 fits = base.halves(body, frame)
-                if fits and len(frame) * base.uses <= base.cost:
-                    self._remember((family, stream), _Stream(base.since, base.length, base))
+                if fits and len(frame) * base.uses <= base.cost and abs(at - base.since) < LIFE:
+                    self._remember((family, stream), _Stream(base.length, base))
                     return base.take(frame)
                 repeats = repeats or (fits and known is own)
         if own is not None and own.base is None:
-            repeats = 2 * len(_compressor(own.body).compress(body)) <= len(zstandard.compress(body, LEVEL))
+            whole = len(zstandard.compress(body, CHUNK_LEVEL))
+            repeats = len(_compressor(own.body).compress(body)) <= WORTH * whole
         if not repeats:
-            self._remember((family, stream), _Stream(at, len(body), body=body))
+            self._remember((family, stream), _Stream(len(body), body=body))
             return None
         base = _base(body, sha256, at)
         for name in ((family, stream), family):
-            self._remember(name, _Stream(at, len(body), base))
+            self._remember(name, _Stream(len(body), base))
         return base.take(base.compressor.compress(body))
-
-    def _fresh(self, name: Hashable, at: datetime) -> _Stream | None:
-        known = self._streams.get(name)
-        return known if known is not None and abs(at - known.since) < LIFE else None
 
     def _remember(self, name: Hashable, what: _Stream) -> None:
         if (former := self._streams.pop(name, None)) is not None:
@@ -144,8 +142,8 @@ def _base(body: bytes, sha256: bytes, at: datetime) -> Base:
 
 def _compressor(body: bytes) -> zstandard.ZstdCompressor:
     dictionary = zstandard.ZstdCompressionDict(body, zstandard.DICT_TYPE_RAWCONTENT)
-    dictionary.precompute_compress(LEVEL)
-    return zstandard.ZstdCompressor(level=LEVEL, dict_data=dictionary)
+    dictionary.precompute_compress(compression_params=PARAMETERS)
+    return zstandard.ZstdCompressor(compression_params=PARAMETERS, dict_data=dictionary)
 
 
 def base_body(chunk: bytes) -> bytes | None:

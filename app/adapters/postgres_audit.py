@@ -292,6 +292,6 @@ async def durability_warnings(readers: PostgresReaders) -> tuple[str, ...]:
     ]
     if found.get("data_checksums") != "on":
         warnings.append(
-            "PostgreSQL data_checksums is off: the server does not notice what a disk changes, audit verify does"
+            "PostgreSQL data_checksums is off: only trimtab audit verify notices what a disk changes by itself"
         )
     return tuple(warnings)

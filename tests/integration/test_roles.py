@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +21,12 @@ from app.adapters.schema import migrate
 from app.usecases.retention import RemovalRefused, plan_removal, remove
 from app.usecases.verify_log import verify_log
 from models.db.tables import audit_entry
+from scripts.embedded_servers import find_postgres
 from tests.integration.test_audit_log import Store
+from tests.integration.test_backup import libpq
 from tests.integration.test_migrations import populate
 from tests.integration.test_retention import DAY, NOW, aged, fill
-from tests.servers import run
+from tests.servers import fresh_database, run
 from tests.support.partitions import shrink
 from tests.support.requests import smallest
 from tests.support.service import running
@@ -194,3 +197,33 @@ def test_the_next_migration_grants_anew(app_url: str, postgres_url: str) -> None
 async def _size(url: str) -> int:
     async with open_database(url) as database:
         return await database.audit.size()
+
+
+async def test_a_dump_with_roles_is_restored_without_its_grants(
+    app_url: str, postgres_url: str, tmp_path: Path
+) -> None:
+    """As the runbook says: `--no-acl`, and the roles again."""
+    await populate(app_url)
+    tools, dump = find_postgres().parent, tmp_path / "trimtab.dump"
+    with fresh_database(postgres_url) as restored:
+        for command in (
+            [str(tools / "pg_dump"), "--format=custom", f"--file={dump}", f"--dbname={libpq(postgres_url)}"],
+            [
+                str(tools / "pg_restore"),
+                "--exit-on-error",
+                "--no-owner",
+                "--no-acl",
+                f"--dbname={libpq(restored)}",
+                str(dump),
+            ],
+        ):
+            done = await asyncio.to_thread(subprocess.run, command, check=False, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+        service = make_url(app_url).set(database=make_url(restored).database).render_as_string(hide_password=False)
+        await asyncio.to_thread(make_roles, postgres(restored), postgres(service))
+        async with open_database(service) as database:
+            await fill(database, [aged(0) for _ in range(15)])
+            found = await verify_log(database.tree, (), bodies=True, advance=lambda done, total: None)
+            assert (found.findings, found.size) == ((), 45)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await execute(service, "DELETE FROM audit_body")
