@@ -20,7 +20,7 @@ from starlette.routing import Match
 
 from app.live_ports import VersionConflict
 from app.operations import REQUEST_MODELS
-from app.ports import AuditUnavailable, IdempotencyMismatch, Outcome, StateUnavailable
+from app.ports import AuditFull, AuditUnavailable, IdempotencyMismatch, Outcome, Overloaded, StateUnavailable
 from app.problems import PROBLEMS, BrokenRule, RequestProblem
 from app.translate.answer import time_text
 from app.usecases.compare_evaluations import NotComparable, NothingBefore
@@ -141,6 +141,10 @@ def _audit(request: Request, error: AuditUnavailable) -> RequestProblem:
     return RequestProblem("audit_unavailable", error.detail)
 
 
+def _full(request: Request, error: AuditFull | Overloaded) -> RequestProblem:
+    return RequestProblem("overloaded", error.detail)
+
+
 def _state(request: Request, error: StateUnavailable) -> RequestProblem:
     return RequestProblem("vol_state_unavailable", error.detail)
 
@@ -248,6 +252,8 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     ValidationError: _validation,
     InvalidInput: _core,
     AssumptionsRefused: _assumptions,
+    AuditFull: _full,
+    Overloaded: _full,
     AuditUnavailable: _audit,
     StateUnavailable: _state,
     IdempotencyMismatch: _mismatch,

@@ -31,6 +31,7 @@ from app.usecases.hub import Hub
 from app.usecases.live import Live
 from app.usecases.rebuild_states import Progress, rebuild_states
 from app.version import ENGINE_VERSION
+from app.worker_pool import WorkerPool
 
 REFUSALS = (
     SchemaMismatch,
@@ -107,6 +108,7 @@ async def _open_bus(url: str | None) -> AsyncIterator[UpdateBus]:
 @contextlib.asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Start-up and end of a process; a container that was given stays its owner's."""
+    asyncio.get_running_loop().set_default_executor(WorkerPool())
     async with contextlib.AsyncExitStack() as stack:
         if app.state.container is None:
             try:

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from app.caller import CALLER_KEY, LOCAL
 from app.errors import CODE_KEY, REQUEST_ID_KEY, internal_error, respond
-from app.limits import BATCH_BODIES, BATCH_PATH, MAX_HEAD_BYTES, MAX_URL_BYTES
+from app.limits import BATCH_BODIES, BATCH_PATH, MAX_ACTIVE_REQUESTS, MAX_HEAD_BYTES, MAX_URL_BYTES
 from app.log_lines import current_request_id
 from app.problems import BrokenRule, RequestProblem
 from app.settings import Settings, is_loopback
@@ -36,6 +36,8 @@ DEFAULT_HEADERS = (
     (b"cache-control", b"no-store"),
 )
 """Set unless the route says otherwise."""
+HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
+"""Always answered."""
 STARTS = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
 """Messages that begin an answer; the last one is that of an open stream, which counts as no request."""
 SWITCHED = 101
@@ -57,7 +59,7 @@ class Edge:
     """
 
     def __init__(self, app: Any, settings: Settings, telemetry: Telemetry) -> None:
-        self.app, self.telemetry = app, telemetry
+        self.app, self.telemetry, self.active = app, telemetry, 0
         self.max_body_bytes = settings.max_body_bytes
         self.hosts = frozenset(settings.allowed_hosts) if is_loopback(settings.host) else None
 
@@ -72,6 +74,8 @@ class Edge:
         current_request_id.set(scope[REQUEST_ID_KEY])
         scope[CALLER_KEY] = LOCAL
         status = 0
+        counted = scope["type"] == "http"
+        self.active += counted
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -81,7 +85,7 @@ class Edge:
             await send(message)
 
         try:
-            problem = problem or check_head(scope) or self.check_host(scope["headers"])
+            problem = problem or check_head(scope) or self.check_host(scope["headers"]) or self.check_room(scope)
             if problem is not None:
                 await respond(scope, problem)(scope, receive, send_with_headers)
             else:
@@ -94,11 +98,18 @@ class Edge:
                 raise
             await respond(scope, internal_error(error, scope[REQUEST_ID_KEY]))(scope, receive, send_with_headers)
         finally:
+            self.active -= counted
             if status != SWITCHED:
                 self._count(scope, status, time.perf_counter() - started)
 
     def _most_bytes(self, scope: Scope) -> int:
         return self.max_body_bytes * (BATCH_BODIES if scope["path"] == BATCH_PATH else 1)
+
+    def check_room(self, scope: Scope) -> RequestProblem | None:
+        """Refuse a request, before it is read, while too many are under way; not a question for the health."""
+        if self.active <= MAX_ACTIVE_REQUESTS or scope["path"] in HEALTH:
+            return None
+        return RequestProblem("overloaded", f"{MAX_ACTIVE_REQUESTS} requests are under way")
 
     def check_host(self, headers: list[tuple[bytes, bytes]]) -> RequestProblem | None:
         """Refuse names that are not this machine's, while only this machine may call.

@@ -190,7 +190,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         out["responses"]["304"] = {"description": "Nothing has changed since the answer with this ETag."}
     if ReadyAnswer in operation.answers:
         out["responses"]["503"] = {**_answer(operation), "description": "The audit log does not answer."}
-    for status in sorted(set(operation.problems)):
+    refusals = {*operation.problems} if operation.tag == "Health" else {*operation.problems, 503}
+    for status in sorted(refusals):
         out["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
     return out
 

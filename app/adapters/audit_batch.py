@@ -19,7 +19,6 @@ from services.audit.chain import Unchained
 from services.audit.entry import stream_id
 
 LOG_ID = 1
-MAX_QUEUE = 4096
 MAX_BATCH = 512
 INLINE_BYTES = 4096
 """Records up to this size are encoded where they are queued: 0.1 ms on the event loop, while a commit is awaited."""

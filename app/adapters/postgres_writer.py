@@ -17,7 +17,6 @@ import asyncpg
 
 from app.adapters.audit_batch import (
     MAX_BATCH,
-    MAX_QUEUE,
     Entry,
     Pending,
     Placement,
@@ -30,7 +29,8 @@ from app.adapters.audit_batch import (
 from app.adapters.database_url import PostgresUrl
 from app.adapters.log_growth import LogGrowth
 from app.adapters.postgres_connection import CONNECTION_ERRORS, connect, unavailable
-from app.ports import Appended, AuditActivity, AuditUnavailable, Outcome
+from app.limits import MAX_WAITING_RECORDS
+from app.ports import Appended, AuditActivity, AuditFull, AuditUnavailable, Outcome
 from app.redaction import redact
 
 logger = logging.getLogger(__name__)
@@ -106,8 +106,8 @@ class PostgresWriter:
         """
         if self._closing:
             raise AuditUnavailable("the store is closed")
-        if self._waiting() >= MAX_QUEUE:
-            raise AuditUnavailable(f"{MAX_QUEUE} records wait already")
+        if self._waiting() >= MAX_WAITING_RECORDS:
+            raise AuditFull(f"{MAX_WAITING_RECORDS} records wait already")
         if encode_small(pending, self._secrets):
             self._ready.append(pending)
             self._wake.set()

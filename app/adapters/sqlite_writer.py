@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from app.adapters.audit_batch import (
     MAX_BATCH,
-    MAX_QUEUE,
     Entry,
     Pending,
     Verdict,
@@ -25,7 +24,8 @@ from app.adapters.audit_batch import (
 )
 from app.adapters.log_growth import LogGrowth
 from app.adapters.sqlite_connection import connect
-from app.ports import Appended, AuditActivity, AuditUnavailable, Outcome
+from app.limits import MAX_WAITING_RECORDS
+from app.ports import Appended, AuditActivity, AuditFull, AuditUnavailable, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -81,8 +81,8 @@ class SqliteWriter:
         """
         if self._closing:
             raise AuditUnavailable("the store is closed")
-        if self._queue.qsize() >= MAX_QUEUE:
-            raise AuditUnavailable(f"{MAX_QUEUE} records wait already")
+        if self._queue.qsize() >= MAX_WAITING_RECORDS:
+            raise AuditFull(f"{MAX_WAITING_RECORDS} records wait already")
         if isinstance(item, Pending):
             encode_small(item, self._secrets)
         self._queue.put(item)

@@ -20,6 +20,7 @@ from app.adapters.audit_rows import TAIL_BYTES
 from app.adapters.database import Database, open_database
 from app.adapters.database_url import PostgresUrl, SqliteUrl, parse_database_url
 from app.adapters.schema import migrate
+from app.limits import MAX_WAITING_RECORDS
 from app.ports import (
     IDEMPOTENCY_RETENTION,
     Appended,
@@ -360,7 +361,7 @@ async def test_a_blocked_store_answers_by_the_deadline(store: Store, log: AuditL
 
 async def test_a_full_queue_refuses_at_once(store: Store, log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (sqlite_writer, postgres_writer):
-        monkeypatch.setattr(module, "MAX_QUEUE", 5)
+        monkeypatch.setattr(module, "MAX_WAITING_RECORDS", 5)
     async with await store.block():
         calls = [asyncio.create_task(log.append(record(), timeout=SECONDS)) for _ in range(20)]
         done, waiting = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
@@ -429,7 +430,7 @@ async def test_sizes_at_the_bounds(log: AuditLog) -> None:
     entry = await log.get("local", stored.event_id)
     assert entry is not None
     assert entry.request == large
-    assert audit_batch.MAX_BATCH <= audit_batch.MAX_QUEUE
+    assert audit_batch.MAX_BATCH <= MAX_WAITING_RECORDS
 
 
 async def test_the_writer_counts_what_it_wrote_and_not_what_was_there(log: AuditLog) -> None:
