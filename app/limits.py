@@ -27,6 +27,8 @@ HEAD_SECONDS = 10.0
 """Time in which they must arrive."""
 MAX_WAITING_RECORDS = 4096
 """Records that wait for the audit log in a process."""
+MAX_WAITING_BYTES = 256 * 1024 * 1024
+"""Their requests, answers and states together."""
 ADMITTED_SHARE = 0.8
 """Part of them from which on new work is refused: the rest is for what was begun, and for the live engine."""
 MAX_COMPUTATIONS = 64

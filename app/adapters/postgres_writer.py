@@ -20,6 +20,7 @@ from app.adapters.audit_batch import (
     Entry,
     Pending,
     Placement,
+    Room,
     Verdict,
     encode_all,
     encode_small,
@@ -88,7 +89,7 @@ class PostgresWriter:
         self._secrets_of, self._secrets = secrets_of, dict[str, bytes]()
         self._connection: asyncpg.Connection | None = None
         self._strangers, self._raw, self._ready = deque[Pending](), deque[Pending](), deque[Pending]()
-        self._encoding = 0
+        self._encoding, self._room = 0, Room()
         self._wake, self._wake_encoder = asyncio.Event(), asyncio.Event()
         self._closing = self._away = False
         self._batches = self._entries_written = 0
@@ -108,6 +109,7 @@ class PostgresWriter:
             raise AuditUnavailable("the store is closed")
         if self._waiting() >= MAX_WAITING_RECORDS:
             raise AuditFull(f"{MAX_WAITING_RECORDS} records wait already")
+        self._room.take(pending)
         if encode_small(pending, self._secrets):
             self._ready.append(pending)
             self._wake.set()

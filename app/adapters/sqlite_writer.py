@@ -17,6 +17,7 @@ from app.adapters.audit_batch import (
     MAX_BATCH,
     Entry,
     Pending,
+    Room,
     Verdict,
     encode_all,
     encode_small,
@@ -66,7 +67,7 @@ class SqliteWriter:
         self._secrets: dict[str, bytes] = {}
         self._connection: sqlite3.Connection | None = connect(path, writes=True)
         self._queue: SimpleQueue[Pending | Task | None] = SimpleQueue()
-        self._closing = False
+        self._closing, self._room = False, Room()
         self._batches = self._entries_written = 0
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
@@ -84,6 +85,7 @@ class SqliteWriter:
         if self._queue.qsize() >= MAX_WAITING_RECORDS:
             raise AuditFull(f"{MAX_WAITING_RECORDS} records wait already")
         if isinstance(item, Pending):
+            self._room.take(item)
             encode_small(item, self._secrets)
         self._queue.put(item)
 

@@ -25,6 +25,7 @@ from app.ports import (
     IDEMPOTENCY_RETENTION,
     Appended,
     AuditDamaged,
+    AuditFull,
     AuditLog,
     AuditUnavailable,
     EventKind,
@@ -373,6 +374,19 @@ async def test_a_full_queue_refuses_at_once(store: Store, log: AuditLog, monkeyp
     assert 5 <= len(accepted) <= 10, "those queued, and those that the writer had taken before"
     assert waiting
     assert done
+
+
+async def test_bytes_that_wait_have_an_end_too(store: Store, log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_batch, "MAX_WAITING_BYTES", 10_000)
+    await log.append(record(request=bytes(20_000)), timeout=SECONDS)  # alone it finds room, however large
+    async with await store.block():
+        calls = [asyncio.create_task(log.append(record(request=bytes(3_000)), timeout=SECONDS)) for _ in range(5)]
+        await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [isinstance(result, Appended) for result in results] == [True] * 3 + [False] * 2
+    refused = [result for result in results if isinstance(result, AuditFull)]
+    assert len(refused) == 2 and all(error.outcome is Outcome.REJECTED for error in refused)
+    assert (await log.append(record(request=bytes(9_000)), timeout=SECONDS)).index == 4, "the room is free again"
 
 
 async def test_closing_writes_what_was_accepted(store: Store) -> None:
