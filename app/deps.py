@@ -14,7 +14,14 @@ from pydantic import BaseModel, ValidationError
 from app.body import read_json
 from app.caller import caller_of
 from app.container import Container
-from app.limits import MAX_IDEMPOTENCY_KEY, MAX_QUERY_PARAMETERS, MAX_TAGS, MAX_TIMEOUT_MS
+from app.limits import (
+    ADMITTED_SHARE,
+    MAX_IDEMPOTENCY_KEY,
+    MAX_QUERY_PARAMETERS,
+    MAX_TAGS,
+    MAX_TIMEOUT_MS,
+    MAX_WAITING_RECORDS,
+)
 from app.problems import BrokenRule, RequestProblem
 from app.quota import TAB_KEY
 from app.usecases.call import Call
@@ -34,6 +41,20 @@ def container_of(request: Request) -> Container:
     return container.of(caller_of(request.scope).tenant_id)
 
 
+def admit(request: Request) -> None:
+    """Refuse work, before its body is read, while so many records wait that it would only wait behind them.
+
+    Raises
+    ------
+    RequestProblem
+        503 `overloaded`.
+    """
+    waiting = container_of(request).audit.activity().waiting
+    if waiting > ADMITTED_SHARE * MAX_WAITING_RECORDS:
+        detail = f"{waiting} records wait for the audit log, of at most {MAX_WAITING_RECORDS}"
+        raise RequestProblem("overloaded", detail)
+
+
 async def read_call(request: Request) -> Call:
     """Body and headers of a POST or PUT.
 
@@ -42,6 +63,7 @@ async def read_call(request: Request) -> Call:
     RequestProblem
         For a header, media type, size or JSON that breaks a rule.
     """
+    admit(request)
     key, seconds = idempotency_key(request), timeout_seconds(request)
     raw, parsed = await read_json(request)
     if (tab := request.scope.get(TAB_KEY)) is not None:
@@ -51,6 +73,7 @@ async def read_call(request: Request) -> Call:
 
 def read_empty_call(request: Request) -> Call:
     """Headers of a call without a body, such as a DELETE; its path is on record in the place of a body."""
+    admit(request)
     path = request.url.path.encode()
     return Call(path, None, idempotency_key(request), now(request), timeout_seconds(request))
 

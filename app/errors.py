@@ -22,7 +22,15 @@ from app.api_key import hide_keys
 from app.governance_port import PolicyGoverned
 from app.live_ports import VersionConflict
 from app.operations import REQUEST_MODELS
-from app.ports import AuditUnavailable, BodyPruned, IdempotencyMismatch, Outcome, StateUnavailable
+from app.ports import (
+    AuditFull,
+    AuditUnavailable,
+    BodyPruned,
+    IdempotencyMismatch,
+    Outcome,
+    Overloaded,
+    StateUnavailable,
+)
 from app.problems import PROBLEMS, BrokenRule, RequestProblem
 from app.translate.answer import time_text
 from app.usecases.commit_figures import CommitmentsMissing
@@ -151,6 +159,10 @@ def _audit(request: Request, error: AuditUnavailable) -> RequestProblem:
     if error.outcome is Outcome.UNKNOWN:
         return RequestProblem("deadline_exceeded", error.detail)
     return RequestProblem("audit_unavailable", error.detail)
+
+
+def _full(request: Request, error: AuditFull | Overloaded) -> RequestProblem:
+    return RequestProblem("overloaded", error.detail)
 
 
 def _state(request: Request, error: StateUnavailable) -> RequestProblem:
@@ -293,6 +305,8 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     ValidationError: _validation,
     InvalidInput: _core,
     AssumptionsRefused: _assumptions,
+    AuditFull: _full,
+    Overloaded: _full,
     AuditUnavailable: _audit,
     StateUnavailable: _state,
     IdempotencyMismatch: _mismatch,

@@ -40,6 +40,7 @@ from app.usecases.live import Live
 from app.usecases.rebuild_states import Progress, rebuild_states
 from app.usecases.stream_access import watch_keys
 from app.version import ENGINE_VERSION
+from app.worker_pool import WorkerPool
 
 
 class OpenToStrangers(Exception):
@@ -143,6 +144,7 @@ async def _open_doors(settings: Settings) -> AsyncIterator[DoorStore]:
 @contextlib.asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Start-up and end of a process; a container that was given stays its owner's."""
+    asyncio.get_running_loop().set_default_executor(WorkerPool())
     async with contextlib.AsyncExitStack() as stack:
         _trace(app, stack)
         if app.state.container is None:

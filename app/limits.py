@@ -25,6 +25,16 @@ MAX_HEAD_BYTES = 65_536
 """Request line and headers."""
 HEAD_SECONDS = 10.0
 """Time in which they must arrive."""
+MAX_WAITING_RECORDS = 4096
+"""Records that wait for the audit log in a process."""
+MAX_WAITING_BYTES = 256 * 1024 * 1024
+"""Their requests, answers and states together."""
+ADMITTED_SHARE = 0.8
+"""Part of them from which on new work is refused: the rest is for what was begun, and for the live engine."""
+MAX_COMPUTATIONS = 64
+"""Computations of requests in worker threads, under way or waiting; shorter ones run on the event loop, one by one."""
+MAX_ACTIVE_REQUESTS = 2048
+"""Requests of a process that were begun and not answered."""
 MAX_TIMEOUT_MS = 10_000
 """Longest `Request-Timeout-Ms`."""
 MAX_IDEMPOTENCY_KEY = 255

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from app.api_key import holds_key
 from app.caller import CALLER_KEY, Caller
 from app.errors import CODE_KEY, REQUEST_ID_KEY, internal_error, respond
-from app.limits import BATCH_BODIES, BATCH_PATH, MAX_HEAD_BYTES, MAX_URL_BYTES
+from app.limits import BATCH_BODIES, BATCH_PATH, MAX_ACTIVE_REQUESTS, MAX_HEAD_BYTES, MAX_URL_BYTES
 from app.log_lines import current_request_id
 from app.problems import BrokenRule, RequestProblem
 from app.quota import RATE_KEY
@@ -39,6 +39,8 @@ DEFAULT_HEADERS = (
     (b"cache-control", b"no-store"),
 )
 """Set unless the route says otherwise."""
+HEALTH = frozenset({"/livez", "/readyz", "/metrics"})
+"""Always answered."""
 STARTS = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
 """Messages that begin an answer; the last one is that of an open stream, which counts as no request."""
 SWITCHED, SERVER_ERROR = 101, 500
@@ -60,7 +62,7 @@ class Edge:
     """
 
     def __init__(self, app: Any, settings: Settings, telemetry: Telemetry) -> None:
-        self.app, self.telemetry = app, telemetry
+        self.app, self.telemetry, self.active = app, telemetry, 0
         self.max_body_bytes = settings.max_body_bytes
         self.hosts = frozenset(settings.allowed_hosts) if is_loopback(settings.host) else None
 
@@ -78,6 +80,8 @@ class Edge:
         if span is not None:
             current_trace_id.set(span.trace_id)
         status = 0
+        counted = scope["type"] == "http"
+        self.active += counted
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -89,7 +93,7 @@ class Edge:
             await send(message)
 
         try:
-            problem = check_head(scope) or problem or self.check_host(scope["headers"])
+            problem = check_head(scope) or problem or self.check_host(scope["headers"]) or self.check_room(scope)
             if problem is not None:
                 await respond(scope, problem)(scope, receive, send_with_headers)
             else:
@@ -102,6 +106,7 @@ class Edge:
                 raise
             await respond(scope, internal_error(error, scope[REQUEST_ID_KEY]))(scope, receive, send_with_headers)
         finally:
+            self.active -= counted
             if status != SWITCHED:
                 self._count(scope, status, time.perf_counter() - started)
             if span is not None:
@@ -109,6 +114,12 @@ class Edge:
 
     def _most_bytes(self, scope: Scope) -> int:
         return self.max_body_bytes * (BATCH_BODIES if scope["path"] == BATCH_PATH else 1)
+
+    def check_room(self, scope: Scope) -> RequestProblem | None:
+        """Refuse a request, before it is read, while too many are under way; not a question for the health."""
+        if self.active <= MAX_ACTIVE_REQUESTS or scope["path"] in HEALTH:
+            return None
+        return RequestProblem("overloaded", f"{MAX_ACTIVE_REQUESTS} requests are under way")
 
     def check_host(self, headers: list[tuple[bytes, bytes]]) -> RequestProblem | None:
         """Refuse names that are not this machine's, while only this machine may call.

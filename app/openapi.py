@@ -230,7 +230,10 @@ def _operation(operation: Operation, needs: Needs) -> dict[str, Any]:
         out["responses"]["304"] = {"description": "Nothing has changed since the answer with this ETag."}
     if ReadyAnswer in operation.answers:
         out["responses"]["503"] = {**_answer(operation), "description": "The audit log does not answer."}
-    for status in sorted({*operation.problems, *(GUARDED if needs is not PUBLIC else ())}):
+    refusals = {*operation.problems, *(GUARDED if needs is not PUBLIC else ())}
+    if operation.tag != "Health":
+        refusals.add(503)
+    for status in sorted(refusals):
         out["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
     return out
 

@@ -81,6 +81,18 @@ class AuditUnavailable(Exception):
         self.outcome = outcome
 
 
+class AuditFull(AuditUnavailable):
+    """As many records wait for the audit log as may; nothing was written."""
+
+
+class Overloaded(Exception):
+    """More is asked for than can be computed; nothing was recorded. `detail` says what waits."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
 class IdempotencyMismatch(Exception):
     """The Idempotency-Key was used before with another body."""
 

@@ -468,6 +468,15 @@ _KINDS = (
         retryable=True,
     ),
     ProblemKind(
+        "overloaded",
+        503,
+        "More is asked for than the service can do",
+        "So much waits already, for the audit log or for a processor, that the request would only wait longer. "
+        "Work is refused first; reading the log and the health of the service last.",
+        "Repeat the request after the time in Retry-After, with random delay, and send fewer at once.",
+        retryable=True,
+    ),
+    ProblemKind(
         "stream_unavailable",
         501,
         "This server has no stream",

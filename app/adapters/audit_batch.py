@@ -15,12 +15,12 @@ from app.adapters.audit_bases import Base, Bases
 from app.adapters.audit_codec import EncodedBody, encode_body, event_uuid
 from app.adapters.log_growth import LogGrowth
 from app.audit_fields import field_tree
-from app.ports import Appended, AuditRecord, AuditUnavailable, IdempotencyMismatch, Outcome, Seal
+from app.limits import MAX_WAITING_BYTES
+from app.ports import Appended, AuditFull, AuditRecord, AuditUnavailable, IdempotencyMismatch, Outcome, Seal
 from services.audit.chain import Unchained
 from services.audit.entry import stream_id
 
 LOG_ID = 1
-MAX_QUEUE = 4096
 MAX_BATCH = 512
 INLINE_BYTES = 4096
 """Records up to this size are encoded where they are queued: 0.1 ms on the event loop, while a commit is awaited."""
@@ -73,6 +73,30 @@ class Placement:
             Appended(item.index, seal=seals[item.index]) if isinstance(item, Appended) and not item.replayed else item
             for item in self.verdicts
         ]
+
+
+class Room:
+    """Bytes of the records that somebody waits for. On the event loop only."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+
+    def take(self, pending: Pending) -> None:
+        """Take the room of a record until its caller has been told.
+
+        Raises
+        ------
+        AuditFull
+            If there is none, unless nothing else waits.
+        """
+        size = size_of(pending.record)
+        if self._taken and self._taken + size > MAX_WAITING_BYTES:
+            raise AuditFull(f"{self._taken} bytes of records wait already")
+        self._taken += size
+        pending.future.add_done_callback(lambda _: self._leave(size))
+
+    def _leave(self, size: int) -> None:
+        self._taken -= size
 
 
 @dataclass(slots=True, eq=False)

@@ -18,10 +18,10 @@ import asyncpg
 from app.adapters.audit_bases import Bases
 from app.adapters.audit_batch import (
     MAX_BATCH,
-    MAX_QUEUE,
     Entry,
     Pending,
     Placement,
+    Room,
     Verdict,
     encode_all,
     encode_small,
@@ -31,7 +31,8 @@ from app.adapters.audit_batch import (
 from app.adapters.database_url import PostgresUrl
 from app.adapters.log_growth import LogGrowth
 from app.adapters.postgres_connection import CONNECTION_ERRORS, connect, unavailable
-from app.ports import Appended, AuditActivity, AuditUnavailable, Outcome
+from app.limits import MAX_WAITING_RECORDS
+from app.ports import Appended, AuditActivity, AuditFull, AuditUnavailable, Outcome
 from app.redaction import redact
 
 logger = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class PostgresWriter:
         self._bases = Bases()
         self._connection: asyncpg.Connection | None = None
         self._strangers, self._raw, self._ready = deque[Pending](), deque[Pending](), deque[Pending]()
-        self._encoding = 0
+        self._encoding, self._room = 0, Room()
         self._wake, self._wake_encoder = asyncio.Event(), asyncio.Event()
         self._closing = self._away = False
         self._batches = self._entries_written = 0
@@ -109,8 +110,9 @@ class PostgresWriter:
         """
         if self._closing:
             raise AuditUnavailable("the store is closed")
-        if self._waiting() >= MAX_QUEUE:
-            raise AuditUnavailable(f"{MAX_QUEUE} records wait already")
+        if self._waiting() >= MAX_WAITING_RECORDS:
+            raise AuditFull(f"{MAX_WAITING_RECORDS} records wait already")
+        self._room.take(pending)
         if encode_small(pending, self._secrets):
             self._ready.append(pending)
             self._wake.set()

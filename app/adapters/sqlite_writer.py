@@ -17,9 +17,9 @@ from typing import TypeVar
 from app.adapters.audit_bases import Bases
 from app.adapters.audit_batch import (
     MAX_BATCH,
-    MAX_QUEUE,
     Entry,
     Pending,
+    Room,
     Verdict,
     encode_all,
     encode_small,
@@ -27,7 +27,8 @@ from app.adapters.audit_batch import (
 )
 from app.adapters.log_growth import LogGrowth
 from app.adapters.sqlite_connection import connect
-from app.ports import Appended, AuditActivity, AuditUnavailable, Outcome
+from app.limits import MAX_WAITING_RECORDS
+from app.ports import Appended, AuditActivity, AuditFull, AuditUnavailable, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class SqliteWriter:
         self._bases = Bases()
         self._connection: sqlite3.Connection | None = connect(path, writes=True)
         self._queue: SimpleQueue[Pending | Task | None] = SimpleQueue()
-        self._closing = False
+        self._closing, self._room = False, Room()
         self._batches = self._entries_written = 0
         self._sizes = Counter[int]()
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
@@ -85,9 +86,10 @@ class SqliteWriter:
         """
         if self._closing:
             raise AuditUnavailable("the store is closed")
-        if self._queue.qsize() >= MAX_QUEUE:
-            raise AuditUnavailable(f"{MAX_QUEUE} records wait already")
+        if self._queue.qsize() >= MAX_WAITING_RECORDS:
+            raise AuditFull(f"{MAX_WAITING_RECORDS} records wait already")
         if isinstance(item, Pending):
+            self._room.take(item)
             encode_small(item, self._secrets)
         self._queue.put(item)
 

@@ -72,6 +72,11 @@ class LimitsAnswer(Model):
     )
     max_scorecard_entries: int = Field(description="Entries of the log that GET /v1/scorecard reaches over at most.")
     max_scorecard_bytes: int = Field(description="Bytes of their bodies.")
+    max_waiting_records: int = Field(
+        description="Records that may wait for the audit log in a process; from four fifths on new work is refused."
+    )
+    max_computations: int = Field(description="Long computations of a process, under way or waiting; then 503.")
+    max_active_requests: int = Field(description="Requests of a process that are not answered yet; then 503.")
     max_waiting_fits: int = Field(description="Fits that may wait; a further one is answered 429.")
     fit_seconds: float = Field(description="Longest time that a fit may take.")
     fit_retention_seconds: int = Field(description="How long the result of a fit can be read.")

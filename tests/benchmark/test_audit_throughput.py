@@ -30,6 +30,7 @@ from app.ports import AuditRecord
 from app.settings import Settings
 from tests import servers
 from tests.benchmark.comparison import table
+from tests.benchmark.document import conditions, markdown, write
 from tests.support.audit import record
 from tests.support.bodies import book, observations
 from tests.support.http import client_of
@@ -117,7 +118,7 @@ def test_beside_one_commit_a_row(
     template = record() if kind == "small" else servers.run(real_record(tmp_path / "data"))
     path = tmp_path / "record"
     path.write_bytes(pickle.dumps(replace(template, idempotency=None)))
-    syncs = syncs_per_second(tmp_path)
+    before, syncs = conditions(), syncs_per_second(tmp_path)
     rows, answered = [], []
     for name, store, mode, processes in WAYS:
         with servers.fresh_database(postgres_server.url) as fresh:
@@ -130,4 +131,5 @@ def test_beside_one_commit_a_row(
     title = f"{kind}: {size:,} bytes a record, {CLIENTS} callers; the disk syncs {syncs:,.0f} times a second"
     with capsys.disabled():
         print("\n\n" + table(title, HEADER, rows))
+    write(kind.split()[0], f"{before} {title[0].upper()}{title[1:]}.\n\n{markdown(HEADER, rows)}")
     assert min(answered) > 0, orjson.dumps(answered)

@@ -20,10 +20,12 @@ from app.adapters.audit_rows import TAIL_BYTES
 from app.adapters.database import Database, open_database
 from app.adapters.database_url import PostgresUrl, SqliteUrl, parse_database_url
 from app.adapters.schema import migrate
+from app.limits import MAX_WAITING_RECORDS
 from app.ports import (
     IDEMPOTENCY_RETENTION,
     Appended,
     AuditDamaged,
+    AuditFull,
     AuditLog,
     AuditUnavailable,
     EventKind,
@@ -360,7 +362,7 @@ async def test_a_blocked_store_answers_by_the_deadline(store: Store, log: AuditL
 
 async def test_a_full_queue_refuses_at_once(store: Store, log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (sqlite_writer, postgres_writer):
-        monkeypatch.setattr(module, "MAX_QUEUE", 5)
+        monkeypatch.setattr(module, "MAX_WAITING_RECORDS", 5)
     async with await store.block():
         calls = [asyncio.create_task(log.append(record(), timeout=SECONDS)) for _ in range(20)]
         done, waiting = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
@@ -372,6 +374,19 @@ async def test_a_full_queue_refuses_at_once(store: Store, log: AuditLog, monkeyp
     assert 5 <= len(accepted) <= 10, "those queued, and those that the writer had taken before"
     assert waiting
     assert done
+
+
+async def test_bytes_that_wait_have_an_end_too(store: Store, log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_batch, "MAX_WAITING_BYTES", 10_000)
+    await log.append(record(request=bytes(20_000)), timeout=SECONDS)  # alone it finds room, however large
+    async with await store.block():
+        calls = [asyncio.create_task(log.append(record(request=bytes(3_000)), timeout=SECONDS)) for _ in range(5)]
+        await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [isinstance(result, Appended) for result in results] == [True] * 3 + [False] * 2
+    refused = [result for result in results if isinstance(result, AuditFull)]
+    assert len(refused) == 2 and all(error.outcome is Outcome.REJECTED for error in refused)
+    assert (await log.append(record(request=bytes(9_000)), timeout=SECONDS)).index == 4, "the room is free again"
 
 
 async def test_closing_writes_what_was_accepted(store: Store) -> None:
@@ -429,7 +444,7 @@ async def test_sizes_at_the_bounds(log: AuditLog) -> None:
     entry = await log.get("local", stored.event_id)
     assert entry is not None
     assert entry.request == large
-    assert audit_batch.MAX_BATCH <= audit_batch.MAX_QUEUE
+    assert audit_batch.MAX_BATCH <= MAX_WAITING_RECORDS
 
 
 async def test_the_writer_counts_what_it_wrote_and_not_what_was_there(log: AuditLog) -> None:

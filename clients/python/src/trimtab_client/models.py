@@ -12001,6 +12001,18 @@ class LimitsAnswer(Model):
     """
     Bytes of their bodies.
     """
+    max_waiting_records: int
+    """
+    Records that may wait for the audit log in a process; from four fifths on new work is refused.
+    """
+    max_computations: int
+    """
+    Long computations of a process, under way or waiting; then 503.
+    """
+    max_active_requests: int
+    """
+    Requests of a process that are not answered yet; then 503.
+    """
     max_waiting_fits: int
     """
     Fits that may wait; a further one is answered 429.
