@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,10 +20,12 @@ from app.commands.console import ExitCode, Failure, err, out, progress, reportin
 from app.commands.serve import settings_of
 
 if TYPE_CHECKING:
-    from app.usecases.verify_log import Verified
+    from app.usecases.verify_log import Part, Verified
     from services.audit.note import Checkpoint, VerifierKey
 
 TAMPERED, INCOMPLETE = 1, 2
+LONG, MOST, HIGHEST = 100_000, 16, 18
+"""Entries from which several processes are used, how many at most, and log₂ of the entries of one part."""
 
 
 def verify_command(
@@ -40,6 +46,12 @@ def verify_command(
         bool, typer.Option(help="Also read every recorded request and answer and compare its digest.")
     ] = True,
     export: ExportOption = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=64, help="Processes that read the log [one for each core of a long log].", show_default=False
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Check the whole log: every row against every other, its tree, its streams, its bodies, and heads that you kept.
@@ -69,7 +81,7 @@ def verify_command(
                 found = _verify_export(export, verifier, kept, bar, bodies=bodies)
             else:
                 url = settings_of({"DATABASE_URL": database_url, "TRIMTAB_LOG_LEVEL": "WARNING"}).audit_url
-                found = asyncio.run(_verify(url, kept, bar, bodies=bodies))
+                found = asyncio.run(_verify(url, kept, bar, bodies=bodies, processes=processes))
         if as_json:
             write_json(verified_document(found))
         else:
@@ -105,20 +117,52 @@ def _verify_export(
     return verify_span(export, kept, signed, bodies=bodies, advance=advance)
 
 
-async def _verify(url: str, kept: list[Checkpoint], bar: Progress, *, bodies: bool) -> Verified:
+async def _verify(url: str, kept: list[Checkpoint], bar: Progress, *, bodies: bool, processes: int | None) -> Verified:
     from app.adapters.database import open_tree
     from app.lifespan import REFUSALS
     from app.ports import AuditUnavailable
-    from app.usecases.verify_log import verify_log
+    from app.usecases.verify_log import join_segments, segments, verify_log
 
     def advance(done: int, total: int) -> None:
         bar.update(TaskID(0), completed=done, total=total)
 
     try:
         async with open_tree(url) as tree:
-            return await verify_log(tree, kept, bodies=bodies, advance=advance)
+            state = await tree.head()
+            workers = processes or (min(os.cpu_count() or 1, MOST) if state.size >= LONG else 1)
+            if workers == 1 or (bodies and await tree.retentions()):  # an announced removal reaches over segments
+                return await verify_log(tree, kept, bodies=bodies, advance=advance)
+            height = min(max(state.size // (4 * workers), 1).bit_length(), HIGHEST)
+            parts = _parts(url, segments(state.size, height), kept, bodies=bodies, workers=workers)
+            return await join_segments(tree, state, kept, parts, bodies=bodies, advance=advance)
     except (*REFUSALS, AuditUnavailable) as error:
         raise Failure(ExitCode.UNAVAILABLE, "The log cannot be read", str(error)) from None
+
+
+async def _parts(
+    url: str, places: list[tuple[int, int]], kept: list[Checkpoint], *, bodies: bool, workers: int
+) -> AsyncIterator[Part]:
+    """Segments in order, checked by several processes."""
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting = [asyncio.wrap_future(pool.submit(checked_segment, url, *place, kept, bodies)) for place in places]
+        try:
+            for part in waiting:
+                yield await part
+        finally:
+            for part in waiting:
+                part.cancel()
+
+
+def checked_segment(url: str, start: int, end: int, kept: list[Checkpoint], bodies: bool) -> Part:
+    """A segment, in a process of its own."""
+    from app.adapters.database import open_tree
+    from app.usecases.verify_log import verify_segment
+
+    async def check() -> Part:
+        async with open_tree(url) as tree:
+            return await verify_segment(tree, start, end, kept, bodies=bodies)
+
+    return asyncio.run(check())
 
 
 def verified_document(found: Verified) -> dict[str, Any]:

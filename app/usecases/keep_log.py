@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from app.container import Container
@@ -181,28 +181,22 @@ async def check_newest(tree: LogTree, clock: Clock, entries: int) -> CheckReport
             seconds=time.perf_counter() - begun,
         )
     check = LogCheck.following(state.origin, await tree.stream_secrets(), before)
-    pruned = 0
     while (done := check.frontier.size) < state.size:
         rows = await tree.stored(start=done, limit=min(CHECK_PAGE, state.size - done), bodies=True)
-        pruned += sum(row.body_found is None for row in rows)
         check.know(await _heads_before(tree, first, rows, check))
-        await asyncio.to_thread(check.add, _with_bodies(rows))
+        await asyncio.to_thread(check.add, rows)
         if check.frontier.size - done < len(rows) or not rows:
             break  # rows are missing: what follows cannot be joined to what came before
+    check.believe(content for _, content in await tree.retentions())
     check.close(state.size, state.root, state.frontier)
     return CheckReport(
         at=clock.now(),
         first=first,
         size=state.size,
         findings=tuple(check.findings),
-        pruned=pruned,
+        pruned=check.pruned,
         seconds=time.perf_counter() - begun,
     )
-
-
-def _with_bodies(rows: Iterable[StoredLeaf]) -> list[StoredLeaf]:
-    """Rows of which a body that is not there counts as pruned."""
-    return [replace(row, body_found=row.body_sha256) if row.body_found is None else row for row in rows]
 
 
 async def _heads_before(

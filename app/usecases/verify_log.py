@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from app.log_ports import LogTree, SpanSource
+from app.log_ports import LogState, LogTree, SpanSource
 from services.audit.note import Checkpoint
 from services.audit.span import SpanCheck
-from services.audit.tiles import TileHashes
-from services.audit.verify import Finding, LogCheck
+from services.audit.tiles import HEIGHT, TileHashes
+from services.audit.verify import Finding, LogCheck, Segment
 
 PAGE = 5000
 PAGE_WITH_BODIES = 500
@@ -51,27 +51,82 @@ async def verify_log(
         Told (rows checked, rows in all).
     """
     state = await tree.head()
-    announced = dict(await tree.retentions())
-    secrets = await tree.stream_secrets()
+    announced, secrets = dict(await tree.retentions()), await tree.stream_secrets()
     check = LogCheck(state.origin, secrets, checkpoints, bodies=bodies, announcements=announced)
-    hashes, limit = TileHashes(), PAGE_WITH_BODIES if bodies else PAGE
-    while (done := check.size) < state.size:
-        rows = await tree.stored(start=done, limit=min(limit, state.size - done), bodies=bodies)
+    hashes = TileHashes()
+    await _read(tree, check, hashes, state.size, lambda done: advance(done, state.size))
+    return await _verified(tree, state, check, hashes, len(checkpoints))
+
+
+Part = tuple[Segment, bytes]
+"""What was found of a segment, and the roots of its full tiles."""
+
+
+async def verify_segment(
+    tree: LogTree, start: int, end: int, checkpoints: Sequence[Checkpoint], *, bodies: bool
+) -> Part:
+    """Check the rows from `start` to `end`, one of `segments`, alone; of a log that removed no bodies."""
+    state, hashes = await tree.head(), TileHashes()
+    check = LogCheck(state.origin, await tree.stream_secrets(), checkpoints, bodies=bodies, start=start)
+    await _read(tree, check, hashes, end, lambda done: None)
+    return check.segment(), hashes.roots
+
+
+async def join_segments(
+    tree: LogTree,
+    state: LogState,
+    checkpoints: Sequence[Checkpoint],
+    parts: AsyncIterator[Part],
+    *,
+    bodies: bool,
+    advance: Callable[[int, int], None],
+) -> Verified:
+    """What `verify_log` finds, from the parts in order; `state` is the head that they were laid out for."""
+    check, hashes = LogCheck(state.origin, None, checkpoints, bodies=bodies), TileHashes()
+    async for segment, roots in parts:
+        if not check.join(segment):
+            break
+        hashes.add_roots(roots)
+        advance(check.size, state.size)
+    return await _verified(tree, state, check, hashes, len(checkpoints))
+
+
+def segments(size: int, height: int) -> list[tuple[int, int]]:
+    """Parts of ``2^height`` rows, a multiple of a tile, that can be checked apart; the last may be shorter.
+
+    Examples
+    --------
+    >>> segments(600, 8)
+    [(0, 256), (256, 512), (512, 600)]
+    """
+    width = 1 << max(height, HEIGHT)
+    return [(start, min(start + width, size)) for start in range(0, size, width)]
+
+
+async def _read(tree: LogTree, check: LogCheck, hashes: TileHashes, end: int, advance: Callable[[int], None]) -> None:
+    limit = PAGE_WITH_BODIES if check.bodies else PAGE
+    while (done := check.size) < end:
+        rows = await tree.stored(start=done, limit=min(limit, end - done), bodies=check.bodies)
         check.add(rows)
         hashes.add(row.leaf for row in rows[: check.size - done])
-        advance(check.size, state.size)
+        advance(check.size)
         if check.size - done < len(rows) or not rows:
             break  # rows are missing: what follows cannot be joined to what came before
+
+
+async def _verified(tree: LogTree, state: LogState, check: LogCheck, hashes: TileHashes, kept: int) -> Verified:
     check.close(state.size, state.root, state.frontier)
     # A row that the head does not count is there because the log has grown meanwhile, or somebody put it there.
     if (beyond := await tree.stored(start=state.size, limit=1, bodies=False)) and (
         (await tree.head()).size <= beyond[0].index
     ):
         check.beyond(beyond[0])
+    tiles = await tree.tiles()
+    grown = (await tree.head()).size > state.size
     wrong = [
         Finding(None, f"tile {level}/{number} is not that of the rows")
-        for level, number, stored in await tree.tiles()
-        if not hashes.at(level, number).startswith(stored)
+        for level, number, stored in tiles
+        if not _same_tile(hashes.at(level, number), stored, grown=grown)
     ]
     return Verified(
         origin=state.origin,
@@ -79,12 +134,17 @@ async def verify_log(
         root=state.root,
         findings=(*check.findings, *wrong),
         left_out=check.found - len(check.findings),
-        bodies_checked=bodies,
+        bodies_checked=check.bodies,
         pruned=check.pruned,
-        checkpoints=len(checkpoints),
+        checkpoints=kept,
         first=0,
         end=check.size,
     )
+
+
+def _same_tile(found: bytes, stored: bytes, *, grown: bool) -> bool:
+    """Whether a stored tile is that of the rows; beside a writer it may hold hashes of later ones."""
+    return found.startswith(stored) or (grown and stored.startswith(found))
 
 
 def verify_span(

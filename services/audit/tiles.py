@@ -132,6 +132,16 @@ class TileHashes:
                 self._append(0, tile_root(bytes(self._pending)))
                 self._pending.clear()
 
+    def add_roots(self, roots: bytes) -> None:
+        """Take roots of further full tiles of leaves, where no leaf is pending."""
+        for place in range(0, len(roots), HASH_BYTES):
+            self._append(0, roots[place : place + HASH_BYTES])
+
+    @property
+    def roots(self) -> bytes:
+        """Roots of the full tiles of leaves so far."""
+        return bytes(self._levels[0])
+
     def at(self, level: int, number: int) -> bytes:
         """Hashes of a tile so far."""
         if not 1 <= level <= len(self._levels):

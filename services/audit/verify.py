@@ -9,6 +9,7 @@ RFC 6962 (2013), section 2.1; Crosby & Wallach (2009), section 2.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -20,7 +21,7 @@ from typing import Any, Self
 from services.audit.chain import StreamHead
 from services.audit.entry import digest_text, moment, stream_id
 from services.audit.frontier import Frontier
-from services.audit.merkle import leaf_hash, node_hash
+from services.audit.merkle import folded, leaf_hash, node_hash
 from services.audit.note import Checkpoint
 from services.audit.retention import KIND, Announcement
 from services.core.errors import InvalidInput
@@ -66,6 +67,29 @@ class StoredLeaf:
     body_found: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """What a check of the rows from `start` to `size` found, and what joins it to the rows before and after.
+
+    `subtrees` is the tree of these rows alone, `marks` the same at the sizes of kept heads; `opening` holds the first
+    entry of each stream with the entry that it says is before it, `closing` the last; `opening_end` and `closing_end`
+    are where the batches of the first and the last row end; `missing` are entries whose body is not there.
+    """
+
+    start: int
+    size: int
+    subtrees: tuple[bytes, ...]
+    marks: Mapping[int, tuple[bytes, ...]]
+    opening: Mapping[bytes, tuple[int, StreamHead]]
+    closing: Mapping[bytes, StreamHead]
+    opening_end: int
+    closing_end: int
+    findings: tuple[Finding, ...]
+    found: int
+    pruned: int
+    missing: tuple[range, ...] = ()
+
+
 @dataclass(slots=True)
 class _Removal:
     """An announced removal, and the digest of its range as far as rows were seen; `entered` once its entry was."""
@@ -92,7 +116,10 @@ class LogCheck:
         Whether the rows come with the digests of their bodies.
     announcements : mapping
         What entries are said to have announced (`services.audit.retention`), by index; each is held against its entry.
-        A missing body that no entry announced is evidence.
+        A missing body that no entry announced is evidence. Not for segments: a removal reaches over several.
+    start : int
+        First row. Above 0 it must be a multiple of a power of two that no segment is longer than: the check then is of
+        a segment, and `join` puts it to the others.
     """
 
     origin: str
@@ -100,12 +127,16 @@ class LogCheck:
     checkpoints: Iterable[Checkpoint] = ()
     bodies: bool = False
     announcements: Mapping[int, bytes] = field(default_factory=dict)
-    size: int = 0
+    start: int = 0
+    size: int = field(init=False)
     findings: list[Finding] = field(default_factory=list)
     found: int = 0
     pruned: int = 0
     _subtrees: list[bytes] = field(default_factory=list)
     _batch_end: int | None = 0
+    _opening_end: int = 0
+    _opening: dict[bytes, tuple[int, StreamHead]] = field(default_factory=dict)
+    _marks: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
     _streams: dict[bytes, StreamHead] = field(default_factory=dict)
     _names: dict[tuple[str, str | None], bytes | None] = field(default_factory=dict)
     _heads: dict[int, list[Checkpoint]] = field(default_factory=dict)
@@ -114,6 +145,7 @@ class LogCheck:
     _covered: list[range] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.size = self.start
         for index, content in sorted(self.announcements.items()):
             try:
                 self._removals[index] = _Removal(content, Announcement.parse(content))
@@ -123,13 +155,62 @@ class LogCheck:
             self._heads.setdefault(item.size, []).append(item)
         self._compare_head()
 
+    def segment(self) -> Segment:
+        """What was found of the rows from `start` on."""
+        return Segment(
+            start=self.start,
+            size=self.size,
+            subtrees=tuple(self._subtrees),
+            marks=self._marks,
+            opening=self._opening,
+            closing=self._streams,
+            opening_end=self._opening_end,
+            closing_end=self._batch_end or 0,
+            findings=tuple(self.findings),
+            found=self.found,
+            pruned=self.pruned,
+            missing=tuple(self._missing),
+        )
+
+    def join(self, later: Segment) -> bool:
+        """Take what was found of the rows that follow; False where some are missing in between."""
+        if later.start != self.size:
+            self._report(later.start, f"its index should be {self.size}: rows are missing or out of order")
+            return False
+        self.findings = [*self.findings, *later.findings][:MAX_FINDINGS]
+        self.found += later.found
+        self.pruned += later.pruned
+        self._missing += later.missing
+        for stream, (index, claimed) in later.opening.items():
+            if claimed != self._streams.get(stream, _NONE):
+                self._report(index, "it does not continue its stream")
+        self._streams |= later.closing
+        if later.size > later.start and self._batch_end not in (later.start, later.opening_end):
+            self._report(later.start, "its batch is not one that follows the one before")
+        self._batch_end = later.closing_end if later.size > later.start else self._batch_end
+        before = tuple(self._subtrees)
+        for size, subtrees in later.marks.items():
+            if size > later.start:
+                self._compare_root(size, _joined(later.start, before, size - later.start, subtrees))
+        self._subtrees = list(_joined(later.start, before, later.size - later.start, later.subtrees))
+        self.size = later.size
+        return True
+
     @classmethod
     def following(cls, origin: str, stream_secrets: Mapping[str, bytes], frontier: Frontier) -> Self:
-        """Check, with bodies, of what follows a tree; `know` is told of the streams before it."""
-        check = cls(origin, stream_secrets, bodies=True, size=frontier.size)
+        """Check, with bodies, of what follows a tree; `know` tells it of the streams before, `believe` of removals."""
+        check = cls(origin, stream_secrets, bodies=True)
+        check.size = frontier.size
         check._subtrees.extend(frontier.subtrees)
         check._batch_end = None
         return check
+
+    def believe(self, announcements: Iterable[bytes]) -> None:
+        """Let bodies be missing that were announced to leave, without the entries that say so: before `close`."""
+        for content in announcements:
+            with contextlib.suppress(InvalidInput):
+                said = Announcement.parse(content)
+                self._covered.append(range(said.first, said.end))
 
     def knows(self, stream: bytes) -> bool:
         """Whether it has the last entry of a stream."""
@@ -164,7 +245,6 @@ class LogCheck:
             self._report(None, f"the last batch ends at {self._batch_end}, and the rows at {self.size}")
         for kept in sorted(kept for kept in self._heads if kept > self.size):
             self._report(None, f"a checkpoint of size {kept} was signed: the end of the log is missing")
-
         for index in (index for index, removal in self._removals.items() if not removal.entered):
             self._report(index, "a removal of bodies is ascribed to it that it did not announce")
         for missing in self._missing:
@@ -179,23 +259,29 @@ class LogCheck:
 
     def _append(self, leaf: bytes) -> None:
         # As `Frontier.appended`, without a new object for each row.
-        bits, stack = self.size, self._subtrees
+        bits, stack = self.size - self.start, self._subtrees
         while bits & 1:
             leaf, bits = node_hash(stack.pop(), leaf), bits >> 1
         stack.append(leaf)
         self.size += 1
 
     def _compare_head(self) -> None:
-        for item in self._heads.get(self.size, ()):
+        if self.start:
+            self._marks[self.size] = tuple(self._subtrees)
+        else:
+            self._compare_root(self.size, tuple(self._subtrees))
+
+    def _compare_root(self, size: int, subtrees: tuple[bytes, ...]) -> None:
+        for item in self._heads.get(size, ()):
             if item.origin != self.origin:
                 self._report(None, f"a checkpoint names another log: {item.origin}")
-            elif item.root != self.frontier.root:
+            elif item.root != folded(subtrees):
                 self._report(None, f"the checkpoint of size {item.size} has another root: history was rewritten")
 
     def _check(self, row: StoredLeaf) -> None:
         if leaf_hash(row.entry) != row.leaf:
             self._report(row.index, "its leaf hash is not that of its entry")
-        before = self._streams.get(row.stream, _NONE)
+        before = self._before(row)
         if row.stream_seq != before.seq + 1:
             self._report(row.index, f"it should be number {before.seq + 1} of its stream, and is {row.stream_seq}")
         if not self._says(row, before):
@@ -219,14 +305,38 @@ class LogCheck:
             self._report(row.index, "its body does not have the recorded digest")
         self._streams[row.stream] = StreamHead(row.stream_seq, row.leaf)
 
+    def _before(self, row: StoredLeaf) -> StreamHead:
+        """Entry before this one in its stream; in a segment that which the first one names, to be compared later."""
+        before = self._streams.get(row.stream)
+        if before is not None:
+            return before
+        if not self.start:
+            return _NONE
+        match = _ENTRY.fullmatch(row.entry)
+        claimed = StreamHead(row.stream_seq - 1, bytes.fromhex(match[9].decode()) if match else b"")
+        self._opening[row.stream] = row.index, claimed
+        return claimed
+
     def _check_batch(self, row: StoredLeaf) -> None:
         """Batches follow one another: `head_size` of a row is where its batch ends."""
+        if self.start and row.index == self.start:
+            self._opening_end = self._batch_end = row.head_size
         if row.head_size != self._batch_end:
             if not row.index < row.head_size or self._batch_end not in (None, row.index):
                 self._report(row.index, "its batch is not one that follows the one before")
             self._batch_end = row.head_size
         elif not row.index < row.head_size:
             self._report(row.index, "its batch ended before it")
+
+    def _announce(self, row: StoredLeaf, removal: _Removal) -> None:
+        """Take an announcement on, if it is what the entry holds the digest of."""
+        if _parsed(row.entry).get("response") != digest_text(hashlib.sha256(removal.content).digest()):
+            return
+        removal.entered = True
+        if removal.said.end > row.index or removal.said.bodies_sha256 != digest_text(removal.digest.digest()):
+            self._report(row.index, "it announced the removal of other bodies than those of its range")
+            return
+        self._covered.append(range(removal.said.first, removal.said.end))
 
     def _stream_of(self, tenant_id: str, portfolio_id: str | None) -> bytes | None:
         name = tenant_id, portfolio_id
@@ -259,16 +369,6 @@ class LogCheck:
                     row.index, f"its entry says {name} = {str(said.get(name))[:80]}, the row {str(value)[:80]}"
                 )
 
-    def _announce(self, row: StoredLeaf, removal: _Removal) -> None:
-        """Take an announcement on, if it is what the entry holds the digest of."""
-        if _parsed(row.entry).get("response") != digest_text(hashlib.sha256(removal.content).digest()):
-            return
-        removal.entered = True
-        if removal.said.end > row.index or removal.said.bodies_sha256 != digest_text(removal.digest.digest()):
-            self._report(row.index, "it announced the removal of other bodies than those of its range")
-            return
-        self._covered.append(range(removal.said.first, removal.said.end))
-
     def _expected(self, row: StoredLeaf, before: StreamHead) -> dict[str, Any]:
         return {
             "at": moment(row.recorded_at),
@@ -287,6 +387,20 @@ class LogCheck:
         self.found += 1
         if len(self.findings) < MAX_FINDINGS:
             self.findings.append(Finding(index, what))
+
+
+def _joined(size: int, before: tuple[bytes, ...], count: int, after: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Complete subtrees of `size` leaves and `count` more, of which `after` are the subtrees: no more than the lowest
+    power of two in `size`.
+    """
+    if not count:
+        return before
+    if count & (count - 1):
+        return (*before, *after)
+    stack, [carried], bits = list(before), after, size // count
+    while bits & 1:
+        carried, bits = node_hash(stack.pop(), carried), bits >> 1
+    return (*stack, carried)
 
 
 def _parsed(entry: bytes) -> dict[str, Any]:

@@ -233,3 +233,11 @@ def test_a_check_beside_writes_finds_nothing(service: Service) -> None:
 
     asyncio.run(both())
     assert service.verify().exit_code == 0
+
+
+def test_several_processes_find_what_one_finds(service: Service) -> None:
+    service.evaluate(3)
+    alone, several = service.verify("--processes", 1), service.verify("--processes", 2)
+    assert alone.exit_code == several.exit_code == 0 and alone.stdout_bytes == several.stdout_bytes
+    change(service.folder, "DROP TRIGGER audit_entry_delete", "DELETE FROM audit_entry WHERE idx = 1")
+    assert service.verify("--processes", 2).exit_code == 1

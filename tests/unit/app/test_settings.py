@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import VARIABLES, SettingError, Settings, redact
+from services.audit.note import COSIGNATURE, ED25519, VerifierKey
 
 
 def test_nothing_given_is_embedded_on_loopback() -> None:
@@ -91,3 +92,20 @@ def test_redaction_survives_nonsense() -> None:
 def test_misspelt_variables_are_reported_with_a_guess() -> None:
     given = {"TRIMTAB_PROT": "1", "TRIMTAB_TEST_DATABASE_URL": "x", "PATH": "y"}
     assert Settings.from_mapping(given).unknown_variables == ("TRIMTAB_PROT (did you mean TRIMTAB_PORT?)",)
+
+
+def test_witnesses_are_keys_of_witnesses_and_a_quorum_is_of_them() -> None:
+    keys = [VerifierKey(f"w{place}.example", COSIGNATURE, bytes(31) + bytes((place,))) for place in range(3)]
+    given = {"TRIMTAB_WITNESS_KEYS": ", ".join(key.text() for key in keys)}
+    made = Settings.from_mapping(given)
+    assert (made.witness_keys, made.quorum) == (tuple(keys), 2)
+    assert Settings.from_mapping({**given, "TRIMTAB_WITNESS_QUORUM": "3"}).quorum == 3
+    assert Settings().quorum == 0
+    for name, value, words in (
+        ("TRIMTAB_WITNESS_QUORUM", "4", "must be from 1 to 3"),
+        ("TRIMTAB_WITNESS_QUORUM", "0", "whole number from 1"),
+        ("TRIMTAB_WITNESS_KEYS", "nonsense", "public keys of witnesses"),
+        ("TRIMTAB_WITNESS_KEYS", VerifierKey("log", ED25519, bytes(32)).text(), "found one of a log"),
+    ):
+        with pytest.raises(SettingError, match=words):
+            Settings.from_mapping({**given, name: value})

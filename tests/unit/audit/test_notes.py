@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import random
+import struct
 
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
+from app.signatures import check_signature
 from services.audit.frontier import Frontier
 from services.audit.merkle import leaf_hash
 from services.audit.note import (
     COSIGNATURE,
     ED25519,
+    MLDSA_COSIGNATURE,
     Checkpoint,
     Note,
     VerifierKey,
@@ -170,3 +176,43 @@ def test_no_changed_byte_of_a_receipt_checks() -> None:
 def test_the_frontier_signs_what_the_reference_counts() -> None:
     frontier = Frontier().appended(leaf_hash(entry) for entry in ENTRIES)
     assert Checkpoint(ORIGIN, frontier.size, frontier.root).text() == Note.parse(signed_checkpoint()).text
+
+
+def test_an_ml_dsa_signature_is_over_the_structure_of_the_specification() -> None:
+    """C2SP tlog-cosignature: label, name, time, origin, start, end, hash; it names the witness."""
+    private = MLDSA44PrivateKey.from_seed_bytes(random.Random(3).randbytes(32))
+    key = VerifierKey("w.example", MLDSA_COSIGNATURE, private.public_key().public_bytes_raw())
+    head = Checkpoint(ORIGIN, 70_000, bytes(range(32)))
+    line = cosignature(key, private.sign, head.text(), 1_790_000_000)
+    assert len(line.signature) == 8 + 2420
+    message = (
+        b"subtree/v1\n\x00"
+        + b"\x09w.example"
+        + struct.pack(">Q", 1_790_000_000)
+        + bytes([len(ORIGIN)])
+        + ORIGIN.encode()
+        + struct.pack(">QQ", 0, 70_000)
+        + bytes(range(32))
+    )
+    private.public_key().verify(line.signature[8:], message)
+    assert hashlib.sha256(b"w.example\n\x06" + key.public).digest()[:4] == line.key_id
+    assert VerifierKey.parse(key.text()) == key
+    note = Note(head.text(), (line,))
+    assert note.signed_by(key, check_signature)
+    for changed in (
+        Checkpoint(ORIGIN, 70_001, bytes(range(32))),
+        Checkpoint("risk.example/log2", 70_000, bytes(range(32))),
+        Checkpoint(ORIGIN, 70_000, bytes(32)),
+    ):
+        assert not Note(changed.text(), (line,)).signed_by(key, check_signature)
+    later = dataclasses.replace(line, signature=(1_790_000_001).to_bytes(8, "big") + line.signature[8:])
+    assert not Note(head.text(), (later,)).signed_by(key, check_signature)
+    twin = VerifierKey("other.example", MLDSA_COSIGNATURE, key.public)
+    renamed = dataclasses.replace(line, name=twin.name, key_id=twin.key_id)
+    assert not Note(head.text(), (renamed,)).signed_by(twin, check_signature), "the message names the witness"
+    short = dataclasses.replace(line, signature=line.signature[:-1])
+    assert not Note(head.text(), (short,)).signed_by(key, check_signature)
+    with pytest.raises(InvalidInput, match="1312 bytes"):
+        VerifierKey("w.example", MLDSA_COSIGNATURE, bytes(32))
+    with pytest.raises(InvalidInput, match="known type"):
+        VerifierKey("w.example", 5, bytes(32))
