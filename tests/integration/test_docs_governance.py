@@ -30,4 +30,4 @@ def test_every_command_gives_what_is_printed_below_it(
 
 def test_every_status_is_explained() -> None:
     (table,) = (part for part in TEXT.split("\n\n") if part.startswith("| status |"))
-    assert all(status in table for status in get_args(Status))
+    assert all(f"`{status}`" in table for status in get_args(Status))

@@ -239,6 +239,26 @@ async def test_two_activations_at_once_make_one_version(desk: Desk, http: httpx.
     assert await desk.version() == 2
 
 
+async def test_instances_on_one_database_agree(postgres_url: str, tmp_path: Path, clock: FixedClock) -> None:
+    await asyncio.to_thread(migrate, postgres_url)
+    settings = Settings(data_dir=tmp_path, database_url=postgres_url)
+    async with open_container(settings) as one, open_container(settings) as two:
+        containers = [dataclasses.replace(item, clock=clock) for item in (one, two)]
+        async with client_of(containers[0]) as left, client_of(containers[1]) as right:
+            desks = [Desk(left), Desk(right)]
+            await desks[0].start(timelock_seconds=0)
+            proposals = [await desk.propose(limited(max_leverage=3 + place)) for place, desk in enumerate(desks)]
+            votes = ((0, "ann"), (1, "ben"), (0, "eve"), (1, "ann"))
+            for proposal in proposals:
+                answers = await asyncio.gather(*(desks[place].vote(proposal, name) for place, name in votes))
+                assert {answer.status_code for answer in answers} == {200}
+            calls = [desk.activate(number) for number in (1, 2) for desk in desks]
+            answers = await asyncio.gather(*calls, desks[1].store(limited(max_leverage=9)))
+            assert answers.pop().json()["code"] == "policy_governed"
+            assert sorted(answer.status_code for answer in answers) == [200, 200, 409, 409]
+            assert await desks[0].version() == await desks[1].version() == 2
+
+
 async def test_votes_at_once_all_count(desk: Desk) -> None:
     await desk.start()
     proposal = await desk.propose(limited(max_leverage=3))
