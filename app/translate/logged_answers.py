@@ -1,7 +1,8 @@
 """Entries of the log as the facts of a scorecard: what answers stated, and the bars and prices told beside them.
 
 Read from the recorded JSON as it is, not through the models: an entry of another version must not become unreadable
-because a rule changed since, and validation would cost ten times as much as reading.
+because a rule changed since, and validation would cost ten times as much as reading. Only index, kind, time and bytes
+of an entry are read, so that an entry from a file serves as well as one from the database.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Reader:
             if entry.kind == EventKind.OBSERVATION:
                 self._observed(entry.index, request, response)
             elif entry.kind == EventKind.EXECUTIONS:
-                self._executed(entry.portfolio_id or "", request, response)
+                self._executed(response["portfolio_id"], request, response)
             else:
                 self._decided(entry, request, response)
         except (KeyError, TypeError, ValueError, AttributeError, InvalidInput):
@@ -113,7 +114,7 @@ class Reader:
         for item in request.get("series") or ():
             self._posted(entry.index, item, snapshot.as_of)
         self._marked(snapshot)
-        if self.portfolio_id not in (None, entry.portfolio_id):
+        if self.portfolio_id not in (None, snapshot.group):
             return
         self.answers += 1
         self.historical += response.get("mode") == "historical"
@@ -232,7 +233,7 @@ class _Snapshot:
 
     def __init__(self, entry: StoredEntry, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
         self.entry, self.request, self.response = entry, request, response
-        self.group = entry.portfolio_id or ""
+        self.group = response.get("portfolio_id") or ""
         self.as_of = _seconds(response["as_of"])
         taken = request.get("snapshot_as_of")
         self.taken_at = _seconds(taken) if taken else self.as_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -72,6 +72,14 @@ async def score_log(tree: LogTree, tenant_id: str, query: ScorecardQuery, advanc
         done = page[-1].index + 1
         advance(done - first, last + 1 - first)
     return await asyncio.to_thread(scorecard_bytes, reader, first, last if last >= 0 else None)
+
+
+def score_entries(pages: Iterable[Sequence[StoredEntry]], query: ScorecardQuery, first: int, last: int | None) -> bytes:
+    """The same of entries from anywhere, in the order of the log: those from `first` to `last` of one tenant."""
+    reader = Reader(query.portfolio_id, query.symbol)
+    for page in pages:
+        take_all(reader, page)
+    return scorecard_bytes(reader, first, last)
 
 
 def take_all(reader: Reader, entries: Sequence[StoredEntry]) -> None:

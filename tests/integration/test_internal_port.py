@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import math
 import re
 import socket
+import time
 from pathlib import Path
 
 import httpx
@@ -20,7 +22,7 @@ from models.api.discovery import ReadyAnswer
 from tests.integration.test_http_edge import Failing
 from tests.support.http import client
 from tests.support.requests import smallest
-from tests.support.service import ServiceDied, free_port, running
+from tests.support.service import ServiceDied, answers, free_port, running
 
 
 def samples(text: str) -> dict[str, float]:
@@ -155,3 +157,30 @@ async def test_the_age_of_the_head_grows_while_it_cannot_be_read(tmp_path: Path)
         ages = [(await scrape(http))["checkpoint_age_seconds"] for _ in range(2)]
     assert first < ages[0] < ages[1]
     assert create_app(settings).state.vitals._signed_at is None
+
+
+def two_ports() -> int:
+    """The first of two ports that were free a moment ago."""
+    while True:
+        first = free_port()
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", first + 1)):
+            return first
+
+
+def test_workers_are_scraped_one_by_one_and_their_counts_add_up(
+    tmp_path: Path, postgres_url: str, redis_url: str
+) -> None:
+    first = two_ports()
+    variables = {"TRIMTAB_WORKERS": "2", "TRIMTAB_METRICS_PORT": str(first)}
+    options = {"database_url": postgres_url, "redis_url": redis_url, "environment": variables}
+    with running(tmp_path / "data", **options, start_seconds=240.0) as process:
+        urls = [f"http://127.0.0.1:{port}" for port in (first, first + 1)]
+        deadline = time.monotonic() + 240.0
+        while not all(answers(f"{url}/readyz") for url in urls):
+            assert time.monotonic() < deadline, process.log_tail()
+            time.sleep(0.1)
+        for _ in range(12):  # a connection each: the workers share them out as they like
+            assert httpx.post(f"{process.url}/v1/evaluations", json=smallest(), trust_env=False).status_code == 200
+        found = [samples(get(f"{url}/metrics").text) for url in urls]
+    assert sum(worker["audit_entries_total"] for worker in found) == found[0]["log_size"] == 12.0
+    assert [worker["redis_up"] for worker in found] == [1.0, 1.0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import math
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from app.lifespan import open_container
 from app.settings import Settings
-from app.usecases.scorecard import ScorecardQuery, read_scorecard
+from app.usecases.scorecard import ScorecardQuery, read_scorecard, score_entries
 from models.api.scorecard import ScorecardAnswer
 from tests.integration.test_cli_service import run
 from tests.support.http import client
@@ -125,6 +126,20 @@ def test_the_command_gives_the_same_bytes_from_the_file(recorded: tuple[Path, Wa
     assert found.exit_code == 0 and found.stdout_bytes == body
     by_url = run("scorecard", "--json", "--db", f"sqlite:///{folder / 'trimtab.db'}")
     assert by_url.stdout_bytes == body
+
+
+async def test_entries_from_a_file_give_the_same_bytes(recorded: tuple[Path, Walk, bytes]) -> None:
+    """An entry that was handed over says its index, kind, time and bytes, and nothing of the columns of a database."""
+    folder, _, body = recorded
+    async with open_container(Settings(data_dir=folder)) as container:
+        entries = await container.tree.records(after=-1, limit=1_000)
+    bare = [
+        dataclasses.replace(entry, portfolio_id=None, client_reference=None, stored_bytes=0, body_length=0)
+        for entry in entries
+    ]
+    assert score_entries([bare[:25], bare[25:]], ScorecardQuery(), 0, len(bare) - 1) == body
+    one = ScorecardQuery(portfolio_id="desk")
+    assert orjson.loads(score_entries([bare], one, 0, len(bare) - 1))["range"]["answers"] == len(bare)
 
 
 def test_the_command_says_it_in_a_table_and_a_picture(recorded: tuple[Path, Walk, bytes], tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ class ServiceProcess:
         More variables.
     cores : set of int, optional
         Processors that the process may use.
+    start_seconds : float
+        Longest wait for it to be ready; several workers start one after the other on a busy machine.
     """
 
     data_dir: Path
@@ -56,6 +58,7 @@ class ServiceProcess:
     redis_url: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     cores: set[int] | None = None
+    start_seconds: float = START_SECONDS
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
@@ -110,7 +113,7 @@ class ServiceProcess:
         if self.cores:
             os.sched_setaffinity(self.process.pid, self.cores)
         try:
-            self.wait_ready()
+            self.wait_ready(self.start_seconds)
         except ServiceDied:
             self.kill()
             raise
