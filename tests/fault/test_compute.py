@@ -24,7 +24,7 @@ from tests.support.stream import served
 from tests.support.witness import spread
 
 LIMIT_SECONDS = 1.0
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 
 
 def hangs(*_: object) -> None:
@@ -40,7 +40,7 @@ def fit_request() -> dict[str, Any]:
     return {"series": series, "model": "gjr_garch", "as_of": "2024-11-20T00:00:05Z"}
 
 
-@sizes((99, 20), (10, 3))
+@sizes((99, 5), (10, 3))
 async def test_work_that_hangs_is_ended_at_its_limit(
     tmp_path: Path, monkeypatch: Any, size: tuple[int, ...], fault_table: Row
 ) -> None:

@@ -96,9 +96,13 @@ def flip(connection: sqlite3.Connection, place: tuple[str, str], rng: random.Ran
     table, column = place
     (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
     query = f"SELECT rowid, {column} FROM {table} LIMIT 1 OFFSET ?"
-    rowid, value = connection.execute(query, (rng.randrange(count),)).fetchone()
-    connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (altered(value, rng), rowid))
-    return f"{table}.{column}"
+    while True:
+        rowid, value = connection.execute(query, (rng.randrange(count),)).fetchone()
+        try:
+            connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (altered(value, rng), rowid))
+        except sqlite3.IntegrityError:  # it would be another one's id, of which the store takes none twice
+            continue
+        return f"{table}.{column}"
 
 
 def delete(connection: sqlite3.Connection, rng: random.Random) -> str:

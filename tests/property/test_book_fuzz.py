@@ -108,7 +108,7 @@ def beyond_cap(body: dict[str, Any], answer: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize(
-    "cases", [pytest.param(300, id="short"), pytest.param(10_000, id="long", marks=pytest.mark.fuzz)]
+    "cases", [pytest.param(150, id="short"), pytest.param(10_000, id="long", marks=pytest.mark.fuzz)]
 )
 async def test_every_book_has_finite_sizes_within_its_cap_or_a_reason(tmp_path: Path, cases: int) -> None:
     rng, seen = np.random.default_rng(15), Counter[Any]()
@@ -123,5 +123,5 @@ async def test_every_book_has_finite_sizes_within_its_cap_or_a_reason(tmp_path: 
             assert not infinite(found), (number, body["policy"])
             if answer.status_code == 200:
                 assert not beyond_cap(body, found), (number, found["targets"])
-            seen[answer.status_code] += 1
-    assert min(seen[200], seen[422]) > cases // 20, f"both ends are tried: {seen}"
+                seen.update(row["status"] for row in found["targets"])
+    assert min(seen["ok"], seen.total() - seen["ok"]) > cases // 10, f"some are sized, some are not: {seen}"
