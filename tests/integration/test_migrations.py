@@ -28,6 +28,7 @@ from app.adapters.schema import (
     schema_state,
 )
 from models.db.tables import audit_entry
+from tests.integration.test_key_stores import key as api_key
 from tests.integration.test_policy_stores import draft as policy_draft
 from tests.integration.test_switch_stores import switch
 from tests.servers import run
@@ -82,6 +83,7 @@ async def populate(url: str) -> None:
         await database.policies.add("local", policy_draft("content"))
         await database.portfolios.put("local", "desk", b"{}", expected=None, now=datetime(2026, 11, 20, tzinfo=UTC))
         await database.switches.replace("local", switch(), 0)
+        await database.keys.add(api_key())
 
 
 def test_up_down_up_on_a_populated_database(url: str) -> None:

@@ -262,9 +262,9 @@ async def test_a_damaged_state_is_replaced(redis_url: str, tmp_path: Path) -> No
         for name in cast("list[bytes]", client.keys("*:A:*:ring")):
             client.delete(name)
         async with open_redis_volatility(redis_url) as store:
-            dry = await rebuild_states(database.audit, store, dry_run=True)
+            dry = await rebuild_states(database.audit, store, tenants=["local"], dry_run=True)
             assert [row.found for row in dry.states] == [Found.DAMAGED, Found.SAME]
-            found = await rebuild_states(database.audit, store)
+            found = await rebuild_states(database.audit, store, tenants=["local"])
             assert [(row.found, row.written) for row in found.states] == [(Found.DAMAGED, True), (Found.SAME, False)]
             assert await World(database.audit, store).bytes() == before
     client.close()
@@ -290,7 +290,7 @@ async def test_a_state_that_changes_meanwhile_is_compared_again(world: World) ->
                 await world.observe(points("A", closes[75:]))
             return await world.store.compare_and_set(changes)
 
-    (row,) = (await rebuild_states(world.audit, cast(VolatilityStore, Busy()))).states
+    (row,) = (await rebuild_states(world.audit, cast(VolatilityStore, Busy()), tenants=["local"])).states
     assert (row.found, row.written) == (Found.SHORTER, True)
     (state,) = await world.store.load([row.key])
     assert state is not None

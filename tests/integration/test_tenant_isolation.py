@@ -8,6 +8,7 @@ place of one's own entries in the log that all share.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 from collections import Counter
@@ -47,6 +48,7 @@ OWN = re.compile(
     rb'effective_from|bundle_id|by|signing_secret|index|body_length|stored_bytes|body_sha256)":("[^"]*"|\{[^{}]*\}|\[[^\][]*\]|[0-9.e+-]+|null)'
 )
 """What differs from call to call: names, clocks, places in the log, and what is hashed of them."""
+RUNNING = ("queued", "running")
 UNKNOWN = {
     "evaluation_id": "ev_0123456789abcdef0123456789abcdef",
     "fit_id": "fit_0123456789abcdef0123456789abcdef",
@@ -90,7 +92,7 @@ class World:
 @asynccontextmanager
 async def world(folder: Path) -> AsyncIterator[World]:
     async with (
-        open_container(Settings(data_dir=folder, rate_units_per_second=0.0)) as container,
+        open_container(Settings(data_dir=folder, rate_units_per_second=0.0, request_timeout_seconds=30.0)) as container,
         client_of(container) as http,
     ):
         yield World(container, http, bearer((await make_key(container, OWNER))["key"]))
@@ -133,6 +135,12 @@ async def populate(full: World) -> None:
             for value in re.findall(rb'"event_id":"(ev_[0-9a-f]{32})"', answer.content):
                 full.names.setdefault("evaluation_id", set()).add(value.decode())
     full.names |= {name: {value} for name, value in CHOSEN.items()}
+    for fit_id in full.names["fit_id"]:  # it changes by itself until it is done
+        status = "queued"
+        while status in RUNNING:
+            await asyncio.sleep(0.05)
+            found = await full.http.get(f"/v1/volatility/fits/{fit_id}", headers=full.owner)
+            status = found.json()["status"]
     missing = UNKNOWN.keys() - {name for name, values in full.names.items() if values}
     assert not missing, f"acme has no {missing}"
 
