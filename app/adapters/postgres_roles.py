@@ -22,16 +22,19 @@ from app.redaction import redact
 OWNER, APP, RETENTION, READER = ROLES = ("tt_owner", "tt_app", "tt_retention", "tt_reader")
 
 APP_RIGHTS = {
+    "api_key": "SELECT, INSERT, UPDATE (revoked_at)",
     "audit_body": "SELECT, INSERT",
     "audit_chunk": "SELECT, INSERT",
     "audit_entry": "SELECT, INSERT",
     "audit_retention": "SELECT",
     "breaker_switch": "SELECT, INSERT, UPDATE (version, mode, actor, reason, set_at, expires_at)",
+    "cosignature": "SELECT, INSERT",
     "idempotency": "SELECT, INSERT, DELETE",
     "instrument": "SELECT, INSERT, UPDATE (specification)",
     "instrument_generation": "SELECT, INSERT, UPDATE (generation)",
     "log_head": "SELECT, UPDATE (size, frontier, root, verifier_key)",
     "merkle_tile": "SELECT, INSERT, UPDATE (hashes)",
+    "policy_governance": "SELECT, INSERT, UPDATE (revision, document)",
     "portfolio": "SELECT, INSERT, UPDATE (version, specification, updated_at, snapshot_seq, snapshot, received_at)",
     "published_parameters": "SELECT, INSERT",
     "stored_policy": "SELECT, INSERT",
