@@ -232,7 +232,8 @@ TestGoverned.settings = settings(max_examples=80, stateful_step_count=30, deadli
 def test_a_vote_changes_with_every_word_of_what_it_is_about() -> None:
     base = Proposal(
         number=1, kind="policy", content="00", checks="11", rules="22", passed=True, tightens=False, base_version=1,
-        generation=1, comment=None, created_at=START, expires_at=START + timedelta(hours=1), payload="{}", report="{}", event_id="ev",
+        generation=1, comment=None, created_at=START, expires_at=START + timedelta(hours=1), payload="{}",
+        report="{}", event_id="ev",
     )  # fmt: skip
     governance = Governance(policy_id="desk", log="a", stream="00", rules=rules_of(2, 4))
     changes: list[dict[str, Any]] = [
