@@ -226,6 +226,7 @@ def _propose(call: Step, before: Governance) -> Taken:
         passed=report["passed"],
         tightens=report["tightens"],
         base_version=call.present.version,
+        generation=before.generation,
         comment=sent.comment,
         created_at=call.at,
         expires_at=call.at + timedelta(seconds=before.rules.lifetime_seconds),

@@ -201,8 +201,8 @@ class Proposal:
         Whether all statements that the rules ask for were proved.
     tightens : bool
         Whether it was proved that the change makes every bound at least as strict; it takes no timelock then.
-    base_version : int
-        Newest version when it was made.
+    base_version, generation : int
+        Newest version, and number of the rules, when it was made.
     payload, report : str
         Content, gone once it has ended, and results of the checks; JSON.
     event_id : str
@@ -217,6 +217,7 @@ class Proposal:
     passed: bool
     tightens: bool
     base_version: int
+    generation: int
     comment: str | None
     created_at: datetime
     expires_at: datetime
@@ -250,6 +251,8 @@ class Governance:
     ----------
     log, stream : str
         Origin of the log, and keyed hash of the policy's id under the secret of its tenant [hex].
+    generation : int
+        Number of the rules in force: those that come back after others are not the same, and revive no proposal.
     revision : int
         Steps so far: the document is replaced where the stored one has the revision before.
     """
@@ -258,6 +261,7 @@ class Governance:
     log: str
     stream: str
     rules: Rules
+    generation: int = 1
     revision: int = 1
     proposals: tuple[Proposal, ...] = ()
     following: int = 1
@@ -275,7 +279,7 @@ class Governance:
             return Status.ACTIVATING
         if not proposal.passed:
             return Status.FAILED
-        if proposal.base_version != version or proposal.rules != self.rules.digest:
+        if (proposal.base_version, proposal.generation) != (version, self.generation):
             return Status.SUPERSEDED
         if at >= proposal.expires_at:
             return Status.EXPIRED
@@ -300,6 +304,7 @@ class Governance:
                 "checks": f"sha256:{proposal.checks}",
                 "content": f"sha256:{proposal.content}",
                 "expires_at": moment(proposal.expires_at),
+                "generation": proposal.generation,
                 "governance": f"sha256:{proposal.rules}",
                 "kind": proposal.kind,
                 "log": self.log,
@@ -413,8 +418,10 @@ class Governance:
         assert proposal is not None
         made = proposal.base_version + 1 if proposal.kind == "policy" else None
         ended = replace(proposal, ended="activated", version=made, event_id=claim.event_id)
-        rules = Rules.of(json.loads(proposal.payload)) if proposal.kind == "governance" else self.rules
-        return replace(self._with(ended), rules=rules, claim=None)
+        after = replace(self._with(ended), claim=None)
+        if proposal.kind == "policy":
+            return after
+        return replace(after, rules=Rules.of(json.loads(proposal.payload)), generation=self.generation + 1)
 
     def _with(self, proposal: Proposal) -> Self:
         rows = tuple(proposal if item.number == proposal.number else item for item in self.proposals)
@@ -428,6 +435,7 @@ class Governance:
                 "log": self.log,
                 "stream": self.stream,
                 "rules": self.rules.fields(),
+                "generation": self.generation,
                 "revision": self.revision,
                 "following": self.following,
                 "claim": None if self.claim is None else _plain(self.claim),

@@ -225,6 +225,21 @@ async def test_rules_change_by_the_old_quorum_and_end_what_was_proposed(
     assert (await desk.activate(3)).json()["version"] == 2
 
 
+async def test_rules_that_come_back_revive_no_proposal(desk: Desk) -> None:
+    await desk.start(timelock_seconds=0)
+    old = await desk.propose(limited(max_leverage=3))
+    await desk.approved(old, "ann", "ben")
+    for number, quorum in ((2, 3), (3, 2)):
+        change = await desk.propose(governance=rules(quorum=quorum, timelock_seconds=0))
+        await desk.approved(change, "ann", "ben", *(["eve"] if number == 3 else []))
+        assert (await desk.activate(number)).status_code == 200
+    refused(await desk.activate(1), 409, "proposal_closed", "superseded")
+    again = await desk.propose(limited(max_leverage=3))
+    body = vote(old, "ann")
+    assert again["number"] == 4
+    refused(await desk.send(4, "approve", body), 422, "invalid_request", "signature")
+
+
 async def test_two_activations_at_once_make_one_version(desk: Desk, http: httpx.AsyncClient) -> None:
     await desk.start(timelock_seconds=0)
     one, two = await desk.propose(limited(max_leverage=3)), await desk.propose(limited(max_leverage=4))

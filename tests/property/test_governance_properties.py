@@ -59,19 +59,25 @@ class Reference:
     """When may a proposal be activated? From the definition, in as few words as possible."""
 
     def __init__(self, rules: Rules) -> None:
-        self.rules, self.version, self.sent = rules, 1, list[Sent]()
-        self.made: dict[int, tuple[int, Rules, bool, bool, datetime]] = {}
+        self.rules, self.version, self.generation, self.sent = rules, 1, 1, list[Sent]()
+        self.made: dict[int, tuple[int, int, bool, bool, datetime]] = {}
         self.over: set[int] = set()
 
     def due(self, number: int, now: datetime) -> bool:
-        version, rules, passed, tightens, born = self.made[number]
-        if number in self.over or not passed or (version, rules) != (self.version, self.rules):
+        version, generation, passed, tightens, born = self.made[number]
+        rules = self.rules
+        if number in self.over or not passed or (version, generation) != (self.version, self.generation):
             return False
         if now >= born + timedelta(seconds=rules.lifetime_seconds):
             return False
         approved, rejected = dict[str, datetime](), set[str]()
         for item in self.sent:
-            if item.number != number or item.signer != item.approver or item.about != (number, item.verdict):
+            if (
+                item.approver not in NAMES
+                or item.number != number
+                or item.signer != item.approver
+                or item.about != (number, item.verdict)
+            ):
                 continue
             if len(rejected) > len(NAMES) - rules.quorum or item.approver in rejected:
                 continue
@@ -112,7 +118,7 @@ class Governed(RuleBasedStateMachine):
         content=st.integers(0, 3),
         passed=st.sampled_from([True] * 6 + [False]),
         tightens=st.booleans(),
-        change=st.sampled_from([None] * 6 + [(1, 4), (3, 4), (2, 0)]),
+        change=st.sampled_from([None] * 6 + [(1, 4), (3, 4), (2, 0), (2, 4)]),
     )
     def propose(self, content: int, passed: bool, tightens: bool, change: tuple[int, int] | None) -> None:
         wanted = rules_of(*change) if change else None
@@ -127,6 +133,7 @@ class Governed(RuleBasedStateMachine):
             passed=passed or wanted is not None,
             tightens=tightens and wanted is None,
             base_version=self.version,
+            generation=self.governance.generation,
             comment=None,
             created_at=self.now,
             expires_at=self.now + timedelta(seconds=self.governance.rules.lifetime_seconds),
@@ -140,7 +147,7 @@ class Governed(RuleBasedStateMachine):
         except InvalidInput:
             return
         self.reference.made[number] = (
-            self.version, self.governance.rules, proposal.passed, proposal.tightens, self.now
+            self.version, self.reference.generation, proposal.passed, proposal.tightens, self.now
         )  # fmt: skip
 
     @precondition(lambda self: self.governance.proposals)
@@ -206,6 +213,7 @@ class Governed(RuleBasedStateMachine):
             self.reference.version += 1
         else:
             self.reference.rules = Rules.of(json.loads(proposal.payload))
+            self.reference.generation += 1
 
     @invariant()
     def the_rules_in_force_are_those_of_the_reference(self) -> None:
@@ -224,12 +232,13 @@ TestGoverned.settings = settings(max_examples=80, stateful_step_count=30, deadli
 def test_a_vote_changes_with_every_word_of_what_it_is_about() -> None:
     base = Proposal(
         number=1, kind="policy", content="00", checks="11", rules="22", passed=True, tightens=False, base_version=1,
-        comment=None, created_at=START, expires_at=START + timedelta(hours=1), payload="{}", report="{}", event_id="ev",
+        generation=1, comment=None, created_at=START, expires_at=START + timedelta(hours=1), payload="{}",
+        report="{}", event_id="ev",
     )  # fmt: skip
     governance = Governance(policy_id="desk", log="a", stream="00", rules=rules_of(2, 4))
     changes: list[dict[str, Any]] = [
         {"number": 2}, {"kind": "governance"}, {"content": "01"}, {"checks": "12"}, {"rules": "23"},
-        {"base_version": 2}, {"expires_at": START + timedelta(hours=2)},
+        {"base_version": 2}, {"generation": 2}, {"expires_at": START + timedelta(hours=2)},
     ]  # fmt: skip
     statements = {governance.statement(replace(base, **change), "approve") for change in ({}, *changes)}
     statements.add(governance.statement(base, "reject"))
