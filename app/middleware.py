@@ -128,14 +128,14 @@ class Edge:
 
     def _trace(self, span: RequestSpan, scope: Scope, status: int) -> None:
         """End the span of a request: named by its route, never by its URL, whose parameters are the caller's."""
-        route, method = _names(scope)
+        (route, method), caller = _names(scope), scope.get(CALLER_KEY)
         said = {
             "http.request.method": method,
             "http.route": route,
             "http.response.status_code": status or 499,
             "trimtab.request_id": scope[REQUEST_ID_KEY],
             "trimtab.problem": scope.get(CODE_KEY, ""),
-            "trimtab.key_id": scope[CALLER_KEY].key_id or "",
+            "trimtab.key_id": (caller.key_id if caller is not None else None) or "",
         }
         attributes = {name: value for name, value in said.items() if value}
         span.end(f"{method} {route}", attributes, scope.get(STAGES_KEY, {}), failed=status >= SERVER_ERROR)
