@@ -161,12 +161,15 @@ async def test_the_age_of_the_head_grows_while_it_cannot_be_read(tmp_path: Path)
 
 
 def two_ports() -> int:
-    """The first of two free ports below those that the system gives to connections: one of these might be taken later."""
+    """The first of two free ports, below those that the system gives to connections meanwhile."""
     while True:
         first = random.randrange(20_000, 30_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", first)):
-            with socket.create_server(("127.0.0.1", first + 1)):
-                return first
+        with (
+            contextlib.suppress(OSError),
+            socket.create_server(("127.0.0.1", first)),
+            socket.create_server(("127.0.0.1", first + 1)),
+        ):
+            return first
 
 
 def test_workers_are_scraped_one_by_one_and_their_counts_add_up(
