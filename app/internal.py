@@ -68,4 +68,5 @@ def _listener(host: str, first: int, count: int) -> socket.socket:
         except OSError as error:
             listener.close()
             taken = error
-    raise OSError(f"TRIMTAB_METRICS_PORT {first}: {taken.strerror}")
+    ports = f"{first}" if count == 1 else f"{first} to {first + count - 1}"
+    raise OSError(f"TRIMTAB_METRICS_PORT {ports}: {taken.strerror}")

@@ -454,3 +454,5 @@ async def test_the_writer_counts_what_it_wrote_and_not_what_was_there(log: Audit
         await log.append(made, timeout=SECONDS)
     after = log.activity()
     assert (after.waiting, after.batches - before.batches, after.entries - before.entries) == (0, 3, 2)
+    sizes = {size: count - before.sizes.get(size, 0) for size, count in after.sizes.items()}
+    assert {size: count for size, count in sizes.items() if count} == {0: 1, 1: 2}

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import math
+import random
 import re
 import socket
 import time
@@ -160,10 +161,14 @@ async def test_the_age_of_the_head_grows_while_it_cannot_be_read(tmp_path: Path)
 
 
 def two_ports() -> int:
-    """The first of two ports that were free a moment ago."""
+    """The first of two free ports, below those that the system gives to connections meanwhile."""
     while True:
-        first = free_port()
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", first + 1)):
+        first = random.randrange(20_000, 30_000)
+        with (
+            contextlib.suppress(OSError),
+            socket.create_server(("127.0.0.1", first)),
+            socket.create_server(("127.0.0.1", first + 1)),
+        ):
             return first
 
 

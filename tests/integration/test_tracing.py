@@ -173,7 +173,9 @@ def collector() -> Iterator[Collector]:
 
 
 def test_a_real_service_sends_its_spans_before_it_ends(tmp_path: Path, collector: Collector) -> None:
-    with running(tmp_path / "data", environment={"TRIMTAB_OTLP_ENDPOINT": collector.url}) as process:
+    with running(
+        tmp_path / "data", environment={"TRIMTAB_OTLP_ENDPOINT": collector.url}, start_seconds=240.0
+    ) as process:
         assert httpx.post(f"{process.url}/v1/evaluations", json=smallest(), trust_env=False).status_code == 200
         assert process.stop() in (0, -signal.SIGTERM)  # uvicorn ends by the signal that it was sent
     resources = [item for request in collector.received for item in request.resource_spans]
@@ -187,7 +189,8 @@ def test_a_real_service_sends_its_spans_before_it_ends(tmp_path: Path, collector
 
 
 def test_a_collector_that_is_not_there_costs_no_answer(tmp_path: Path) -> None:
-    with running(tmp_path / "data", environment={"TRIMTAB_OTLP_ENDPOINT": "http://127.0.0.1:9/v1/traces"}) as process:
+    nobody = {"TRIMTAB_OTLP_ENDPOINT": "http://127.0.0.1:9/v1/traces"}
+    with running(tmp_path / "data", environment=nobody, start_seconds=240.0) as process:
         for _ in range(3):
             assert httpx.post(f"{process.url}/v1/evaluations", json=smallest(), trust_env=False).status_code == 200
 
