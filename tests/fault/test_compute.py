@@ -1,11 +1,10 @@
-"""A request that computes for ever is ended at its limit, and the largest that is taken holds nobody up (R18)."""
+"""Work that goes on for ever is ended at its limit (R18; the largest evaluation: `test_store_faults`)."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,9 @@ from app.adapters import fit_worker
 from app.adapters.fit_worker import ProcessFitWorker
 from app.adapters.system_clock import SystemClock
 from tests.fault.harness import Row, sizes
-from tests.support.bodies import smallest, with_series
+from tests.support.bodies import smallest
 from tests.support.clients import Crowd, audit_entries
 from tests.support.history import History, Known, disagreements
-from tests.support.service import running
 from tests.support.stream import served
 from tests.support.witness import spread
 
@@ -78,7 +76,7 @@ async def test_work_that_hangs_is_ended_at_its_limit(
         acked=len(history.attempts),
         stored=len(entries),
         recovery=f"its process was ended after {took:.1f} s",
-        besides=f"calls beside it {milliseconds(history)}",
+        besides=f"calls beside it p50/p99/max {spread([one.seconds for one in history.attempts])} ms",
     )
 
 
@@ -90,55 +88,3 @@ async def ended(http: httpx.AsyncClient, fit_id: str) -> dict[str, Any]:
             if row["status"] not in ("queued", "running"):
                 return row
             await asyncio.sleep(0.05)
-
-
-@sizes((99, 5, 200, 2_000), (10, 1, 40, 1_000))
-def test_the_largest_request_holds_nobody_up(tmp_path: Path, size: tuple[int, ...], fault_table: Row) -> None:
-    """Threads cannot be ended; what a request may ask for is bounded instead."""
-    clients, count, symbols, bars = size
-    large = many_markets(symbols, bars)
-    history = History()
-
-    async def play(port: int) -> list[float]:
-        crowd = Crowd([port], clients, [smallest()], history, pause=0.5)
-        calling, waits = asyncio.create_task(crowd.run()), []
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=120.0) as http:
-            for _ in range(count):
-                began = time.monotonic()
-                answer = await http.post("/v1/evaluations", json=large)
-                assert answer.status_code == 200, answer.text[:500]
-                waits.append(time.monotonic() - began)
-        crowd.over = True
-        await calling
-        return waits
-
-    with running(tmp_path) as service:
-        waits = asyncio.run(play(service.port))
-        entries = list(audit_entries(service.url))
-    assert {one.status for one in history.attempts} == {200}
-    assert disagreements(history, entries) == []
-    fault_table(
-        "R18",
-        f"the largest evaluation, {symbols} markets of {bars} bars, {count} times",
-        load=f"{clients} REST beside it, two calls a second each",
-        acked=len(history.attempts) + count,
-        stored=len(entries),
-        recovery=f"it takes {max(waits):.1f} s",
-        besides=f"calls beside it {milliseconds(history)}",
-    )
-
-
-def many_markets(symbols: int, bars: int) -> dict[str, Any]:
-    """A book of many markets, with series of each."""
-    base = with_series(1, bars)
-    names = [f"M{number:03d}" for number in range(symbols)]
-    return base | {
-        key: [base[key][0] | {"symbol": name} for name in names]
-        for key in ("instruments", "positions", "signals", "series")
-    }
-
-
-def milliseconds(history: History) -> str:
-    """How long calls took."""
-    times: Sequence[float] = [one.seconds for one in history.attempts]
-    return f"p50/p99/max {spread(times)} ms"
