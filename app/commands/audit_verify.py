@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ProcessPoolExecutor
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from services.audit.note import Checkpoint, VerifierKey
 
 TAMPERED, INCOMPLETE = 1, 2
-LONG, MOST, HIGHEST = 100_000, 16, 18
-"""Entries from which several processes are used, how many at most, and log₂ of the entries of one part."""
+HIGHEST = 18
+"""log₂ of the entries of the largest part that one of several processes checks."""
 
 
 def verify_command(
@@ -47,11 +46,8 @@ def verify_command(
     ] = True,
     export: ExportOption = None,
     processes: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=64, help="Processes that read the log [one for each core of a long log].", show_default=False
-        ),
-    ] = None,
+        int, typer.Option(min=1, max=64, help="Processes that read the log: for a long one on free cores.")
+    ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Check the whole log: every row against every other, its tree, its streams, its bodies, and heads that you kept.
@@ -117,7 +113,7 @@ def _verify_export(
     return verify_span(export, kept, signed, bodies=bodies, advance=advance)
 
 
-async def _verify(url: str, kept: list[Checkpoint], bar: Progress, *, bodies: bool, processes: int | None) -> Verified:
+async def _verify(url: str, kept: list[Checkpoint], bar: Progress, *, bodies: bool, processes: int) -> Verified:
     from app.adapters.database import open_tree
     from app.lifespan import REFUSALS
     from app.ports import AuditUnavailable
@@ -129,11 +125,10 @@ async def _verify(url: str, kept: list[Checkpoint], bar: Progress, *, bodies: bo
     try:
         async with open_tree(url) as tree:
             state = await tree.head()
-            workers = processes or (min(os.cpu_count() or 1, MOST) if state.size >= LONG else 1)
-            if workers == 1 or (bodies and await tree.retentions()):  # an announced removal reaches over segments
+            if processes == 1 or (bodies and await tree.retentions()):  # an announced removal reaches over segments
                 return await verify_log(tree, kept, bodies=bodies, advance=advance)
-            height = min(max(state.size // (4 * workers), 1).bit_length(), HIGHEST)
-            parts = _parts(url, segments(state.size, height), kept, bodies=bodies, workers=workers)
+            height = min(max(state.size // (4 * processes), 1).bit_length(), HIGHEST)
+            parts = _parts(url, segments(state.size, height), kept, bodies=bodies, workers=processes)
             return await join_segments(tree, state, kept, parts, bodies=bodies, advance=advance)
     except (*REFUSALS, AuditUnavailable) as error:
         raise Failure(ExitCode.UNAVAILABLE, "The log cannot be read", str(error)) from None

@@ -244,4 +244,4 @@ def test_what_is_changed_in_an_export_is_found(service: Service, tmp_path: Path)
 
 @pytest.mark.faults
 def test_what_is_changed_in_an_export_is_found_long(service: Service, tmp_path: Path) -> None:
-    check_mutations(service, tmp_path, 1000)
+    check_mutations(service, tmp_path, 250)
