@@ -155,6 +155,7 @@ def test_the_document_says_what_each_route_asks_for() -> None:
         (f"Bearer {new_key().text}, Bearer {new_key().text}", "malformed_key"),
         ("Bearer " + 600 * "x", "unauthorized"),
     ],
+    ids=["another scheme", "nothing", "short", "cut", "nobody's", "two", "long"],
 )
 async def test_what_opens_nothing_is_refused_without_a_hint(service: Service, text: str, code: str) -> None:
     await service.key()
