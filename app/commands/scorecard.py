@@ -10,6 +10,7 @@ import orjson
 import typer
 from rich.progress import Progress, TaskID
 
+from app.commands.audit_export import ExportOption, opened
 from app.commands.console import ExitCode, Failure, out, progress, reporting, table, write_bytes
 from app.commands.serve import settings_of
 from app.container import LOCAL_TENANT
@@ -62,6 +63,7 @@ def scorecard_command(
             metavar="URL",
         ),
     ] = None,
+    export: ExportOption = None,
     tenant: Annotated[str, typer.Option(help="Whose entries, where the log has several tenants.")] = LOCAL_TENANT,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw a picture there (needs matplotlib).", metavar="FILE.png")
@@ -81,15 +83,22 @@ def scorecard_command(
 
     - `trimtab scorecard --portfolio desk --plot scorecard.png`
 
+    - `trimtab scorecard --export history`
+
     - `trimtab scorecard --from 0 --to 19999 --json | jq .forecasts.qlike_gain`
     """
     from app.usecases.scorecard import ScorecardQuery
 
     with reporting(as_json):
-        settings = settings_of({"DATABASE_URL": database_url, "TRIMTAB_LOG_LEVEL": "WARNING"})
+        if export is not None and database_url is not None:
+            raise Failure(ExitCode.USAGE, "Name one of --export and --database-url")
         query = ScorecardQuery(first, last, portfolio_id, symbol)
         with progress("reading", 0, visible=not as_json) as bar:
-            body = asyncio.run(_score(settings.audit_url, tenant, query, bar))
+            if export is not None:
+                body = _score_export(export, query, bar)
+            else:
+                settings = settings_of({"DATABASE_URL": database_url, "TRIMTAB_LOG_LEVEL": "WARNING"})
+                body = asyncio.run(_score(settings.audit_url, tenant, query, bar))
         if plot is not None:
             draw_picture(orjson.loads(body), plot)
         if as_json:
@@ -115,6 +124,26 @@ async def _score(url: str, tenant: str, query: ScorecardQuery, bar: Progress) ->
         raise Failure(ExitCode.UNAVAILABLE, "The log cannot be read", str(error)) from None
     except InvalidInput as error:
         raise Failure(ExitCode.REFUSED, f"--{error}") from None
+
+
+def _score_export(folder: Path, query: ScorecardQuery, bar: Progress) -> bytes:
+    from app.usecases.scorecard import score_span
+    from services.core.errors import InvalidInput
+
+    export = opened(folder)
+    if not export.bodies:
+        raise Failure(ExitCode.REFUSED, f"{folder} holds no bodies: nothing can be judged")
+
+    def advance(done: int, total: int) -> None:
+        bar.update(TaskID(0), completed=done, total=total)
+
+    try:
+        return score_span(export, query, advance)
+    except InvalidInput as error:
+        raise Failure(ExitCode.REFUSED, f"--{error}") from None
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        remedy = "trimtab audit verify --export tells what is wrong with it."
+        raise Failure(ExitCode.REFUSED, f"{folder} holds what is no entry", str(error), remedy) from None
 
 
 def draw_picture(report: dict[str, Any], path: Path) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+import orjson
+
 from app.container import Container
 from app.limits import MAX_SCORECARD_BYTES, MAX_SCORECARD_ENTRIES
-from app.log_ports import LogTree
+from app.log_ports import LogTree, SpanSource
 from app.ports import StoredEntry
 from app.translate.logged_answers import Reader
 from app.translate.scorecard import scorecard_bytes
 from app.usecases.call import Answer
+from app.usecases.replay_log import entry_of
 from services.core.errors import InvalidInput
 
 PAGE = 200
@@ -72,6 +75,32 @@ async def score_log(tree: LogTree, tenant_id: str, query: ScorecardQuery, advanc
         done = page[-1].index + 1
         advance(done - first, last + 1 - first)
     return await asyncio.to_thread(scorecard_bytes, reader, first, last if last >= 0 else None)
+
+
+def score_span(source: SpanSource, query: ScorecardQuery, advance: Callable[[int, int], None]) -> bytes:
+    """The same of a part that was handed over; that it is the log's own is checked elsewhere.
+
+    Raises
+    ------
+    InvalidInput
+        If the range lies outside of the part, or an entry or a body is none.
+    """
+    span = source.span
+    first, last = bounds_of(query, span.end)
+    if first < span.first:
+        if query.first is not None:
+            raise InvalidInput("from", f"must be an entry of the part, which begins at {span.first}", first)
+        first = span.first
+
+    def pages() -> Iterator[list[StoredEntry]]:
+        for rows in source.rows():
+            kept = [
+                row for row in rows if first <= row.index <= last and row.entry is not None and row.body is not None
+            ]
+            yield [entry_of(row, orjson.loads(row.entry or b"")) for row in kept]
+            advance(max(min(rows[-1].index, last) + 1 - first, 0), last + 1 - first)
+
+    return score_entries(pages(), query, first, last if last >= 0 else None)
 
 
 def score_entries(pages: Iterable[Sequence[StoredEntry]], query: ScorecardQuery, first: int, last: int | None) -> bytes:

@@ -128,6 +128,21 @@ def test_the_command_gives_the_same_bytes_from_the_file(recorded: tuple[Path, Wa
     assert by_url.stdout_bytes == body
 
 
+def test_an_export_gives_the_same_bytes_without_the_database(
+    recorded: tuple[Path, Walk, bytes], tmp_path: Path
+) -> None:
+    folder, _, body = recorded
+    history = tmp_path / "history"
+    assert run("audit", "export", history, environment={"TRIMTAB_DATA_DIR": str(folder)}).exit_code == 0
+    found = run("scorecard", "--json", "--export", history)
+    assert found.exit_code == 0 and found.stdout_bytes == body
+    both = run("scorecard", "--export", history, "--db", "sqlite:///x.db")
+    assert both.exit_code == 2 and "--export" in both.output
+    last = orjson.loads(body)["range"]["to"]
+    beyond = run("scorecard", "--export", history, "--to", last + 1)
+    assert beyond.exit_code != 0 and "--to" in beyond.output
+
+
 async def test_entries_from_a_file_give_the_same_bytes(recorded: tuple[Path, Walk, bytes]) -> None:
     """An entry that was handed over says its index, kind, time and bytes, and nothing of the columns of a database."""
     folder, _, body = recorded
