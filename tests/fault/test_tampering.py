@@ -29,10 +29,11 @@ ENTRIES, EARLIER = 560, 300
 """Length of the log, of which two full tiles are stored; and of the backup that was taken of it."""
 NOT_COMMITTED = {
     "audit_entry": {"log_id", "stored_length", "client_reference", "head_size"},
+    "audit_body": {"log_id", "idx", "base_sha256"},
     "merkle_tile": {"log_id"},
-    "log_head": {"log_id", "verifier_key"},
+    "log_head": {"log_id", "verifier_key", "room", "partition_rows"},
 }
-"""Columns that no hash covers: where and how bytes are kept; a copy of the client's reference, which is covered in its
+"""Columns that no hash covers: where and how bytes are kept (with another base no body comes out); a copy of the client's reference, which is covered in its
 body; the head that a receipt is for, any later one being as good; the key: with another the service does not start."""
 
 
