@@ -11,6 +11,7 @@ from services.audit.body import Body
 from services.audit.frontier import Frontier
 from services.audit.merkle import subtrees
 from services.audit.note import Checkpoint
+from services.audit.retention import announced_ranges
 from services.audit.span import SpanRow
 from services.core.errors import InvalidInput
 
@@ -55,7 +56,9 @@ async def rows_of(tree: LogTree, span: Span, *, bodies: bool) -> AsyncIterator[l
 
 
 async def _bodies(tree: LogTree, first: int, last: int) -> dict[int, bytes]:
+    """Bodies by index; of one that is missing although nothing was announced, or is damaged, what no digest fits."""
     found: dict[int, bytes] = {}
+    removed = announced_ranges(content for _, content in await tree.retentions())
     done = first
     while done <= last:
         try:
@@ -68,8 +71,8 @@ async def _bodies(tree: LogTree, first: int, last: int) -> dict[int, bytes]:
             continue
         # Damaged, or all pruned as far as one read goes: one by one.
         try:
-            single = await tree.records(after=done - 1, limit=1)
-            found |= {entry.index: body_bytes(entry) for entry in single}
+            if not any(done in item for item in removed):
+                found |= {entry.index: body_bytes(entry) for entry in await tree.records(after=done - 1, limit=1)}
         except AuditDamaged:
             found[done] = UNREADABLE
         done += 1

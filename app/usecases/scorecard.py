@@ -44,7 +44,7 @@ async def read_scorecard(container: Container, query: ScorecardQuery) -> Answer:
     if last - first >= MAX_SCORECARD_ENTRIES:
         rule = f"must leave at most {MAX_SCORECARD_ENTRIES} entries up to `to` ({last})"
         raise InvalidInput("from", rule, first, "ask in parts, or use `trimtab scorecard` on the database")
-    reader, done, size = Reader(query.portfolio_id, query.symbol), first, 0
+    reader, done, size, newest = Reader(query.portfolio_id, query.symbol), first, 0, -1
     async with _turn():
         while done <= last and (page := await container.audit.tail(after=done - 1, limit=min(PAGE, last + 1 - done))):
             own = [item.entry for item in page if item.tenant_id == container.tenant_id]
@@ -53,8 +53,10 @@ async def read_scorecard(container: Container, query: ScorecardQuery) -> Answer:
                 rule = f"must leave at most {MAX_SCORECARD_BYTES} bytes of entries up to `to` ({last})"
                 raise InvalidInput("from", rule, first, "ask in parts, or use `trimtab scorecard` on the database")
             await asyncio.to_thread(take_all, reader, own)
-            done = page[-1].entry.index + 1
-        body = await asyncio.to_thread(scorecard_bytes, reader, first, last if last >= 0 else None)
+            done, newest = page[-1].entry.index + 1, own[-1].index if own else newest
+        # How far the log reaches is also told by what others do.
+        end = newest if query.last is None else last
+        body = await asyncio.to_thread(scorecard_bytes, reader, first, end if end >= 0 else None)
     return Answer(200, body)
 
 
@@ -68,13 +70,14 @@ async def score_log(tree: LogTree, tenant_id: str, query: ScorecardQuery, advanc
     """
     first, last = bounds_of(query, (await tree.head()).size)
     several = len(await tree.stream_secrets()) > 1
-    reader, done = Reader(query.portfolio_id, query.symbol), first
+    reader, done, newest = Reader(query.portfolio_id, query.symbol), first, -1
     while done <= last and (page := await tree.records(after=done - 1, limit=min(PAGE, last + 1 - done))):
         own = [entry for entry in page if not several or await tree.entry_of(tenant_id, entry.event_id) is not None]
         await asyncio.to_thread(take_all, reader, own)
-        done = page[-1].index + 1
+        done, newest = page[-1].index + 1, own[-1].index if own else newest
         advance(done - first, last + 1 - first)
-    return await asyncio.to_thread(scorecard_bytes, reader, first, last if last >= 0 else None)
+    end = newest if query.last is None else last
+    return await asyncio.to_thread(scorecard_bytes, reader, first, end if end >= 0 else None)
 
 
 def score_span(source: SpanSource, query: ScorecardQuery, advance: Callable[[int, int], None]) -> bytes:

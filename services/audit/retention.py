@@ -6,6 +6,7 @@ tells a body that was removed by rule from one that somebody took away.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable
@@ -66,6 +67,22 @@ class Announcement:
         if type(first) is not int or type(end) is not int or not 0 <= first < end or not isinstance(digest, str):
             raise InvalidInput("announcement", "must name a range of entries", content[:80])
         return cls(first=first, end=end, bodies_sha256=digest)
+
+
+def announced_ranges(contents: Iterable[bytes]) -> list[range]:
+    """Ranges that announcements name; what is none is left out.
+
+    Examples
+    --------
+    >>> announced_ranges([b'{"first":0,"end":3,"bodies_sha256":"sha256:"}', b"{}"])
+    [range(0, 3)]
+    """
+    found = []
+    for content in contents:
+        with contextlib.suppress(InvalidInput):
+            said = Announcement.parse(content)
+            found.append(range(said.first, said.end))
+    return found
 
 
 def bodies_digest(digests: Iterable[bytes]) -> str:

@@ -9,7 +9,6 @@ RFC 6962 (2013), section 2.1; Crosby & Wallach (2009), section 2.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import re
@@ -23,7 +22,7 @@ from services.audit.entry import digest_text, moment, stream_id
 from services.audit.frontier import Frontier
 from services.audit.merkle import folded, leaf_hash, node_hash
 from services.audit.note import Checkpoint
-from services.audit.retention import KIND, Announcement
+from services.audit.retention import KIND, Announcement, announced_ranges
 from services.core.errors import InvalidInput
 
 MAX_FINDINGS = 1000
@@ -207,10 +206,7 @@ class LogCheck:
 
     def believe(self, announcements: Iterable[bytes]) -> None:
         """Let bodies be missing that were announced to leave, without the entries that say so: before `close`."""
-        for content in announcements:
-            with contextlib.suppress(InvalidInput):
-                said = Announcement.parse(content)
-                self._covered.append(range(said.first, said.end))
+        self._covered += announced_ranges(announcements)
 
     def knows(self, stream: bytes) -> bool:
         """Whether it has the last entry of a stream."""

@@ -33,8 +33,9 @@ NOT_COMMITTED = {
     "merkle_tile": {"log_id"},
     "log_head": {"log_id", "verifier_key", "room", "partition_rows"},
 }
-"""Columns that no hash covers: where and how bytes are kept (with another base no body comes out); a copy of the client's reference, which is covered in its
-body; the head that a receipt is for, any later one being as good; the key: with another the service does not start."""
+"""Columns that no hash covers: where and how bytes are kept (with another base no body comes out); a copy of the
+client's reference, which is covered in its body; the head that a receipt is for, any later one being as good; the key:
+with another the service does not start."""
 
 
 async def append(path: Path, count: int, mark: str) -> Checkpoint:

@@ -21,6 +21,7 @@ from app.examples import SMALLEST
 from app.settings import Settings
 from app.signatures import check_signature
 from services.audit.note import COSIGNATURE, Checkpoint, Note, VerifierKey, signature
+from services.audit.retention import Announcement
 from tests.integration.test_cli_service import run
 from tests.support.audit import record
 
@@ -66,6 +67,17 @@ def change(folder: Path, *statements: str) -> None:
     for statement in statements:
         connection.execute(statement)
     connection.close()
+
+
+def announced(first: int, end: int) -> str:
+    """The row without which the store keeps its bodies; that the log says so too is not asked where it is only read."""
+    content = Announcement(first=first, end=end, bodies_sha256="sha256:").encoded(
+        before=datetime.now(UTC), actor="test", stored_bytes=0
+    )
+    return (
+        "INSERT INTO audit_retention (log_id, idx, first_idx, end_idx, content) "
+        f"SELECT log_id, {end}, {first}, {end}, x'{content.hex()}' FROM log_head"
+    )
 
 
 def test_a_sound_log_beside_its_running_service(service: Service) -> None:

@@ -73,15 +73,17 @@ async def test_every_entry_once_and_in_order(database: Database) -> None:
 
 async def test_what_is_published_is_what_was_recorded(database: Database) -> None:
     bus, targets = MemoryBus(), portfolio("pf_1")
-    reader = await follow(bus, targets)
+    reader = await follow(bus, targets, AUDIT)
+    await append(database, 1)
     relaying = asyncio.create_task(relay_of(database, bus).run(lambda: True))
+    await reader.until(lambda: reader.newest(AUDIT) == 0)  # on a bus without a past it tells the last decision only
     for number in range(5):
         await database.audit.append(decision("pf_1", number), timeout=SECONDS)
-    await reader.until(lambda: reader.newest(targets) == 4)
+    await reader.until(lambda: reader.newest(targets) == 5)
     relaying.cancel()
     rows = [orjson.loads(update.data) for update in reader.states[targets]]
     assert [(row["snapshot_seq"], row["targets"], row["index"]) for row in rows] == [
-        (n, [{"number": n}], n) for n in range(5)
+        (n, [{"number": n}], n + 1) for n in range(5)
     ]
 
 

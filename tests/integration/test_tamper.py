@@ -59,7 +59,7 @@ class Hand:
             self.connection.row_factory = sqlite3.Row
         else:
             self.connection = await asyncpg.connect(self.store.target.dsn)
-        for statement in (*unguard(self.store), "DROP INDEX ix_audit_entry_stream_stream_seq"):
+        for statement in unguard(self.store):
             await self._run(statement)
         for table in TABLES:
             rows = await self._run(f"SELECT * FROM {table}")

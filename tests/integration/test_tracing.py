@@ -108,7 +108,9 @@ async def test_nothing_that_a_caller_sends_is_in_a_span(tmp_path: Path) -> None:
     assert {span.attributes["trimtab.problem"] for span in kept.spans if span.attributes} >= {"not_found"}
 
 
-async def test_a_failure_of_ours_is_an_error_and_a_caller_s_is_none(tmp_path: Path) -> None:
+async def test_a_failure_of_ours_is_an_error_and_a_caller_s_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with traced(tmp_path) as (http, kept):
         await http.get("/nowhere")
 
@@ -117,7 +119,7 @@ async def test_a_failure_of_ours_is_an_error_and_a_caller_s_is_none(tmp_path: Pa
 
         for route in http._transport.app.routes:  # type: ignore[attr-defined]
             if getattr(route, "path", "") == "/livez":
-                route.app = lambda *_: broken()
+                monkeypatch.setattr(route, "app", lambda *_: broken())
         assert (await http.get("/livez")).status_code == 500
     codes = {span.attributes["http.response.status_code"]: span.status.is_ok for span in kept.spans if span.attributes}
     assert codes == {404: True, 500: False}
