@@ -1,9 +1,9 @@
 """What a request costs, in units: the size of what is computed, known before it is computed.
 
 An evaluation costs ``ceil(points / 1000) + symbols``, at least 1. `points` are the bars of its series, or the rows that
-it posts; `symbols` are the names that it speaks of. Doors that compute more of the same input add a price of their own,
-which follows their measured time beside that of an evaluation; what only reads costs 1. The table is published at
-`GET /v1/limits`.
+it posts; `symbols` are the names that it speaks of. Doors that compute more of the same input add a price of their own:
+a judgement of their work beside that of an evaluation, not a measurement. What only reads costs 1. The table is
+published at `GET /v1/limits`.
 """
 
 from __future__ import annotations
