@@ -8,6 +8,7 @@ published at `GET /v1/limits`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ ROWS = ("observations", "quotes", "trades", "fills", "returns")
 """Lists in a body whose every row is a point."""
 NAMED = ("positions", "series", "signals", "observations", "quotes", "instruments", "marks", "symbols", "orders")
 """Lists in a body that speak of symbols."""
+_CONVERTER = re.compile(r":[a-z_]+\}")
+"""How the router reads a part of a path; operations are named without."""
 _SERIES = frozenset({"close", "ohlcv", "open", "high", "low", "volume", "realized_variance", "prices"})
 
 
@@ -66,6 +69,8 @@ PRICES: Mapping[str, Price] = {
     "POST /v1/portfolios/{portfolio_id}/executions": SIZED,
     "PUT /v1/instruments": SIZED,
     "POST /v1/evaluations/{evaluation_id}:replay": Price(5, computes=True),
+    "POST /v1/audit/entries/{evaluation_id}:commit": Price(20, computes=True),
+    "GET /v1/scorecard": Price(100, computes=True),
     "POST /v1/orders:check": SIZED,
     "POST /v1/margin:max-position": Price(5, sized=True, computes=True),
     "POST /v1/margin:scenario": Price(5, sized=True, computes=True),
@@ -83,6 +88,8 @@ PRICES: Mapping[str, Price] = {
     "POST /v1/options:variance-premium": Price(10, sized=True, computes=True),
     "POST /v1/options:greeks": SIZED,
     "POST /v1/options:implied-volatility": SIZED,
+    "POST /v1/collateral:value": SIZED,
+    "POST /v1/oracles:aggregate": Price(5, sized=True, computes=True),
     "POST /v1/collateral:allocate": Price(10, sized=True, computes=True),
     "POST /v1/contagion:propagate": Price(10, sized=True, computes=True),
 }
@@ -96,8 +103,10 @@ def price_of(method: str, path: str) -> Price:
     --------
     >>> price_of("GET", "/v1/policies").of(None), price_of("POST", "/v1/evaluations").of({})
     (1, 1)
+    >>> price_of("POST", "/v1/evaluations/{evaluation_id:evaluation_id}:replay").base
+    5
     """
-    return PRICES.get(f"{method} {path}", READS)
+    return PRICES.get(f"{method} {_CONVERTER.sub('}', path)}", READS)
 
 
 def size_of(body: Any) -> int:

@@ -49,6 +49,10 @@ BURST_SECONDS = 10
 """Time in which a full bucket is earned, by default."""
 MAX_CONCURRENT = 8
 """Computations of a key at a time, in each process."""
+MAX_KEY_REQUESTS = 256
+"""Unanswered requests of a key, in each process: an eighth of all that there may be."""
+MAX_PUBLIC_REQUESTS = 64
+"""Unanswered requests to one open path of the log, of all callers, in each process."""
 MAX_KEY_STREAMS = 20
 """Streams of a key at a time, in each process."""
 MAX_SCORECARD_ENTRIES = 20_000

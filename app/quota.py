@@ -14,7 +14,7 @@ from typing import Any
 from app.caller import Caller
 from app.container import Container
 from app.costs import Price
-from app.limits import MAX_CONCURRENT
+from app.limits import MAX_CONCURRENT, MAX_KEY_REQUESTS, MAX_PUBLIC_REQUESTS
 from app.problems import RequestProblem
 from app.settings import Settings
 from app.token_bucket import RatePlan, Taken
@@ -24,7 +24,8 @@ RATE_KEY = "trimtab.rate"
 """Place in the scope of a request of the headers that say what is left."""
 TAB_KEY = "trimtab.tab"
 """Place of the `Tab` of a request whose price depends on its body."""
-COMPUTING = "computing"
+COMPUTING, ACTIVE = "computing", "active"
+PUBLIC_LOG = "/v1/log/"
 
 
 def plan_of(caller: Caller, settings: Settings) -> RatePlan | None:
@@ -130,6 +131,46 @@ def computing(container: Container, caller: Caller, price: Price) -> Iterator[No
             yield
     except Full:
         detail = f"{MAX_CONCURRENT} computations of {caller.key_id} are under way"
+        raise RequestProblem("too_many_concurrent", detail, headers=(("Retry-After", "1"),)) from None
+
+
+@contextmanager
+def under_way(container: Container, caller: Caller) -> Iterator[None]:
+    """Be one of the unanswered requests of a key: those that wait for something cost little, and take a place too.
+
+    Raises
+    ------
+    RequestProblem
+        429 `too_many_concurrent`.
+    """
+    if caller.key_id is None:
+        yield
+        return
+    try:
+        with container.turnstile.inside(ACTIVE, caller.key_id, MAX_KEY_REQUESTS):
+            yield
+    except Full:
+        detail = f"{MAX_KEY_REQUESTS} requests of {caller.key_id} are not answered yet"
+        raise RequestProblem("too_many_concurrent", detail, headers=(("Retry-After", "1"),)) from None
+
+
+@contextmanager
+def in_public(container: Container | None, path: str) -> Iterator[None]:
+    """Be one of the requests to a part of the log that is open to all: they share places of their own.
+
+    Raises
+    ------
+    RequestProblem
+        429 `too_many_concurrent`.
+    """
+    if container is None or not path.startswith(PUBLIC_LOG):
+        yield
+        return
+    try:
+        with container.turnstile.inside(ACTIVE, path, MAX_PUBLIC_REQUESTS):
+            yield
+    except Full:
+        detail = f"{MAX_PUBLIC_REQUESTS} requests to {path} are not answered yet"
         raise RequestProblem("too_many_concurrent", detail, headers=(("Retry-After", "1"),)) from None
 
 

@@ -163,6 +163,11 @@ class Settings:
             raise SettingError(
                 f"TRIMTAB_METRICS_PORT must be another port than TRIMTAB_PORT, found {self.metrics_port}"
             )
+        if (self.instances or 1) > 1 and self.redis_url is None:
+            raise SettingError(
+                f"TRIMTAB_INSTANCES above 1 needs REDIS_URL, found {self.instances}: nonces, tickets and rates are "
+                "shared there"
+            )
         if self.workers > 1 and (self.redis_url is None or self.audit_url.startswith("sqlite")):
             raise SettingError(
                 f"TRIMTAB_WORKERS must be 1, found {self.workers}: several processes need DATABASE_URL of a PostgreSQL "

@@ -24,6 +24,9 @@ from app.request_signature import (
 
 CHALLENGE = (("WWW-Authenticate", 'Signature realm="trimtab"'),)
 
+STORE_SECONDS = 5.0
+"""Longest time that the stores take while a request is let in [s]."""
+
 
 async def authenticate_signed(
     container: Container,
@@ -54,7 +57,7 @@ async def authenticate_signed(
         refused_attempt(container, address, now)
         raise unsigned("the signature does not fit the key and the request")
     caller = admit(container, key, address, now)
-    await _use(container, head, now_ms, window)
+    await _use(container, head, window)
     return caller
 
 
@@ -100,8 +103,11 @@ def _skewed(late: int, window: int) -> RequestProblem:
     return RequestProblem("clock_skew", detail, headers=CHALLENGE)
 
 
-async def _use(container: Container, head: SignedHead, now_ms: int, window: int) -> None:
-    seconds = (window + 2 * AHEAD_MS) / 1000.0
+async def _use(container: Container, head: SignedHead, window: int) -> None:
+    now_ms = int(container.clock.now().timestamp() * 1000)
+    # A copy whose head came in time may take as long as its body may, and what is asked of the stores before.
+    late = container.settings.body_timeout_seconds + STORE_SECONDS
+    seconds = (window + 2 * AHEAD_MS) / 1000.0 + late
     try:
         fresh = await container.doors.claim(
             head.key_id, head.nonce, signed_at_ms=head.at_ms, now_ms=now_ms, seconds=seconds

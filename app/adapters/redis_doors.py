@@ -189,6 +189,8 @@ class RedisDoors:
     async def redeem(self, ticket: str) -> bytes | None:
         """Content of a ticket, once."""
         if (found := await self._local.redeem(ticket)) is not None:
+            with contextlib.suppress(_Away):  # a SET that was given up may have been done
+                await self._ask(self._client.delete, _ticket_key(ticket))
             return found
         try:
             content: bytes | None = await self._ask(REDEEM.run, self._client, (_ticket_key(ticket),))

@@ -28,7 +28,7 @@ async def create_key(request: Request) -> Response:
     """A new key."""
     read_query(request, NoParameters)
     caller = caller_of(request.scope)
-    return reply(request, await keys.create_key(container_of(request), await read_call(request), caller.key_id))
+    return reply(request, await keys.create_key(container_of(request), await read_call(request), caller))
 
 
 async def revoke_key(request: Request) -> Response:

@@ -17,7 +17,7 @@ from app.container import Container
 from app.costs import Price, price_of
 from app.log_lines import current_key_id
 from app.problems import RequestProblem
-from app.quota import computing, open_tab
+from app.quota import computing, in_public, open_tab, under_way
 from app.request_signature import STREAM, is_signed, target_of
 from app.signed_requests import authenticate_signed, check_signed_head
 
@@ -38,13 +38,15 @@ class RawRoute(Route):
             await super().handle(scope, receive, send)
             return
         receive = await let_in(HTTPConnection(scope), self.needs, receive) or receive
-        if self.needs is PUBLIC:
-            await super().handle(scope, receive, send)
-            return
         container, caller = scope["app"].state.container, caller_of(scope)
-        await open_tab(container, caller, self.price, scope)
-        with computing(container, caller, self.price):
-            await super().handle(scope, receive, send)
+        if self.needs is PUBLIC:
+            with in_public(container, self.path):
+                await super().handle(scope, receive, send)
+            return
+        with under_way(container, caller):
+            await open_tab(container, caller, self.price, scope)
+            with computing(container, caller, self.price):
+                await super().handle(scope, receive, send)
 
 
 def route(method: str, path: str, endpoint: Callable[[Request], Awaitable[Response]], needs: Needs) -> RawRoute:

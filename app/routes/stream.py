@@ -27,6 +27,9 @@ from models.api.query import NoParameters
 from models.api.stream import SUBPROTOCOL
 from models.api.ticket import TicketRequest
 
+UNKNOWN_SHARE = 0.8
+"""Part of the streams of a process that those may take who have not shown a key yet."""
+
 
 async def open_stream(websocket: WebSocket) -> None:
     """Serve one client until either side ends."""
@@ -73,10 +76,14 @@ async def caller_of_handshake(websocket: WebSocket) -> Caller | None:
         If they prove nobody.
     """
     headers = websocket.scope["headers"]
-    shown = is_signed(headers) or any(name == b"authorization" for name, _ in headers)
-    if keys_required(websocket.app.state.container) and not shown:
+    if keys_required(websocket.app.state.container) and not shows_key(headers):
         return None
     return (await identify(websocket))[0]
+
+
+def shows_key(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a handshake carries a key or a signature, good or not."""
+    return is_signed(headers) or any(name == b"authorization" for name, _ in headers)
 
 
 async def create_ticket(request: Request) -> Response:
@@ -107,8 +114,11 @@ def check_handshake(websocket: WebSocket, hub: Hub) -> None:
         raise RequestProblem("origin_denied", f"Origin {rule}", [BrokenRule("header:Origin", "not_allowed", rule)])
     if hub.draining:
         raise RequestProblem("draining", "the service is about to end")
-    if len(hub.connections) >= MAX_CONNECTIONS:
-        raise RequestProblem("too_many_connections", f"this process serves {MAX_CONNECTIONS} connections")
+    most = MAX_CONNECTIONS
+    if keys_required(websocket.app.state.container) and not shows_key(scope["headers"]):
+        most = int(UNKNOWN_SHARE * MAX_CONNECTIONS)  # the rest is for those who show a key at once
+    if len(hub.connections) >= most:
+        raise RequestProblem("too_many_connections", f"this process serves {most} connections")
 
 
 def is_allowed_origin(headers: list[tuple[bytes, bytes]], allowed: tuple[str, ...]) -> bool:

@@ -11,13 +11,14 @@ from typing import Any
 import orjson
 
 from app.api_key import KeyText, new_key, new_name
-from app.authentication import keys_required
+from app.authentication import keys_required, plan_of_key
 from app.caller import Caller, Scope
 from app.container import Container
 from app.ids import new_id
 from app.key_port import ApiKey, Signing
 from app.ports import AuditUnavailable, EventKind, Outcome
 from app.problems import RequestProblem
+from app.quota import plan_of
 from app.translate.answer import time_text
 from app.usecases.call import Answer, Call
 from app.usecases.evaluate_portfolio import event_record, idempotency_key, known_answer, splice, stored_answer
@@ -29,15 +30,15 @@ SHOWN = "keep it: it is stored nowhere, and no other answer will have it"
 NOT_SHOWN = "the secret was in the first answer to this call only: if it is lost, revoke this key and make another"
 
 
-async def create_key(container: Container, call: Call, by: str | None, environment: str = "live") -> Answer:
-    """Make a key for the tenant of the container; `by` is the key of who asks.
+async def create_key(container: Container, call: Call, caller: Caller | None, environment: str = "live") -> Answer:
+    """Make a key for the tenant of the container; `caller` is who asks, None for the operator.
 
     It is on record before it opens anything, so that no key opens that the log does not know.
 
     Raises
     ------
     InvalidInput
-        For an end that is past.
+        For an end that is past, or a rate above that of who asks.
     """
     request = CreateKeyRequest.model_validate(call.parsed)
     known = idempotency_key(call, CREATE)
@@ -47,8 +48,16 @@ async def create_key(container: Container, call: Call, by: str | None, environme
         raise InvalidInput("expires_at", "must lie in the future", time_text(request.expires_at))
     text = new_key(environment) if request.signing == "bearer" else None
     key = _key(container, request, text, call.received_at)
+    _check_rate(container, key, caller)
     event_id = new_id("ev", call.received_at)
-    said = {**key_fields(key), "by": by, "event_id": event_id, "key": None, "signing_secret": None, "note": NOT_SHOWN}
+    said = {
+        **key_fields(key),
+        "by": caller.key_id if caller is not None else None,
+        "event_id": event_id,
+        "key": None,
+        "signing_secret": None,
+        "note": NOT_SHOWN,
+    }
     body = orjson.dumps(said)
     record = event_record(container, EventKind.KEY, event_id, call, body, known)
     appended = await container.audit.append(record, timeout=call.timeout_seconds)
@@ -80,6 +89,21 @@ def _key(container: Container, request: CreateKeyRequest, text: KeyText | None, 
         units_per_second=request.units_per_second,
         burst_units=request.burst_units,
     )
+
+
+def _check_rate(container: Container, key: ApiKey, caller: Caller | None) -> None:
+    """A key gives no rate that its maker does not have: who may make keys must not lift the limit of the operator."""
+    most = plan_of(caller, container.settings) if caller is not None and caller.key_id is not None else None
+    own = plan_of_key(key, container.settings)
+    if most is None or own is None:
+        return
+    if own.milliunits_per_second > most.milliunits_per_second:
+        limit = most.milliunits_per_second / 1000.0
+        raise InvalidInput(
+            "units_per_second", f"must be at most {limit:g}, that of the key that asks", key.units_per_second
+        )
+    if own.burst > most.burst:
+        raise InvalidInput("burst_units", f"must be at most {most.burst}, that of the key that asks", own.burst)
 
 
 def _secrets(container: Container, key: ApiKey, text: KeyText | None) -> dict[str, str]:

@@ -16,6 +16,7 @@ from datetime import datetime
 
 import orjson
 
+from app.authentication import keys_required
 from app.container import Container
 from app.live_ports import LogConsumer
 from app.ports import AuditUnavailable
@@ -215,7 +216,9 @@ class Live:
             found["audit"] = f"no new targets: {error}"
         if self._container.settings.redis_url is not None and not self._container.bus.shared:
             found["stream"] = "updates come from this process alone"
-        if self._failures:
+        if self._failures and keys_required(self._container):  # one channel for all tenants: nobody is named
+            found["live"] = f"no new targets of {len(self._failures)} portfolios"
+        elif self._failures:
             (_, portfolio_id), reason = next(iter(sorted(self._failures.items())))
             more = f", and {len(self._failures) - 1} more" if len(self._failures) > 1 else ""
             found["live"] = f"no new targets of {portfolio_id}: {reason}{more}"

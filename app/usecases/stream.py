@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 import orjson
 from pydantic import ValidationError
 
+from app.api_key import holds_key
 from app.authentication import check_scope
 from app.body import parse_json
 from app.caller import LOCAL, Caller, Scope
@@ -24,7 +25,7 @@ from app.costs import price_of
 from app.ids import new_id
 from app.limits import MAX_KEY_STREAMS
 from app.problems import BrokenRule, RequestProblem
-from app.quota import spend
+from app.quota import computing, spend
 from app.translate import frames
 from app.translate.answer import time_text
 from app.translate.frames import Frame
@@ -295,9 +296,12 @@ class Connection:
             await self._room.wait()
 
     def _parse(self, text: str) -> dict[str, Any]:
-        parsed = parse_json(text.encode())
+        raw = text.encode()
+        parsed = parse_json(raw)
         if not isinstance(parsed, dict):
             raise _invalid("", "wrong_type", "must be an object")
+        if parsed.get("op") != Operation.AUTH and holds_key(raw):
+            raise RequestProblem("misplaced_key", "a frame holds an API key, which belongs into `auth` alone")
         return parsed
 
     async def _act(self, parsed: dict[str, Any], now: float) -> None:
@@ -446,7 +450,8 @@ class Connection:
     async def _feed(self, frame_id: str, call: Call) -> None:
         try:
             await spend(self.container, cast(Caller, self.caller), OBSERVING, call.parsed)
-            answer = await observe_prices(self.container, call)
+            with computing(self.container, cast(Caller, self.caller), OBSERVING):
+                answer = await observe_prices(self.container, call)
         except Exception as error:
             try:
                 self._refuse(frame_id, _within_body(self.explain(error)), time.monotonic())
