@@ -37,7 +37,7 @@ COSIGNATURES = (
 )
 _SIZES = (
     f"SELECT size FROM cosignature WHERE log_id = {LOG_ID} AND size >= $1 "  # noqa: S608
-    "GROUP BY size HAVING count(*) >= $2 ORDER BY size"
+    "GROUP BY size HAVING count(DISTINCT witness) >= $2 ORDER BY size"
 )
 SIZES, NEWEST_SIZES = f"{_SIZES} LIMIT $3", f"{_SIZES} DESC LIMIT $3"
 _STORED = (

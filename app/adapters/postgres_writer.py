@@ -227,13 +227,15 @@ class PostgresWriter:
                 return None
             try:
                 connection = await self._connected()
-                async with self._guarded(connection):
+                async with self._guarded(connection), connection.transaction():
+                    await connection.execute("SET LOCAL synchronous_commit = on")
                     self._secrets |= await self._secrets_of(connection, unknown)
             except TRANSIENT_ERRORS as error:
                 self._drop()
                 last = error
-            except asyncpg.PostgresError as error:
+            except Exception as error:  # it must not end the writer
                 logger.exception("the secret of a tenant cannot be read")
+                self._drop()
                 return unavailable(error)
         return unavailable(last or TimeoutError())
 

@@ -73,10 +73,16 @@ def witness_command(
             raise Failure(ExitCode.USAGE, "--replay and --post go with --cosign", remedy="trimtab audit key makes one.")
         verifier = read_key(key)
         source = opened(export) if export is not None else None
-        note = _note(client, source)
-        head = _signed(note, verifier, "the service sent" if export is None else str(export))
         kept = read_text(state) if state.exists() else None
         before = _signed(kept, verifier, str(state)) if kept is not None else None
+        note = _note(client, source)
+        head = _signed(note, verifier, "the service sent" if export is None else str(export))
+        if source is None and signer is not None and (replay if post is None else post):
+            # One that another witness has signed: on a growing log each would else sign a head of its own.
+            pending = client.text("/v1/log/checkpoint?cosigned=pending")
+            met = _signed(pending, verifier, "the service sent")
+            if met.size > (before.size if before is not None else 0):
+                note, head = pending, met
         if before is not None:
             continues(client if source is None else source, before, head)
         found = None

@@ -21,7 +21,7 @@ NOTE = "text/plain; charset=utf-8"
 async def read_checkpoint(request: Request) -> Response:
     """Signed head."""
     query = read_query(request, CheckpointParameters)
-    note = await cosign.read_checkpoint(container_of(request), cosigned=query.cosigned == "true")
+    note = await cosign.read_checkpoint(container_of(request), cosigned=query.cosigned)
     return Response(note, media_type=NOTE)
 
 

@@ -29,8 +29,9 @@ class NotCosigned(Exception):
     """No head has enough signatures of witnesses yet."""
 
 
-async def read_checkpoint(container: Container, *, cosigned: bool = False) -> str:
-    """Signed head of the log as it is now; `cosigned`: the newest that enough witnesses have signed.
+async def read_checkpoint(container: Container, *, cosigned: str = "false") -> str:
+    """Signed head of the log as it is now; `cosigned` "true": the newest that enough witnesses have signed, "pending":
+    the newest that some have signed and not yet enough, if there is one.
 
     Raises
     ------
@@ -40,7 +41,11 @@ async def read_checkpoint(container: Container, *, cosigned: bool = False) -> st
     signer_of(container)
     state = await container.tree.head()
     head = Checkpoint(state.origin, state.size, state.root)
-    if cosigned:
+    if cosigned == "pending":
+        done = await _quorum_size(container, least=1, newest=True) or 0
+        if sizes := await container.tree.cosigned_sizes(least=done + 1, signatures=1, newest=True, limit=1):
+            head = await _head_at(container.tree, state.origin, sizes[0])
+    elif cosigned == "true":
         size = await _quorum_size(container, least=1, newest=True)
         if size is None:
             raise NotCosigned

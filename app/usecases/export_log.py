@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from app.log_ports import LogTree, Span
 from app.ports import AuditDamaged, StoredEntry
 from app.usecases.prove import from_tiles, prove_consistency
+from app.usecases.retention import held_announcements
 from services.audit.body import Body
 from services.audit.frontier import Frontier
 from services.audit.merkle import subtrees
@@ -46,19 +47,19 @@ async def frontier_of(tree: LogTree, size: int, whole: int) -> Frontier:
 async def rows_of(tree: LogTree, span: Span, *, bodies: bool) -> AsyncIterator[list[SpanRow]]:
     """Entries of the part, some at a time, each with its leaf hash and its body; None for a pruned one."""
     done = span.first
+    removed = announced_ranges(await held_announcements(tree)) if bodies else []
     while done < span.end:
         rows = await tree.stored(start=done, limit=min(PAGE, span.end - done), bodies=False)
-        found = await _bodies(tree, done, rows[-1].index) if bodies and rows else {}
+        found = await _bodies(tree, done, rows[-1].index, removed) if bodies and rows else {}
         if not rows:
             return
         yield [SpanRow(row.index, row.entry, row.leaf, found.get(row.index)) for row in rows]
         done = rows[-1].index + 1
 
 
-async def _bodies(tree: LogTree, first: int, last: int) -> dict[int, bytes]:
+async def _bodies(tree: LogTree, first: int, last: int, removed: Sequence[range]) -> dict[int, bytes]:
     """Bodies by index; of one that is missing although nothing was announced, or is damaged, what no digest fits."""
     found: dict[int, bytes] = {}
-    removed = announced_ranges(content for _, content in await tree.retentions())
     done = first
     while done <= last:
         try:
@@ -76,6 +77,9 @@ async def _bodies(tree: LogTree, first: int, last: int) -> dict[int, bytes]:
         except AuditDamaged:
             found[done] = UNREADABLE
         done += 1
+    for index in range(first, last + 1):
+        if index not in found and not any(index in item for item in removed):
+            found[index] = UNREADABLE
     return found
 
 

@@ -29,6 +29,7 @@ from services.audit.governance import (
     Claim,
     Governance,
     Proposal,
+    ProposalClosed,
     Rules,
     Status,
     Verdict,
@@ -119,6 +120,7 @@ def step(call: Step) -> Taken:
         return _propose(call, before)
     proposal = find(before, call.number or 0)
     if call.action == "activate":
+        _check_signed(proposal)
         claim = Claim(number=proposal.number, event_id=call.event_id, fact_id=call.fact_id, at=call.at)
         after = before.claimed(proposal, claim, check_signature, call.present.version)
         return _answer(call, after, after.activated(), proposal.number, changed=True)
@@ -128,6 +130,26 @@ def step(call: Step) -> Taken:
     )  # fmt: skip
     after = before.voted(proposal, vote, check_signature, call.present.version)
     return _answer(call, after, after, proposal.number, changed=after is not before)
+
+
+def _check_signed(proposal: Proposal) -> None:
+    """What the votes signed are digests: a stored proposal that says anything else activates nothing.
+
+    Raises
+    ------
+    ProposalClosed
+        If it does.
+    """
+    if proposal.ended or not proposal.payload:
+        return
+    payload, report = orjson.loads(proposal.payload), orjson.loads(proposal.report)
+    if proposal.kind == "policy":
+        made = fields_sha256(orjson.loads(payload["resolved"]), payload["defaults_version"])
+    else:
+        made = Rules.of(payload).digest
+    found = (made, content_digest(_CHECKS, proposal.report.encode()), report["passed"], report["tightens"])
+    if found != (proposal.content, proposal.checks, proposal.passed, proposal.tightens):
+        raise ProposalClosed(f"proposal {proposal.number} is stored otherwise than it was signed")
 
 
 def find(governance: Governance, number: int) -> Proposal:

@@ -36,7 +36,8 @@ async def read_on(audit: AuditLog, after: int) -> Tail:
     except AuditDamaged:
         pass
     try:
-        return Tail(await audit.tail(after=after, limit=1), after + 1)
+        entries = await audit.tail(after=after, limit=1)
+        return Tail(entries, entries[-1].entry.index if entries else after)
     except AuditDamaged as error:
         logger.error("audit entry %d is left out of the stream: %s", after + 1, error)
         return Tail((), after + 1)

@@ -7,17 +7,19 @@ announced, and whoever checks the log finds the reason of every body that is not
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import orjson
 
 from app.ids import new_id
+from app.log_ports import LogTree
 from app.ports import IDEMPOTENCY_RETENTION, AuditLog, AuditRecord, EventKind
 from app.retention_port import RetentionStore
 from app.version import versions_record
 from services.audit.entry import digest_text, moment
-from services.audit.retention import Announcement
+from services.audit.retention import KIND, Announcement, answered
 from services.core.errors import InvalidInput
 
 PAGE = 2000
@@ -45,6 +47,18 @@ class Removal:
     def bodies(self) -> int:
         """How many."""
         return self.end - self.first
+
+
+async def held_announcements(tree: LogTree, known: Container[int] = ()) -> list[bytes]:
+    """Announcements that entries of the log really hold, but for those of `known` indices; rows that say so prove
+    nothing.
+    """
+    held = []
+    for index, content in await tree.retentions():
+        rows = await tree.stored(start=index, limit=1, bodies=False) if index not in known else []
+        if rows and (rows[0].index, rows[0].kind) == (index, KIND) and answered(rows[0].entry, content):
+            held.append(content)
+    return held
 
 
 async def plan_removal(store: RetentionStore, *, before: datetime, now: datetime) -> Removal:
@@ -128,7 +142,9 @@ async def keep_house(
         pass
     if not retention_days:
         return None
-    due = await plan_removal(store, before=now - timedelta(days=retention_days), now=now)
-    if due.bodies:
+    # Whole days: an announcement a day is enough.
+    before = (now - timedelta(days=retention_days)).replace(hour=0, minute=0, second=0, microsecond=0)
+    due = await plan_removal(store, before=before, now=now)
+    if due.bodies or await store.allowed():  # what was announced and is still there goes, too
         await remove(audit, store, due, tenant_id=tenant_id, actor="service", now=now)
     return due if due.bodies else None

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from app.log_ports import LogState, LogTree, SpanSource
+from app.usecases.retention import held_announcements
 from services.audit.note import Checkpoint
 from services.audit.span import SpanCheck
 from services.audit.tiles import HEIGHT, TileHashes
@@ -50,11 +51,12 @@ async def verify_log(
     advance : callable
         Told (rows checked, rows in all).
     """
-    state = await tree.head()
-    announced, secrets = dict(await tree.retentions()), await tree.stream_secrets()
+    announced = dict(await tree.retentions())  # before the head: what they name is then among the rows
+    state, secrets = await tree.head(), await tree.stream_secrets()
     check = LogCheck(state.origin, secrets, checkpoints, bodies=bodies, announcements=announced)
     hashes = TileHashes()
     await _read(tree, check, hashes, state.size, lambda done: advance(done, state.size))
+    check.believe(await held_announcements(tree, announced))  # a removal that came while rows were read
     return await _verified(tree, state, check, hashes, len(checkpoints))
 
 
@@ -88,6 +90,7 @@ async def join_segments(
             break
         hashes.add_roots(roots)
         advance(check.size, state.size)
+    check.believe(await held_announcements(tree))
     return await _verified(tree, state, check, hashes, len(checkpoints))
 
 

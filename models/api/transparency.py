@@ -17,8 +17,10 @@ Hash = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 class CheckpointParameters(Model):
     """Parameters of `GET /v1/log/checkpoint`."""
 
-    cosigned: Literal["true", "false"] = Field(
-        "false", description="The newest head that enough witnesses have signed, not the newest."
+    cosigned: Literal["true", "false", "pending"] = Field(
+        "false",
+        description="`true`: the newest head that enough witnesses have signed. `pending`: the newest that some have "
+        "signed and not yet enough, so that witnesses of a growing log meet; the newest of all where there is none.",
     )
 
 

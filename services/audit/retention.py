@@ -69,6 +69,15 @@ class Announcement:
         return cls(first=first, end=end, bodies_sha256=digest)
 
 
+def answered(entry: bytes, content: bytes) -> bool:
+    """Whether an entry of the log holds the digest of this answer."""
+    try:
+        said = json.loads(entry)
+    except ValueError:
+        return False
+    return isinstance(said, dict) and said.get("response") == digest_text(hashlib.sha256(content).digest())
+
+
 def announced_ranges(contents: Iterable[bytes]) -> list[range]:
     """Ranges that announcements name; what is none is left out.
 

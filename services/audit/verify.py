@@ -22,7 +22,7 @@ from services.audit.entry import digest_text, moment, stream_id
 from services.audit.frontier import Frontier
 from services.audit.merkle import folded, leaf_hash, node_hash
 from services.audit.note import Checkpoint
-from services.audit.retention import KIND, Announcement, announced_ranges
+from services.audit.retention import KIND, Announcement, announced_ranges, answered
 from services.core.errors import InvalidInput
 
 MAX_FINDINGS = 1000
@@ -140,6 +140,8 @@ class LogCheck:
     _names: dict[tuple[str, str | None], bytes | None] = field(default_factory=dict)
     _heads: dict[int, list[Checkpoint]] = field(default_factory=dict)
     _removals: dict[int, _Removal] = field(default_factory=dict)
+    _coming: list[_Removal] = field(default_factory=list)
+    _open: list[_Removal] = field(default_factory=list)
     _missing: list[range] = field(default_factory=list)
     _covered: list[range] = field(default_factory=list)
 
@@ -150,6 +152,7 @@ class LogCheck:
                 self._removals[index] = _Removal(content, Announcement.parse(content))
             except InvalidInput:
                 self._report(index, "what it is said to have announced is no removal of bodies")
+        self._coming = sorted(self._removals.values(), key=lambda removal: -removal.said.first)
         for item in self.checkpoints:
             self._heads.setdefault(item.size, []).append(item)
         self._compare_head()
@@ -285,8 +288,11 @@ class LogCheck:
         if self.stream_secrets is not None and self._stream_of(row.tenant_id, row.portfolio_id) != row.stream:
             self._report(row.index, "its stream is not that of its tenant and portfolio")
         self._check_batch(row)
-        for removal in self._removals.values():
-            if removal.said.first <= row.index < removal.said.end:
+        while self._coming and self._coming[-1].said.first <= row.index:
+            self._open.append(self._coming.pop())
+        if self._open:
+            self._open = [removal for removal in self._open if row.index < removal.said.end]
+            for removal in self._open:
                 removal.digest.update(row.body_sha256)
         if row.kind == KIND and row.index in self._removals:
             self._announce(row, self._removals[row.index])
@@ -326,7 +332,7 @@ class LogCheck:
 
     def _announce(self, row: StoredLeaf, removal: _Removal) -> None:
         """Take an announcement on, if it is what the entry holds the digest of."""
-        if _parsed(row.entry).get("response") != digest_text(hashlib.sha256(removal.content).digest()):
+        if not answered(row.entry, removal.content):
             return
         removal.entered = True
         if removal.said.end > row.index or removal.said.bodies_sha256 != digest_text(removal.digest.digest()):
