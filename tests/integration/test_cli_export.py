@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import random
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,14 @@ import orjson
 import pytest
 import zstandard
 
+from app.adapters.database import open_database
 from app.commands.embedded import embedded_service
 from app.examples import SMALLEST
 from app.settings import Settings
+from app.usecases.retention import Removal, remove
 from services.audit.merkle import leaf_hash, verify_consistency, verify_inclusion
 from services.audit.note import Checkpoint, Note
+from services.audit.retention import bodies_digest
 from tests.integration.test_cli_audit import Service, announced, change
 from tests.integration.test_cli_service import run
 from tests.support import merkle_reference as reference
@@ -147,12 +152,41 @@ def test_a_kept_head_that_the_part_does_not_hold_is_told_and_no_evidence(service
     assert (code, said["findings"], said["checkpoints_outside"]) == (2, [], 1)
 
 
-def test_a_pruned_body_is_incomplete_and_a_damaged_one_evidence(tmp_path: Path) -> None:
+async def pruned(data: Path, end: int) -> None:
+    """Remove the bodies of the first entries as retention does, though they are young."""
+    async with open_database(f"sqlite:///{data / 'trimtab.db'}") as database:
+        rows = await database.tree.stored(start=0, limit=end, bodies=False)
+        removal = Removal(
+            first=0,
+            end=end,
+            bodies_sha256=bodies_digest(row.body_sha256 for row in rows),
+            stored_bytes=1,
+            before=datetime.now(UTC),
+        )
+        now = datetime.now(UTC)
+        await remove(database.audit, database.retention, removal, tenant_id="local", actor="test", now=now)
+
+
+def test_a_row_of_the_database_excuses_no_missing_body(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with embedded_service(Settings(data_dir=data, log_level="WARNING", request_timeout_seconds=30.0)) as url:
         service = Service(url, data)
         service.evaluate(3)
         change(data, announced(0, 1), "DELETE FROM audit_body WHERE idx = 0")
+        code, said = verified(export(service, tmp_path / "forged"), "--key", service.key)
+        assert (code, [item["index"] for item in said["findings"]]) == (1, [0])
+
+
+def test_a_pruned_body_is_incomplete_and_a_damaged_one_evidence(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with embedded_service(Settings(data_dir=data, log_level="WARNING", request_timeout_seconds=30.0)) as url:
+        service = Service(url, data)
+        service.evaluate(3)
+        key = service.key
+    asyncio.run(pruned(data, 1))
+    with embedded_service(Settings(data_dir=data, log_level="WARNING", request_timeout_seconds=30.0)) as url:
+        service = Service(url, data)
+        assert service.key == key
         folder = export(service, tmp_path / "pruned")
         code, said = verified(folder, "--key", service.key)
         assert (code, said["bodies_pruned"], said["findings"]) == (2, 1, [])

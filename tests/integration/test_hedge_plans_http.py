@@ -106,9 +106,23 @@ async def test_bounds_that_cannot_be_kept_leave_the_hedge_of_the_delta(http: htt
     found, alone = await answered(http, body(hedge_optimizer=hard)), await answered(http, body(hedge_optimizer=None))
     plan = found["hedge_plan"]
     assert (plan["used"], plan["status"], plan["reason"]) == (False, *INFEASIBLE)
-    assert found["hedges"] == alone["hedges"]
+    # Options are a moment older in the second answer.
+    assert [numbers(row) for row in found["hedges"]] == [
+        pytest.approx(numbers(row), rel=1e-5, abs=1e-4) for row in alone["hedges"]
+    ]
+    assert [words(row) for row in found["hedges"]] == [words(row) for row in alone["hedges"]]
     without = [{**order, **dict.fromkeys(IDS)} for order in found["orders"]]
     assert without == [{**order, **dict.fromkeys(IDS)} for order in alone["orders"]]
+
+
+def numbers(row: dict[str, Any]) -> dict[str, float]:
+    """Figures of a row."""
+    return {name: value for name, value in row.items() if isinstance(value, float)}
+
+
+def words(row: dict[str, Any]) -> dict[str, Any]:
+    """The rest of it."""
+    return {name: value for name, value in row.items() if not isinstance(value, float)}
 
 
 INFEASIBLE = ("infeasible_fallback_delta_only", "bounds_infeasible")
