@@ -281,6 +281,8 @@ class Connection:
                 parsed = self._parse(text)
                 frame_id = _id_of(parsed)
                 self.session.count_frame(now, is_ack=parsed.get("op") == Operation.ACK)
+                if parsed.get("op") != Operation.AUTH and holds_key(text.encode()):
+                    raise RequestProblem("misplaced_key", "a frame holds an API key, which belongs into `auth` alone")
                 await self._act(parsed, now)
             except (Refused, RequestProblem, InvalidInput) as error:
                 self._refuse(frame_id, error, now)
@@ -296,12 +298,9 @@ class Connection:
             await self._room.wait()
 
     def _parse(self, text: str) -> dict[str, Any]:
-        raw = text.encode()
-        parsed = parse_json(raw)
+        parsed = parse_json(text.encode())
         if not isinstance(parsed, dict):
             raise _invalid("", "wrong_type", "must be an object")
-        if parsed.get("op") != Operation.AUTH and holds_key(raw):
-            raise RequestProblem("misplaced_key", "a frame holds an API key, which belongs into `auth` alone")
         return parsed
 
     async def _act(self, parsed: dict[str, Any], now: float) -> None:

@@ -359,6 +359,24 @@ async def test_a_document_that_was_tampered_with_activates_nothing(container: Co
     refused(await desk.activate(1), 409, "proposal_early", "0 of the 2")
 
 
+async def test_a_proposal_whose_content_was_exchanged_activates_nothing(container: Container, desk: Desk) -> None:
+    await desk.start(timelock_seconds=0)
+    proposal = await desk.propose(limited(max_leverage=3))
+    other = await desk.propose(limited(max_leverage=9))
+    await desk.approved(proposal, "ann", "ben")
+    raw = await container.governance.get("local", "desk")
+    assert raw is not None
+    found = Governance.decoded(raw)
+    first, second = found.proposals
+    assert (first.number, second.number) == (proposal["number"], other["number"])
+    for fields in ({"payload": second.payload}, {"tightens": True}, {"report": first.report + " "}):
+        forged = (dataclasses.replace(first, **fields), second)
+        changed = dataclasses.replace(found, proposals=forged, revision=found.revision + 1)
+        assert await container.governance.replace("local", "desk", changed.revision, changed.encoded())
+        found = changed
+        refused(await desk.activate(1), 409, "proposal_closed", "otherwise than it was signed")
+
+
 async def test_what_is_wrong_is_named(desk: Desk, http: httpx.AsyncClient) -> None:
     refused(await desk.govern(), 404, "not_found", "no stored policy desk")
     await desk.store()

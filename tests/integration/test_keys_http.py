@@ -355,6 +355,17 @@ async def test_a_bad_request_for_a_key_names_the_field(service: Service, fields:
     assert not service.container.keys.any(), "nothing was made"
 
 
+async def test_a_key_gives_no_rate_that_its_maker_does_not_have(service: Service) -> None:
+    admin = await service.key("admin", units_per_second=10, burst_units=20)
+    for field, most in (("units_per_second", 10), ("burst_units", 20)):
+        body = {"label": "x", "scopes": ["read"], "units_per_second": 1, field: most + 1}
+        answer = await service.http.post("/v1/keys", json=body, headers=admin)
+        assert answer.status_code == 422, answer.text
+        assert [rule["pointer"] for rule in answer.json()["errors"]] == [f"/{field}"]
+    body = {"label": "x", "scopes": ["read"], "units_per_second": 10, "burst_units": 20}
+    assert (await service.http.post("/v1/keys", json=body, headers=admin)).status_code == 200
+
+
 async def test_a_key_that_signs_has_no_bearer_secret(service: Service) -> None:
     public = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
     ed = await make_key(service.container, signing="ed25519", public_key=public)

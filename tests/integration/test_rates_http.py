@@ -13,12 +13,15 @@ from typing import Any
 import httpx
 import pytest
 
+from app import quota
 from app.adapters.memory_doors import MemoryDoors
 from app.container import Container
 from app.costs import PRICES
 from app.examples import SMALLEST
 from app.lifespan import open_container
 from app.operations import OPERATIONS
+from app.routes import ROUTES
+from app.routes.routing import RawRoute
 from app.settings import Settings
 from app.token_bucket import RatePlan, Taken
 from app.turnstile import Turnstile
@@ -209,3 +212,41 @@ async def test_readiness_and_metrics_say_that_rates_are_counted_apart(tmp_path: 
         report = (await service.http.get("/readyz")).json()
         assert (report["status"], report["degraded"]) == ("degraded", ["rate_limits"])
         assert "\nrates_shared 0.0\n" in (await service.http.get("/metrics")).text
+
+
+async def test_every_price_is_that_of_a_route() -> None:
+    """The router writes some parts of a path otherwise than the table does."""
+    charged = {
+        (next(iter(item.methods or ())), re.sub(r":[a-z_]+\}", "}", item.path)): item.price
+        for item in ROUTES
+        if isinstance(item, RawRoute)
+    }
+    for name, price in PRICES.items():
+        method, path = name.split(" ", 1)
+        assert charged[method, path] == price, name
+
+
+async def test_requests_of_a_key_that_wait_have_an_end(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "MAX_KEY_REQUESTS", 2)
+    key, other = await service.key(), await service.key()
+    with (
+        service.container.turnstile.inside(quota.ACTIVE, key_id_of(key), 2),
+        service.container.turnstile.inside(quota.ACTIVE, key_id_of(key), 2),
+    ):
+        full = await service.http.get("/v1/portfolios", headers=key)
+        assert (full.status_code, full.json()["code"]) == (429, "too_many_concurrent")
+        assert (await service.http.get("/v1/portfolios", headers=other)).status_code == 200
+    assert (await service.http.get("/v1/portfolios", headers=key)).status_code == 200
+
+
+async def test_an_open_path_of_the_log_has_places_of_its_own(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "MAX_PUBLIC_REQUESTS", 1)
+    with service.container.turnstile.inside(quota.ACTIVE, "/v1/log/key", 1):
+        assert (await service.http.get("/v1/log/key")).status_code == 429
+        assert (await service.http.get("/v1/log/checkpoint")).status_code == 200
+        assert (await service.http.get("/livez")).status_code == 200
+    assert (await service.http.get("/v1/log/key")).status_code == 200
+
+
+def key_id_of(headers: dict[str, str]) -> str:
+    return f"key_{headers['Authorization'].split('_')[2]}"

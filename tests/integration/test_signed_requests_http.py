@@ -163,6 +163,27 @@ async def test_a_nonce_is_remembered_as_long_as_its_signature_holds(service: Ser
             assert_refused(await service.post(headers), "nonce_replayed")
 
 
+async def test_a_copy_whose_body_comes_slowly_is_refused(service: Service) -> None:
+    """Its head came within the window, and its body when a memory of the window alone would have ended."""
+    seconds = [0.0]
+    service.container = dataclasses.replace(service.container, doors=MemoryDoors(0, lambda: seconds[0]))
+    async with client_of(service.container) as service.http:
+        headers = (await service.signer()).headers("POST", PATH, BODY)
+        assert (await service.post(headers)).status_code == 200
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield BODY[:1]
+            late = service.container.settings.body_timeout_seconds - 1.0
+            service.clock.move(seconds=late)
+            seconds[0] += late
+            yield BODY[1:]
+
+        service.clock.move(seconds=4.9)
+        seconds[0] += 4.9
+        copy = {"Content-Type": "application/json", **headers}
+        assert_refused(await service.http.post(PATH, content=slowly(), headers=copy), "nonce_replayed")
+
+
 async def test_of_many_at_once_one_passes(service: Service) -> None:
     headers = (await service.signer()).headers("POST", PATH, BODY)
     answers = await asyncio.gather(*(service.post(headers) for _ in range(10)))

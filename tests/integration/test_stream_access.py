@@ -300,6 +300,13 @@ async def test_a_connection_stays_with_its_caller(service: Served) -> None:
         assert (await talk.ask(op="auth", key=key["key"]))["tenant"] == "acme"
 
 
+async def test_a_key_in_another_frame_than_auth_is_refused(service: Served) -> None:
+    key = await key_of(service)
+    async with known(service, key) as talk:
+        refused = await talk.ask(op="observe", idempotency_key=key["key"], body={"observations": [BAR]})
+        assert refused["error"]["code"] == "misplaced_key" and key["key"] not in str(refused)
+
+
 async def test_bars_over_the_stream_cost_units(service: Served) -> None:
     key = await key_of(service, units_per_second=1, burst_units=3)
     async with known(service, key) as talk:

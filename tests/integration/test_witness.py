@@ -18,6 +18,7 @@ from app.examples import OBSERVATIONS, SMALLEST
 from app.settings import Settings
 from app.signatures import check_signature
 from app.usecases import evaluate_portfolio
+from app.usecases.cosign import _accepted
 from services.audit.note import Checkpoint, Note, VerifierKey, cosignature
 from tests.integration.test_cli_audit import Service, announced, change
 from tests.integration.test_cli_service import run
@@ -109,6 +110,29 @@ def test_two_of_three_make_an_honest_answer_valid(service: Service, witnesses: W
     note = Note.parse(httpx.get(f"{service.url}/v1/log/checkpoint?cosigned=true", trust_env=False).text)
     assert Checkpoint.parse(note.text).size == 2
     assert all(note.signed_by(witnesses.keys[name], check_signature) for name in NAMES[:2])
+
+
+def test_witnesses_of_a_growing_log_meet(service: Service, witnesses: Witnesses) -> None:
+    service.evaluate(2)
+    assert witnesses.look(service, NAMES[0], "--replay").exit_code == 0
+    service.evaluate()
+    second = orjson.loads(witnesses.look(service, NAMES[1], "--replay", "--json").stdout_bytes)
+    assert (second["posted"]["size"], second["posted"]["reached"]) == (2, True)
+    first = orjson.loads(witnesses.look(service, NAMES[0], "--replay", "--json").stdout_bytes)
+    assert (first["posted"]["size"], first["posted"]["reached"]) == (3, False)
+    service.evaluate()
+    again = orjson.loads(witnesses.look(service, NAMES[0], "--replay", "--json").stdout_bytes)
+    assert again["posted"]["size"] == 4, "a witness that is alone goes on"
+
+
+def test_copies_of_a_line_are_checked_once(service: Service, witnesses: Witnesses) -> None:
+    key = witnesses.keys[NAMES[0]]
+    signer = load_cosigner(witnesses.folder / f"{NAMES[0]}.pem")
+    service.evaluate()
+    note = Note.parse(httpx.get(f"{service.url}/v1/log/checkpoint", trust_env=False).text)
+    signed = cosignature(key, signer.sign, note.text, 1_800_000_000)
+    many = dataclasses.replace(note, signatures=(*note.signatures, *[signed] * 30))
+    assert len(_accepted((key,), many)) == 1
 
 
 def test_facts_are_covered_and_a_run_goes_on_from_the_head_that_it_signed(
