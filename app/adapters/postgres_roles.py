@@ -48,8 +48,8 @@ _CREATE = (
     "DO $$ BEGIN CREATE ROLE {role} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
 )
 _TABLES = (
-    "SELECT quote_ident(c.relname), c.relispartition FROM pg_class c WHERE c.relkind IN ('r', 'p') "
-    "AND c.relnamespace = current_schema()::regnamespace"
+    "SELECT quote_ident(c.relname), c.relispartition, pg_get_userbyid(c.relowner) FROM pg_class c "
+    "WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace"
 )
 _FUNCTIONS = (
     "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace "
@@ -65,6 +65,10 @@ _POLICIES = {
     "keys_are_added": "FOR INSERT WITH CHECK (true)",
     "keys_leave_expired": "FOR DELETE USING (created_at < now() - interval '48 hours')",
 }
+_KNOWN_POLICIES = (
+    "SELECT polname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid AND c.relrowsecurity "
+    "WHERE c.relname = 'idempotency' AND c.relnamespace = current_schema()::regnamespace"
+)
 
 
 class RolesRefused(Exception):
@@ -106,9 +110,13 @@ def make_roles(target: PostgresUrl, app_url: PostgresUrl | None = None) -> None:
         try:
             async with connection.transaction():
                 await connection.execute(_LOCK)
+                # What waits for a lock holds up whoever comes after it, the service first.
+                await connection.execute("SET LOCAL lock_timeout = '2s'")
                 await _make(connection)
                 if app_url is not None:
                     await _make_login(connection, app_url)
+        except asyncpg.LockNotAvailableError:
+            raise DatabaseUnreachable("the tables are in use, by a dump perhaps: repeat `trimtab migrate`") from None
         except asyncpg.InsufficientPrivilegeError as error:
             raise RolesRefused(await _remedy(connection, str(error))) from None
         return True
@@ -140,18 +148,22 @@ async def _make(connection: asyncpg.Connection) -> None:
     await connection.execute(f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {OWNER}")
     await connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {APP}, {READER}")
     tables = await connection.fetch(_TABLES)
-    for name, _ in tables:
-        await connection.execute(f"ALTER TABLE {name} OWNER TO {OWNER}")
+    for name, _, owner in tables:
+        if owner != OWNER:  # it would lock the table, whoever owns it
+            await connection.execute(f"ALTER TABLE {name} OWNER TO {OWNER}")
         await connection.execute(f"REVOKE ALL ON {name} FROM PUBLIC, {APP}, {RETENTION}, {READER}")
     for row in await connection.fetch(_FUNCTIONS):
         await connection.execute(f"ALTER FUNCTION {row[0]} OWNER TO {OWNER}")
         await connection.execute(f"REVOKE ALL ON FUNCTION {row[0]} FROM PUBLIC, {APP}, {RETENTION}, {READER}")
-    for name in (name for name, partition in tables if not partition):
+    for name in (name for name, partition, _ in tables if not partition):
         await connection.execute(f"GRANT SELECT ON {name} TO {READER}")
         await connection.execute(f"GRANT {APP_RIGHTS.get(name, 'SELECT')} ON {name} TO {APP}")
     for role, functions in ((APP, APP_FUNCTIONS), (RETENTION, RETENTION_FUNCTIONS)):
         for function in functions:
             await connection.execute(f"GRANT EXECUTE ON FUNCTION {function} TO {role}")
+    policies = {row[0] for row in await connection.fetch(_KNOWN_POLICIES)}
+    if policies == _POLICIES.keys():
+        return
     await connection.execute("ALTER TABLE idempotency ENABLE ROW LEVEL SECURITY")
     for name, rule in _POLICIES.items():
         await connection.execute(f"DROP POLICY IF EXISTS {name} ON idempotency")
