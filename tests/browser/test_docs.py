@@ -65,8 +65,9 @@ def execute(page: Page, block: str) -> str:
 
 
 def test_every_example_answers_when_tried(page: Page, pictures: Path) -> None:
-    for operation in OPERATIONS:
-        if "{" in operation.path:
+    # The first key ends what everybody may do; and no service knows the witness of an example.
+    for operation in sorted(OPERATIONS, key=lambda item: item.operation_id == "create_key"):
+        if "{" in operation.path or operation.operation_id == "add_cosignatures":
             continue
         block = BLOCK.format(tag=operation.tag, name=operation.operation_id)
         page.run(f"{block}.querySelector('.opblock-summary-control').click()")
