@@ -39,7 +39,7 @@ faults: ## Break everything under load, one fault at a time; prints one table (a
 
 fuzz: ## Every value of every parameter of every operation, by Schemathesis; 10,000 strangers with the names of another tenant
 	@$(BOOTSTRAP) dev
-	@$(BIN)/python -m pytest -m fuzz $(TESTS)
+	@$(BIN)/python -m pytest -m fuzz -o faulthandler_timeout=1200 $(TESTS)
 
 bench: ## Measure throughput and latency beside a FastAPI echo (needs a quiet machine)
 	@$(BOOTSTRAP) dev
