@@ -45,7 +45,7 @@ ALWAYS_ANSWERED = {"read_switch"}
 OWN = re.compile(
     rb'"(event_id|evaluation_id|request_id|fit_id|key_id|key|client_order_id|server_time|instance|audit|etag|'
     rb"\w*_at|valid_until|as_of|tenant_id|prefix|request_sha256|leaf|nonce|state_version|version|stream\w*|sha256|"
-    rb'effective_from|to|bundle_id|by|signing_secret|index|body_length|stored_bytes|body_sha256)":("[^"]*"|\{[^{}]*\}|\[[^\][]*\]|[0-9.e+-]+|null)'
+    rb'effective_from|to|ticket|bundle_id|by|signing_secret|index|body_length|stored_bytes|body_sha256)":("[^"]*"|\{[^{}]*\}|\[[^\][]*\]|[0-9.e+-]+|null)'
 )
 """What differs from call to call: names, clocks, places in the log, and what is hashed of them."""
 RUNNING = ("queued", "running")
