@@ -44,10 +44,4 @@ def is_weak(key: bytes) -> bool:
 
 def is_signed(key: bytes, signature: bytes, message: bytes) -> bool:
     """Whether a signature (64 bytes) of a message is good under a key (32 bytes); never raises (RFC 8032 §5.1.7)."""
-    if is_weak(key):
-        return False
-    try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
+    return not is_weak(key) and check_signature(key, signature, message)

@@ -2,7 +2,7 @@
 
 PostgreSQL keeps what is stored as the first partition, without copying it.
 
-Revision: 0007, on 0005.
+Revision: 0007, on 0006.
 """
 
 import sqlalchemy as sa

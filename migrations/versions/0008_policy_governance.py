@@ -1,6 +1,6 @@
 """Governance of stored policies: rules and proposals, one document for each.
 
-Revision: 0008, on 0005.
+Revision: 0008, on 0007.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """Cosignatures of witnesses on heads of the log.
 
-Revision: 0009, on 0005.
+Revision: 0009, on 0008.
 """
 
 import sqlalchemy as sa
