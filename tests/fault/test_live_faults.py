@@ -40,7 +40,7 @@ from tests.support.deployment import (
     evaluations_after,
     newest_indices,
     prepare,
-    transactions,
+    statements,
 )
 from tests.support.service import ServiceProcess
 from tests.support.witness import AUDIT, TARGETS, Witnesses, begin, spread
@@ -376,21 +376,20 @@ async def test_all_readers_reconnect_at_once(deployment: Deployment, size: tuple
     ) as stage:
         everyone = stage.witnesses
         await stage.load.stop()
-        await asyncio.sleep(1.5)  # until the database has counted what was before
-        span = 4.0
-        before = await transactions(deployment)
-        await asyncio.sleep(span)
-        idle = (await transactions(deployment) - before) / span
-        lost_since, begun = time.time(), time.monotonic()
-        before = await transactions(deployment)
-        dropped = stage.balancer.drop_all()
-        recovery = await everyone.until(
-            lambda: all(any(at > lost_since and not bad for at, bad, _ in one.health) for one in everyone.all),
-            CONVERGE_SECONDS,
-            "all subscribed again",
-        )
-        await asyncio.sleep(1.5)
-        asked = await transactions(deployment) - before - idle * (time.monotonic() - begun)
+        async with statements(deployment) as sent:
+            await asyncio.sleep(1.5)  # until every session of the database knows that it logs
+            span, before = 4.0, sent()
+            await asyncio.sleep(span)
+            idle = (sent() - before) / span
+            lost_since, begun, before = time.time(), time.monotonic(), sent()
+            dropped = stage.balancer.drop_all()
+            recovery = await everyone.until(
+                lambda: all(any(at > lost_since and not bad for at, bad, _ in one.health) for one in everyone.all),
+                CONVERGE_SECONDS,
+                "all subscribed again",
+            )
+            await asyncio.sleep(1.5)
+            asked = sent() - before - idle * (time.monotonic() - begun)
         stage.load.start(callers, 2.0)
         await asyncio.sleep(2.0)
         await stage.settle()
@@ -406,7 +405,7 @@ async def test_all_readers_reconnect_at_once(deployment: Deployment, size: tuple
             stored=await stage.stored(),
             lost=f"{everyone.lost()}",
             recovery=f"{recovery:.1f} s until all had subscribed again",
-            besides=f"database: {asked:+.0f} transactions beside the {idle:.1f}/s of an idle deployment; 2 streams",
+            besides=f"database: {asked:+.0f} statements beside the {idle:.1f}/s of an idle deployment; 2 streams",
         )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 import httpx
+import pytest
 from sqlalchemy.engine import make_url
 
 from scripts import embedded_servers
@@ -222,15 +224,30 @@ async def evaluations_after(deployment: Deployment, index: int) -> int:
     return int(found)
 
 
-async def transactions(deployment: Deployment) -> int:
-    """Transactions that the database has committed, a statement of its own counting as one."""
-    query = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
-    (found,) = await ask_database(deployment, query)
-    return int(found)
+@asynccontextmanager
+async def statements(deployment: Deployment) -> AsyncIterator[Callable[[], int]]:
+    """Count the statements that the database is sent: its own statistics come seconds late and in lumps.
+
+    Yields
+    ------
+    Callable[[], int]
+        Gives the statements since the database began to log them.
+    """
+    server = deployment.database
+    if not isinstance(server, embedded_servers.PostgresServer):
+        pytest.skip("statements are counted in the log of a PostgreSQL that the tests started themselves")
+    await ask_database(deployment, "ALTER SYSTEM SET log_statement = 'all'")
+    await ask_database(deployment, "SELECT pg_reload_conf()")
+    logged = re.compile(rb"LOG:  (?:statement|execute [^:]*): ")
+    try:
+        yield lambda: len(logged.findall(server.log.read_bytes()))
+    finally:
+        await ask_database(deployment, "ALTER SYSTEM RESET log_statement")
+        await ask_database(deployment, "SELECT pg_reload_conf()")
 
 
 async def ask_database(deployment: Deployment, query: str) -> asyncpg.Record:
-    """One row."""
+    """Execute, and return the first row if there is one."""
     url = make_url(deployment.database_url).set(drivername="postgresql")
     connection = await asyncpg.connect(url.render_as_string(hide_password=False))
     try:
