@@ -11,6 +11,7 @@ from typing import TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
+from app import deadline
 from app.body import read_json
 from app.caller import caller_of
 from app.container import Container
@@ -29,6 +30,7 @@ from app.validation import broken_rules, core_rule
 from services.core.errors import InvalidInput
 
 Query = TypeVar("Query", bound=BaseModel)
+TIMEOUT = "Request-Timeout-Ms"
 _KEY = re.compile(rf"[!-~](?:[ -~]{{0,{MAX_IDEMPOTENCY_KEY - 2}}}[!-~])?\Z", re.ASCII)
 
 _VERSION = re.compile(r'"([1-9][0-9]{0,8})"\Z', re.ASCII)
@@ -66,6 +68,7 @@ async def read_call(request: Request) -> Call:
     admit(request)
     key, seconds = idempotency_key(request), timeout_seconds(request)
     raw, parsed = await read_json(request)
+    _begin(request, seconds)
     if (tab := request.scope.get(TAB_KEY)) is not None:
         await tab.spend(parsed)
     return Call(raw, parsed, key, now(request), seconds)
@@ -74,8 +77,21 @@ async def read_call(request: Request) -> Call:
 def read_empty_call(request: Request) -> Call:
     """Headers of a call without a body, such as a DELETE; its path is on record in the place of a body."""
     admit(request)
-    path = request.url.path.encode()
-    return Call(path, None, idempotency_key(request), now(request), timeout_seconds(request))
+    path, key, seconds = request.url.path.encode(), idempotency_key(request), timeout_seconds(request)
+    _begin(request, seconds)
+    return Call(path, None, key, now(request), seconds)
+
+
+def read_timeout(request: Request) -> float:
+    """Time of a request without a body that makes a record [s]; the caller's own begins now."""
+    seconds = timeout_seconds(request)
+    _begin(request, seconds)
+    return seconds
+
+
+def _begin(request: Request, seconds: float) -> None:
+    if TIMEOUT in request.headers:
+        deadline.begin(seconds)
 
 
 def now(request: Request) -> datetime:
@@ -97,12 +113,12 @@ def idempotency_key(request: Request) -> str | None:
 
 def timeout_seconds(request: Request) -> float:
     """Header `Request-Timeout-Ms`, in seconds; by default what the settings say."""
-    text = _header(request, "Request-Timeout-Ms")
+    text = _header(request, TIMEOUT)
     if text is None:
         seconds: float = request.app.state.settings.request_timeout_seconds
         return seconds
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= MAX_TIMEOUT_MS):
-        raise _bad_header("Request-Timeout-Ms", f"must be a whole number from 1 to {MAX_TIMEOUT_MS}")
+        raise _bad_header(TIMEOUT, f"must be a whole number from 1 to {MAX_TIMEOUT_MS}")
     return int(text) / 1000.0
 
 

@@ -19,6 +19,7 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Match
 
 from app.api_key import hide_keys
+from app.deadline import DeadlinePassed
 from app.governance_port import PolicyGoverned
 from app.live_ports import VersionConflict
 from app.operations import REQUEST_MODELS
@@ -159,6 +160,10 @@ def _audit(request: Request, error: AuditUnavailable) -> RequestProblem:
     if error.outcome is Outcome.UNKNOWN:
         return RequestProblem("deadline_exceeded", error.detail)
     return RequestProblem("audit_unavailable", error.detail)
+
+
+def _late(request: Request, error: DeadlinePassed) -> RequestProblem:
+    return RequestProblem("timed_out", str(error))
 
 
 def _full(request: Request, error: AuditFull | Overloaded) -> RequestProblem:
@@ -308,6 +313,7 @@ _TRANSLATIONS: dict[type[Exception], Any] = {
     AuditFull: _full,
     Overloaded: _full,
     AuditUnavailable: _audit,
+    DeadlinePassed: _late,
     StateUnavailable: _state,
     IdempotencyMismatch: _mismatch,
     LogTooYoung: _young,

@@ -35,7 +35,7 @@ MAX_COMPUTATIONS = 64
 """Computations of requests in worker threads, under way or waiting; shorter ones run on the event loop, one by one."""
 MAX_ACTIVE_REQUESTS = 2048
 """Requests of a process that were begun and not answered."""
-MAX_TIMEOUT_MS = 10_000
+MAX_TIMEOUT_MS = 60_000
 """Longest `Request-Timeout-Ms`."""
 MAX_IDEMPOTENCY_KEY = 255
 """Characters of an `Idempotency-Key`."""

@@ -99,8 +99,11 @@ LINES, ARROW = "application/x-ndjson", "application/vnd.apache.arrow.stream"
 TIMEOUT_HEADER: dict[str, Any] = {
     "name": "Request-Timeout-Ms",
     "in": "header",
-    "description": "Longest wait for the durable write, 1 to 10000. After it: 504 with outcome `unknown`.",
-    "schema": {"type": "string", "pattern": "^([1-9][0-9]{0,3}|10000)$"},
+    "description": (
+        "Time for the answer from when the request is read, 1 to 60000. After it: 503 `timed_out` if nothing was "
+        "written, 504 `deadline_exceeded` with outcome `unknown` if a write had begun."
+    ),
+    "schema": {"type": "string", "pattern": "^([1-9][0-9]{0,3}|[1-5][0-9]{4}|60000)$"},
 }
 KEY_HEADER: dict[str, Any] = {
     "name": "Idempotency-Key",

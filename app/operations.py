@@ -152,7 +152,7 @@ Model = type[BaseModel]
 ALWAYS = (400, 414, 421, 431, 500)
 """Any operation: an illegal header, too long a URL, a foreign host, too large headers, a defect."""
 QUERY = (*ALWAYS, 422)
-BODY = (*QUERY, 408, 413, 415)
+BODY = (*QUERY, 408, 413, 415, 503)
 AUDIT = (503, 504)
 
 
@@ -183,12 +183,16 @@ class Operation:
     media_type: str = "application/json"
     status: int = 200
     idempotent: bool = False
-    timed: bool = False
     conditional: bool = False
     matched: bool = False
     creates: bool = False
     lines: tuple[Model, str] | None = None
     arrow: Model | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether it takes `Request-Timeout-Ms`: where there is something to compute or to write."""
+        return self.body is not None or 504 in self.problems
 
 
 _SIZED = {
@@ -221,7 +225,6 @@ OPERATIONS = (
         problems=(*BODY, *AUDIT),
         examples=_SIZED,
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="POST",
@@ -235,7 +238,6 @@ OPERATIONS = (
         problems=(*BODY, *AUDIT),
         examples=_SIZED,
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="POST",
@@ -249,7 +251,6 @@ OPERATIONS = (
         problems=(*BODY, *AUDIT),
         examples={"short": ("Margin of a short", examples.MARGIN)},
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="POST",
@@ -275,7 +276,6 @@ OPERATIONS = (
             "optimized": ("Short calls hedged with the perpetual and a listed call", examples.OPTIMIZED_HEDGES),
         },
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="GET",
@@ -291,7 +291,6 @@ OPERATIONS = (
         answers=(ScalarResponse,),
         problems=(*QUERY, *AUDIT),
         query_examples={"symbol": "EXAMPLE-PERP", "target_volatility": 0.2},
-        timed=True,
     ),
     Operation(
         method="POST",
@@ -314,7 +313,6 @@ OPERATIONS = (
             "signed": ("One signed source, and one that was changed on the way", oracle_examples.SIGNED),
         },
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="POST",
@@ -332,7 +330,6 @@ OPERATIONS = (
         problems=(*BODY, *AUDIT),
         examples={"long": ("Buys below the mark, sells of what is held above it", examples.GRID)},
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="POST",
@@ -361,7 +358,6 @@ OPERATIONS = (
             "public_swap": ("Four swaps on a public pool, and what an attacker can take", examples.PUBLIC_SWAP),
         },
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="POST",
@@ -384,7 +380,6 @@ OPERATIONS = (
             "theoretical": ("A strike without quotes", vault_examples.THEORETICAL),
         },
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="GET",
@@ -644,7 +639,6 @@ OPERATIONS = (
         problems=(*BODY, *AUDIT),
         examples={"ten_days": ("Ten daily closes", examples.OBSERVATIONS)},
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="GET",
@@ -667,7 +661,6 @@ OPERATIONS = (
         answers=(ResetAnswer,),
         problems=(*QUERY, *AUDIT),
         query_examples={"symbol": "EXAMPLE-PERP"},
-        timed=True,
     ),
     Operation(
         method="POST",
@@ -789,7 +782,6 @@ OPERATIONS = (
         problems=(*BODY, *AUDIT),
         examples={"three_venues": ("Three accounts, one close to liquidation", collateral_examples.ALLOCATE)},
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="POST",
@@ -826,7 +818,6 @@ OPERATIONS = (
         problems=(*BODY, *AUDIT),
         examples={"exhausted": ("The fund bears a part, others the rest", collateral_examples.WATERFALL)},
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="POST",
@@ -978,7 +969,6 @@ OPERATIONS = (
         problems=(*BODY, *AUDIT),
         examples={"resize": ("A buy that is cut by its distance to liquidation", margin_examples.ORDER_CHECK)},
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="POST",
@@ -1099,7 +1089,6 @@ OPERATIONS = (
         problems=(*BODY, *AUDIT),
         examples={"inverse": ("An inverse perpetual", examples.INSTRUMENTS)},
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="GET",
@@ -1144,7 +1133,6 @@ OPERATIONS = (
             "from_model": ("Rates by the default margin model at the cached volatility", margin_examples.FROM_MODEL),
         },
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="GET",
@@ -1187,7 +1175,6 @@ OPERATIONS = (
             "reduce": ("Nothing grows", examples.REDUCE_ONLY),
         },
         idempotent=True,
-        timed=True,
         matched=True,
     ),
     Operation(
@@ -1228,7 +1215,6 @@ OPERATIONS = (
             "signing": ("A bot that signs its requests", examples.SIGNING_KEY),
         },
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="DELETE",
@@ -1240,7 +1226,6 @@ OPERATIONS = (
         answers=(KeyChanged,),
         problems=(*QUERY, 404, *AUDIT),
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="POST",
@@ -1258,7 +1243,6 @@ OPERATIONS = (
         problems=(*BODY, 409, *AUDIT),
         examples={"desk": ("A policy of a desk", examples.POLICY)},
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="GET",
@@ -1306,7 +1290,6 @@ OPERATIONS = (
         problems=(*BODY, 404, 409, *AUDIT),
         examples={"two_of_three": ("Two of three, a day, leverage proved to be at most 3", governance_examples.GOVERN)},
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="GET",
@@ -1335,7 +1318,6 @@ OPERATIONS = (
             "rules": ("Another quorum", governance_examples.PROPOSE_RULES),
         },
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="GET",
@@ -1361,7 +1343,6 @@ OPERATIONS = (
         problems=(*BODY, 404, 409, *AUDIT),
         examples={"vote": ("A signed approval", governance_examples.VOTE)},
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="POST",
@@ -1377,7 +1358,6 @@ OPERATIONS = (
         problems=(*BODY, 404, 409, *AUDIT),
         examples={"vote": ("A signed rejection", governance_examples.VOTE)},
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="POST",
@@ -1391,7 +1371,6 @@ OPERATIONS = (
         ),
         answers=(ProposalAnswer,),
         problems=(*QUERY, 404, 409, *AUDIT),
-        timed=True,
     ),
     Operation(
         method="POST",
@@ -1444,7 +1423,6 @@ OPERATIONS = (
             "automatic": ("The same in mode auto, with a budget of the day", portfolio_examples.AUTOMATIC),
         },
         idempotent=True,
-        timed=True,
         matched=True,
         creates=True,
     ),
@@ -1469,7 +1447,6 @@ OPERATIONS = (
         answers=(PortfolioDeleted,),
         problems=(*QUERY, 404, 412, *AUDIT),
         idempotent=True,
-        timed=True,
         matched=True,
     ),
     Operation(
@@ -1498,7 +1475,6 @@ OPERATIONS = (
         problems=(*BODY, 404, 409, *AUDIT),
         examples={"long": ("Long one perpetual, with a view on both", portfolio_examples.SNAPSHOT)},
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="GET",
@@ -1532,7 +1508,6 @@ OPERATIONS = (
         problems=(*BODY, 404, *AUDIT),
         examples={"fill": ("One fill, with the quotes at arrival", portfolio_examples.EXECUTIONS)},
         idempotent=True,
-        timed=True,
     ),
     Operation(
         method="GET",

@@ -508,6 +508,14 @@ _KINDS = (
         retryable=True,
     ),
     ProblemKind(
+        "timed_out",
+        503,
+        "The deadline passed before anything was written",
+        "Request-Timeout-Ms was over while the request was read for, or computed; nothing is recorded.",
+        "Allow more time, ask for less, or repeat: with the same Idempotency-Key it is recorded at most once.",
+        retryable=True,
+    ),
+    ProblemKind(
         "deadline_exceeded",
         504,
         "The deadline passed before the record was surely durable",

@@ -14,6 +14,7 @@ from typing import Any
 from app.caller import Caller
 from app.container import Container
 from app.costs import Price
+from app.deadline import left_behind
 from app.limits import MAX_CONCURRENT, MAX_KEY_REQUESTS, MAX_PUBLIC_REQUESTS
 from app.problems import RequestProblem
 from app.settings import Settings
@@ -127,7 +128,7 @@ def computing(container: Container, caller: Caller, price: Price) -> Iterator[No
         yield
         return
     try:
-        with container.turnstile.inside(COMPUTING, caller.key_id, MAX_CONCURRENT):
+        with container.turnstile.inside(COMPUTING, caller.key_id, MAX_CONCURRENT, left_behind):
             yield
     except Full:
         detail = f"{MAX_CONCURRENT} computations of {caller.key_id} are under way"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from asyncio import Future
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 MAX_REMEMBERED = 10_000
 
@@ -23,8 +25,10 @@ class Turnstile:
         self._spent: dict[str, float] = {}
 
     @contextmanager
-    def inside(self, what: str, caller: str, most: int) -> Iterator[None]:
-        """Be counted within the block.
+    def inside(
+        self, what: str, caller: str, most: int, left_behind: Callable[[], Iterable[Future[Any]]] = tuple
+    ) -> Iterator[None]:
+        """Be counted within the block, and while what it has left behind goes on.
 
         Raises
         ------
@@ -38,9 +42,16 @@ class Turnstile:
         try:
             yield
         finally:
-            self._inside[name] -= 1
-            if not self._inside[name]:
-                del self._inside[name]
+            going_on = tuple(left_behind())
+            for future in going_on:
+                future.add_done_callback(lambda _: self._leave(name))
+            self._inside[name] += len(going_on)
+            self._leave(name)
+
+    def _leave(self, name: tuple[str, str]) -> None:
+        self._inside[name] -= 1
+        if not self._inside[name]:
+            del self._inside[name]
 
     def count(self, what: str, caller: str) -> int:
         """How many are under way."""

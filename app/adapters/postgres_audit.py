@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 
+from app import deadline
 from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Placement, Scope, place, settled, unknown_bases
 from app.adapters.audit_codec import event_uuid
 from app.adapters.audit_rows import (
@@ -202,9 +203,11 @@ class PostgresAuditLog:
 
     async def append(self, record: AuditRecord, *, timeout: float) -> Appended:
         """Make the record durable, then return its index."""
+        timeout = deadline.at_most(timeout)
         pending = Pending(record, asyncio.get_running_loop().create_future())
         self._writer.submit(pending)
         appended = await settled(pending, timeout)
+        deadline.lift()
         if not appended.replayed:
             return appended
         row = await self._readers.fetch_one(BY_INDEX, appended.index)

@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from app.adapters.database_url import PostgresUrl
+from app.deadline import at_most
 from app.ports import AuditUnavailable
 
 CONNECT_SECONDS = 2.0
@@ -103,15 +104,17 @@ class PostgresReaders:
         Raises
         ------
         AuditUnavailable
-            If there is no answer within `READ_SECONDS`.
+            If there is no answer within `READ_SECONDS`, or by the caller's deadline.
+        DeadlinePassed
+            If that was over before.
         """
-        deadline = asyncio.get_running_loop().time() + READ_SECONDS
+        until = asyncio.get_running_loop().time() + at_most(READ_SECONDS)
         try:
             try:
-                return await self._fetch(statement, arguments, deadline)
+                return await self._fetch(statement, arguments, until)
             except CONNECTION_ERRORS:
                 # A connection that died while it lay idle says so on its first use; a read may simply be repeated.
-                return await self._fetch(statement, arguments, deadline)
+                return await self._fetch(statement, arguments, until)
         except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             raise unavailable(error) from None
 
@@ -128,13 +131,13 @@ class PostgresReaders:
         AuditUnavailable
             As `fetch`.
         """
-        deadline = asyncio.get_running_loop().time() + READ_SECONDS
+        until = asyncio.get_running_loop().time() + at_most(READ_SECONDS)
         try:
             try:
-                rows = await self._fetch(statement, arguments, deadline, lock)
+                rows = await self._fetch(statement, arguments, until, lock)
             except CONNECTION_ERRORS:
                 # As in `fetch`. Where the first attempt was done after all, the second finds that, and changes nothing.
-                rows = await self._fetch(statement, arguments, deadline, lock)
+                rows = await self._fetch(statement, arguments, until, lock)
         except (*CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             raise unavailable(error) from None
         return rows[0] if rows else None
@@ -145,11 +148,11 @@ class PostgresReaders:
         return f"PostgreSQL {number // 10_000}.{number % 10_000}"
 
     async def _fetch(
-        self, statement: str, arguments: Sequence[object], deadline: float, lock: str | None = None
+        self, statement: str, arguments: Sequence[object], until: float, lock: str | None = None
     ) -> Sequence[Any]:
         loop = asyncio.get_running_loop()
-        async with self._pool.acquire(timeout=max(deadline - loop.time(), 0.01)) as connection:
-            guard = loop.call_at(deadline, connection.terminate)
+        async with self._pool.acquire(timeout=max(until - loop.time(), 0.01)) as connection:
+            guard = loop.call_at(until, connection.terminate)
             try:
                 if lock is None:
                     rows: Sequence[Any] = await connection.fetch(statement, *arguments)

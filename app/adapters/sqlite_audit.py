@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from app import deadline
 from app.adapters.audit_batch import LOG_ID, Entry, Known, Pending, Scope, Verdict, place, settled, unknown_bases
 from app.adapters.audit_codec import event_uuid
 from app.adapters.audit_rows import (
@@ -175,9 +176,11 @@ class SqliteAuditLog:
 
     async def append(self, record: AuditRecord, *, timeout: float) -> Appended:
         """Make the record durable, then return its index."""
+        timeout = deadline.at_most(timeout)
         pending = Pending(record, asyncio.get_running_loop().create_future())
         self._writer.submit(pending)
         appended = await settled(pending, timeout)
+        deadline.lift()
         if not appended.replayed:
             return appended
         found = await self._stored(BY_INDEX, appended.index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from app.caller import Scope
-from app.deps import admit, container_of, now, read_call, read_query, timeout_seconds
+from app.deps import admit, container_of, now, read_call, read_query, read_timeout
 from app.routes.reply import reply
 from app.routes.routing import route
 from app.usecases import read_scalar as scalar
@@ -42,7 +42,7 @@ async def compute_hedges(request: Request) -> Response:
 async def read_scalar(request: Request) -> Response:
     """Scalar of a cached state."""
     admit(request)
-    parameters, seconds = read_query(request, ScalarParameters), timeout_seconds(request)
+    parameters, seconds = read_query(request, ScalarParameters), read_timeout(request)
     query = scalar.ScalarQuery(**parameters.model_dump())
     return reply(request, await scalar.read_scalar(container_of(request), query, now(request), seconds))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import Request, Response
+from starlette.convertors import Convertor, register_url_convertor
 
 from app.caller import ANY_KEY, Scope, caller_of
 from app.deps import container_of, read_call, read_empty_call, read_query
@@ -10,6 +11,20 @@ from app.routes.reply import reply
 from app.routes.routing import route
 from app.usecases import keys
 from models.api.query import NoParameters, PageParameters
+
+
+class _KeyId(Convertor[str]):
+    # `current` is a path of its own, whatever the method.
+    regex = "(?!current$)[^/]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("key_id", _KeyId())
 
 
 async def read_current_key(request: Request) -> Response:
@@ -42,5 +57,5 @@ ROUTES = (
     route("GET", "/v1/keys/current", read_current_key, ANY_KEY),
     route("GET", "/v1/keys", list_keys, Scope.ADMIN),
     route("POST", "/v1/keys", create_key, Scope.ADMIN),
-    route("DELETE", "/v1/keys/{key_id}", revoke_key, Scope.ADMIN),
+    route("DELETE", "/v1/keys/{key_id:key_id}", revoke_key, Scope.ADMIN),
 )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import Request, Response
 from starlette.responses import StreamingResponse
 
 from app.body import ARROW, JSON, NDJSON, arrow_installed, check_media, parse_json, read_body, read_lines
 from app.caller import Scope
-from app.deps import container_of, now, preferred_media, read_call, read_query
+from app.deadline import in_thread
+from app.deps import container_of, now, preferred_media, read_call, read_query, read_timeout
 from app.limits import BATCH_PATH
 from app.ports import EventKind
 from app.routes.reply import reply
@@ -80,14 +79,17 @@ async def batch_margin(request: Request) -> Response:
     if sent == JSON:
         found = await batch_of_columns(await read_call(request))
     elif sent == NDJSON:
+        read_timeout(request)  # Lines are taken while they come, so the time counts from the first.
         found = await batch_of_lines(LinesCall(read_lines(request), parse_json, now(request)))
     else:
-        found = await batch_of_arrow(ArrowCall(await read_body(request, forms), parse_json, now(request)))
+        body = await read_body(request, forms)
+        read_timeout(request)
+        found = await batch_of_arrow(ArrowCall(body, parse_json, now(request)))
     if wanted == NDJSON:
         return StreamingResponse(as_lines(found), media_type=NDJSON)
     if wanted == ARROW:
-        return Response(await asyncio.to_thread(as_arrow, found), media_type=ARROW)
-    return reply(request, Answer(200, await asyncio.to_thread(as_columns, found)))
+        return Response(await in_thread(as_arrow, found), media_type=ARROW)
+    return reply(request, Answer(200, await in_thread(as_columns, found)))
 
 
 ROUTES = (

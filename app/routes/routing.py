@@ -15,6 +15,7 @@ from app.body import read_whole
 from app.caller import CALLER_KEY, NOBODY, PUBLIC, Caller, Needs, Scope, caller_of
 from app.container import Container
 from app.costs import Price, price_of
+from app.deadline import request_time
 from app.log_lines import current_key_id
 from app.problems import RequestProblem
 from app.quota import computing, in_public, open_tab, under_way
@@ -37,6 +38,10 @@ class RawRoute(Route):
         if scope["method"] not in (self.methods or ()):  # 405, which is no secret
             await super().handle(scope, receive, send)
             return
+        with request_time():
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
         receive = await let_in(HTTPConnection(scope), self.needs, receive) or receive
         container, caller = scope["app"].state.container, caller_of(scope)
         if self.needs is PUBLIC:

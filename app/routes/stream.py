@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket
 from app.authentication import keys_required
 from app.body import read_json
 from app.caller import ANY_KEY, Caller, Scope, caller_of
-from app.deps import container_of, read_query
+from app.deps import container_of, read_query, read_timeout
 from app.errors import problem_of, respond
 from app.problems import BrokenRule, RequestProblem
 from app.request_signature import is_signed
@@ -89,7 +89,9 @@ def shows_key(headers: list[tuple[bytes, bytes]]) -> bool:
 async def create_ticket(request: Request) -> Response:
     """A ticket for a page."""
     read_query(request, NoParameters)
-    wanted = TicketRequest.model_validate((await read_json(request))[1]).scopes
+    body = (await read_json(request))[1]
+    read_timeout(request)
+    wanted = TicketRequest.model_validate(body).scopes
     scopes = None if wanted is None else [Scope(name) for name in wanted]
     return reply_json(await issue_ticket(container_of(request), caller_of(request.scope), scopes))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from app.caller import Scope
-from app.deps import container_of, cursor_errors, now, read_call, read_query, timeout_seconds
+from app.deps import container_of, cursor_errors, now, read_call, read_query, read_timeout
 from app.routes.reply import reply
 from app.routes.routing import route
 from app.usecases import estimate_correlation as correlations
@@ -35,7 +35,7 @@ async def read_volatility(request: Request) -> Response:
 async def reset_volatility(request: Request) -> Response:
     """Forget one state."""
     query = states.VolatilityQuery(**read_query(request, StateParameters).model_dump())
-    seconds = timeout_seconds(request)
+    seconds = read_timeout(request)
     return reply(request, await states.reset_volatility(container_of(request), query, now(request), seconds))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import datetime
 
 import orjson
 
 from app.container import Container
+from app.deadline import in_thread
 from app.ids import new_id
 from app.ports import EventKind
 from app.translate.answer import time_text
@@ -37,7 +37,7 @@ async def aggregate_oracles(container: Container, call: Call) -> Answer:
         return known
     evaluation_id, started = new_id("ev", call.received_at), time.perf_counter()
     work = (request, evaluation_id, call.received_at)
-    body = await asyncio.to_thread(oracles_response, *work) if takes_long(request) else oracles_response(*work)
+    body = await in_thread(oracles_response, *work) if takes_long(request) else oracles_response(*work)
     computed = time.perf_counter()
     record = event_record(container, EventKind.ORACLE, evaluation_id, call, body, key)
     appended = await container.audit.append(record, timeout=call.timeout_seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from app.deadline import in_thread
 from app.translate.answer import stat, time_text
 from app.translate.backtest import moment
 from app.translate.notes import Notes
@@ -63,7 +63,7 @@ class MarginPlan:
 async def run_margin_backtest(call: Call) -> Answer:
     """A margin model and what it stands beside on posted bars, in a worker thread."""
     request = await validated(MarginBacktestRequest, call)
-    return Answer(200, orjson.dumps(await asyncio.to_thread(report, request, call.received_at)))
+    return Answer(200, orjson.dumps(await in_thread(report, request, call.received_at)))
 
 
 def report(request: MarginBacktestRequest, received_at: datetime) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import orjson
 
 from app.container import Container
+from app.deadline import in_thread
 from app.translate.notes import Notes
 from app.translate.policy import NamedPolicy, policy_sha256
 from app.usecases.call import Answer, Call
@@ -37,7 +37,7 @@ async def check_policy(container: Container, call: Call) -> Answer:
     """Prove or refute statements about one policy, in a worker thread."""
     request, notes = await validated(CheckPolicyRequest, call), Notes()
     chosen = await read_choice(container, request.policy, "policy", notes)
-    return Answer(200, orjson.dumps(await asyncio.to_thread(check_report, request, chosen, notes)))
+    return Answer(200, orjson.dumps(await in_thread(check_report, request, chosen, notes)))
 
 
 async def compare_policies(container: Container, call: Call) -> Answer:
@@ -45,7 +45,7 @@ async def compare_policies(container: Container, call: Call) -> Answer:
     request, notes = await validated(ComparePoliciesRequest, call), Notes()
     new = await read_choice(container, request.new, "new", notes)
     old = await read_choice(container, request.old, "old", notes)
-    return Answer(200, orjson.dumps(await asyncio.to_thread(compare_report, request, new, old, notes)))
+    return Answer(200, orjson.dumps(await in_thread(compare_report, request, new, old, notes)))
 
 
 async def read_choice(container: Container, choice: PolicyIn | PolicyReference, place: str, notes: Notes) -> Chosen:

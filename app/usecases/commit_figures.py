@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import importlib.util
 import secrets
@@ -10,6 +9,7 @@ import secrets
 import orjson
 
 from app.container import Container
+from app.deadline import in_thread
 from app.ports import AuditDamaged
 from app.usecases.call import Answer, Call
 from app.usecases.disclose import NotDisclosable
@@ -77,7 +77,7 @@ async def commit_figures(container: Container, event_id: str, call: Call) -> Ans
         ]
         return orjson.dumps({"commitments": shown.document(), "openings": held})
 
-    return Answer(200, await asyncio.to_thread(make), (("Cache-Control", "no-store"),))
+    return Answer(200, await in_thread(make), (("Cache-Control", "no-store"),))
 
 
 def _json(raw: bytes) -> object:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import orjson
 
 from app.container import Container
+from app.deadline import in_thread
 from app.ports import EventKind, StoredEntry
 from app.translate.difference import RecordedAnswer, difference
 from app.usecases.call import Answer
@@ -38,7 +37,7 @@ async def compare_evaluations(container: Container, evaluation_id: str, against:
     """
     after = _comparable(await find_entry(container, evaluation_id))
     before = _comparable(await find_entry(container, against or await _previous(container, after)))
-    return Answer(200, await asyncio.to_thread(_compared, before, after), (), {})
+    return Answer(200, await in_thread(_compared, before, after), (), {})
 
 
 async def _previous(container: Container, entry: StoredEntry) -> str:

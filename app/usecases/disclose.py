@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import orjson
 
 from app.audit_fields import field_tree
 from app.container import Container
+from app.deadline import in_thread
 from app.log_ports import LogSigner, LogTree
 from app.ports import AuditDamaged, BodyPruned
 from app.usecases.call import Answer, Call
@@ -57,7 +56,7 @@ async def disclose(tree: LogTree, tenant_id: str, signer: LogSigner, event_id: s
     if not stored or stored[0].index != logged.index:
         raise BodyPruned(event_id)
     secret = (await tree.stream_secrets())[tenant_id]
-    fields = await asyncio.to_thread(field_tree, stored[0].kind, stored[0].response, secret, event_id)
+    fields = await in_thread(field_tree, stored[0].kind, stored[0].response, secret, event_id)
     if fields is None or digest_text(fields.digest) != said["fields"]:
         raise AuditDamaged(f"entry {event_id} commits to other fields than those of its answer")
     receipt = await receipt_of(tree, logged, said["log"], signer)

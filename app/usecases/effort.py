@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel
 
+from app.deadline import in_thread
 from app.usecases.call import Call
 from models.api.evaluation import SnapshotIn
 from models.api.market import SeriesIn
@@ -38,7 +38,7 @@ async def validated(model: type[Request], call: Call) -> Request:
         If the body breaks a rule of the model.
     """
     if len(call.body) > INLINE_BYTES:
-        return await asyncio.to_thread(model.model_validate, call.parsed)
+        return await in_thread(model.model_validate, call.parsed)
     return model.model_validate(call.parsed)
 
 

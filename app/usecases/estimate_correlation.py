@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 
 import numpy as np
 import orjson
 
+from app.deadline import in_thread
 from app.translate.answer import stat, time_text
 from app.translate.notes import Notes
 from app.translate.series import check_columns, series_input
@@ -32,7 +32,7 @@ async def estimate_correlation(call: Call) -> Answer:
     request = await validated(CorrelationRequest, call)
     work = (request, call.received_at)
     if takes_long(request.series) or len(request.series) > INLINE_SERIES:
-        return Answer(200, await asyncio.to_thread(estimate, *work))
+        return Answer(200, await in_thread(estimate, *work))
     return Answer(200, estimate(*work))
 
 

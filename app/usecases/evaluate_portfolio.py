@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from app.container import Container
+from app.deadline import in_thread
 from app.ids import new_id
 from app.ports import Appended, AuditRecord, EventKind, IdempotencyKey, IdempotencyMismatch, StoredEntry
 from app.usecases.call import Answer, Call, Door
@@ -91,7 +91,7 @@ async def decide_and_record(
         decide, door, request, call.body, gathered, evaluation_id=evaluation_id, received_at=call.received_at
     )
     long = takes_a_while(request) or policy_of(request, gathered.policy).hedge_optimizer is not None
-    decision = await asyncio.to_thread(decided) if long else decided()
+    decision = await in_thread(decided) if long else decided()
     body = render(decision, container.clock.now())
     computed = time.perf_counter()
     record = audit_record(container.tenant_id, decision, gathered, call, body, key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any
 import orjson
 
 from app.container import Container
+from app.deadline import in_thread
 from app.fill_ledger import Ledger, trade_of
 from app.ids import new_id
 from app.live_ports import StoredPortfolio
@@ -157,7 +157,7 @@ async def read_executions(container: Container, portfolio_id: str) -> Answer:
     portfolio = await find_portfolio(container, portfolio_id)
     ledger = await container.fills.read(container.audit, container.tenant_id, portfolio_id)
     made = await _orders_made(container, portfolio_id)
-    body = await asyncio.to_thread(_summary, portfolio, list(ledger.trades.values()), dict(ledger.orders), made)
+    body = await in_thread(_summary, portfolio, list(ledger.trades.values()), dict(ledger.orders), made)
     return Answer(200, orjson.dumps(body), (), {})
 
 
@@ -203,6 +203,6 @@ async def fitted_impact(container: Container, portfolio: StoredPortfolio) -> dic
     ledger = await container.fills.read(container.audit, container.tenant_id, portfolio.portfolio_id)
     if ledger.fitted_at != ledger.reached:
         reached, fills, orders = ledger.reached, list(ledger.trades.values()), dict(ledger.orders)
-        ledger.fits = await asyncio.to_thread(lambda: fits_by_venue(executions_of(orders, fills)))
+        ledger.fits = await in_thread(lambda: fits_by_venue(executions_of(orders, fills)))
         ledger.fitted_at = reached
     return feedback_of(ledger.fits, may_loosen=asked["may_loosen"])

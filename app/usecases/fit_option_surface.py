@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 
 import orjson
 
+from app.deadline import in_thread
 from app.translate import option_surface as translate
 from app.translate.answer import time_text
 from app.translate.notes import Notes
@@ -22,7 +22,7 @@ from services.options.surface_fit import fit_surface
 async def fit_option_surface(call: Call) -> Answer:
     """Surface of posted quotes; a fit takes 10 ms and more, so always in a worker thread."""
     request = await validated(SurfaceRequest, call)
-    return Answer(200, await asyncio.to_thread(surface_response, request, call.received_at))
+    return Answer(200, await in_thread(surface_response, request, call.received_at))
 
 
 def surface_response(request: SurfaceRequest, received_at: datetime) -> bytes:

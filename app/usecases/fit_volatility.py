@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import math
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 import orjson
 
 from app.container import Container
+from app.deadline import in_thread
 from app.fit_port import (
     FIT_FAILURE_TEXT,
     FIT_RETENTION,
@@ -50,7 +50,7 @@ async def submit_fit(container: Container, call: Call) -> Answer:
     request, notes = await validated(FitRequest, call), Notes()
     work = (request, call.received_at, notes)
     long = points(request.series) > INLINE_POINTS
-    subject, job = await asyncio.to_thread(fit_job, *work) if long else fit_job(*work)
+    subject, job = await in_thread(fit_job, *work) if long else fit_job(*work)
     try:
         record = container.fits.submit(container.tenant_id, subject, job, call.received_at)
     except FitQueueFull:

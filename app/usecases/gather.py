@@ -5,7 +5,6 @@ One call each, and only for what the request names.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from app.container import Container
+from app.deadline import in_thread
 from app.ports import StateDamaged, StateKey
 from app.translate.instruments import InstrumentKey, domain_instrument
 from app.translate.policy import NamedPolicy
@@ -133,7 +133,7 @@ async def load_states(
     flat = [key for candidates in keys for key in candidates]
     loaded = dict(zip(flat, await container.volatility.load(flat), strict=True))
     work = (needs, keys, loaded, estimator)
-    return await asyncio.to_thread(_state_inputs, *work) if len(needs) > INLINE_STATES else _state_inputs(*work)
+    return await in_thread(_state_inputs, *work) if len(needs) > INLINE_STATES else _state_inputs(*work)
 
 
 def _state_inputs(
@@ -182,7 +182,7 @@ async def remembered_correlation(states: Mapping[str, StateInput], method: Corre
     if known is not None and all(map(_same, known[0], inputs)):
         return known[1]
     many = len(inputs) > INLINE_MARKETS
-    made = await asyncio.to_thread(correlate_states, states, method) if many else correlate_states(states, method)
+    made = await in_thread(correlate_states, states, method) if many else correlate_states(states, method)
     _make_room(_correlations, MEMO_BOOKS)
     _correlations[name] = (inputs, made)
     return made

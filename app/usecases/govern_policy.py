@@ -7,7 +7,6 @@ round: it is claimed, recorded, and only then in force. Whoever comes next finis
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any
 import orjson
 
 from app.container import Container
+from app.deadline import in_thread
 from app.governance_port import PolicyGoverned
 from app.ids import new_id
 from app.ports import AuditUnavailable, EventKind, IdempotencyKey, PolicyDraft, StoredPolicy
@@ -105,7 +105,7 @@ async def _take(container: Container, call: Call, action: Action, policy_id: str
     for _ in range(ATTEMPTS):
         before = await _settled(container, call, policy_id)
         made = await _call(container, call, action, policy_id, number, before)
-        taken = await asyncio.to_thread(step, made)
+        taken = await in_thread(step, made)
         if not taken.changed or await _store(container, taken.after):
             return await _record(container, call, made, taken, key)
     raise _crowded(policy_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from typing import Any
 import orjson
 
 from app.container import Container
+from app.deadline import in_thread
 from app.ids import new_id
 from app.ports import EventKind
 from app.translate.answer import time_text
@@ -65,7 +65,7 @@ async def make_plan(container: Container, call: Call, kind: EventKind) -> Answer
     if (known := await known_answer(container, key)) is not None:
         return known
     evaluation_id, started = new_id("ev", call.received_at), time.perf_counter()
-    body = await asyncio.to_thread(plan_answer, kind, request, evaluation_id, call.received_at)
+    body = await in_thread(plan_answer, kind, request, evaluation_id, call.received_at)
     computed = time.perf_counter()
     record = event_record(container, kind, evaluation_id, call, body, key, client_reference=request.client_reference)
     appended = await container.audit.append(record, timeout=call.timeout_seconds)
@@ -104,7 +104,7 @@ async def value_collateral(container: Container, call: Call) -> Answer:
     needs, interval = states_to_read(request), request.interval or DEFAULT_INTERVAL
     states = await load_states(container, needs, interval, request.policy.estimator) if needs else {}
     if takes_long(request.series):
-        return Answer(200, await asyncio.to_thread(value_answer, request, states, call.received_at))
+        return Answer(200, await in_thread(value_answer, request, states, call.received_at))
     return Answer(200, value_answer(request, states, call.received_at))
 
 
@@ -130,7 +130,7 @@ async def propagate_contagion(call: Call) -> Answer:
     """Distress of a network."""
     request = await validated(ContagionRequest, call)
     if request.system_returns is not None or len(request.nodes) > INLINE_NODES:
-        return Answer(200, await asyncio.to_thread(contagion_answer, request))
+        return Answer(200, await in_thread(contagion_answer, request))
     return Answer(200, contagion_answer(request))
 
 
@@ -145,7 +145,7 @@ async def find_liquidation_price(call: Call) -> Answer:
     """Liquidation prices of a book of one underlying."""
     request = await validated(LiquidationPriceRequest, call)
     if len(request.positions) > INLINE_POSITIONS:
-        return Answer(200, await asyncio.to_thread(liquidation_answer, request, call.received_at))
+        return Answer(200, await in_thread(liquidation_answer, request, call.received_at))
     return Answer(200, liquidation_answer(request, call.received_at))
 
 

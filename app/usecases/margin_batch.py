@@ -6,7 +6,6 @@ whatever came in.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
+from app.deadline import in_thread
 from app.problems import BrokenRule, RequestProblem
 from app.translate.account_lines import AccountLines
 from app.translate.answer import time_text
@@ -95,7 +95,7 @@ async def batch_of_columns(call: Call) -> BatchFigures:
     request = await validated(MarginBatchRequest, call)
     work = (request, columns_of(request), call.received_at)
     if len(request.accounts) * len(request.markets) > INLINE_POSITIONS:
-        return await asyncio.to_thread(figures, *work)
+        return await in_thread(figures, *work)
     return figures(*work)
 
 
@@ -109,18 +109,18 @@ async def batch_of_lines(call: LinesCall) -> BatchFigures:
     """
     read = AccountLines(call.parse)
     async for block in call.blocks:
-        await asyncio.to_thread(read.take, block)
+        await in_thread(read.take, block)
     if read.head is None or not read.names:
         rule = "must hold a head and, below it, at least one account"
         found = [BrokenRule("", one["code"], f"line {one['line']}: {one['detail']}") for one in read.refused]
         told = found[:MAX_ERRORS] or [BrokenRule("", "empty", rule)]
         raise RequestProblem("invalid_request", f"the body {rule}", told)
-    return await asyncio.to_thread(figures, read.head, _read_columns(read, read.head), call.received_at)
+    return await in_thread(figures, read.head, _read_columns(read, read.head), call.received_at)
 
 
 async def batch_of_arrow(call: ArrowCall) -> BatchFigures:
     """Margins of accounts in an Arrow stream, read and computed in a worker thread."""
-    return await asyncio.to_thread(_arrow_figures, call)
+    return await in_thread(_arrow_figures, call)
 
 
 def _arrow_figures(call: ArrowCall) -> BatchFigures:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from app.deadline import in_thread
 from app.translate.answer import stat, time_text
 from app.translate.backtest import moment
 from app.translate.notes import Notes
@@ -45,7 +45,7 @@ class FrontierPlan:
 async def run_margin_frontier(call: Call) -> Answer:
     """A frontier on posted bars, in a worker thread."""
     request = await validated(FrontierRequest, call)
-    return Answer(200, orjson.dumps(await asyncio.to_thread(report, request, call.received_at)))
+    return Answer(200, orjson.dumps(await in_thread(report, request, call.received_at)))
 
 
 def report(request: FrontierRequest, received_at: datetime) -> dict[str, Any]:

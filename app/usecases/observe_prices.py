@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import orjson
 
 from app.container import Container
+from app.deadline import in_thread
 from app.ids import new_id
 from app.ports import EventKind, FedState, StateChange, StateDamaged, StateKey, StateUnavailable
 from app.translate.answer import time_text
@@ -131,7 +132,7 @@ async def observe_prices(container: Container, call: Call) -> Answer:
 async def _read(call: Call, tenant_id: str) -> tuple[ObservationsRequest, list[Batch]]:
     rows = call.parsed.get("observations") if isinstance(call.parsed, dict) else None
     if len(call.body) > INLINE_BYTES or (isinstance(rows, list) and len(rows) > INLINE_POINTS):
-        return await asyncio.to_thread(read_request, call.parsed, tenant_id)
+        return await in_thread(read_request, call.parsed, tenant_id)
     return read_request(call.parsed, tenant_id)
 
 
@@ -230,7 +231,7 @@ async def _attempt(container: Container, batches: Sequence[Batch], fed: Fed, rul
 async def _feed(batch: Batch, before: FedState | None, rules: Rules) -> Observation:
     """Feed one state; other requests get their turn meanwhile."""
     if len(batch.places) > THREAD_POINTS:
-        return await asyncio.to_thread(batch.feed, before, rules)
+        return await in_thread(batch.feed, before, rules)
     await asyncio.sleep(0)
     return batch.feed(before, rules)
 

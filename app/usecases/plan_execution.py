@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from typing import Any
 import orjson
 
 from app.container import Container
+from app.deadline import in_thread
 from app.ids import new_id
 from app.ports import EventKind
 from app.translate import grid, position_limits, schedule, vault
@@ -121,7 +121,7 @@ async def plan_execution(container: Container, call: Call, kind: EventKind) -> A
     read = replace(read, switches=within(switches, market_scopes(request.symbol, request.venue)))
     started = time.perf_counter()
     planned = partial(plan_response, kind, request, read, evaluation_id, call.received_at)
-    body = await asyncio.to_thread(planned) if tool.takes_long(request) else planned()
+    body = await in_thread(planned) if tool.takes_long(request) else planned()
     computed = time.perf_counter()
     record = event_record(
         container,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -10,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from app.deadline import in_thread
 from app.translate.answer import time_text
 from app.translate.notes import Notes
 from app.translate.options import GREEKS_UNITS, VOLATILITY_UNITS, greeks_rows, moment, volatility_rows
@@ -50,7 +50,7 @@ def volatility_answer(request: ImpliedVolatilityRequest, as_of: datetime, notes:
 
 async def _answered(request: OptionsRequest, received_at: datetime, body: Body) -> Answer:
     if len(request.contracts) * SECONDS_PER_CONTRACT > INLINE_SECONDS:
-        return Answer(200, await asyncio.to_thread(rendered, request, received_at, body))
+        return Answer(200, await in_thread(rendered, request, received_at, body))
     return Answer(200, rendered(request, received_at, body))
 
 

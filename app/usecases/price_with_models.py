@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from app.deadline import in_thread
 from app.translate.answer import stat, time_text
 from app.translate.notes import Notes
 from app.translate.snapshot import CLOCK_SKEW
@@ -51,7 +51,7 @@ class _Columns:
 async def find_mispricing(call: Call) -> Answer:
     """Fit a model to a chain and compare; always in a worker thread, as a fit takes a tenth of a second and more."""
     request = await validated(MispricingRequest, call)
-    return Answer(200, await asyncio.to_thread(_mispricing, request, call.received_at))
+    return Answer(200, await in_thread(_mispricing, request, call.received_at))
 
 
 async def measure_variance_premium(call: Call) -> Answer:
@@ -59,7 +59,7 @@ async def measure_variance_premium(call: Call) -> Answer:
     request = await validated(VariancePremiumRequest, call)
     work = (request, call.received_at)
     if request.history is not None and len(request.history.times) > INLINE_MOMENTS:
-        return Answer(200, await asyncio.to_thread(_variance_premium, *work))
+        return Answer(200, await in_thread(_variance_premium, *work))
     return Answer(200, _variance_premium(*work))
 
 

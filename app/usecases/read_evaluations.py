@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 import orjson
 
 from app.container import Container
+from app.deadline import in_thread
 from app.ports import EventKind, StoredEntry
 from app.translate.answer import time_text
 from app.translate.difference import changed_values
@@ -103,7 +103,7 @@ async def replay_evaluation(container: Container, evaluation_id: str) -> Answer:
     entry = await find_entry(container, evaluation_id)
     if entry.kind not in REPLAYABLE:
         raise NotReplayable(entry.kind)
-    recomputed = await asyncio.to_thread(recompute, entry)
+    recomputed = await in_thread(recompute, entry)
     body = {
         "evaluation_id": entry.event_id,
         "match": recomputed == entry.response,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import math
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 
 from app.container import Container
+from app.deadline import in_thread
 from app.ids import new_id
 from app.ports import AuditRecord, EventKind, StateDamaged, StateKey, StateUnavailable
 from app.problems import RequestProblem
@@ -120,7 +120,7 @@ async def list_volatility(container: Container, after: str | None, limit: int) -
     start = _decode_cursor(after, container.tenant_id) if after else None
     found = await container.volatility.list(container.tenant_id, after=start, limit=limit)
     following = _encode_cursor(found[-1][0]) if len(found) == limit else None
-    body = await asyncio.to_thread(_page, found, following) if len(found) > INLINE_ITEMS else _page(found, following)
+    body = await in_thread(_page, found, following) if len(found) > INLINE_ITEMS else _page(found, following)
     return Answer(200, body)
 
 
@@ -159,7 +159,7 @@ async def estimate_volatility(container: Container, call: Call) -> Answer:
     """Volatility of posted series under any estimator; nothing is stored or recorded."""
     request = await validated(EstimateRequest, call)
     work = (request, call.received_at)
-    body = await asyncio.to_thread(estimate, *work) if takes_long(request.series) else estimate(*work)
+    body = await in_thread(estimate, *work) if takes_long(request.series) else estimate(*work)
     return Answer(200, body)
 
 

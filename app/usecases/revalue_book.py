@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from app.deadline import in_thread
 from app.translate.answer import number, time_text
 from app.translate.notes import Notes
 from app.translate.option_book import (
@@ -45,7 +45,7 @@ async def revalue_book(call: Call) -> Answer:
     """Greeks and ladders of a book."""
     request = await validated(PriceLadderRequest, call)
     if _takes_long(request):
-        return Answer(200, await asyncio.to_thread(revalued, request, call.received_at))
+        return Answer(200, await in_thread(revalued, request, call.received_at))
     return Answer(200, revalued(request, call.received_at))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from app.deadline import in_thread
 from app.translate.backtest import last_targets, markets_of, moment, strategy_block
 from app.translate.notes import Notes
 from app.translate.policy import policy_fields
@@ -30,7 +30,7 @@ LEAST_LEVERAGE = 1e-6
 async def run_backtest(call: Call) -> Answer:
     """A policy and its baselines on posted bars, in a worker thread."""
     request = await validated(BacktestRequest, call)
-    return Answer(200, orjson.dumps(await asyncio.to_thread(report, request, call.received_at)))
+    return Answer(200, orjson.dumps(await in_thread(report, request, call.received_at)))
 
 
 def report(

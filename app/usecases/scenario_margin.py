@@ -5,12 +5,12 @@ Nothing is stored or recorded.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from typing import Any
 
 import orjson
 
+from app.deadline import in_thread
 from app.translate.answer import time_text
 from app.translate.notes import Notes
 from app.translate.reverse_stress import UNITS as STRESS_UNITS
@@ -37,7 +37,7 @@ async def margin_by_scenarios(call: Call) -> Answer:
     """Scenario margin of an account."""
     request = await validated(ScenarioMarginRequest, call)
     if len(request.positions) + UNDERLYING_ROWS * len(request.underlyings) > INLINE_ROWS:
-        return Answer(200, await asyncio.to_thread(margined, request, call.received_at))
+        return Answer(200, await in_thread(margined, request, call.received_at))
     return Answer(200, margined(request, call.received_at))
 
 
@@ -52,7 +52,7 @@ def margined(request: ScenarioMarginRequest, received_at: datetime) -> bytes:
 async def moves_that_liquidate(call: Call) -> Answer:
     """Reverse stress test of an account, in a worker thread: it is margined some hundred times."""
     request = await validated(ReverseStressRequest, call)
-    return Answer(200, await asyncio.to_thread(stressed, request, call.received_at))
+    return Answer(200, await in_thread(stressed, request, call.received_at))
 
 
 def stressed(request: ReverseStressRequest, received_at: datetime) -> bytes:

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import orjson
 
 from app.container import Container
+from app.deadline import in_thread
 from app.limits import MAX_SCORECARD_BYTES, MAX_SCORECARD_ENTRIES
 from app.log_ports import LogTree, SpanSource
 from app.ports import StoredEntry
@@ -52,11 +53,11 @@ async def read_scorecard(container: Container, query: ScorecardQuery) -> Answer:
             if size > MAX_SCORECARD_BYTES:
                 rule = f"must leave at most {MAX_SCORECARD_BYTES} bytes of entries up to `to` ({last})"
                 raise InvalidInput("from", rule, first, "ask in parts, or use `trimtab scorecard` on the database")
-            await asyncio.to_thread(take_all, reader, own)
+            await in_thread(take_all, reader, own)
             done, newest = page[-1].entry.index + 1, own[-1].index if own else newest
         # How far the log reaches is also told by what others do.
         end = newest if query.last is None else last
-        body = await asyncio.to_thread(scorecard_bytes, reader, first, end if end >= 0 else None)
+        body = await in_thread(scorecard_bytes, reader, first, end if end >= 0 else None)
     return Answer(200, body)
 
 
@@ -73,11 +74,11 @@ async def score_log(tree: LogTree, tenant_id: str, query: ScorecardQuery, advanc
     reader, done, newest = Reader(query.portfolio_id, query.symbol), first, -1
     while done <= last and (page := await tree.records(after=done - 1, limit=min(PAGE, last + 1 - done))):
         own = [entry for entry in page if not several or await tree.entry_of(tenant_id, entry.event_id) is not None]
-        await asyncio.to_thread(take_all, reader, own)
+        await in_thread(take_all, reader, own)
         done, newest = page[-1].index + 1, own[-1].index if own else newest
         advance(done - first, last + 1 - first)
     end = newest if query.last is None else last
-    return await asyncio.to_thread(scorecard_bytes, reader, first, end if end >= 0 else None)
+    return await in_thread(scorecard_bytes, reader, first, end if end >= 0 else None)
 
 
 def score_span(source: SpanSource, query: ScorecardQuery, advance: Callable[[int, int], None]) -> bytes:

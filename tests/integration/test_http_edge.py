@@ -16,10 +16,12 @@ import pytest
 
 from app import protocol
 from app.examples import SMALLEST
+from app.operations import OPERATIONS
 from app.ports import AuditActivity, AuditUnavailable, Outcome, StateUnavailable
 from app.problems import PROBLEMS
 from app.settings import Settings
 from tests.support.http import client
+from tests.support.paths import a_path
 from tests.support.sockets import exchange, listening, raw_request, read_answer
 
 MEBIBYTE = 1024 * 1024
@@ -107,6 +109,7 @@ async def test_named_hosts_and_public_services_are_not_tied_to_loopback(tmp_path
         ("GET", "/v1/evaluations/ev_1:replay", "POST"),
         ("OPTIONS", "/v1/evaluations", "GET, POST"),
         ("BREW", "/livez", "GET"),
+        ("DELETE", "/v1/keys/current", "GET"),
     ],
 )
 async def test_a_wrong_method_names_the_right_ones(
@@ -115,6 +118,19 @@ async def test_a_wrong_method_names_the_right_ones(
     answer = await http.request(method, path)
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
     assert answer.json()["code"] == "method_not_allowed"
+
+
+async def test_every_path_has_the_documented_methods_alone(http: httpx.AsyncClient) -> None:
+    methods: dict[str, set[str]] = {}
+    for operation in OPERATIONS:
+        methods.setdefault(a_path(operation), set()).add(operation.method)
+    for path, documented in methods.items():
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - documented:
+            answer = await http.request(method, path)
+            assert (answer.status_code, answer.headers.get("allow")) == (405, ", ".join(sorted(documented))), (
+                method,
+                path,
+            )
 
 
 @pytest.mark.parametrize(

@@ -401,7 +401,7 @@ def headers() -> Iterator[Case]:
         ("Idempotency-Key", "x" * 256),
         ("Idempotency-Key", "caf\xe9"),
         ("Request-Timeout-Ms", "0"),
-        ("Request-Timeout-Ms", "10001"),
+        ("Request-Timeout-Ms", "60001"),
         ("Request-Timeout-Ms", "1e3"),
         ("Request-Timeout-Ms", "-5"),
         ("Request-Timeout-Ms", "9" * 5_000),

@@ -40,15 +40,15 @@ def test_other_keys_are_refused(value: str) -> None:
         idempotency_key(request(("Idempotency-Key", value)))
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("1", 0.001), ("250", 0.25), ("10000", 10.0), ("0010", 0.01)])
+@pytest.mark.parametrize(("value", "seconds"), [("1", 0.001), ("250", 0.25), ("60000", 60.0), ("0010", 0.01)])
 def test_deadlines_are_milliseconds(value: str, seconds: float) -> None:
     assert timeout_seconds(request(("Request-Timeout-Ms", value))) == seconds
 
 
-@pytest.mark.parametrize("value", ["0", "10001", "-1", "1.5", "", "1e3", "٣", "999999999"])
+@pytest.mark.parametrize("value", ["0", "60001", "-1", "1.5", "", "1e3", "٣", "999999999"])
 def test_other_deadlines_are_refused(value: str) -> None:
     text = value if value.isascii() else "\xb3"
-    with pytest.raises(RequestProblem, match="whole number from 1 to 10000"):
+    with pytest.raises(RequestProblem, match="whole number from 1 to 60000"):
         timeout_seconds(request(("Request-Timeout-Ms", text)))
 
 

@@ -26,7 +26,7 @@ A = TypeVar("A")
 Body = Model | Mapping[str, Any]
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 CLOCK_SKEW = "clock_skew"
-LONGEST_SERVICE_TIMEOUT = 10.0
+LONGEST_SERVICE_TIMEOUT = 60.0
 SHARE_OF_SERVICE = 0.8
 """Of the time of one attempt that the service may take: it then says what became of the call before we stop reading."""
 
