@@ -186,3 +186,15 @@ async def test_status_says_what_does_not_work(stage: Stage, monkeypatch: pytest.
     again = await stage.container.bus.latest(STATUS)
     assert again == first, "what has not changed is not told again"
     assert orjson.loads(first.data)["detail"] is None
+
+
+async def test_where_there_are_keys_the_common_channel_names_nobody(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_module, "keys_required", lambda container: True)
+    stage.lease.free = True
+    stage.live._failures_changed({("one", "pf_secret"): "the policy is gone", ("two", "pf_1"): "no instrument"})
+    async with asyncio.timeout(SECONDS):
+        while (found := await status(stage)) is None or found.status != "degraded":  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert (found.degraded, found.detail) == (["live"], "no new targets of 2 portfolios")

@@ -7,8 +7,10 @@ import base64
 import dataclasses
 import hashlib
 import random
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -167,6 +169,74 @@ async def test_after_a_crash_between_announcement_and_removal_the_next_run_goes_
         assert await prune(database, 20) == 21
         found = await verified(database)
         assert (found.findings, found.pruned) == ((), 10)
+
+
+async def test_house_keeping_goes_on_with_a_removal_that_was_cut_off(store: Store) -> None:
+    """Nothing new is due on the next day's turn, and what was announced and marked is still there."""
+    async with store.open() as database:
+        await fill(database, [aged(30 - n) for n in range(20)])
+        removal = await plan_removal(database.retention, before=NOW - 20 * DAY, now=NOW)
+
+        class Ends:
+            """The store of the process that ended before its first sweep."""
+
+            def __getattr__(self, name: str) -> object:
+                return getattr(database.retention, name)
+
+            async def sweep(self) -> bool:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            await remove(database.audit, Ends(), removal, tenant_id="local", actor="a", now=NOW)  # type: ignore[arg-type]
+        assert len(await bodies_left(store)) == 21
+        due = await keep_house(database.audit, database.retention, tenant_id="local", retention_days=20, now=NOW)
+        assert due is None, "nothing is announced again"
+        assert await bodies_left(store) == list(range(10, 21))
+        found = await verified(database)
+        assert (found.findings, found.pruned) == ((), 10)
+
+
+class Disturbed:
+    """A log where something happens once, after the check took its head and before it reads the rows."""
+
+    def __init__(self, tree: Any, disturb: Callable[[], Awaitable[object]]) -> None:
+        self._tree, self._disturb, self.happened = tree, disturb, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tree, name)
+
+    async def stored(self, **part: Any) -> Any:
+        """Rows, after what happens."""
+        if not self.happened:
+            self.happened = True
+            await self._disturb()
+        return await self._tree.stored(**part)
+
+
+async def test_a_check_beside_a_removal_is_no_alarm(store: Store) -> None:
+    async with store.open() as database:
+        await fill(database, [aged(40 - n, event_id=f"ev_{n + 1:032x}") for n in range(35)])
+        tree = Disturbed(database.tree, lambda: prune(database, 15))
+        found = await verify_log(tree, (), bodies=True, advance=lambda done, total: None)
+        assert tree.happened and len(await bodies_left(store)) == 11
+        assert (found.findings, found.pruned) == ((), 25)
+
+
+async def test_a_forged_removal_beside_a_check_is_found(store: Store) -> None:
+    """A marker that comes while rows are read is held against the entry that it names, as any other."""
+    async with store.open() as database:
+        await fill(database, [aged(30 - n) for n in range(12)])
+
+        async def forge() -> None:
+            blob = b'{"bodies_sha256":"sha256:00","end":5,"first":0}'.hex()
+            content = f"x'{blob}'" if isinstance(store.target, SqliteUrl) else f"'\\x{blob}'::bytea"
+            await store.run(f"INSERT INTO audit_retention VALUES (1, 11, 0, 5, {content})")
+            await store.run("DELETE FROM audit_body WHERE idx < 5")
+
+        found = await verify_log(Disturbed(database.tree, forge), (), bodies=True, advance=lambda done, total: None)
+        assert (0, "bodies up to entry 4 are missing, and the log announced no removal") in [
+            (item.index, item.what) for item in found.findings
+        ]
 
 
 async def test_removal_needs_an_age_above_that_of_keys(store: Store) -> None:
