@@ -6,11 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from app.log_ports import LogTree, Span
 from app.ports import AuditDamaged, StoredEntry
-from app.usecases.prove import from_tiles, prove_consistency
+from app.usecases.prove import frontier_at, prove_consistency
 from app.usecases.retention import held_announcements
 from services.audit.body import Body
-from services.audit.frontier import Frontier
-from services.audit.merkle import subtrees
 from services.audit.note import Checkpoint
 from services.audit.retention import announced_ranges
 from services.audit.span import SpanRow
@@ -35,13 +33,7 @@ async def span_of(tree: LogTree, first: int, last: int | None) -> Span:
         raise InvalidInput("range", f"must lie from 0 to {state.size - 1}, the last entry", f"{first} to {end - 1}")
     consistency = await prove_consistency(tree, end, state.size)
     head = Checkpoint(state.origin, state.size, state.root)
-    return Span(first, end, await frontier_of(tree, first, state.size), head, tuple(consistency))
-
-
-async def frontier_of(tree: LogTree, size: int, whole: int) -> Frontier:
-    """Complete subtrees of the first `size` entries of a log of `whole`."""
-    hashes = await from_tiles(tree, whole, lambda at: tuple(at(*place) for place in subtrees(0, size)))
-    return Frontier(size, hashes)
+    return Span(first, end, await frontier_at(tree, first), head, tuple(consistency))
 
 
 async def rows_of(tree: LogTree, span: Span, *, bodies: bool) -> AsyncIterator[list[SpanRow]]:

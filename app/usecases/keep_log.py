@@ -18,9 +18,8 @@ from app.log_ports import LogTree
 from app.ports import AuditUnavailable, Clock
 from app.telemetry import Telemetry
 from app.usecases.log_tail import pause_seconds
-from app.usecases.prove import MAX_TILE_BATCH, read_tile, subtree_hashes
+from app.usecases.prove import MAX_TILE_BATCH, frontier_at, read_tile
 from services.audit.chain import StreamHead
-from services.audit.frontier import Frontier
 from services.audit.tiles import HEIGHT, WIDTH, Tile
 from services.audit.verify import Finding, LogCheck, StoredLeaf
 from services.core.errors import InvalidInput
@@ -169,7 +168,7 @@ async def check_newest(tree: LogTree, clock: Clock, entries: int) -> CheckReport
     state = await tree.head()
     first = max(state.size - entries, 0)
     try:
-        before = Frontier(first, tuple(await subtree_hashes(tree, first)))
+        before = await frontier_at(tree, first)
     except InvalidInput as error:
         finding = Finding(None, f"the tree of the first {first} entries cannot be read: {error}")
         return CheckReport(

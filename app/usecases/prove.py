@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from app.log_ports import LoggedEntry, LogSigner, LogState, LogTree
 from app.ports import AuditUnavailable
+from services.audit.frontier import Frontier
 from services.audit.merkle import HASH_BYTES, SubtreeHash, consistency_proof, inclusion_proof, subtrees, tree_root
 from services.audit.note import Checkpoint, Note, signature
 from services.audit.receipt import Receipt
@@ -65,8 +66,8 @@ async def prove_consistency(tree: LogTree, first: int, second: int) -> list[byte
     return await from_tiles(tree, second, lambda at: consistency_proof(first, second, at))
 
 
-async def subtree_hashes(tree: LogTree, size: int) -> list[bytes]:
-    """Complete subtrees of the first `size` entries, largest first, as tiles and leaves have them.
+async def frontier_at(tree: LogTree, size: int) -> Frontier:
+    """Complete subtrees of the first `size` entries, as tiles and leaves have them.
 
     Raises
     ------
@@ -74,7 +75,7 @@ async def subtree_hashes(tree: LogTree, size: int) -> list[bytes]:
         If the log has fewer.
     """
     await _old_enough(tree, size)
-    return await from_tiles(tree, size, lambda at: [at(height, number) for height, number in subtrees(0, size)])
+    return Frontier(size, await from_tiles(tree, size, lambda at: tuple(at(*place) for place in subtrees(0, size))))
 
 
 async def receipt_of(tree: LogTree, logged: LoggedEntry, origin: str, signer: LogSigner) -> str:

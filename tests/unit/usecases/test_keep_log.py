@@ -10,7 +10,7 @@ import pytest
 
 from app.log_ports import LogState
 from app.usecases.keep_log import store_tiles
-from app.usecases.prove import MAX_TILE_BATCH, prove_consistency, prove_inclusion, subtree_hashes
+from app.usecases.prove import MAX_TILE_BATCH, frontier_at, prove_consistency, prove_inclusion
 from services.audit.frontier import Frontier
 from services.audit.merkle import verify_inclusion
 from services.audit.tiles import WIDTH
@@ -93,5 +93,5 @@ async def test_what_is_stored_is_not_hashed_again() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 65_537, SIZE])
 async def test_the_subtrees_of_a_size_are_its_frontier(size: int) -> None:
-    found = await subtree_hashes(Tree(), size)  # type: ignore[arg-type]
-    assert tuple(found) == Frontier().appended(LEAVES[:size]).subtrees
+    found = await frontier_at(Tree(), size)  # type: ignore[arg-type]
+    assert found == Frontier().appended(LEAVES[:size])
