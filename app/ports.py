@@ -102,7 +102,19 @@ class IdempotencyMismatch(Exception):
 
 
 class AuditDamaged(Exception):
-    """A stored entry does not match its own digest: it was changed outside this program, or the disk lost it."""
+    """A stored entry does not match its own digest: it was changed outside this program, or the disk lost it.
+
+    Parameters
+    ----------
+    detail : str
+        What does not fit.
+    index : int, optional
+        The entry, where one of several was read.
+    """
+
+    def __init__(self, detail: str, index: int | None = None) -> None:
+        super().__init__(detail)
+        self.index = index
 
 
 class BodyPruned(Exception):

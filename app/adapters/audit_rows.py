@@ -112,9 +112,12 @@ class RowReader:
         if row[10] is None:
             if row[12]:
                 raise BodyPruned(fields["event_id"])
-            raise AuditDamaged(f"the body of entry {row[0]} is missing")
+            raise AuditDamaged(f"the body of entry {row[0]} is missing", row[0])
         base = bases.get(bytes(row[11])) if row[11] is not None else None
-        request, response, state, versions = decode_body(bytes(row[10]), bytes(row[7]), row[8], base)
+        try:
+            request, response, state, versions = decode_body(bytes(row[10]), bytes(row[7]), row[8], base)
+        except AuditDamaged as error:
+            raise AuditDamaged(str(error), row[0]) from None
         return StoredEntry(**fields, request=request, response=response, state=state, versions=versions)
 
     def idempotent(self, row: Row, bases: Bodies) -> IdempotentEntry:

@@ -39,8 +39,10 @@ async def read_on(audit: AuditLog, after: int) -> Tail:
         entries = await audit.tail(after=after, limit=1)
         return Tail(entries, entries[-1].entry.index if entries else after)
     except AuditDamaged as error:
-        logger.error("audit entry %d is left out of the stream: %s", after + 1, error)
-        return Tail((), after + 1)
+        # Not the one after `after` where bodies were removed: those are passed over.
+        index = after + 1 if error.index is None else error.index
+        logger.error("audit entry %d is left out of the stream: %s", index, error)
+        return Tail((), index)
 
 
 async def get_kept(audit: AuditLog, tenant_id: str, event_id: str) -> StoredEntry | None:

@@ -25,6 +25,7 @@ from app.ports import AuditDamaged, AuditRecord, BodyPruned, EventKind
 from app.settings import Settings
 from app.telemetry import Telemetry
 from app.usecases import live
+from app.usecases.log_tail import read_on
 from app.usecases.replay_log import replay_log
 from app.usecases.retention import RemovalRefused, keep_house, plan_removal, remove
 from app.usecases.verify_log import Verified, verify_log
@@ -446,3 +447,17 @@ async def test_the_holder_of_the_lease_keeps_house(tmp_path: Path, monkeypatch: 
 
 def test_a_base_is_used_no_longer_than_its_chunk_is_kept() -> None:
     assert audit_bases.LIFE + DAY <= audit_bases.CHUNK_LIFE == timedelta(days=31), "as the database has it"
+
+
+async def test_a_reader_passes_over_what_was_removed_to_what_is_damaged(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with store.open() as database:
+        await fill(database, [aged(30 - n) for n in range(12)])
+        await prune(database, 25)
+        await unguard(store)
+        await store.run("DELETE FROM audit_body WHERE idx = 5")
+        read = await read_on(database.audit, -1)
+        assert (read.entries, read.reached) == ((), 5)
+        assert "audit entry 5 is left out" in caplog.text
+        assert [item.entry.index for item in (await read_on(database.audit, 5)).entries] == [*range(6, 13)]
