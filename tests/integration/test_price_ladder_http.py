@@ -259,7 +259,7 @@ async def test_what_takes_long_leaves_the_event_loop(http: httpx.AsyncClient, mo
         threads.append(work)
         return work(*given)
 
-    monkeypatch.setattr("app.usecases.revalue_book.asyncio.to_thread", to_thread)
+    monkeypatch.setattr("app.usecases.revalue_book.in_thread", to_thread)
     one = body()["positions"][:1]
     coins = [{"underlying": f"C{place}", "price": "1", "collateral": "1"} for place in range(60)]
     many = [{**one[0], "symbol": f"S{place}"} for place in range(60)]
