@@ -27,7 +27,7 @@ class Cut(Enum):
 class PostgresProxy:
     """Forwards bytes between clients and the server of a URL; `cut` acts once, `blocked` refuses new connections.
 
-    `delay` [s] is waited for before the server's bytes are passed on; with the probability `reset_share` the connection
+    What the server sends comes `delay` [s] later; with the probability `reset_share` the connection
     is reset in place of passing bytes on. Only the cuts know PostgreSQL: any other server may stand behind it too.
     """
 
@@ -108,11 +108,26 @@ class PostgresProxy:
             await server.drain()
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line, now = asyncio.Queue[tuple[float, bytes]](), asyncio.get_running_loop().time
+        passing = asyncio.create_task(self._pass_on(line, writer))
+        try:
+            with contextlib.suppress(ConnectionError):
+                while data := await reader.read(65_536):
+                    line.put_nowait((now() + self.delay, data))
+            line.put_nowait((now() + self.delay, b""))
+            await passing
+        finally:
+            passing.cancel()
+
+    async def _pass_on(self, line: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+        """Pass on what has been on the line for its time: a wire may be long without being narrow."""
+        now = asyncio.get_running_loop().time
         with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65_536):
-                if self.delay:
-                    await asyncio.sleep(self.delay)
-                if self._breaks():
+            while True:
+                due, data = await line.get()
+                if (wait := due - now()) > 0.0:
+                    await asyncio.sleep(wait)
+                if not data or self._breaks():
                     break
                 writer.write(data)
                 await writer.drain()
