@@ -21,6 +21,7 @@ FACTS = frozenset(
         EventKind.BREAKER,
         EventKind.PARAMETERS,
         EventKind.RETENTION,
+        EventKind.LOG_KEY,
     }
 )
 """What is recorded and not decided: their answers say little more than that they were taken."""

@@ -93,7 +93,7 @@ async def open_container(settings: Settings) -> AsyncIterator[Container]:
             clock=clock,
             audit=database.audit,
             tree=database.tree,
-            signer=await open_signer(settings.log_key_path, database.tree),
+            signer=await open_signer(settings.log_key_path, settings.log_former_key_file, database.tree),
             keys=database.keys,
             pepper=open_pepper(settings.key_pepper_path, keys_exist=database.keys.any()),
             instruments=database.instruments,

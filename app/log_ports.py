@@ -46,6 +46,10 @@ class LogTree(Protocol):
         """Make this the key of the log unless it has one; returns the one it has then."""
         ...
 
+    async def change_key(self, former: str, verifier_key: str) -> str:
+        """Make this the key of the log if it has the former one; returns the one it has then."""
+        ...
+
     async def entry_of(self, tenant_id: str, event_id: str) -> LoggedEntry | None:
         """Entry of an event; None also for another tenant's."""
         ...
@@ -149,7 +153,15 @@ class LogCosigner(Protocol):
 
 
 class LogSigner(Protocol):
-    """Holder of the key that signs the heads of the log."""
+    """Holder of the key that signs the heads of the log.
+
+    `former` signs them, too, while readers learn of a change of keys.
+    """
+
+    @property
+    def former(self) -> LogSigner | None:
+        """The key before, while it still signs."""
+        ...
 
     def public(self, name: str) -> VerifierKey:
         """The public key under the name of the log."""

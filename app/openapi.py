@@ -315,7 +315,8 @@ def _path_parameter(name: str) -> dict[str, Any]:
 def _query_parameter(operation: Operation, name: str, definition: dict[str, Any], *, required: bool) -> dict[str, Any]:
     schema = {key: value for key, value in definition.items() if key not in ("title", "description", "default")}
     choices = [choice for choice in schema.pop("anyOf", ()) if choice.get("type") != "null"]
-    schema |= choices[0] if choices else {}
+    for choice in choices:
+        schema |= choice | {"enum": [*schema.get("enum", ()), *choice["enum"]]} if "enum" in choice else choice
     if definition.get("default") is not None:
         schema["default"] = definition["default"]
     out: dict[str, Any] = {"name": name, "in": "query", "required": required, "schema": schema}

@@ -52,6 +52,7 @@ class EventKind(StrEnum):
     PARAMETERS = "parameters"
     KEY = "key"
     RETENTION = "retention"
+    LOG_KEY = "log_key"
     GOVERNANCE = "governance"
 
 

@@ -81,6 +81,8 @@ class Settings:
     log_key_file : Path, optional
         Ed25519 key that signs the heads of the audit log; by default `log.key` beside the embedded database, and none
         for another: the log is then kept in its tree, but not signed. All processes of one log need the same key.
+    log_former_key_file : Path, optional
+        Key before a change, which signs heads beside the new one until readers have followed.
     log_mldsa_key_file : Path, optional
         ML-DSA-44 key that cosigns heads and receipts besides; see `trimtab audit key`.
     witness_keys : tuple of VerifierKey
@@ -133,6 +135,7 @@ class Settings:
     signature_window_seconds: float = 5.0
     allowed_hosts: tuple[str, ...] = ()
     log_key_file: Path | None = None
+    log_former_key_file: Path | None = None
     log_mldsa_key_file: Path | None = None
     witness_keys: tuple[VerifierKey, ...] = ()
     witness_quorum: int | None = None
@@ -384,6 +387,7 @@ VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "TRIMTAB_SIGNATURE_WINDOW_SECONDS": ("signature_window_seconds", _seconds(1, 60)),
     "TRIMTAB_ALLOWED_HOSTS": ("allowed_hosts", _hosts),
     "TRIMTAB_LOG_KEY_FILE": ("log_key_file", lambda _, text: Path(text)),
+    "TRIMTAB_LOG_FORMER_KEY_FILE": ("log_former_key_file", lambda _, text: Path(text)),
     "TRIMTAB_LOG_MLDSA_KEY_FILE": ("log_mldsa_key_file", lambda _, text: Path(text)),
     "TRIMTAB_WITNESS_KEYS": ("witness_keys", _witnesses),
     "TRIMTAB_WITNESS_QUORUM": ("witness_quorum", _whole(1, 32)),

@@ -26,10 +26,10 @@ class LogKeyRefused(Exception):
 
 
 class FileSigner:
-    """`app.log_ports.LogSigner` of a file."""
+    """`app.log_ports.LogSigner` of a file, and of another for the key before."""
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
-        self._key = key
+    def __init__(self, key: Ed25519PrivateKey, former: FileSigner | None = None) -> None:
+        self._key, self.former = key, former
 
     def public(self, name: str) -> VerifierKey:
         """The public key under the name of the log."""
@@ -40,7 +40,7 @@ class FileSigner:
         return self._key.sign(message)
 
 
-def load_signer(path: Path, *, create: bool, name: str = "the log key") -> FileSigner:
+def load_signer(path: Path, *, create: bool, name: str = "the log key", former: FileSigner | None = None) -> FileSigner:
     """Signer of a key file; `create` makes a new one where there is none. `name` is what messages call it.
 
     Raises
@@ -53,7 +53,7 @@ def load_signer(path: Path, *, create: bool, name: str = "the log key") -> FileS
     key = _private_key(path, name)
     if not isinstance(key, Ed25519PrivateKey):
         raise LogKeyRefused(_not_a_key(path))
-    return FileSigner(key)
+    return FileSigner(key, former)
 
 
 class FileCosigner:
@@ -101,10 +101,11 @@ def _private_key(path: Path, name: str = WHAT) -> object:
         raise LogKeyRefused(_not_a_key(path)) from None
 
 
-async def open_signer(path: Path | None, tree: LogTree) -> FileSigner | None:
-    """Signer of a log: the key of the file, which must be the one that the log was signed with so far.
+async def open_signer(path: Path | None, former_path: Path | None, tree: LogTree) -> FileSigner | None:
+    """Signer of a log: the key of the file, which must be the one that the log is signed with.
 
-    A new log takes the key that it finds, or a new one; None where no file is named.
+    A new log takes the key that it finds, or a new one; None where no file is named. The key of `former_path` signs
+    heads beside it.
 
     Raises
     ------
@@ -114,7 +115,10 @@ async def open_signer(path: Path | None, tree: LogTree) -> FileSigner | None:
     if path is None:
         return None
     head = await tree.head()
-    signer = load_signer(path, create=head.verifier_key is None)
+    former = load_signer(former_path, create=False, name="the former log key") if former_path else None
+    signer = load_signer(path, create=head.verifier_key is None, former=former)
+    if former is not None and former.public(head.origin) == signer.public(head.origin):
+        raise LogKeyRefused(f"{former_path} holds the same key as {path}: the former key is another one")
     mine = signer.public(head.origin).text()
     if (known := await tree.adopt_key(mine)) != mine:
         raise LogKeyRefused(f"the log is signed with the key {known}, and {path} holds another: put that key there")

@@ -13,6 +13,7 @@ from services.audit.verify import StoredLeaf
 # S608 below: the texts are put together from constants; values go through parameters.
 HEAD = f"SELECT origin, size, root, frontier, verifier_key FROM log_head WHERE log_id = {LOG_ID}"  # noqa: S608
 ADOPT_KEY = f"UPDATE log_head SET verifier_key = $1 WHERE log_id = {LOG_ID} AND verifier_key IS NULL"  # noqa: S608
+CHANGE_KEY = f"UPDATE log_head SET verifier_key = $2 WHERE log_id = {LOG_ID} AND verifier_key = $1"  # noqa: S608
 LEAVES = f"SELECT leaf FROM audit_entry WHERE log_id = {LOG_ID} AND idx >= $1 AND idx < $2 ORDER BY idx"  # noqa: S608
 TILE = f"SELECT hashes FROM merkle_tile WHERE log_id = {LOG_ID} AND level = $1 AND number = $2"  # noqa: S608
 PUT_TILE = (

@@ -35,6 +35,11 @@ class SqliteLogTree:
         await self._change(rows.ADOPT_KEY, verifier_key)
         return (await self.head()).verifier_key or verifier_key
 
+    async def change_key(self, former: str, verifier_key: str) -> str:
+        """Make this the key of the log if it has the former one."""
+        await self._change(rows.CHANGE_KEY, former, verifier_key)
+        return (await self.head()).verifier_key or ""
+
     async def entry_of(self, tenant_id: str, event_id: str) -> LoggedEntry | None:
         """Entry of an event."""
         event = event_uuid(event_id)

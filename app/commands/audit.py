@@ -8,6 +8,7 @@ from app.commands.audit_commit import check_proof_command, commit_command, prove
 from app.commands.audit_disclose import check_disclosure_command, disclose_command
 from app.commands.audit_export import export_command
 from app.commands.audit_key import key_command
+from app.commands.audit_log_key import change_key_command, follow_key_command
 from app.commands.audit_proof import proof_command
 from app.commands.audit_prune import prune_command
 from app.commands.audit_receipt import check_receipt_command
@@ -39,3 +40,5 @@ audit_commands.command("replay", epilog=EXIT_CODES)(replay_command)
 audit_commands.command("prune", epilog=CONSOLE_EXIT_CODES)(prune_command)
 audit_commands.command("witness", epilog=EXIT_CODES)(witness_command)
 audit_commands.command("key")(key_command)
+audit_commands.command("change-key", epilog=CONSOLE_EXIT_CODES)(change_key_command)
+audit_commands.command("follow-key", epilog=CONSOLE_EXIT_CODES)(follow_key_command)

@@ -33,9 +33,10 @@ def signed_checkpoint(state: LogState, signer: LogSigner) -> str:
 
 
 def signed_head(head: Checkpoint, signer: LogSigner) -> str:
-    """A head as a signed note."""
+    """A head as a signed note; while a former key still signs, under both."""
     text = head.text()
-    return Note(text, (signature(signer.public(head.origin), signer.sign, text),)).encoded()
+    signers = (signer,) if signer.former is None else (signer, signer.former)
+    return Note(text, tuple(signature(one.public(head.origin), one.sign, text) for one in signers)).encoded()
 
 
 async def prove_inclusion(tree: LogTree, index: int, size: int) -> list[bytes]:

@@ -141,6 +141,7 @@ FactKind = Literal[
     "parameters",
     "key",
     "retention",
+    "log_key",
 ]
 
 

@@ -4,7 +4,7 @@ import { clock, make, words } from "./dom.js";
 
 const SHOWN = 20;
 const KEPT = 300;
-export const FACTS = new Set(["observation", "instruments", "policy", "portfolio", "snapshot", "executions", "breaker", "parameters", "key", "retention"]);
+export const FACTS = new Set(["observation", "instruments", "policy", "portfolio", "snapshot", "executions", "breaker", "parameters", "key", "retention", "log_key"]);
 
 export class Decisions {
   constructor(list, all) {
