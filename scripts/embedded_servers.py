@@ -24,6 +24,7 @@ import socket
 import subprocess
 import sys
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,7 +81,9 @@ class Server(ABC):
         self.data = self.directory / "data"
         self.log = self.directory / "server.log"
         self.password = self._read_or_make_password()
-        self.port = free_port()
+        reserved = reserved_port()
+        weakref.finalize(self, reserved.close)
+        self.port = int(reserved.getsockname()[1])
         self.server_version = version_of(binary)
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -340,11 +343,12 @@ def version_of(binary: Path) -> str:
     return found.group()
 
 
-def free_port() -> int:
-    """Return a loopback port that is free now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+def reserved_port() -> socket.socket:
+    """A loopback port, bound so that nobody else is given it, and not listened on so that a server may, at any time."""
+    probe = socket.socket()
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind((LOOPBACK, 0))
+    return probe
 
 
 def tail(path: Path, lines: int = 20) -> str:

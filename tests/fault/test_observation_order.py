@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 import pytest
 
+from app.adapters import redis_client
 from app.adapters.memory_volatility import MemoryVolatilityStore
 from app.adapters.redis_volatility import open_redis_volatility
 from app.container import Container
@@ -58,8 +59,12 @@ class Racing:
 
 
 @pytest.fixture(params=["memory", "redis"])
-async def stores(request: pytest.FixtureRequest) -> AsyncIterator[list[Racing]]:
-    """One store, as each sender sees it; in Redis each has connections of its own, like a process."""
+async def stores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Racing]]:
+    """One store, as each sender sees it; in Redis each has connections of its own, like a process.
+
+    How long Redis may take is no matter here: five senders fold bars on this one loop.
+    """
+    monkeypatch.setattr(redis_client, "TIMEOUT_SECONDS", 30.0)
     if request.param == "memory":
         shared = MemoryVolatilityStore()
         yield [Racing(shared) for _ in range(SENDERS)]

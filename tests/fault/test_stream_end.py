@@ -20,8 +20,8 @@ from tests.support.service import ServiceProcess, running
 
 
 async def stream(service: ServiceProcess, ready: asyncio.Semaphore) -> tuple[int | None, bool, int, int]:
-    """Read and feed bars until the service closes: code, whether told before, bars answered and left unanswered."""
-    told, asked, answered, pushes = False, 0, 0, 0
+    """Read and feed bars until the service closes: code, whether told before, bars taken and left unanswered."""
+    told, asked, answered, taken, pushes = False, 0, 0, 0, 0
     url = service.url.replace("http", "ws") + "/v1/stream"
     async with connect(url, subprotocols=[SUBPROTOCOL]) as socket:  # type: ignore[list-item]
         await socket.send('{"op":"subscribe","id":"s","ch":"status"}')
@@ -32,6 +32,7 @@ async def stream(service: ServiceProcess, ready: asyncio.Semaphore) -> tuple[int
                     ready.release()
                 told = told or frame.get("code") == "draining"
                 answered += frame.get("id") == "o"
+                taken += frame.get("id") == "o" and frame.get("ok") is True
                 pushes += frame["type"] == "update"
                 if frame["type"] == "update" and pushes % 16 == 0:
                     await socket.send(json.dumps({"op": "ack", "n": pushes}))
@@ -41,10 +42,10 @@ async def stream(service: ServiceProcess, ready: asyncio.Semaphore) -> tuple[int
                     bar["close_time"] = f"2026-01-{asked:02d}T00:00:00Z"
                     await socket.send(json.dumps({"op": "observe", "id": "o", "body": {"observations": [bar]}}))
         except ConnectionClosed:
-            return socket.close_code, told, answered, asked - answered
+            return socket.close_code, told, taken, asked - answered
 
 
-async def call(service: ServiceProcess, refused: list[str]) -> int:
+async def call(service: ServiceProcess, refused: list[str], begun: asyncio.Event) -> int:
     """Feed bars over REST until the service ends; the number of answers."""
     answers = 0
     async with httpx.AsyncClient(base_url=service.url, trust_env=False, timeout=20.0) as http:
@@ -57,6 +58,7 @@ async def call(service: ServiceProcess, refused: list[str]) -> int:
             except httpx.TransportError:
                 return answers  # closed before the request was read: the log must not know it
             answers += 1
+            begun.set()
             if answer.status_code != 200:
                 refused.append(answer.text)
 
@@ -68,7 +70,11 @@ async def end_under_load(folder: Path, streams: int, callers: int, seconds: floa
         reading = [asyncio.create_task(stream(service, ready)) for _ in range(streams)]
         for _ in range(streams):
             await ready.acquire()
-        calling = [asyncio.create_task(call(service, refused)) for _ in range(callers)]
+        begun = [asyncio.Event() for _ in range(callers)]
+        calling = [asyncio.create_task(call(service, refused, event)) for event in begun]
+        async with asyncio.timeout(60.0):
+            for event in begun:
+                await event.wait()
         await asyncio.sleep(seconds)
         assert service.process is not None
         began = time.monotonic()

@@ -56,7 +56,7 @@ async def publish(service: Served, count: int, published: list[float]) -> None:
 
 async def play(folder: Path, seconds: float, fast: int, slow: int, deaf: int) -> str:
     """Readers of all kinds on one channel."""
-    rules = DeliveryRules(window=WINDOW, stall_seconds=seconds / 2.0)
+    rules = DeliveryRules(window=WINDOW, stall_seconds=max(seconds / 2.0, 6.0))
     count, published = int(seconds * RATE), list[float]()
     async with served(folder, delivery=rules) as service:
         before = psutil.Process().memory_info().rss

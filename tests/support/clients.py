@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.support.history import Attempt, History, Known
 PAGE = 100
 REST_SECONDS = 0.2
 SETTLE_TURNS = 200
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -147,13 +148,25 @@ async def post(http: httpx.AsyncClient, key: str, body: dict[str, Any]) -> httpx
     return await http.post("/v1/evaluations", content=orjson.dumps(body | {"client_reference": key}), headers=headers)
 
 
+def patient(call: Callable[[], httpx.Response]) -> httpx.Response:
+    """The answer of a call that may be repeated, once the service has time for it.
+
+    A read that waits for a processor longer than the service waits for a store is a 503, which says nothing of the log.
+    """
+    until = time.monotonic() + PATIENCE_SECONDS
+    while (answer := call()).status_code == 503 and time.monotonic() < until:
+        time.sleep(REST_SECONDS)
+    return answer
+
+
 def audit_entries(url: str) -> Iterator[dict[str, Any]]:
     """Every entry of the audit log, page by page."""
     after: str | None = None
     with httpx.Client(base_url=url, timeout=30.0, trust_env=False) as http:
         while True:
             query = {"limit": PAGE} | ({"after": after} if after is not None else {})
-            page = http.get("/v1/audit/entries", params=query).raise_for_status().json()
+            answer = patient(lambda: http.get("/v1/audit/entries", params=query))  # noqa: B023
+            page = answer.raise_for_status().json()
             yield from page["items"]
             after = page["next"]
             if after is None:

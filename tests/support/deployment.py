@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -204,7 +205,10 @@ async def prepare(url: str, deployment: Deployment) -> None:
             ("PUT", DESK, registration),
             ("POST", f"{DESK}/snapshots", snapshot(deployment.seq)),
         ):
-            answer = await http.request(method, path, json=body)
+            # A store that is slow for a moment is a 503; each of these may be repeated.
+            async with asyncio.timeout(60.0):
+                while (answer := await http.request(method, path, json=body)).status_code == 503:  # noqa: ASYNC110
+                    await asyncio.sleep(0.2)
             assert answer.status_code == 200, answer.text
         answer = await http.get(f"{DESK}/targets", params={"wait_seconds": 20})
         assert answer.status_code == 200, answer.text
@@ -225,22 +229,22 @@ async def evaluations_after(deployment: Deployment, index: int) -> int:
 
 
 @asynccontextmanager
-async def statements(deployment: Deployment) -> AsyncIterator[Callable[[], int]]:
+async def statements(deployment: Deployment) -> AsyncIterator[Callable[[], Counter[str]]]:
     """Count the statements that the database is sent: its own statistics come seconds late and in lumps.
 
     Yields
     ------
-    Callable[[], int]
-        Gives the statements since the database began to log them.
+    Callable[[], Counter[str]]
+        Gives the beginnings of all statements since the database began to log them.
     """
     server = deployment.database
     if not isinstance(server, embedded_servers.PostgresServer):
         pytest.skip("statements are counted in the log of a PostgreSQL that the tests started themselves")
     await ask_database(deployment, "ALTER SYSTEM SET log_statement = 'all'")
     await ask_database(deployment, "SELECT pg_reload_conf()")
-    logged = re.compile(rb"LOG:  (?:statement|execute [^:]*): ")
+    logged = re.compile(rb"LOG:  (?:statement|execute [^:]*): (.{1,200})")
     try:
-        yield lambda: len(logged.findall(server.log.read_bytes()))
+        yield lambda: Counter(found.decode(errors="replace") for found in logged.findall(server.log.read_bytes()))
     finally:
         await ask_database(deployment, "ALTER SYSTEM RESET log_statement")
         await ask_database(deployment, "SELECT pg_reload_conf()")

@@ -39,13 +39,14 @@ class Hammer:
     async def run(self, readers: int = 1) -> None:
         """Check until `over`."""
         async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=20.0) as http:
-            key = VerifierKey.parse((await http.get("/v1/log/key")).raise_for_status().text.strip())
-            await asyncio.gather(*(self._reader(http, key, random.Random(number)) for number in range(readers)))
+            await asyncio.gather(*(self._reader(http, random.Random(number)) for number in range(readers)))
 
-    async def _reader(self, http: httpx.AsyncClient, key: VerifierKey, rng: random.Random) -> None:
+    async def _reader(self, http: httpx.AsyncClient, rng: random.Random) -> None:
         before: Checkpoint | None = None
+        key: VerifierKey | None = None
         while not self.over:
             try:
+                key = key or VerifierKey.parse((await http.get("/v1/log/key")).raise_for_status().text.strip())
                 before = await self._check(http, key, rng, before)
             except (httpx.TransportError, httpx.HTTPStatusError):
                 self.unavailable += 1

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Self
 
 import httpx
+
+from scripts.embedded_servers import reserved_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120.0
@@ -26,8 +28,7 @@ TRUSTED_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_EN
 
 def free_port() -> int:
     """A TCP port on the loopback interface that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    with reserved_port() as probe:
         return int(probe.getsockname()[1])
 
 
@@ -59,8 +60,14 @@ class ServiceProcess:
     environment: Mapping[str, str] = field(default_factory=dict)
     cores: set[int] | None = None
     start_seconds: float = START_SECONDS
-    port: int = field(default_factory=free_port)
+    port: int = field(default=0, init=False)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        """Take a port, and keep others from it over all starts."""
+        reserved = reserved_port()
+        weakref.finalize(self, reserved.close)
+        self.port = int(reserved.getsockname()[1])
 
     @property
     def url(self) -> str:
