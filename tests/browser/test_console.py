@@ -212,12 +212,12 @@ def test_an_expired_target_is_shown_as_expired_whatever_the_clock_of_the_reader(
     service: ServiceProcess, tmp_path: Path, pictures: Path
 ) -> None:
     feed(service)
-    register(service, "brief", [MARKET], "PT6S")
+    register(service, "brief", [MARKET], "PT12S")
     with console(service, tmp_path, before=CLOCK, fragment="#brief") as page:
         send(service, "brief", 1, [MARKET])
         page.wait_for(f"{shown('Status')} === 'ok'")
         assert page.run(text("freshness")).startswith("Live")
-        page.wait_for(f"{shown('Status')} === 'expired'")
+        page.wait_for(f"{shown('Status')} === 'expired'", 60.0)
         assert page.run(shown("Permission")) == "reduce only"
         assert page.run(shown("Valid for")) == "expired"
         assert page.run(text("freshness")).startswith("Expired")

@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from app.adapters import postgres_writer
 from app.adapters.database import open_database
 from app.adapters.database_url import PostgresUrl, parse_database_url
 from app.adapters.schema import migrate
@@ -19,6 +20,7 @@ from tests import servers
 from tests.support.audit import key, record
 from tests.support.postgres_proxy import Cut, PostgresProxy
 
+pytestmark = pytest.mark.own_limits
 SECONDS = 20.0
 GUARD_SECONDS = 10.0
 """A call that takes longer hangs; the deadlines under test are far shorter."""
@@ -58,6 +60,15 @@ async def recovered(log: AuditLog) -> None:
                 await log.append(record(), timeout=2)
                 return
             await asyncio.sleep(0.01)
+
+
+async def pinged(log: AuditLog) -> None:
+    """Wait until the log can be read again: a new connection beside twenty clients may take its time."""
+    async with asyncio.timeout(GUARD_SECONDS):
+        while True:
+            with contextlib.suppress(AuditUnavailable):
+                await log.ping()
+                return
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -103,7 +114,7 @@ async def test_a_killed_server_is_refused_at_once_and_found_again(
                     await log.ping()
                 own_server.start()  # not in a thread: the server would end with it
                 await recovered(log)
-                await log.ping()
+                await pinged(log)
         finally:
             stop.set()
     await check_whole(log, acknowledged)
@@ -112,7 +123,10 @@ async def test_a_killed_server_is_refused_at_once_and_found_again(
     assert not rejected & stored, "told rejected, yet stored"
 
 
-async def test_a_hung_server_is_not_waited_for(own_server: embedded_servers.PostgresServer, log: AuditLog) -> None:
+async def test_a_hung_server_is_not_waited_for(
+    own_server: embedded_servers.PostgresServer, log: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_writer, "TRANSACTION_SECONDS", 10 * GUARD_SECONDS)
     await log.append(record(), timeout=SECONDS)
     await asyncio.to_thread(own_server.suspend)
     try:
@@ -121,8 +135,8 @@ async def test_a_hung_server_is_not_waited_for(own_server: embedded_servers.Post
         errors = await asyncio.gather(*(refused(log, timeout=0.5) for _ in range(20)))
         with pytest.raises(AuditUnavailable):
             await asyncio.wait_for(log.ping(), GUARD_SECONDS)
-        # Not a speed test: a driver's own timeout takes 5 s and more here, our deadlines 0.5 s and 1.5 s.
-        assert loop.time() - before < 4.0
+        # Not a speed test: what ends these calls are our deadlines of 0.5 s and 1.5 s, and nothing else would.
+        assert loop.time() - before < GUARD_SECONDS
         assert {error.outcome for error in errors} <= {Outcome.REJECTED, Outcome.UNKNOWN}
     finally:
         await asyncio.to_thread(own_server.resume)
@@ -137,13 +151,16 @@ async def test_a_killed_backend_does_not_stop_the_others(own_url: str, log: Audi
     acknowledged: dict[str, int] = {}
     failed: list[AuditUnavailable] = []
 
+    stop = asyncio.Event()
+
     async def client() -> None:
-        for _ in range(60):
+        while not stop.is_set():
             item = record()
             try:
                 acknowledged[item.event_id] = (await log.append(item, timeout=SECONDS)).index
             except AuditUnavailable as error:
                 failed.append(error)
+                return
 
     clients = [asyncio.create_task(client()) for _ in range(10)]
     for _ in range(5):
@@ -152,11 +169,11 @@ async def test_a_killed_backend_does_not_stop_the_others(own_url: str, log: Audi
         await killer.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'trimtab'"
         )
+    stop.set()
     await asyncio.gather(*clients)
     await killer.close()
     assert failed == [], "each attempt is repeated on a new connection"
     await check_whole(log, acknowledged)
-    assert len(acknowledged) == 600
 
 
 @pytest.fixture
@@ -190,7 +207,7 @@ async def test_a_commit_still_in_doubt_at_the_deadline_is_unknown_and_its_key_te
         wire.cut = cut
         first = record(idempotency=key("k"))
         with pytest.raises(AuditUnavailable) as doubt:
-            await log.append(first, timeout=1.0)
+            await log.append(first, timeout=5.0)
         assert doubt.value.outcome is Outcome.UNKNOWN
         async with open_database(own_url) as elsewhere:
             entry = await elsewhere.audit.get("local", first.event_id)

@@ -17,6 +17,7 @@ from scripts import embedded_servers
 from services.streaming.update import Channel, Kind, Position
 from tests.support.bus import Recorder, portfolio, publication
 
+pytestmark = pytest.mark.own_limits
 TARGETS, AUDIT = portfolio("pf_1"), Channel("local", Kind.AUDIT)
 
 

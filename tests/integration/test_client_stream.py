@@ -23,7 +23,7 @@ TARGETS = "targets:a"
 class Service:
     """Scripted: each connection is handled by the next of `scenes`, the last one for good."""
 
-    def __init__(self, *scenes: Callable[[Scene], Awaitable[None]], heartbeat_ms: int = 200) -> None:
+    def __init__(self, *scenes: Callable[[Scene], Awaitable[None]], heartbeat_ms: int = 2000) -> None:
         self.scenes = list(scenes)
         self.channels = {TARGETS: Published(TARGETS, "latest"), "audit": Published("audit", "every")}
         self.heartbeat_ms = heartbeat_ms

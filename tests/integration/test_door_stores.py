@@ -128,6 +128,7 @@ async def test_the_real_server_takes_the_steps_of_the_bucket(redis_url: str) -> 
                 assert await remote.take_at(name, plan, cost, now) == local.take_at(name, plan, cost, now)
 
 
+@pytest.mark.own_limits
 async def test_while_the_server_is_away_each_process_has_its_share(own_server: embedded_servers.Server) -> None:
     plan = RatePlan(1, 20)
     async with open_redis_doors(own_server.url, processes=4, alone=False) as doors:
@@ -147,6 +148,7 @@ async def test_while_the_server_is_away_each_process_has_its_share(own_server: e
         assert doors.shared
 
 
+@pytest.mark.own_limits
 async def test_a_process_that_is_alone_knows_its_nonces_without_the_server(own_server: embedded_servers.Server) -> None:
     async with open_redis_doors(own_server.url, processes=1, alone=True) as doors:
         later = time.time_ns() // 1_000_000 + 60_000
@@ -157,6 +159,7 @@ async def test_a_process_that_is_alone_knows_its_nonces_without_the_server(own_s
             await claim(doors, "n3", at=later - 120_000)
 
 
+@pytest.mark.own_limits
 async def test_a_hanging_server_is_waited_for_once(own_server: embedded_servers.Server) -> None:
     """Its timeout, and then a second of going on alone: the clock of the test says nothing, the asked calls do."""
     async with open_redis_doors(own_server.url, processes=1, alone=False) as doors:

@@ -14,7 +14,7 @@ from tests.support.bodies import smallest
 from tests.support.clients import audit_entries, post
 from tests.support.service import ServiceProcess, running
 
-RACERS = 25
+RACERS = 8
 KEYS = 4
 
 

@@ -63,7 +63,7 @@ def test_a_port_that_is_taken_is_a_reason_not_to_start(tmp_path: Path) -> None:
 
 
 def test_each_worker_finds_a_port_and_one_that_comes_back_the_free_one() -> None:
-    first = free_port()
+    first = ports(3)
     found = [_listener("127.0.0.1", first, 3) for _ in range(3)]
     assert sorted(item.getsockname()[1] for item in found) == [first, first + 1, first + 2]
     with pytest.raises(OSError, match="already in use"):
@@ -160,22 +160,20 @@ async def test_the_age_of_the_head_grows_while_it_cannot_be_read(tmp_path: Path)
     assert create_app(settings).state.vitals._signed_at is None
 
 
-def two_ports() -> int:
-    """The first of two free ports, below those that the system gives to connections meanwhile."""
+def ports(count: int) -> int:
+    """The first of some free ports in a row, below those that the system gives to connections meanwhile."""
     while True:
         first = random.randrange(20_000, 30_000)
-        with (
-            contextlib.suppress(OSError),
-            socket.create_server(("127.0.0.1", first)),
-            socket.create_server(("127.0.0.1", first + 1)),
-        ):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for port in range(first, first + count):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
             return first
 
 
 def test_workers_are_scraped_one_by_one_and_their_counts_add_up(
     tmp_path: Path, postgres_url: str, redis_url: str
 ) -> None:
-    first = two_ports()
+    first = ports(2)
     variables = {"TRIMTAB_WORKERS": "2", "TRIMTAB_METRICS_PORT": str(first)}
     options = {"database_url": postgres_url, "redis_url": redis_url, "environment": variables}
     with running(tmp_path / "data", **options, start_seconds=240.0) as process:

@@ -90,6 +90,7 @@ class Stage:
 async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     for name in ("RENEW_SECONDS", "ACQUIRE_SECONDS", "STATUS_SECONDS"):
         monkeypatch.setattr(live_module, name, 0.02)
+    monkeypatch.setattr(live_module, "SWEEP_SECONDS", 1e9)
     lease = Lease()
     async with open_container(Settings(data_dir=tmp_path)) as opened:
         container = dataclasses.replace(opened, lease=lease, bus=MemoryBus())

@@ -197,7 +197,7 @@ async def test_who_does_not_lead_acts_only_where_nobody_else_does(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The leader may be cut off from Redis alone: it works within itself, and the others would starve."""
-    monkeypatch.setattr(relay_module, "STANDBY_SECONDS", 0.2)
+    monkeypatch.setattr(relay_module, "STANDBY_SECONDS", 3.0)
     bus = SharedMemoryBus()
     reader = await follow(bus, AUDIT)
     leader = asyncio.create_task(relay_of(database, bus).run(lambda: True))

@@ -60,7 +60,15 @@ def command(url: str, key: str, phases: str, *choice: str) -> list[str]:
         "--max-examples": str(EXAMPLES),
         "--seed": "1",
     }
-    choice = ("--header", "Request-Timeout-Ms: 10000", "--header", f"Authorization: Bearer {key}", *choice)
+    choice = (
+        "--header",
+        "Request-Timeout-Ms: 60000",
+        "--request-timeout",
+        "70",
+        "--header",
+        f"Authorization: Bearer {key}",
+        *choice,
+    )
     program = str(Path(sys.executable).with_name("schemathesis"))
     words = (part for pair in options.items() for part in pair)
     return [program, "run", f"{url}/openapi.json", "--no-color", *words, *choice]

@@ -216,7 +216,8 @@ async def test_heartbeats_carry_positions_and_lag(tmp_path: Path) -> None:
     async with served(tmp_path, session=rules, delivery=DeliveryRules(window=1)) as service, service.talk() as talk:
         assert talk.hello["hb_ms"] == 300
         await talk.ask(op="subscribe", channels=[{"ch": "targets:pf_main"}])
-        beat = await talk.next("hb")
+        while not (beat := await talk.next("hb"))["pos"]:  # one may come before the subscription
+            pass
         assert (beat["pos"], beat["lag_ms"], beat["degraded"]) == ({"targets:pf_main": None}, 0, False)
         first = await service.publish(TARGETS, 1)
         await service.publish(TARGETS, 2)
@@ -407,9 +408,9 @@ async def test_a_key_in_the_url_is_refused(service: Served) -> None:
 
 
 async def test_an_old_connection_is_told_and_closed_with_4403(tmp_path: Path) -> None:
-    rules = SessionRules(session_seconds=1.0, farewell_seconds=0.7)
+    rules = SessionRules(session_seconds=4.0, farewell_seconds=3.7)
     async with served(tmp_path, session=rules) as service, service.talk() as talk:
-        assert (await talk.next("notice", code="session_expiring"))["close_in_s"] == 0.7
+        assert (await talk.next("notice", code="session_expiring"))["close_in_s"] == 3.7
         assert (await talk.closed())[0] == 4403
 
 
@@ -425,9 +426,7 @@ async def test_who_acknowledges_without_moving_is_closed_with_4401(tmp_path: Pat
         await talk.ask(op="subscribe", ch="targets:pf_main")
         await service.publish(TARGETS, 1)
         await talk.push()
-        for _ in range(3):
-            await asyncio.sleep(0.1)
-            await talk.send(op="ack", n=0)
+        await talk.send(op="ack", n=0)
         assert (await talk.closed())[0] == 4401
 
 
@@ -451,7 +450,7 @@ async def test_who_reads_nothing_is_cut_although_the_socket_is_full(tmp_path: Pa
             for version in range(1, 60):
                 await service.publish(TARGETS, version, size=100_000)
                 push = await fast.push()
-                await fast.send(op="ack", n=version) if version % 8 == 0 else None
+                await fast.send(op="ack", n=version)
                 if len(service.hub.connections) == 1:
                     break
                 await asyncio.sleep(0.05)

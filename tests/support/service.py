@@ -20,7 +20,7 @@ from scripts.embedded_servers import reserved_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 POLL_SECONDS = 0.02
 TRUSTED_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV")
 """What a child inherits: everything else of the caller's environment (a DATABASE_URL, say) would change the test."""
