@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from app.live_ports import CursorLost, PortfolioStore, UpdateBus
 from app.ports import AuditDamaged, AuditLog, AuditUnavailable, EventKind, TailEntry
@@ -91,13 +91,12 @@ class Relay:
         """Fill a bus whose past nobody knows: the last decision of each portfolio, then the newest entries.
 
         Of a channel whose readers may skip states the newest comes first, and those before it are not new any more:
-        a reader that has it already is never shown an older one, which might still look valid.
+        a reader that has it already is never shown an older one, which might still look valid. Channels without a hole
+        begin with the newest entries: an older decision as their first state would be followed by a hole.
         """
         size = await self._audit.size()
         start = max(size - BACKLOG, 0) - 1
-        for item in await self._last_decisions(below=start + 1):
-            await self._publish([item])
-        newest: dict[Channel, Publication] = {}
+        newest = newest_states(await self._last_decisions(below=start + 1))
         after = start
         while after < size - 1:
             tail = await read_on(self._audit, after)
@@ -105,8 +104,7 @@ class Relay:
                 break
             after = tail.reached
             for item in tail.entries:
-                states = (state for state in states_of(item) if state.channel.kind.mode is Mode.LATEST)
-                newest.update((state.channel, state) for state in states)
+                newest |= newest_states([item])
                 await asyncio.sleep(0)
         await self._bus.publish_many(list(newest.values()))
         await self._bus.advance(start)
@@ -149,6 +147,12 @@ class Relay:
                 waiting = []
             await asyncio.sleep(0)  # an answer of a large book takes milliseconds to read
         await self._bus.publish_many(waiting, after=after)
+
+
+def newest_states(items: Iterable[TailEntry]) -> dict[Channel, Publication]:
+    """Newest state of each channel whose readers may skip states."""
+    states = (state for item in items for state in states_of(item))
+    return {state.channel: state for state in states if state.channel.kind.mode is Mode.LATEST}
 
 
 def states_of(item: TailEntry) -> list[Publication]:

@@ -129,7 +129,7 @@ async def test_a_bus_that_lost_everything_gets_the_last_decisions_and_the_newest
             for name in ("pf_1", "pf_2", "pf_silent", "pf_gone")} == {
         "pf_1": 2, "pf_2": 1, "pf_silent": None, "pf_gone": None,
     }  # fmt: skip
-    assert reader.versions(AUDIT)[-10:] == list(range(24, 34))
+    assert reader.versions(AUDIT) == list(range(24, 34)), "an old decision as the first state would be before a hole"
     epoch = reader.states[AUDIT][-1].position.epoch
     await bus.forget()
     await reader.until(lambda: reader.newest(AUDIT) == 33 and reader.states[AUDIT][-1].position.epoch != epoch)
