@@ -7,7 +7,7 @@ WORKERS ?= auto
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-services demo test test-browser faults fuzz bench bench-peers interop check evaluate format docs lock audit clean
+.PHONY: help run run-services demo test test-browser faults fuzz explore bench bench-peers interop check evaluate format docs lock audit clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ faults: ## Break everything under load, one fault at a time; prints one table (a
 fuzz: ## Every value of every parameter of every operation, by Schemathesis; 10,000 strangers with the names of another tenant
 	@$(BOOTSTRAP) dev
 	@$(BIN)/python -m pytest -m fuzz -o faulthandler_timeout=1200 $(TESTS)
+
+explore: ## Property tests on fresh examples, not those of `make test`; run it often: it finds edges
+	@$(BOOTSTRAP) dev
+	@HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(if $(TESTS),$(TESTS),tests/property tests/unit)
 
 bench: ## Measure throughput and latency beside a FastAPI echo (needs a quiet machine)
 	@$(BOOTSTRAP) dev

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,9 +14,11 @@ from hypothesis import settings
 
 from tests import servers
 
-# A deadline measures the machine's load, not the code.
-settings.register_profile("trimtab", deadline=None, print_blob=True)
-settings.load_profile("trimtab")
+# A deadline measures the machine's load, not the code. A run decides the same thing each time: the same examples, until
+# a test or hypothesis changes. `make explore` draws fresh ones.
+settings.register_profile("trimtab", deadline=None, print_blob=True, derandomize=True, database=None)
+settings.register_profile("explore", deadline=None, print_blob=True, derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "trimtab"))
 
 _versions = pytest.StashKey[dict[str, str]]()
 _faults = pytest.StashKey[list[tuple[str, ...]]]()

@@ -180,7 +180,9 @@ class OpenInterestRamp:
         span = self.upper - self.lower
         slope = np.maximum(1.0 - flat, 0.0) * value / span
         start = flat - np.maximum(1.0 - flat, 0.0) * self.lower / span
-        root = _ratio(np.sqrt(np.maximum(start * start + 4.0 * slope * budget, 0.0)) - start, 2.0 * slope)
+        # Of the two forms of the root the one without a difference of near equals.
+        radical = np.sqrt(np.maximum(start * start + 4.0 * slope * budget, 0.0))
+        root = np.where(start > 0.0, _ratio(2.0 * budget, start + radical), _ratio(radical - start, 2.0 * slope))
         below = _ratio(budget, flat)
         alone = np.where(below * value <= self.lower, below, np.where(budget * value >= self.upper, budget, root))
         return np.minimum(beside, np.where(flat >= 1.0, below, np.where(np.isnan(alone), budget, alone)))

@@ -128,8 +128,8 @@ class Grid:
     -----
     Where the budget does not pay for all levels that fit, each level is the smallest order that is legal anywhere on
     its side (which is that at its lowest price), and as many levels are taken as pass every bound: hence more budget
-    never gives less inventory. Prices are rounded to ticks away from the mark, inside the range; levels that fall
-    together are one. No fill is promised, and a stop that gaps loses more than is told.
+    never gives less inventory, where levels lie ticks apart. Prices are rounded to ticks away from the mark, inside the
+    range; levels that fall together are one. No fill is promised, and a stop that gaps loses more than is told.
 
     References
     ----------

@@ -36,7 +36,7 @@ def accounts(draw: st.DrawFn) -> tuple[Account, list[Seen]]:
         for place in range(draw(st.integers(1, 4)))
     )  # fmt: skip
     loan = AccountLoan(
-        name="loan", collateral=Collateral("L", draw(st.floats(0.0, 100.0)), None),
+        name="loan", collateral=Collateral("L", draw(st.just(0.0) | st.floats(1e-6, 100.0)), None),
         debt=Collateral("USD", draw(st.floats(0.0, 100.0)), None), liquidation_threshold=0.8,
         maximum_loan_to_value=draw(st.floats(0.0, 0.8)), margin=draw(st.sampled_from(list(LoanMargin))),
     )  # fmt: skip

@@ -145,6 +145,9 @@ def test_less_never_gives_more_inventory(case: tuple[Grid, GridMarket], share: D
     grid, market = case
     value_now = getattr(grid, name)
     assume(value_now is not None)
+    # Levels closer than ticks merge, and fewer of them may merge into more of one side.
+    tick = market.instrument.tick
+    assume(tick is None or grid.high - grid.low >= 4 * grid.max_levels * tick)
     smaller = replace(grid, **{name: value_now * (share if isinstance(value_now, Decimal) else float(share))})
 
     def inventories(terms: Grid) -> list[Decimal]:

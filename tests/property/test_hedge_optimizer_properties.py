@@ -80,8 +80,9 @@ def test_bounds_are_kept_or_the_breach_is_told(problem: HedgeProblem) -> None:
     told = dict(plan.breaches)
     for bound in problem.bounds:
         value = plan.after.values()[GREEKS.index(bound.greek)]
-        excess = bound.excess(value)
-        assert excess <= told.get(bound.greek, 0.0) + 2e-6 * max(abs(bound.upper), abs(value), abs(plan.before.delta))
+        excess, before = bound.excess(value), plan.before.values()[GREEKS.index(bound.greek)]
+        most = max(abs(bound.lower), abs(bound.upper), abs(value), abs(before))
+        assert excess <= told.get(bound.greek, 0.0) + 2e-6 * most
         if bound.breach_cost is None and plan.status in (HedgeStatus.OPTIMAL, HedgeStatus.LIMITED):
             assert bound.greek not in told
     assert not (plan.status is HedgeStatus.OPTIMAL and told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -116,7 +117,10 @@ def test_one_liar_never_moves_the_price_beyond_the_honest(honest: list[float], l
 def test_saying_it_again_never_helps_to_reach_a_quorum(
     sources: list[OracleObservation], policy: OraclePolicy, data: st.DataObject
 ) -> None:
-    """The same source again, or the same upstream and key under another name."""
+    """The same source again, or the same upstream and key under another name.
+
+    Where something was set aside for its distance from the others, a twin may move what the distance is measured from.
+    """
     before = aggregate(sources, policy, NOW, rates=[rate("USDT", 1.0), rate("USDC", 1.0)])
     accepted = [item for item in sources if any(item.source == row.source for row in before.accepted)]
     if before.price is not None or not accepted:
@@ -130,7 +134,8 @@ def test_saying_it_again_never_helps_to_reach_a_quorum(
 
 
 def _outliers(found: Aggregate) -> bool:
-    return any(item.reason in ("outlier", "duplicate_source") for item in found.rejected)
+    distant = ("outlier", "duplicate_source", "rate_inconsistent", "depegged")
+    return any(item.reason in distant for item in found.rejected)
 
 
 @given(st.lists(st.tuples(near, st.floats(0.0, 1.5)), min_size=3, max_size=6), st.data())
@@ -160,7 +165,8 @@ def test_the_multiplier_never_rises_with_age(rows: Sequence[tuple[float, float, 
     ]
     policy = OraclePolicy(max_fallback_seconds=3600.0)
     path = [aggregate(sources, policy, NOW + timedelta(seconds=wait)).multiplier for wait in sorted(waits)]
-    assert path == sorted(path, reverse=True)
+    # A share of a price, taken of the price again, is off by a last digit.
+    assert all(later <= earlier + 1e-12 for earlier, later in itertools.pairwise(path))
 
 
 @given(st.lists(near, min_size=3, max_size=9))

@@ -100,7 +100,8 @@ def random_problem(count: int, seed: int, *, lot: str = "0.1", impact: float = 0
         ),
         "risk_aversion": 1e-5,
     }
-    return HedgeProblem(**(terms | changes))
+    # A solver that is cut off by the clock gives another plan on a machine that stands still for a second.
+    return HedgeProblem(**({"time_limit_seconds": 60.0} | terms | changes))
 
 
 def plain_value(problem: HedgeProblem, trades: dict[str, float]) -> float:

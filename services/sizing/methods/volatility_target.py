@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Gt, Le
 
 from services.core.explain import Bools, Floats, Trail
-from services.sizing.columns import SizingColumns, volatility_multiplier
+from services.sizing.columns import NO_RISK, SizingColumns, volatility_multiplier
 from services.sizing.diversification import diversification_multiplier
 
 ROUNDING = 1e-12
@@ -108,7 +108,7 @@ class VolatilityTarget:
             share = alone * diversification_multiplier(columns, resized)
             full = np.where(flat, share, full)
         reference = columns.portfolio_volatility(full)
-        scale = self.target_volatility / reference if reference > 0 else 1.0
+        scale = self.target_volatility / reference if reference > NO_RISK else 1.0
         ceiling = self.target_volatility * max(1.0, float(np.abs(direction).max()))
         scale = min(scale, volatility_multiplier(columns, weights, fixed, ceiling))
         if abs(scale - 1.0) < ROUNDING:

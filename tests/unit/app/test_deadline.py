@@ -11,7 +11,7 @@ from app.deadline import DeadlinePassed, at_most, begin, in_thread, left_behind,
 from app.turnstile import Full, Turnstile
 
 PATIENCE = 30.0
-LONG, SHORT, NONE = 3_600.0, 0.02, 0.0
+LONG, SHORT, NONE = 3_600.0, 1.0, 0.0
 
 
 def test_what_has_no_caller_has_no_deadline() -> None:
