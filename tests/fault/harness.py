@@ -77,13 +77,14 @@ class Stand:
         timeout_ms: int | None = None,
         pause: float = 0.0,
         readers: int = 1,
+        attempts: int = 1,
     ) -> Iterator[Crowd]:
         """Callers, and readers of proofs, for the length of the block; it begins once half of the callers have answers.
 
-        `pause` is what every caller waits after an answer [s].
+        `pause` is what every caller waits after an answer [s]; `attempts` is how often each calls under one key.
         """
         self.runs += 1
-        crowd = Crowd(self.ports, clients, bodies, self.history, f"run{self.runs}", timeout_ms, pause)
+        crowd = Crowd(self.ports, clients, bodies, self.history, f"run{self.runs}", timeout_ms, pause, attempts)
         hammer = Hammer(self.url, self.history)
 
         async def work() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -79,6 +78,8 @@ class Crowd:
         `Request-Timeout-Ms` of every call.
     pause : float
         Rest after an answer [s].
+    attempts : int
+        Calls in all under one key, a second apart, while there is no answer: what the Python client does by itself.
     """
 
     ports: Sequence[int]
@@ -88,6 +89,7 @@ class Crowd:
     name: str = "c"
     timeout_ms: int | None = None
     pause: float = 0.0
+    attempts: int = 1
     over: bool = False
 
     async def run(self) -> None:
@@ -95,20 +97,23 @@ class Crowd:
         await asyncio.gather(*(self._client(number) for number in range(self.size)))
 
     async def _client(self, number: int) -> None:
-        port, turns, wire = self.ports[number % len(self.ports)], itertools.count(), None
+        port, turn, tries, wire = self.ports[number % len(self.ports)], 0, 0, None
         while not self.over:
             try:
                 wire = wire or await Wire.open("127.0.0.1", port)
             except OSError:
                 await asyncio.sleep(REST_SECONDS)
                 continue
-            turn = next(turns)
             body = self.bodies[(number + turn) % len(self.bodies)]
             attempt = await send(wire, self.history, f"{self.name}-{number}-{turn}", body, self.timeout_ms)
             if attempt.status is None:
                 await wire.close()
                 wire = None
-            await asyncio.sleep(self.pause if attempt.status == 200 else REST_SECONDS)
+            tries += 1
+            again = attempt.status != 200 and tries < self.attempts
+            await asyncio.sleep(1.0 if again else self.pause if attempt.status == 200 else REST_SECONDS)
+            if not again:
+                turn, tries = turn + 1, 0
         if wire is not None:
             await wire.close()
 
