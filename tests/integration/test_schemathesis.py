@@ -26,6 +26,7 @@ import pytest
 
 from app.operations import OPERATIONS
 from tests.support.keys import ALL
+from tests.support.schemathesis_hooks import OWN_KEY
 from tests.support.service import ServiceProcess, running
 
 FREE = {"TRIMTAB_RATE_UNITS_PER_SECOND": "0"}
@@ -77,11 +78,12 @@ def command(url: str, key: str, phases: str, *choice: str) -> list[str]:
 def check(service: ServiceProcess, path: Path, phases: str, *choice: str) -> str:
     """What Schemathesis said, which must be that nothing failed."""
     asked = {"label": "schemathesis", "scopes": list(ALL)}
-    key = httpx.post(f"{service.url}/v1/keys", json=asked, trust_env=False, timeout=20.0).json()["key"]
-    words = command(service.url, key, phases, *choice)
-    known = os.environ | {"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": HOOKS}
+    made = httpx.post(f"{service.url}/v1/keys", json=asked, trust_env=False, timeout=20.0).json()
+    words = command(service.url, made["key"], phases, *choice)
+    known = os.environ | {"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": HOOKS, OWN_KEY: made["key_id"]}
     result = subprocess.run(words, cwd=path, env=known, capture_output=True, text=True, check=False, timeout=290)
     assert result.returncode == 0, result.stdout[-12_000:] + result.stderr[-2_000:] + service.log_tail(2_000)
+    assert "returned only 401/403" not in result.stdout, "an operation that nobody may call is not tested"
     return result.stdout
 
 
