@@ -52,7 +52,7 @@ def begin(seconds: float) -> None:
 
 
 def lift() -> None:
-    """The record is durable: what is left of the answer is not cut off, since `DeadlinePassed` would not be true."""
+    """From here on something is changed, or was: the rest is not cut off, since `DeadlinePassed` would not be true."""
     if (request := _request.get()) is not None:
         request.until = None
 

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from app.container import Container
-from app.deadline import in_thread
+from app.deadline import in_thread, lift
 from app.governance_port import PolicyGoverned
 from app.ids import new_id
 from app.ports import AuditUnavailable, EventKind, IdempotencyKey, PolicyDraft, StoredPolicy
@@ -158,6 +158,7 @@ async def _finish(container: Container, call: Call, claimed: Governance) -> Answ
         if proposal.kind == "policy":
             draft = _draft(policy_id, proposal.content, orjson.loads(proposal.payload), proposal.comment, claim.at)
             version = proposal.base_version + 1
+            lift()
             stored, _ = await container.policies.add(container.tenant_id, draft, decided=version)
             fact = orjson.dumps({**version_fields(stored), "created": True, "event_id": claim.fact_id})
             told = replace(own, body=_stored_request(stored))
@@ -255,6 +256,7 @@ async def _governed(container: Container, policy_id: str) -> Governance:
 
 
 async def _store(container: Container, after: Governance) -> bool:
+    lift()
     return await container.governance.replace(
         container.tenant_id, after.policy_id, after.revision, after.encoded()
     )  # fmt: skip

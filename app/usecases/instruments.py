@@ -9,6 +9,7 @@ import orjson
 from pydantic import Field
 
 from app.container import Container
+from app.deadline import lift
 from app.ids import new_id
 from app.ports import EventKind
 from app.usecases.call import Answer, Call
@@ -35,6 +36,7 @@ async def put_instruments(container: Container, call: Call) -> Answer:
         (item.venue or "", item.symbol, item.model_dump_json(exclude_none=True).encode())
         for item in request.instruments
     ]
+    lift()
     await container.instruments.put_many(container.tenant_id, rows)
     event_id = new_id("ev", call.received_at)
     body = orjson.dumps({"event_id": event_id, "registered": len(rows)})

@@ -14,6 +14,7 @@ from app.api_key import KeyText, new_key, new_name
 from app.authentication import keys_required, plan_of_key
 from app.caller import Caller, Scope
 from app.container import Container
+from app.deadline import lift
 from app.ids import new_id
 from app.key_port import ApiKey, Signing
 from app.ports import AuditUnavailable, EventKind, Outcome
@@ -125,6 +126,7 @@ async def revoke_key(container: Container, call: Call, key_id: str, by: str | No
     known = idempotency_key(call, f"{REVOKE}/{key_id}")
     if (answered := await known_answer(container, known)) is not None:
         return answered
+    lift()
     key = await container.keys.revoke(container.tenant_id, key_id, call.received_at)
     if key is None:
         raise RequestProblem("not_found", "there is no key with this id")

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import orjson
 
 from app.container import Container
-from app.deadline import in_thread
+from app.deadline import in_thread, lift
 from app.ids import new_id
 from app.ports import EventKind, FedState, StateChange, StateDamaged, StateKey, StateUnavailable
 from app.translate.answer import time_text
@@ -220,6 +220,7 @@ async def _attempt(container: Container, batches: Sequence[Batch], fed: Fed, rul
             makers.append(batch)
         elif before is not None:
             fed.states[batch.key] = before.state
+    lift()
     stored = await container.volatility.compare_and_set(changes)
     for change, batch, done in zip(changes, makers, stored, strict=True):
         if done:

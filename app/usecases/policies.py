@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from app.container import Container
+from app.deadline import lift
 from app.ids import new_id
 from app.ports import EventKind, PolicyDraft, StoredPolicy
 from app.translate.answer import time_text
@@ -33,6 +34,7 @@ async def store_policy(container: Container, call: Call) -> Answer:
     key = idempotency_key(call, ROUTE)
     if (known := await known_answer(container, key)) is not None:
         return known
+    lift()
     stored, created = await container.policies.add(container.tenant_id, draft_of(request, call))
     event_id = new_id("ev", call.received_at)
     body = orjson.dumps({**version_fields(stored), "created": created, "event_id": event_id})

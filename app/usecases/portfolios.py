@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from app.container import Container
+from app.deadline import lift
 from app.ids import new_id
 from app.live_ports import StoredPortfolio, StoredSnapshot
 from app.ports import EventKind
@@ -87,6 +88,7 @@ async def register(container: Container, call: Call, portfolio_id: str, expected
     if request.auto is not None and request.auto.triggers.breaker and policy.breakers is None:
         raise InvalidInput("auto.triggers.breaker", "needs policy.breakers: without them no tier rises", "true")
     existing = await container.portfolios.get(container.tenant_id, portfolio_id)
+    lift()
     stored = await container.portfolios.put(
         container.tenant_id, portfolio_id, canonical(call.parsed), expected=expected, now=call.received_at
     )
@@ -149,6 +151,7 @@ async def delete_portfolio(container: Container, call: Call, portfolio_id: str, 
     key = idempotency_key(call, f"DELETE /v1/portfolios/{portfolio_id}")
     if (known := await known_answer(container, key)) is not None:
         return known
+    lift()
     if not await container.portfolios.delete(
         container.tenant_id, portfolio_id, expected=expected, now=call.received_at
     ):
@@ -180,6 +183,7 @@ async def take_snapshot(container: Container, call: Call, portfolio_id: str) -> 
     before = await container.portfolios.get_snapshot(container.tenant_id, portfolio_id)
     if before is None or before.snapshot_seq < sent.snapshot_seq:
         await _check(container, call, portfolio, sent)
+    lift()
     stored = await container.portfolios.put_snapshot(container.tenant_id, sent)
     if stored is None:
         raise UnknownPortfolio(portfolio_id)

@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 
 from app.container import Container
+from app.deadline import lift
 from app.ids import new_id
 from app.parameter_port import StoredPublication
 from app.ports import AuditUnavailable, EventKind
@@ -183,6 +184,7 @@ async def _store(
             published_at=now,
             content=orjson.dumps(content),
         )
+        lift()
         if await container.parameters.add(container.tenant_id, made):
             return made
     raise AuditUnavailable(f"{ATTEMPTS} other publications of {market} came first: repeat")

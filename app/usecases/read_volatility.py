@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 
 from app.container import Container
-from app.deadline import in_thread
+from app.deadline import in_thread, lift
 from app.ids import new_id
 from app.ports import AuditRecord, EventKind, StateDamaged, StateKey, StateUnavailable
 from app.problems import RequestProblem
@@ -133,6 +133,7 @@ async def reset_volatility(
     container: Container, query: VolatilityQuery, received_at: datetime, timeout_seconds: float
 ) -> Answer:
     """Forget a state; it begins anew with the next observation. The reset is in the audit log."""
+    lift()
     existed = await container.volatility.delete(query.key_of(container.tenant_id))
     event_id = new_id("ev", received_at)
     venue = {"venue": query.venue} if query.venue else {}

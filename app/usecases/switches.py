@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from app.container import Container
+from app.deadline import lift
 from app.ids import new_id
 from app.ports import AuditUnavailable, EventKind
 from app.translate.answer import time_text
@@ -96,6 +97,7 @@ async def _store(
         if loosened and (tag := tag_of(before, now)) not in tags:
             raise PreconditionFailed(_too_loose(before, after, now, tag, sent=bool(tags)), tag)
         stored = replace(before, version=after.version) if loosened else after
+        lift()
         if await container.switches.replace(container.tenant_id, stored, before.version):
             return before, after
     raise AuditUnavailable(f"{ATTEMPTS} other writers of switch {scope} came first: repeat")

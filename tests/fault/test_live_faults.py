@@ -190,9 +190,8 @@ async def test_redis_goes_away_and_comes_back(
             valkey.start()
         back = time.time()
         recovery = await stage.converge(back)
-        states = lambda: stage.load.of("state", back)  # noqa: E731
         await stage.witnesses.until(
-            lambda: any(one.status != 503 for one in states()), CONVERGE_SECONDS, "an answer on states"
+            lambda: any(one.status != 503 for one in stage.load.of("state", back)), CONVERGE_SECONDS, "a state's answer"
         )
         epoch_changed = sum(
             any(seen.at > struck and seen.position.epoch != one.seen[0].position.epoch for seen in one.seen)

@@ -78,6 +78,25 @@ async def test_who_says_no_time_waits_for_the_computation(http: httpx.AsyncClien
     assert (await calling).status_code == 200
 
 
+async def test_what_has_begun_to_change_is_not_cut(
+    container: Container, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A halt that took hold and was told to be refused would be a halt that nobody knows of."""
+    kind = type(container.switches)
+    replace = kind.replace
+
+    async def slow(*arguments: Any, **named: Any) -> Any:
+        done = await replace(*arguments, **named)
+        await asyncio.sleep(1.2)
+        return done
+
+    monkeypatch.setattr(kind, "replace", slow)
+    halt = {"mode": "halt", "actor": "ann", "reason": "drill"}
+    answer = await http.put("/v1/breakers/global", json=halt, headers={"Request-Timeout-Ms": "1000"})
+    assert (answer.status_code, answer.json().get("mode")) == (200, "halt"), answer.text
+    assert await container.audit.size() == 1
+
+
 @pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.timed], ids=lambda one: one.operation_id)
 async def test_every_operation_that_promises_it_reads_it(http: httpx.AsyncClient, operation: Operation) -> None:
     body, zero = None if operation.body is None else {}, {"Request-Timeout-Ms": "0"}

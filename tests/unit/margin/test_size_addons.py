@@ -71,3 +71,11 @@ def test_without_a_position_nothing_is_asked_of_an_unknown_market() -> None:
 def test_a_ramp_must_rise() -> None:
     with pytest.raises(InvalidInput, match=r"size_addon\.upper must be > lower"):
         OpenInterestRamp(lower=5.0, upper=5.0)
+
+
+def test_the_largest_size_of_a_wide_ramp_loses_no_digits() -> None:
+    """A ramp that hardly rises: the root is near budget / base, a difference of near equals in the textbook's form."""
+    addon, market = OpenInterestRamp(lower=0.0, upper=1e7), MarketSize(0.0, 1.0, 0.01)
+    size = addon.largest(0.5, 1e-3, market)
+    assert size == pytest.approx(2e-3, rel=1e-9)
+    assert size * addon.rate(0.5, size, market) == pytest.approx(1e-3, rel=1e-12)
