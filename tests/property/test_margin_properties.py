@@ -126,8 +126,10 @@ def test_the_largest_size_spends_the_units_in_a_market_of_any_size(
     addon: SizeAddon, base: float, units: float, interest: float, volume: float, value: float
 ) -> None:
     market = MarketSize(interest, volume, value)
-    size = addon.largest(base, units, market)
-    assert size * addon.rate(base, size, market) == pytest.approx(units, rel=1e-9)
+    size, slack = addon.largest(base, units, market), 1e-9
+    if isinstance(addon, OpenInterestRamp):  # What is left of a last digit of a large notional in a narrow ramp.
+        slack += 8.0 * np.finfo(float).eps * addon.lower / (addon.upper - addon.lower) / base
+    assert size * addon.rate(base, size, market) == pytest.approx(units, rel=slack)
 
 
 @given(market_addons, sizes, st.floats(1.0, 10.0), values, volatilities, amounts, amounts)
